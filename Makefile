@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: MIT
+# Octavo. "make help" lists what there is.
+#
+# One non-recursive makefile. Everything is built below $(B); variants have directories of their own, so
+# that they never mix:  make B=build/m32 M32=1   make B=build/asan SAN=address,undefined   make CC=clang B=build/clang
+
+B ?= build
+CC ?= cc
+OPT ?= -O2
+M32 ?=
+SAN ?=
+DEBUG ?=
+SCHED ?=
+MODEL ?= vmemmap
+BOOTMEM ?=
+V ?=
+
+include mk/build.mk
+include mk/core.mk
+include mk/hosted.mk
+include mk/pc.mk
+include mk/test.mk
+include mk/install.mk
+
+.DEFAULT_GOAL := all

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The port contract: every function the core needs from what it runs on, and what the port calls.
+ *
+ * Three tiers, adopted from the bottom up. Tier 0 (memory map, page allocator) must be implemented; for
+ * tiers 1 and 2 the core carries weak defaults, named with each function. An option never changes a
+ * prototype. docs/porting.md walks through a port; port/template/ is one that links and panics.
+ *
+ * Unless said otherwise a function may be called from any context, interrupts included, must not call back
+ * into the core, must not sleep and must not allocate from the core.
+ */
+#ifndef OCTAVO_PORT_H
+#define OCTAVO_PORT_H
+
+#include <octavo/bootinfo.h>
+#include <octavo/types.h>
+
+OCTAVO_BEGIN_DECLS
+
+/* ---- Tier 0: memory map, page allocator, slab ---- */
+
+/**
+ * port_bootinfo - describe the machine
+ * Called once, by mm_init(NULL), on the boot CPU before anything else. Return: never NULL.
+ */
+const struct bootinfo *port_bootinfo(void);
+
+/**
+ * port_cpu_id - the CPU this runs on, from 0
+ * The caller does not migrate while it uses the answer: it runs with interrupts off or inside a per-CPU
+ * section (see octavo_cpu_in_section()).
+ */
+unsigned int port_cpu_id(void);
+
+/** port_cpu_relax - one turn of a spin loop (x86: PAUSE). A hosted port may yield to another CPU. */
+void port_cpu_relax(void);
+
+/**
+ * port_irq_save - disable interrupts on this CPU
+ * Return: what port_irq_restore() needs to put back the previous state. Nests.
+ */
+unsigned long port_irq_save(void);
+
+/** port_irq_restore - put back the interrupt state that @flags, from port_irq_save(), stands for */
+void port_irq_restore(unsigned long flags);
+
+/**
+ * port_console_write - put out a piece of the kernel log
+ * @text: complete lines, not NUL terminated
+ * @len: bytes
+ * The core serialises calls. Interrupts may be off.
+ */
+void port_console_write(const char *text, size_t len);
+
+/**
+ * port_panic - the core cannot go on
+ * @why: one line. The report is already on the console. Must not return.
+ */
+__attribute__((noreturn)) void port_panic(const char *why);
+
+/* ---- Tier 1: page tables, vmalloc, kmap ---- */
+
+/** port_pgd_load - make the page table at @pgd with address-space id @asid current. Weak default: panics. */
+void port_pgd_load(phys_addr_t pgd, unsigned int asid);
+
+/** port_tlb_flush_page - forget the translation of @virt in @asid on this CPU. Weak default: nothing. */
+void port_tlb_flush_page(unsigned int asid, uintptr_t virt);
+
+/** port_tlb_flush_all - forget all translations on this CPU, global ones included. Weak default: nothing. */
+void port_tlb_flush_all(void);
+
+/**
+ * port_cpu_call - run a function on other CPUs and wait until all have
+ * @cpu: CPU number, or PORT_CPU_OTHERS for every other online CPU
+ * @fn: called there with interrupts off; NULL: each CPU only executes a full memory barrier
+ * @arg: passed on
+ *
+ * Context: thread context, interrupts on, no spinlock held. Return: 0, or -ENOSYS when the port cannot
+ * (the weak default), in which case the core does without: per-CPU caches of other CPUs are then drained
+ * by their owners, at their next allocation or free.
+ */
+int port_cpu_call(unsigned int cpu, void (*fn)(void *arg), void *arg);
+#define PORT_CPU_OTHERS (~0u)
+
+/**
+ * port_kmap_local - a virtual address for the contents of a page frame
+ * @pfn: a frame of RAM that the direct map does not cover
+ * The mapping is used by this CPU only and undone in reverse order; at most 16 are open at a time.
+ * Never fails. Weak default: direct map.
+ */
+void *port_kmap_local(unsigned long pfn);
+
+/** port_kunmap_local - undo the latest port_kmap_local(), which returned @virt. Weak default: nothing. */
+void port_kunmap_local(void *virt);
+
+/** port_icache_sync - make new instructions in [@virt, @virt + @len) visible to fetch. Weak default: nothing. */
+void port_icache_sync(const void *virt, size_t len);
+
+/* ---- Tier 2: processes, reclaim, swap ---- */
+
+/**
+ * port_thread_create - start a kernel thread (kswapd, khugepaged, flushers)
+ * @name: shown by the port's tools
+ * @node: where it should run, or NUMA_NO_NODE
+ * Context: thread context; may sleep and allocate. Return: 0 or a negative errno. Weak default: -ENOSYS.
+ */
+int port_thread_create(void (*fn)(void *arg), void *arg, const char *name, int node);
+
+/** port_thread_self - a value that identifies the running thread, never 0. Weak default: CPU number + 1. */
+uintptr_t port_thread_self(void);
+
+/**
+ * port_park - sleep until port_unpark() for this thread, or until @timeout_ns have passed (0: no limit)
+ * An unpark that came first makes the next park return at once. May return early; the caller checks its
+ * condition again. Context: thread context, no spinlock held. Weak default: port_cpu_relax().
+ */
+void port_park(u64 timeout_ns);
+
+/** port_unpark - wake @thread, from port_thread_self(). Any context. Weak default: nothing. */
+void port_unpark(uintptr_t thread);
+
+/** port_clock_ns - nanoseconds since boot, monotonic. Weak default: 0. */
+u64 port_clock_ns(void);
+
+/**
+ * port_copy_user - copy between kernel and user memory, stopping at the first bad page
+ * Return: bytes not copied. Weak default: copies nothing.
+ */
+size_t port_copy_user(void *to, const void *from, size_t len, bool to_user);
+
+/** port_block_rw - read or write @count 512-byte sectors at @sector. May sleep. Weak default: -ENXIO. */
+int port_block_rw(unsigned int device, u64 sector, void *buffer, unsigned int count, bool write);
+
+/** port_random - 64 random bits; the hosted port's follow its seed. Weak default: a fixed sequence. */
+u64 port_random(void);
+
+/** port_ram_discard - the contents of these free frames will not be wanted. Weak default: nothing. */
+void port_ram_discard(unsigned long pfn, unsigned long pages);
+
+/**
+ * port_backtrace - return addresses of the callers, innermost first
+ * Return: how many of @max were stored in @pc. Weak default: 0.
+ */
+unsigned int port_backtrace(uintptr_t *pc, unsigned int max);
+
+/* ---- What the port calls ---- */
+
+/**
+ * mm_init - take the machine's memory into management
+ * @info: the machine, or NULL to ask port_bootinfo()
+ *
+ * Context: boot CPU, once, interrupts off, before anything else of the core. On return the page allocator
+ * is open on CPU 0. Return: 0; -EINVAL or -ENOMEM after a report on the console when the map cannot be
+ * booted from (no usable RAM, none the core can reach for its own tables).
+ */
+OCTAVO_API int __must_check mm_init(const struct bootinfo *info);
+
+/**
+ * mm_free_initmem - give the kernel's init sections and the RAM disk back; the end of boot
+ * Context: boot CPU, thread context, once.
+ */
+OCTAVO_API void mm_free_initmem(void);
+
+/**
+ * mm_cpu_online - a CPU joins
+ * @cpu: its number, below the count the bootinfo allows; CPU 0 is online from mm_init() on
+ * Context: on that CPU, interrupts off, before it uses the core. Return: 0 or -EINVAL.
+ */
+OCTAVO_API int __must_check mm_cpu_online(unsigned int cpu);
+
+/** mm_cpu_offline - a CPU leaves; its cached pages go back. Context: on a CPU that stays. */
+OCTAVO_API void mm_cpu_offline(unsigned int cpu);
+
+/**
+ * octavo_cpu_local - the word that %gs must point at on @cpu (x86-64 build with PORT_INLINE=gs)
+ * Valid for CPU 0 before mm_init(), for the others after it.
+ */
+OCTAVO_API void *octavo_cpu_local(unsigned int cpu);
+
+/**
+ * octavo_cpu_in_section - is this CPU inside one of the core's per-CPU sections?
+ * A port that preempts threads must not switch the CPU to another thread while this is true. Interrupt
+ * handlers may run, and may allocate and free.
+ */
+OCTAVO_API bool octavo_cpu_in_section(void);
+
+OCTAVO_END_DECLS
+#endif

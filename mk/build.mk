@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: MIT
+# Flags and rules every part shares.
+
+Q := $(if $(V),,@)
+comma := ,
+
+# PORT_INLINE: how the core finds its per-CPU base (port/inline/*). x86-64 uses %gs in both ports.
+HOST_X86_64 := $(if $(M32),,$(filter x86_64,$(shell uname -m)))
+INLINE ?= $(if $(HOST_X86_64),gs,call)
+
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
+	-Wundef -Wvla -Wno-sign-compare -Wno-missing-field-initializers
+CFLAGS_COMMON := -std=gnu11 -g $(OPT) $(WARN) -Iinclude $(if $(M32),-m32) \
+	$(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer) \
+	$(if $(DEBUG),-DOCTAVO_DEBUG) $(if $(SCHED),-DOCTAVO_SCHED) \
+	-DOCTAVO_MEMORY_MODEL_$(shell echo $(MODEL) | tr a-z A-Z) $(if $(BOOTMEM),-DOCTAVO_BOOTMEM)
+DEPFLAGS = -MMD -MP
+
+# $(call objs,DIR,SOURCES): the object of each source below DIR
+objs = $(patsubst %.c,$(1)/%.o,$(patsubst %.S,$(1)/%.o,$(2)))
+
+.PHONY: all help clean
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  variants: CC=clang  M32=1  SAN=address,undefined  SAN=thread  DEBUG=1  SCHED=1"
+	@echo "            MODEL=vmemmap|sparse|discontig|flat  BOOTMEM=1  (give each a directory: B=build/NAME)"
+
+clean: ## remove everything that was built
+	$(Q)rm -rf $(B)

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+# make install
+PREFIX ?= /usr/local

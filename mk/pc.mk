@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+# The PC port: build/octavo.elf.

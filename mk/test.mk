@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: MIT
+# Tests. tests/unit is freestanding and runs hosted and on bare metal; tests/hosted needs a process.
+
+UNIT_SRCS := tests/harness.c $(sort $(wildcard tests/unit/*.c))
+HTEST_SRCS := $(sort $(wildcard tests/hosted/*.c))
+UNIT_OBJS := $(call objs,$(B)/core,$(UNIT_SRCS))
+HTEST_OBJS := $(call objs,$(B)/hosted,$(HTEST_SRCS))
+$(UNIT_OBJS): CFLAGS_CORE += -I. -Itests
+$(HTEST_OBJS): CFLAGS_HOSTED += -Itests
+
+$(B)/tests: $(UNIT_OBJS) $(HTEST_OBJS) $(HOSTED_OBJS) $(CORE_OBJS)
+	$(if $(V),,@echo "  LD    $@")
+	$(Q)$(CC) $(LDFLAGS_HOSTED) -o $@ $^
+
+.PHONY: unit
+unit: $(B)/tests ## run the unit tests in the process (ONLY=PATTERN for some)
+	$(Q)$(B)/tests $(ONLY)
+
+-include $(UNIT_OBJS:.o=.d) $(HTEST_OBJS:.o=.d)
+all: $(B)/tests

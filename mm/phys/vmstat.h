@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Counters behind /proc/vmstat, zoneinfo and meminfo: per zone, per node, and events per CPU.
+ * Zone counters are batched per CPU and folded in when a diff reaches the zone's threshold.
+ */
+#ifndef MM_PHYS_VMSTAT_H
+#define MM_PHYS_VMSTAT_H
+
+#include "../base/compiler.h"
+
+/* In the order of /proc/zoneinfo on Linux 6.12. */
+enum zone_stat_item {
+	NR_FREE_PAGES,
+	NR_ZONE_INACTIVE_ANON,
+	NR_ZONE_ACTIVE_ANON,
+	NR_ZONE_INACTIVE_FILE,
+	NR_ZONE_ACTIVE_FILE,
+	NR_ZONE_UNEVICTABLE,
+	NR_ZONE_WRITE_PENDING,
+	NR_MLOCK,
+	NR_BOUNCE,
+	NR_ZSPAGES,
+	NR_FREE_CMA_PAGES,
+	NR_UNACCEPTED,
+	NUMA_HIT,
+	NUMA_MISS,
+	NUMA_FOREIGN,
+	NUMA_INTERLEAVE_HIT,
+	NUMA_LOCAL,
+	NUMA_OTHER,
+	NR_VM_ZONE_STAT_ITEMS
+};
+
+enum node_stat_item {
+	NR_INACTIVE_ANON,
+	NR_ACTIVE_ANON,
+	NR_INACTIVE_FILE,
+	NR_ACTIVE_FILE,
+	NR_UNEVICTABLE,
+	NR_SLAB_RECLAIMABLE_B,
+	NR_SLAB_UNRECLAIMABLE_B,
+	NR_ISOLATED_ANON,
+	NR_ISOLATED_FILE,
+	WORKINGSET_NODES,
+	WORKINGSET_REFAULT_ANON,
+	WORKINGSET_REFAULT_FILE,
+	WORKINGSET_ACTIVATE_ANON,
+	WORKINGSET_ACTIVATE_FILE,
+	WORKINGSET_RESTORE_ANON,
+	WORKINGSET_RESTORE_FILE,
+	WORKINGSET_NODERECLAIM,
+	NR_ANON_MAPPED,
+	NR_FILE_MAPPED,
+	NR_FILE_PAGES,
+	NR_FILE_DIRTY,
+	NR_WRITEBACK,
+	NR_WRITEBACK_TEMP,
+	NR_SHMEM,
+	NR_SHMEM_THPS,
+	NR_SHMEM_PMDMAPPED,
+	NR_FILE_THPS,
+	NR_FILE_PMDMAPPED,
+	NR_ANON_THPS,
+	NR_VMSCAN_WRITE,
+	NR_VMSCAN_IMMEDIATE,
+	NR_DIRTIED,
+	NR_WRITTEN,
+	NR_THROTTLED_WRITTEN,
+	NR_KERNEL_MISC_RECLAIMABLE,
+	NR_FOLL_PIN_ACQUIRED,
+	NR_FOLL_PIN_RELEASED,
+	NR_KERNEL_STACK_KB,
+	NR_PAGETABLE,
+	NR_SECONDARY_PAGETABLE,
+	NR_IOMMU_PAGES,
+	NR_SWAPCACHE,
+	PGPROMOTE_SUCCESS,
+	PGPROMOTE_CANDIDATE,
+	PGDEMOTE_KSWAPD,
+	PGDEMOTE_DIRECT,
+	PGDEMOTE_KHUGEPAGED,
+	NR_MEMMAP_PAGES,
+	NR_MEMMAP_BOOT_PAGES,
+	NR_VM_NODE_STAT_ITEMS
+};
+
+/* Events the page allocator counts itself; the order is that of /proc/vmstat on Linux 6.12 with these parts. */
+enum vm_event_item {
+	PGALLOC_FIRST, /* one per zone type */
+	PGALLOC_LAST = PGALLOC_FIRST + 5,
+	ALLOCSTALL_FIRST,
+	ALLOCSTALL_LAST = ALLOCSTALL_FIRST + 5,
+	PGSKIP_FIRST,
+	PGSKIP_LAST = PGSKIP_FIRST + 5,
+	PGFREE,
+	PAGEOUTRUN,
+	KSWAPD_WAKE,
+	COMPACTSTALL,
+	COMPACTFAIL,
+	COMPACTSUCCESS,
+	CMA_ALLOC_SUCCESS,
+	CMA_ALLOC_FAIL,
+	NR_VM_EVENT_ITEMS
+};
+
+struct zone;
+struct pglist_data;
+
+/*
+ * mod_zone_page_state - change a zone counter; any context, no lock needed.
+ * zone_page_state_snapshot() adds the CPUs' diffs; zone_page_state() does not and may be off by
+ * stat_threshold times the number of CPUs.
+ */
+void mod_zone_page_state(struct zone *zone, enum zone_stat_item item, long delta);
+unsigned long zone_page_state(const struct zone *zone, enum zone_stat_item item);
+unsigned long zone_page_state_snapshot(const struct zone *zone, enum zone_stat_item item);
+unsigned long global_zone_page_state(enum zone_stat_item item);
+void mod_node_page_state(struct pglist_data *pgdat, enum node_stat_item item, long delta);
+unsigned long node_page_state(const struct pglist_data *pgdat, enum node_stat_item item);
+unsigned long global_node_page_state(enum node_stat_item item);
+void count_vm_events(enum vm_event_item item, u64 count);
+u64 vm_event_sum(enum vm_event_item item);
+
+/* min(125, 2 * fls(cpus) * (1 + fls(managed / 128 MiB))): worked out in the theory comment of vmstat.c. */
+unsigned int calculate_normal_threshold(const struct zone *zone);
+void refresh_zone_stat_thresholds(void);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The only place with raw atomics. Names say the order: plain ones are fully ordered read-modify-writes,
+ * _relaxed order nothing, load_acquire and store_release pair up.
+ *
+ * Builds with OCTAVO_SCHED=1 pass a scheduling point at each of them, so that the hosted port's seeded
+ * scheduler can switch between CPUs there.
+ */
+#ifndef MM_SYNC_ATOMIC_H
+#define MM_SYNC_ATOMIC_H
+
+#include <octavo/port.h>
+
+#include "../base/compiler.h"
+
+#ifdef OCTAVO_SCHED
+#define sched_point() port_cpu_relax()
+#else
+#define sched_point() ((void)0)
+#endif
+
+#define load_relaxed(p) __atomic_load_n(p, __ATOMIC_RELAXED)
+#define store_relaxed(p, v) __atomic_store_n(p, v, __ATOMIC_RELAXED)
+#define load_acquire(p)                          \
+	({                                       \
+		sched_point();                   \
+		__atomic_load_n(p, __ATOMIC_ACQUIRE); \
+	})
+#define store_release(p, v)                            \
+	({                                             \
+		__atomic_store_n(p, v, __ATOMIC_RELEASE); \
+		sched_point();                         \
+	})
+#define atomic_xchg(p, v)                                 \
+	({                                                \
+		sched_point();                            \
+		__atomic_exchange_n(p, v, __ATOMIC_ACQ_REL); \
+	})
+#define atomic_cmpxchg(p, old, new)                                                              \
+	({                                                                                       \
+		__typeof__(*(p)) _expected = (old);                                              \
+		sched_point();                                                                   \
+		__atomic_compare_exchange_n(p, &_expected, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); \
+		_expected;                                                                       \
+	})
+#define atomic_fetch_add(p, v)                            \
+	({                                                \
+		sched_point();                            \
+		__atomic_fetch_add(p, v, __ATOMIC_SEQ_CST); \
+	})
+#define atomic_fetch_sub(p, v)                            \
+	({                                                \
+		sched_point();                            \
+		__atomic_fetch_sub(p, v, __ATOMIC_SEQ_CST); \
+	})
+#define atomic_fetch_or(p, v)                            \
+	({                                               \
+		sched_point();                           \
+		__atomic_fetch_or(p, v, __ATOMIC_SEQ_CST); \
+	})
+#define atomic_fetch_and(p, v)                            \
+	({                                                \
+		sched_point();                            \
+		__atomic_fetch_and(p, v, __ATOMIC_SEQ_CST); \
+	})
+#define atomic_add_relaxed(p, v) ((void)__atomic_fetch_add(p, v, __ATOMIC_RELAXED))
+#define smp_mb() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+
+#endif

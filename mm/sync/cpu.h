@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The per-CPU base and per-CPU sections.
+ *
+ * A section is where a CPU works on its own caches without a lock. It may be interrupted; the interrupt
+ * handler that finds depth above 1 when it enters leaves the caches alone and goes to the shared structures.
+ * Another CPU that must get at the caches sets a flag the owner looks at inside its sections, makes every
+ * CPU pass a memory barrier (port_cpu_call), and waits until depth is 0: the owner pays no atomic for it.
+ */
+#ifndef MM_SYNC_CPU_H
+#define MM_SYNC_CPU_H
+
+#include "../base/compiler.h"
+
+struct cpu_pages;
+
+/*
+ * Legend: (o) the owning CPU only, (c) constant once the CPU is online, (a) atomic.
+ * The first three fields are where the assembly of port/inline/gs looks for them.
+ */
+struct cpu_local {
+	struct cpu_local *self;	  /* (c) */
+	u32 depth;		  /* (o) sections entered; others read it with acquire */
+	u32 cpu;		  /* (c) */
+	s32 node;		  /* (c) */
+	u32 online;		  /* (a) */
+	struct cpu_pages *pages;  /* (c) mm/phys: this CPU's page caches, an array over zones */
+	s32 *stat_diff;		  /* (c) mm/phys: batched counters */
+	u64 *events;		  /* (o) mm/phys: vm events of this CPU */
+	u8 held_ranks[16];	  /* (o) debug builds: locks held, by rank */
+	u32 held_nr;		  /* (o) */
+	u32 fault_nth;		  /* (o) fault injection: fail the Nth allocation from now, 0 off */
+} __aligned(64);
+
+octavo_static_assert(offsetof(struct cpu_local, self) == 0, "%gs:0 is the CPU's own address");
+#if defined(__x86_64__)
+octavo_static_assert(offsetof(struct cpu_local, depth) == 8, "%gs:8 is the section depth");
+#endif
+
+#include <octavo_port_inline.h>
+
+/* All CPUs' bases; NULL for those that are not possible. cpu_locals[0] exists before mm_init(). */
+extern struct cpu_local *cpu_locals[NR_CPUS];
+
+/* CPUs 0 to nr_cpu_ids - 1 may exist. */
+extern unsigned int nr_cpu_ids;
+
+#define for_each_possible_cpu(cpu) for (unsigned int cpu = 0; cpu < nr_cpu_ids; cpu++)
+#define for_each_online_cpu(cpu) for_each_possible_cpu(cpu) if (cpu_locals[cpu] && READ_ONCE(cpu_locals[cpu]->online))
+
+static inline unsigned int smp_processor_id(void)
+{
+	return this_cpu()->cpu;
+}
+
+unsigned int num_online_cpus(void);
+
+#endif

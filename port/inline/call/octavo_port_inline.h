@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Per-CPU base and section by port functions: for any architecture, and for kernels that keep %gs to
+ * themselves. A section runs with interrupts off.
+ */
+#ifndef OCTAVO_PORT_INLINE_H
+#define OCTAVO_PORT_INLINE_H
+
+#include <octavo/port.h>
+
+extern struct cpu_local *cpu_locals[];
+
+static inline struct cpu_local *this_cpu(void)
+{
+	return cpu_locals[port_cpu_id()];
+}
+
+static inline struct cpu_local *cpu_section_begin(unsigned long *flags)
+{
+	struct cpu_local *cpu;
+
+	*flags = port_irq_save();
+	cpu = this_cpu();
+	__atomic_store_n(&cpu->depth, cpu->depth + 1, __ATOMIC_RELAXED);
+	__asm__ volatile("" : : : "memory");
+	return cpu;
+}
+
+static inline void cpu_section_end(struct cpu_local *cpu, unsigned long flags)
+{
+	__atomic_store_n(&cpu->depth, cpu->depth - 1, __ATOMIC_RELEASE);
+	port_irq_restore(flags);
+}
+
+#endif

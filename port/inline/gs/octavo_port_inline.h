@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Per-CPU base and section, x86-64, %gs flavour: on every CPU the port points the GS base at that CPU's
+ * struct cpu_local (octavo_cpu_local()). Both of Octavo's ports do: a kernel with MSR_GS_BASE, a process
+ * with arch_prctl(2), because the C library leaves %gs alone. Entering a section is one increment, which no
+ * interrupt can split.
+ */
+#ifndef OCTAVO_PORT_INLINE_H
+#define OCTAVO_PORT_INLINE_H
+
+static inline struct cpu_local *this_cpu(void)
+{
+	struct cpu_local *cpu;
+
+	__asm__ volatile("movq %%gs:0, %0" : "=r"(cpu));
+	return cpu;
+}
+
+static inline struct cpu_local *cpu_section_begin(unsigned long *flags)
+{
+	*flags = 0;
+	__asm__ volatile("incl %%gs:8" : : : "memory", "cc");
+	return this_cpu();
+}
+
+static inline void cpu_section_end(struct cpu_local *cpu, unsigned long flags)
+{
+	(void)flags;
+	/* A release store on x86; who drains this CPU's caches for it reads depth with acquire. */
+	__atomic_store_n(&cpu->depth, cpu->depth - 1, __ATOMIC_RELEASE);
+}
+
+#endif

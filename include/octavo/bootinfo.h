@@ -49,6 +49,20 @@ struct bootinfo_range {
 	u32 type;
 };
 
+/**
+ * struct bootinfo_edit - a change firmware facts make to the map (an MMIO hole EFI says is no memory, a range
+ * the MTRRs leave uncached), applied in order, after mem= and memmap=
+ * @start, @size: the range
+ * @from: only entries of this type change; E820_TYPE_GAP: of any type
+ * @to: what they become; E820_TYPE_GAP: they are removed
+ */
+struct bootinfo_edit {
+	phys_addr_t start;
+	phys_addr_t size;
+	u32 from;
+	u32 to;
+};
+
 #define BOOT_MEM_ENABLED 1u     /* SRAT memory affinity flag bit 0 (ACPI 6.5 table 5.60) */
 #define BOOT_MEM_HOTPLUG 2u     /* bit 1 */
 #define BOOT_MEM_NONVOLATILE 4u /* bit 2 */
@@ -80,6 +94,7 @@ struct bootinfo_span {
  * @arch: the kind of machine
  * @cmdline: kernel command line, NUL terminated, at most 4095 bytes are used; may be NULL
  * @map, @map_nr: memory map in firmware order; entries may overlap, be out of order or absurd
+ * @edits, @edits_nr: changes to the map that firmware tables call for
  * @mem_affinity, @mem_affinity_nr: SRAT memory, in table order
  * @cpus, @cpus_nr: processors in the order they get CPU numbers; CPU 0 boots
  * @cpus_possible: CPUs the kernel should allow in all, present included (0: @cpus_nr)
@@ -107,6 +122,8 @@ struct bootinfo {
 	const char *cmdline;
 	const struct bootinfo_range *map;
 	unsigned int map_nr;
+	const struct bootinfo_edit *edits;
+	unsigned int edits_nr;
 	const struct bootinfo_mem_affinity *mem_affinity;
 	unsigned int mem_affinity_nr;
 	const struct bootinfo_cpu *cpus;

@@ -105,7 +105,7 @@ struct folio {
 /* The vmemmap model: descriptors of all frames, present or not, in one virtual array. */
 extern OCTAVO_API struct page *vmemmap;
 
-#if defined(OCTAVO_MEMORY_MODEL_FLAT) || !(defined(OCTAVO_MEMORY_MODEL_SPARSE) || defined(OCTAVO_MEMORY_MODEL_DISCONTIG))
+#if !defined(OCTAVO_MEMORY_MODEL_SPARSE) && !defined(OCTAVO_MEMORY_MODEL_DISCONTIG)
 /* flat: @vmemmap is mem_map less the first frame; vmemmap: the window. One arithmetic for both. */
 static inline struct page *pfn_to_page(unsigned long pfn)
 {

@@ -2,9 +2,9 @@
 /* The kernel log: stamps, whole lines, one writer at a time. */
 #include <octavo/port.h>
 
-#include "../sync/spinlock.h"
-#include "printk.h"
-#include "string.h"
+#include "../base/printk.h"
+#include "../base/string.h"
+#include "spinlock.h"
 
 static struct {
 	spinlock_t lock;

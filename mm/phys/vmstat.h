@@ -8,7 +8,7 @@
 
 #include "../base/compiler.h"
 
-/* In the order of /proc/zoneinfo on Linux 6.12. */
+/* In the order of /proc/zoneinfo and /proc/vmstat on Linux 6.12. */
 enum zone_stat_item {
 	NR_FREE_PAGES,
 	NR_ZONE_INACTIVE_ANON,
@@ -79,6 +79,7 @@ enum node_stat_item {
 	PGDEMOTE_KSWAPD,
 	PGDEMOTE_DIRECT,
 	PGDEMOTE_KHUGEPAGED,
+	/* Counted by node here, shown only as sums and only in /proc/vmstat, behind the dirty thresholds. */
 	NR_MEMMAP_PAGES,
 	NR_MEMMAP_BOOT_PAGES,
 	NR_VM_NODE_STAT_ITEMS

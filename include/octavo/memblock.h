@@ -53,6 +53,7 @@ struct memblock_type {
  * @bottom_up: allocate from low addresses up instead of from the top down
  * @can_resize: the arrays may grow (all that must not be overwritten is reserved)
  * @debug: say what is done (memblock=debug)
+ * @skip_hotplug: keep allocations out of MEMBLOCK_HOTPLUG regions (movable_node)
  * @current_limit: end of what MEMBLOCK_ALLOC_ACCESSIBLE means
  * @direct_map: virtual address of physical address 0
  * @direct_map_end: first physical address that cannot be reached that way
@@ -61,6 +62,7 @@ struct memblock {
 	bool bottom_up;
 	bool can_resize;
 	bool debug;
+	bool skip_hotplug;
 	phys_addr_t current_limit;
 	uintptr_t direct_map;
 	phys_addr_t direct_map_end;
@@ -232,10 +234,10 @@ OCTAVO_API bool memblock_prev_free(u64 *cursor, int nid, u32 flags, phys_addr_t 
 OCTAVO_API bool memblock_next_pfn_range(u64 *cursor, int nid, unsigned long *start_pfn, unsigned long *end_pfn,
 					int *out_nid);
 
-/* Memory that may be used (neither NOMAP nor driver managed); @i is a u64 of the caller's. */
-#define for_each_mem_range(i, p_start, p_end)                                                                 \
-	for ((i) = MEMBLOCK_FIRST; memblock_next_mem(&(i), NUMA_NO_NODE,                                     \
-						     MEMBLOCK_NOMAP | MEMBLOCK_DRIVER_MANAGED, p_start, p_end, NULL);)
+/* Memory that may be mapped (not NOMAP); @i is a u64 of the caller's. */
+#define for_each_mem_range(i, p_start, p_end) \
+	for ((i) = MEMBLOCK_FIRST;            \
+	     memblock_next_mem(&(i), NUMA_NO_NODE, MEMBLOCK_NOMAP, p_start, p_end, NULL);)
 #define for_each_reserved_mem_range(i, p_start, p_end) \
 	for ((i) = MEMBLOCK_FIRST; memblock_next_reserved(&(i), p_start, p_end);)
 

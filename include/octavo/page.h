@@ -49,7 +49,6 @@ enum pageflags {
 	PG_guard,
 	PG_hugetlb,
 	PG_zsmalloc,
-	PG_tail,	 /* part of a compound page, not its head */
 	PG_init,	 /* this struct page has been initialised */
 	NR_PAGEFLAGS
 };
@@ -63,10 +62,10 @@ octavo_static_assert(NR_PAGEFLAGS <= 32, "page flags are one 32-bit word");
 /* Flags no page may have when it is handed out. */
 #define PAGE_FLAGS_CHECK_AT_PREP (0xffffffffu & ~(1u << PG_init))
 
-/* ids: zone and node of the page, order of the compound page (head) */
+/* ids: zone and node of the page */
 #define PAGE_ZONE_BITS 3
 #define PAGE_NODE_BITS 10
-#define PAGE_ORDER_BITS 5
+octavo_static_assert(PAGE_ZONE_BITS + PAGE_NODE_BITS <= 16, "zone and node are one 16-bit word");
 octavo_static_assert(MAX_NR_ZONES <= 1 << PAGE_ZONE_BITS, "zone number fits");
 octavo_static_assert(MAX_NUMNODES <= 1 << PAGE_NODE_BITS, "node number fits");
 
@@ -76,18 +75,25 @@ octavo_static_assert(MAX_NUMNODES <= 1 << PAGE_NODE_BITS, "node number fits");
  */
 #define PAGE_INDEX_BITS 36
 
+/*
+ * order: an allocated block's first page has its order here; a page that was made the tail of a compound page
+ * has PAGE_TAIL_MARK and the compound page's order, which finds the head by alignment. The mark is a hint: it
+ * stays when the block is freed, so that the next compound page there finds its tails made, and holds only as
+ * long as the page it leads to is a head that reaches this far (see page_tail_head()).
+ */
+#define PAGE_TAIL_MARK 0x80u
+#define PAGE_ORDER_MASK 0x1fu
+
 struct page {
 	u32 flags; /* (a) 1 << PG_* */
-	u32 ids;   /* (i) zone, node; (r) order of a head */
+	u8 order;	/* (r) see above */
+	u8 tails_ready; /* (a) the 2^n - 1 pages behind this one carry the marks of tails of this page */
+	u16 ids;	/* (i) zone, node */
 	s32 _refcount; /* (a) 0: free, or inside a larger block */
 	s32 _mapcount; /* (a) page table entries that map it, less 1 */
 	union {
 		struct {
 			u32 lru_next, lru_prev; /* (l) page numbers within the zone; ~0: none */
-		};
-		struct {
-			u32 tail_distance; /* (r) tails: pages back to the head */
-			u32 tail_unused;
 		};
 		u64 private_data; /* (r) what the owner wants */
 	};
@@ -218,18 +224,35 @@ OCTAVO_PAGEFLAG(Offline, PG_offline)
 OCTAVO_PAGEFLAG(Guard, PG_guard)
 OCTAVO_PAGEFLAG(Hugetlb, PG_hugetlb)
 OCTAVO_PAGEFLAG(Zsmalloc, PG_zsmalloc)
-OCTAVO_PAGEFLAG(Tail, PG_tail)
 
 /* ---- Compound pages and folios ---- */
 
-static inline bool PageCompound(const struct page *page)
+/* The head of a page with a tail mark, or the page itself if the mark is of a compound page that is no more. */
+static inline struct page *page_tail_head(struct page *page, unsigned int mark)
 {
-	return (__atomic_load_n(&page->flags, __ATOMIC_RELAXED) & (1u << PG_head | 1u << PG_tail)) != 0;
+	unsigned long offset = page_to_pfn(page) & ((1ul << (mark & PAGE_ORDER_MASK)) - 1);
+	struct page *head = page - offset;
+
+	if (!PageHead(head) || offset >> (__atomic_load_n(&head->order, __ATOMIC_RELAXED) & PAGE_ORDER_MASK))
+		return page;
+	return head;
 }
 
 static inline struct page *compound_head(struct page *page)
 {
-	return PageTail(page) ? page - page->tail_distance : page;
+	unsigned int mark = __atomic_load_n(&page->order, __ATOMIC_RELAXED);
+
+	return mark & PAGE_TAIL_MARK ? page_tail_head(page, mark) : page;
+}
+
+static inline bool PageTail(const struct page *page)
+{
+	return compound_head((struct page *)page) != page;
+}
+
+static inline bool PageCompound(const struct page *page)
+{
+	return PageHead(page) || PageTail(page);
 }
 
 /** compound_order - order of the compound page that @head heads; 0 for a single page */
@@ -237,7 +260,7 @@ static inline unsigned int compound_order(const struct page *head)
 {
 	if (!PageHead(head))
 		return 0;
-	return head->ids >> (PAGE_ZONE_BITS + PAGE_NODE_BITS) & ((1u << PAGE_ORDER_BITS) - 1);
+	return __atomic_load_n(&head->order, __ATOMIC_RELAXED) & PAGE_ORDER_MASK;
 }
 
 static inline unsigned long compound_nr(const struct page *head)

@@ -108,6 +108,27 @@ struct zone;
 struct pglist_data;
 
 /*
+ * What one CPU keeps of one zone's counters. Only the owner writes, inside a per-CPU section that is not
+ * nested; others read with relaxed loads.
+ */
+struct zone_cpu_stat {
+	unsigned long allocs; /* (o) single pages the fast path took on this CPU's node: hit, local and pgalloc at once */
+	unsigned long frees;  /* (o) single pages freed by the fast path: pgfree */
+	s32 diff[NR_VM_ZONE_STAT_ITEMS]; /* (o) not yet in zone->stat */
+} __aligned(128);
+
+/*
+ * vmstat_cpu_bytes - bytes of one CPU's counters, for all zones of nr_node_ids nodes
+ * vmstat_cpu_init - give @cpu its counters: @memory is zeroed, aligned to 128, and stays
+ * Context: boot, after the zones have their index, before the CPU comes online.
+ */
+size_t vmstat_cpu_bytes(void);
+void vmstat_cpu_init(unsigned int cpu, void *memory);
+
+/* Folds what @cpu, which is offline, has batched into the zones. */
+void vmstat_cpu_dead(unsigned int cpu);
+
+/*
  * mod_zone_page_state - change a zone counter; any context, no lock needed.
  * zone_page_state_snapshot() adds the CPUs' diffs; zone_page_state() does not and may be off by
  * stat_threshold times the number of CPUs.
@@ -119,10 +140,11 @@ unsigned long global_zone_page_state(enum zone_stat_item item);
 void mod_node_page_state(struct pglist_data *pgdat, enum node_stat_item item, long delta);
 unsigned long node_page_state(const struct pglist_data *pgdat, enum node_stat_item item);
 unsigned long global_node_page_state(enum node_stat_item item);
-void count_vm_events(enum vm_event_item item, u64 count);
-u64 vm_event_sum(enum vm_event_item item);
+void count_vm_events(enum vm_event_item item, unsigned long count);
+unsigned long vm_event_sum(enum vm_event_item item);
 
 /* min(125, 2 * fls(cpus) * (1 + fls(managed / 128 MiB))): worked out in the theory comment of vmstat.c. */
+unsigned int stat_threshold(unsigned long managed_pages, unsigned int cpus);
 unsigned int calculate_normal_threshold(const struct zone *zone);
 void refresh_zone_stat_thresholds(void);
 

@@ -13,6 +13,7 @@
 #include "../base/compiler.h"
 
 struct cpu_pages;
+struct zone_cpu_stat;
 
 /*
  * Legend: (o) the owning CPU only, (c) constant once the CPU is online, (a) atomic.
@@ -25,8 +26,8 @@ struct cpu_local {
 	s32 node;		  /* (c) */
 	u32 online;		  /* (a) */
 	struct cpu_pages *pages;  /* (c) mm/phys: this CPU's page caches, an array over zones */
-	s32 *stat_diff;		  /* (c) mm/phys: batched counters */
-	u64 *events;		  /* (o) mm/phys: vm events of this CPU */
+	struct zone_cpu_stat *zone_stats; /* (c) mm/phys: batched counters, an array over zones */
+	unsigned long *events;	  /* (c) mm/phys: vm events of this CPU */
 	u8 held_ranks[16];	  /* (o) debug builds: locks held, by rank */
 	u32 held_nr;		  /* (o) */
 	u32 fault_nth;		  /* (o) fault injection: fail the Nth allocation from now, 0 off */

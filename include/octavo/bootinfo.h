@@ -115,6 +115,9 @@ struct bootinfo_span {
  *              concurrently, not from interrupts. Returns 0 or -ENOMEM.
  * @vmemmap_depopulate: undoes it when memory is removed; may be NULL. Same context.
  * @zone_dma_end, @zone_dma32_end: arm64: first byte above ZONE_DMA and ZONE_DMA32 (0: Linux's default)
+ * @ram_zeroed: RAM that nothing is said to occupy reads as zeroes, so the core need not clear its tables
+ * @no_numa: the kernel whose boot is followed knows no nodes: no lines about them, and on i386 one flat array of
+ *           descriptors, with no sections
  */
 struct bootinfo {
 	const char *name;
@@ -143,6 +146,8 @@ struct bootinfo {
 	int (*vmemmap_populate)(uintptr_t virt, phys_addr_t phys, size_t size);
 	void (*vmemmap_depopulate)(uintptr_t virt, size_t size);
 	phys_addr_t zone_dma_end, zone_dma32_end;
+	bool ram_zeroed;
+	bool no_numa;
 };
 
 OCTAVO_END_DECLS

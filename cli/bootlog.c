@@ -31,31 +31,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What kinds of fact a log gives; a second boot in one file may add only kinds that are still missing. */
-enum fact { FACT_MAP, FACT_EDIT, FACT_SRAT, FACT_CPU, FACT_CMDLINE, FACTS };
-
-struct log {
-	struct machine_desc *m;
-	const char *version_line; /* the first one, to tell a replay from another boot */
-	unsigned int line;
-	bool frozen[FACTS];
-	bool after_map;		   /* some line other than the map's came after it */
-	bool early_ranges;	   /* inside "Early memory node ranges" */
-	bool user_map, fake_node;
-	bool ranges_fixed;	   /* memory ranges are taken from the map by now: edits change nothing */
-	unsigned int edits_seen;   /* edits that stand before the last last_pfn line */
-	bool saw_last_pfn, saw_zones, saw_highmem, saw_dma32, saw_memory;
-	u64 max_arch_pfn;
-	u64 zone_end[2];	   /* arm64: last byte of DMA and DMA32, 0 unless a higher zone follows */
-	int zone_last;
-	bool arm64;
-	struct machine_desc early; /* node ranges, user map: stand-ins for a missing map */
-	struct machine_desc user;
-	struct bootinfo_cpu *node_cpus; /* apic_id holds the CPU number, pxm its *node* */
-	unsigned int node_cpus_nr;
-	unsigned int present, possible, counted; /* CPUs: allowed; counted elsewhere in the log */
-};
-
 /* ---- Prefixes ---- */
 
 static const char *skip_bracket(const char *p)
@@ -87,8 +62,8 @@ const char *bootlog_text(const char *line)
 			next = skip_bracket(p);
 			if (!next)
 				return p;
-			if (*next == ' ')
-				return *(next + 1) == '[' && skip_bracket(next + 1) ? bootlog_text(next + 1) : next + 1;
+			/* one blank belongs to the stamp; "[    0.000000][    T0] " and "[    0.000000] " occur */
+			next += *next == ' ';
 		}
 		if (next == p)
 			return p;
@@ -98,8 +73,7 @@ const char *bootlog_text(const char *line)
 
 /* ---- Ranges ---- */
 
-/* "[mem a-b]" or 2.6's "a - b" (b exclusive), first and last byte. NULL, or what was expected. */
-static const char *scan_range(const char **p, u64 *first, u64 *last)
+const char *bootlog_range(const char **p, u64 *first, u64 *last)
 {
 	const char *s = *p;
 	bool bracket = *s == '[';
@@ -131,7 +105,7 @@ static const char *scan_range(const char **p, u64 *first, u64 *last)
 	return NULL;
 }
 
-static void unreadable(struct log *l, const char *what, const char *expected, const char *rest)
+void bootlog_unreadable(struct log *l, const char *what, const char *expected, const char *rest)
 {
 	machine_warn(l->m, l->line, "%s line left out: expected %s, found '%.60s'", what, expected,
 		     *rest ? rest : "the end of the line");
@@ -155,11 +129,11 @@ static void read_map_line(struct log *l, struct machine_desc *to, const char *wh
 
 	if (!strncmp(p, "[gap", 4))
 		return;
-	expected = scan_range(&p, &first, &last);
+	expected = bootlog_range(&p, &first, &last);
 	if (!expected && !map_type_parse(p, &type))
 		expected = "a type such as 'usable' or 'reserved' after the range";
 	if (expected)
-		unreadable(l, what, expected, p);
+		bootlog_unreadable(l, what, expected, p);
 	else
 		add_map_entry(to, first, last, type);
 }
@@ -228,14 +202,14 @@ static void on_e820_update(struct log *l, const char *rest)
 
 	if (l->ranges_fixed || l->frozen[FACT_EDIT])
 		return;
-	expected = scan_range(&p, &first, &last);
+	expected = bootlog_range(&p, &first, &last);
 	if (expected || !arrow) {
-		unreadable(l, "map update", expected ? expected : "'==>' between two types", p);
+		bootlog_unreadable(l, "map update", expected ? expected : "'==>' between two types", p);
 		return;
 	}
 	snprintf(before, sizeof(before), "%.*s", (int)(arrow > p ? arrow - p : 0), p);
 	if (!map_type_parse(before, &from) || !map_type_parse(arrow, &to))
-		unreadable(l, "map update", "a type on both sides of '==>'", p);
+		bootlog_unreadable(l, "map update", "a type on both sides of '==>'", p);
 	else if (from != to && !edit_is_rule(first, last))
 		add_edit(l, first, last, from, to);
 }
@@ -248,9 +222,9 @@ static void on_e820_remove(struct log *l, const char *rest)
 
 	if (l->ranges_fixed || l->frozen[FACT_EDIT])
 		return;
-	expected = scan_range(&p, &first, &last);
+	expected = bootlog_range(&p, &first, &last);
 	if (expected) {
-		unreadable(l, "map removal", expected, p);
+		bootlog_unreadable(l, "map removal", expected, p);
 		return;
 	}
 	map_type_parse(p, &from);
@@ -274,7 +248,7 @@ static void on_efi_remove(struct log *l, const char *rest)
 			return;
 		}
 	}
-	unreadable(l, "EFI removal", "'range=[FIRST-LAST]'", rest);
+	bootlog_unreadable(l, "EFI removal", "'range=[FIRST-LAST]'", rest);
 }
 
 static void on_last_pfn(struct log *l, const char *rest)
@@ -329,9 +303,9 @@ static void on_ramdisk(struct log *l, const char *rest)
 	l->ranges_fixed = true;
 	if (l->m->initrd.size)
 		return;
-	expected = scan_range(&p, &first, &last);
+	expected = bootlog_range(&p, &first, &last);
 	if (expected)
-		unreadable(l, "RAM disk", expected, p);
+		bootlog_unreadable(l, "RAM disk", expected, p);
 	else
 		l->m->initrd = (struct bootinfo_span){ first, last - first + 1 };
 }
@@ -408,7 +382,7 @@ static void on_zone(struct log *l, int zone, const char *rest)
 	const char *p = rest;
 	u64 first, last;
 
-	if (!l->saw_zones || scan_range(&p, &first, &last))
+	if (!l->saw_zones || bootlog_range(&p, &first, &last))
 		return;
 	/* a zone's end is a fact of the machine only where memory goes on above it */
 	if (l->zone_last >= 0 && zone > l->zone_last && l->zone_last < 2)
@@ -465,212 +439,13 @@ static void on_node_range(struct log *l, const char *rest)
 	else
 		p = skip_blanks(p + 1);
 	if (!expected)
-		expected = scan_range(&p, &first, &last);
+		expected = bootlog_range(&p, &first, &last);
 	if (expected || node >= MAX_NUMNODES) {
-		unreadable(l, "memory node range", expected ? expected : "a node below 64", p);
+		bootlog_unreadable(l, "memory node range", expected ? expected : "a node below 64", p);
 		return;
 	}
 	add_map_entry(&l->early, first, last, E820_TYPE_RAM);
 	machine_push(&l->early, mem_affinity, { first, last - first + 1, (u32)node, BOOT_MEM_ENABLED });
-}
-
-/* ---- SRAT ---- */
-
-/* "Node 0 PXM 0 [mem a-b] hotplug non-volatile", 2.6: "Node 0 PXM 0 a-b" */
-static void read_srat_memory(struct log *l, const char *rest)
-{
-	const char *p = rest, *expected;
-	struct bootinfo_mem_affinity new = { .flags = BOOT_MEM_ENABLED };
-	u64 first, last, node, pxm;
-
-	if (l->frozen[FACT_SRAT])
-		return;
-	if (!scan_word(&p, "Node") || !scan_number(&p, 10, &node) || !*(p = skip_blanks(p)) ||
-	    !scan_word(&p, "PXM") || !scan_number(&p, 10, &pxm) || pxm > 0xfffffffeu) {
-		unreadable(l, "SRAT memory", "'Node N PXM N'", p);
-		return;
-	}
-	p = skip_blanks(p);
-	expected = scan_range(&p, &first, &last);
-	if (expected) {
-		unreadable(l, "SRAT memory", expected, p);
-		return;
-	}
-	new.start = first;
-	new.size = last - first + 1;
-	new.pxm = (u32)pxm;
-	new.flags |= strstr(p, "hotplug") ? BOOT_MEM_HOTPLUG : 0;
-	new.flags |= strstr(p, "non-volatile") ? BOOT_MEM_NONVOLATILE : 0;
-	for (unsigned int i = 0; i < l->m->mem_affinity_nr; i++)
-		if (l->m->mem_affinity[i].start == new.start && l->m->mem_affinity[i].size == new.size)
-			return;
-	machine_push(l->m, mem_affinity, new);
-}
-
-/* "PXM 0 -> APIC 0x00 -> Node 0"; arm64 has MPIDR for APIC, 2.6 writes the id in decimal */
-static void read_srat_cpu(struct log *l, const char *rest)
-{
-	const char *p = rest;
-	u64 pxm, id;
-
-	if (l->frozen[FACT_CPU])
-		return;
-	if (!scan_word(&p, "PXM") || !scan_number(&p, 10, &pxm) || pxm > 0xfffffffeu) {
-		unreadable(l, "SRAT processor", "'PXM N'", p);
-		return;
-	}
-	p = strstr(p, "APIC ") ? strstr(p, "APIC ") + 5 : strstr(p, "MPIDR ") ? strstr(p, "MPIDR ") + 6 : "";
-	if (!scan_number(&p, p[0] == '0' && p[1] == 'x' ? 16 : 10, &id)) {
-		unreadable(l, "SRAT processor", "'-> APIC ID'", rest);
-		return;
-	}
-	for (unsigned int i = 0; i < l->m->cpus_nr; i++)
-		if (l->m->cpus[i].apic_id == (u32)id)
-			return;
-	machine_push(l->m, cpus, { (u32)id, (u32)pxm });
-}
-
-static void on_srat(struct log *l, const char *rest)
-{
-	if (!strncmp(rest, "Node ", 5)) {
-		l->ranges_fixed = true;
-		read_srat_memory(l, rest);
-	} else if (!strncmp(rest, "PXM ", 4)) {
-		l->ranges_fixed = true;
-		read_srat_cpu(l, rest);
-	}
-}
-
-static u32 node_to_pxm(const struct log *l, u32 node)
-{
-	u32 pxms[MAX_NUMNODES];
-	unsigned int nr = 0;
-
-	/* nodes are numbered in the order in which the table first names their domains */
-	for (unsigned int i = 0; i < l->m->mem_affinity_nr; i++) {
-		unsigned int k = 0;
-
-		while (k < nr && pxms[k] != l->m->mem_affinity[i].pxm)
-			k++;
-		if (k == nr && nr < MAX_NUMNODES)
-			pxms[nr++] = l->m->mem_affinity[i].pxm;
-	}
-	return node < nr ? pxms[node] : node;
-}
-
-static void node_cpu(struct log *l, u32 cpu, u32 node)
-{
-	if (cpu >= NR_CPUS || node >= MAX_NUMNODES || l->node_cpus_nr >= NR_CPUS || l->frozen[FACT_CPU])
-		return;
-	l->node_cpus = cli_grow(l->node_cpus, l->node_cpus_nr, sizeof(*l->node_cpus));
-	l->node_cpus[l->node_cpus_nr++] = (struct bootinfo_cpu){ cpu, node };
-}
-
-/* '# [48 "SRAT: PXM n -> APIC x -> Node y" cpu lines left out; cpus per node: node0=24, node1=24]' */
-static void on_comment(struct log *l, const char *rest)
-{
-	const char *p = strstr(rest, "cpus per node:");
-	u32 cpu = 0;
-
-	while (p && (p = strstr(p, "node"))) {
-		u64 node, count;
-
-		p += 4;
-		if (!scan_number(&p, 10, &node) || *p++ != '=' || !scan_number(&p, 10, &count))
-			continue;
-		for (u64 i = 0; i < count && cpu < NR_CPUS; i++)
-			node_cpu(l, cpu++, (u32)node);
-	}
-}
-
-/* ".... node  #1, CPUs:   #4 #5", "Booting Node   1, Processors  #4 #5 OK" */
-static void on_node_cpus(struct log *l, const char *rest)
-{
-	const char *p = skip_blanks(rest);
-	u64 node, cpu;
-
-	p += *p == '#';
-	if (!scan_number(&p, 10, &node))
-		return;
-	if (!l->node_cpus_nr)
-		node_cpu(l, 0, (u32)node);
-	while ((p = strchr(p, '#'))) {
-		p = skip_blanks(p + 1);
-		if (scan_number(&p, 10, &cpu))
-			node_cpu(l, (u32)cpu, (u32)node);
-	}
-}
-
-/* ---- Processor counts ---- */
-
-/* "Allowing 8 CPUs, 2 hotplug CPUs": 8 in all */
-static void on_allowing(struct log *l, const char *rest)
-{
-	const char *p = rest, *comma = strchr(rest, ',');
-	u64 all, hotplug = 0;
-
-	if (!scan_number(&p, 10, &all) || !all) {
-		unreadable(l, "processor count", "'Allowing N CPUs'", rest);
-		return;
-	}
-	if (comma) {
-		p = skip_blanks(comma + 1);
-		scan_number(&p, 10, &hotplug);
-	}
-	if (!l->present && !l->frozen[FACT_CPU]) {
-		l->possible = all > NR_CPUS ? NR_CPUS : (unsigned int)all;
-		l->present = hotplug < l->possible ? l->possible - (unsigned int)hotplug : 1;
-	}
-}
-
-/* "Allowing 8 present CPUs plus 2 hotplug CPUs" */
-static void on_topo(struct log *l, const char *rest)
-{
-	const char *p = rest, *plus = strstr(rest, "plus ");
-	u64 present, hotplug = 0;
-
-	if (!scan_number(&p, 10, &present) || !present) {
-		unreadable(l, "processor count", "'Allowing N present CPUs'", rest);
-		return;
-	}
-	if (plus) {
-		p = plus + 5;
-		scan_number(&p, 10, &hotplug);
-	}
-	if (!l->present && !l->frozen[FACT_CPU]) {
-		l->present = present > NR_CPUS ? NR_CPUS : (unsigned int)present;
-		l->possible = hotplug > NR_CPUS - l->present ? NR_CPUS : l->present + (unsigned int)hotplug;
-	}
-}
-
-static void count_cpus(struct log *l, const char *text, const char *key, bool after)
-{
-	const char *p = strstr(text, key);
-	u64 n;
-
-	if (p && !after)
-		while (p > text && (p[-1] == ' ' || isdigit((unsigned char)p[-1])))
-			p--;
-	else if (p)
-		p += strlen(key);
-	p = p ? skip_blanks(p) : "";
-	if (!l->counted && scan_number(&p, 10, &n) && n && n <= NR_CPUS)
-		l->counted = (unsigned int)n;
-}
-
-static void on_brought_up(struct log *l, const char *rest)
-{
-	count_cpus(l, rest, " CPU", false);
-}
-
-static void on_slub(struct log *l, const char *rest)
-{
-	count_cpus(l, rest, "CPUs=", true);
-}
-
-static void on_setup_percpu(struct log *l, const char *rest)
-{
-	count_cpus(l, rest, "nr_cpu_ids:", true);
 }
 
 /* ---- The lines ---- */
@@ -711,21 +486,21 @@ static const struct {
 	{ "Faking a node at", on_fake_node },
 	{ "NUMA: Faking a node at", on_fake_node },
 	{ "Faking node", on_fake_node },
-	{ "ACPI: SRAT:", on_srat },
-	{ "SRAT:", on_srat },
-	{ "ACPI: NUMA: SRAT:", on_srat },
-	{ "# [", on_comment },
-	{ ".... node", on_node_cpus },
-	{ "Booting Node", on_node_cpus },
-	{ "smpboot: Booting Node", on_node_cpus },
-	{ "smpboot: Allowing", on_allowing },
-	{ "SMP: Allowing", on_allowing },
-	{ "CPU topo: Allowing", on_topo },
-	{ "smp: Brought up", on_brought_up },
-	{ "Brought up", on_brought_up },
-	{ "SMP: Total of", on_brought_up },
-	{ "SLUB:", on_slub },
-	{ "setup_percpu:", on_setup_percpu },
+	{ "ACPI: SRAT:", bootlog_srat },
+	{ "SRAT:", bootlog_srat },
+	{ "ACPI: NUMA: SRAT:", bootlog_srat },
+	{ "# [", bootlog_comment },
+	{ ".... node", bootlog_node_cpus },
+	{ "Booting Node", bootlog_node_cpus },
+	{ "smpboot: Booting Node", bootlog_node_cpus },
+	{ "smpboot: Allowing", bootlog_allowing },
+	{ "SMP: Allowing", bootlog_allowing },
+	{ "CPU topo: Allowing", bootlog_topo },
+	{ "smp: Brought up", bootlog_brought_up },
+	{ "Brought up", bootlog_brought_up },
+	{ "SMP: Total of", bootlog_brought_up },
+	{ "SLUB:", bootlog_slub },
+	{ "setup_percpu:", bootlog_setup_percpu },
 };
 
 static void read_line(struct log *l, const char *line)
@@ -809,7 +584,8 @@ static int conclude_map(struct log *l, bool cut)
 	}
 	if (m->map_nr) {
 		if (!l->after_map || (cut && !l->saw_last_pfn && !l->saw_zones))
-			machine_warn(m, l->line, "the log ends here, within or soon after the memory map: memory may be missing");
+			machine_warn(m, l->line, "the log ends here, within or soon after the memory map: memory may "
+					      "be missing");
 		return 0;
 	}
 	if (!from->map_nr)
@@ -832,37 +608,6 @@ static int conclude_map(struct log *l, bool cut)
 	return 0;
 }
 
-static void conclude_cpus(struct log *l)
-{
-	struct machine_desc *m = l->m;
-	unsigned int present = l->present ? l->present : l->counted;
-	u32 pxm_of[NR_CPUS];
-
-	for (unsigned int i = 0; i < NR_CPUS; i++)
-		pxm_of[i] = BOOT_PXM_NONE;
-	if (!m->cpus_nr) {
-		unsigned int highest = 0;
-
-		for (unsigned int i = 0; i < l->node_cpus_nr; i++) {
-			pxm_of[l->node_cpus[i].apic_id] = node_to_pxm(l, l->node_cpus[i].pxm);
-			if (l->node_cpus[i].apic_id > highest)
-				highest = l->node_cpus[i].apic_id;
-		}
-		if (!present)
-			present = l->node_cpus_nr ? highest + 1 : 1;
-	}
-	if (!present)
-		present = m->cpus_nr;
-	if (m->cpus_nr > present)
-		m->cpus_nr = present;
-	while (m->cpus_nr < present) {
-		u32 cpu = m->cpus_nr;
-
-		machine_push(m, cpus, { cpu, pxm_of[cpu] });
-	}
-	m->cpus_possible = l->possible > present ? l->possible : present;
-}
-
 int bootlog_read(struct machine_desc *m, const struct text *text)
 {
 	struct lines lines = { .text = text };
@@ -882,7 +627,7 @@ int bootlog_read(struct machine_desc *m, const struct text *text)
 	conclude_arch(&l);
 	ret = conclude_map(&l, !lines.ended);
 	if (!ret)
-		conclude_cpus(&l);
+		bootlog_conclude_cpus(&l);
 	machine_free(&l.early);
 	machine_free(&l.user);
 	free(l.node_cpus);

@@ -109,7 +109,8 @@ int iomem_read(struct machine_desc *m, const struct text *text)
 		if (!*skip_blanks(line) || *skip_blanks(line) == '#')
 			continue;
 		if (!parse(line, &e)) {
-			machine_warn(m, lines.number, "line left out: expected 'START-END : NAME', found '%.60s'", line);
+			machine_warn(m, lines.number, "line left out: expected 'START-END : NAME', found '%.60s'",
+				     line);
 			continue;
 		}
 		entries++;

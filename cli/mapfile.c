@@ -14,7 +14,8 @@ struct map_reader {
 
 static int bad(struct map_reader *r, const char *expected, const char *found)
 {
-	return machine_error(r->m, r->line, "expected %s, found '%.60s'", expected, *found ? found : "the end of the line");
+	return machine_error(r->m, r->line, "expected %s, found '%.60s'", expected,
+			     *found ? found : "the end of the line");
 }
 
 /* "A-B" (B not included), "A+SIZE", or "[mem A-B]" (B included). Sizes with K M G T P E. */
@@ -359,8 +360,8 @@ int mapfile_read(struct machine_desc *m, const struct text *text)
 	if (ret)
 		return ret;
 	if (r.rows != m->distance_nr)
-		return machine_error(m, 0, "%u distance lines of %u numbers: as many lines as numbers are needed", r.rows,
-				     m->distance_nr);
+		return machine_error(m, 0, "%u distance lines of %u numbers: as many lines as numbers are needed",
+				     r.rows, m->distance_nr);
 	if (!m->map_nr)
 		return machine_error(m, 0, "no memory: a line such as 'ram 0-4G' is needed");
 	return 0;

@@ -76,7 +76,8 @@ static int read_row(struct machine_desc *m, struct matrix *x, const char *line, 
 		columns++;
 	}
 	if (x->rows++ && columns != x->columns)
-		return machine_error(m, number, "expected %u numbers as in the line before, found %u", x->columns, columns);
+		return machine_error(m, number, "expected %u numbers as in the line before, found %u", x->columns,
+				     columns);
 	x->columns = columns;
 	return 0;
 }
@@ -98,7 +99,8 @@ static int read_matrix(struct machine_desc *m, const struct text *text, struct m
 	skip = x->labels && x->columns == x->rows + 1;
 	n = x->columns - skip;
 	if (n != x->rows || n > 255)
-		return machine_error(m, 0, "%u lines of %u distances: a square matrix is expected", x->rows, x->columns);
+		return machine_error(m, 0, "%u lines of %u distances: a square matrix is expected", x->rows,
+				     x->columns);
 	free(m->distance);
 	m->distance = cli_resize(NULL, (size_t)n * n);
 	m->distance_nr = n;
@@ -106,7 +108,8 @@ static int read_matrix(struct machine_desc *m, const struct text *text, struct m
 		memcpy(m->distance + (size_t)i * n, x->value + (size_t)i * x->columns + skip, n);
 	for (unsigned int i = 0; i < n * n; i++)
 		if (!m->distance[i])
-			return machine_error(m, 0, "distance 0 between nodes %u and %u: 1 to 255 are possible", i / n, i % n);
+			return machine_error(m, 0, "distance 0 between nodes %u and %u: 1 to 255 are possible", i / n,
+					     i % n);
 	return 0;
 }
 

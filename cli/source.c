@@ -67,8 +67,8 @@ static int read_text(struct machine_desc *m, const struct text *text)
 	if (iomem_recognise(text))
 		return iomem_read(m, text);
 	return machine_error(m, 0,
-			     "neither a boot log (no 'BIOS-e820:' or 'Early memory node ranges' line), nor a /proc/iomem "
-			     "('00001000-0009ffff : System RAM'), nor an Octavo map ('ram 0-4G')");
+			     "neither a boot log (no 'BIOS-e820:' or 'Early memory node ranges' line), nor a "
+			     "/proc/iomem ('00001000-0009ffff : System RAM'), nor an Octavo map ('ram 0-4G')");
 }
 
 static int read_file(struct machine_desc *m, const char *path)
@@ -265,12 +265,13 @@ static int guess_map(struct machine_desc *m, const char *root)
 
 	if (!scan_word(&p, "MemTotal:") || !scan_number(&p, 10, &kib) || kib > (u64)1 << 40) {
 		free(line);
-		return machine_error(m, 0, "no map: %s/sys/firmware/memmap, /proc/iomem and /proc/meminfo cannot be read",
-				     root);
+		return machine_error(m, 0, "no map: %s/sys/firmware/memmap, /proc/iomem and /proc/meminfo cannot be "
+				     "read", root);
 	}
 	free(line);
 	size = ((kib << 10) + ((u64)128 << 20) - 1) & ~(((u64)128 << 20) - 1);
-	machine_warn(m, 0, "the firmware's map is not readable: %llu MiB laid out as on a PC", (unsigned long long)size >> 20);
+	machine_warn(m, 0, "the firmware's map is not readable: %llu MiB laid out as on a PC",
+		     (unsigned long long)size >> 20);
 	machine_push(m, map, { 0, 0x9fc00, E820_TYPE_RAM });
 	machine_push(m, map, { 0x9fc00, 0x400, E820_TYPE_RESERVED });
 	machine_push(m, map, { 0xf0000, 0x10000, E820_TYPE_RESERVED });
@@ -335,7 +336,8 @@ int machine_read(struct machine_desc *m, const char *path, const char *root)
 		return read_local(m, root);
 	if (strcmp(path, "-") && !stat(path, &st) && S_ISDIR(st.st_mode)) {
 		if (firmware_memmap_read(m, path))
-			return machine_error(m, 0, "a directory, but not like /sys/firmware/memmap: no 0/start, 0/end, 0/type");
+			return machine_error(m, 0, "a directory, but without 0/start, 0/end and 0/type, unlike "
+						   "/sys/firmware/memmap");
 		return 0;
 	}
 	return read_file(m, path);

@@ -8,7 +8,7 @@ HTEST_OBJS := $(call objs,$(B)/hosted,$(HTEST_SRCS))
 $(UNIT_OBJS): CFLAGS_CORE += -I. -Itests
 $(HTEST_OBJS): CFLAGS_HOSTED += -Itests
 
-$(B)/tests: $(UNIT_OBJS) $(HTEST_OBJS) $(HOSTED_OBJS) $(CORE_OBJS)
+$(B)/tests: $(UNIT_OBJS) $(HTEST_OBJS) $(CLI_LIB_OBJS) $(HOSTED_OBJS) $(CORE_OBJS)
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)$(CC) $(LDFLAGS_HOSTED) -o $@ $^
 

@@ -7,7 +7,8 @@ HOSTED_OBJS := $(call objs,$(B)/hosted,$(HOSTED_SRCS))
 CLI_OBJS := $(call objs,$(B)/hosted,$(CLI_SRCS))
 # The command without its main(): what the tests link.
 CLI_LIB_OBJS := $(filter-out %/main.o,$(CLI_OBJS))
-CFLAGS_HOSTED := $(CFLAGS_COMMON) -fPIE -pthread -D_GNU_SOURCE -I. -Iport/hosted -Iport/inline/$(INLINE)
+CFLAGS_HOSTED := $(CFLAGS_COMMON) -fPIE -pthread -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -fno-omit-frame-pointer \
+	-I. -Iport/hosted -Iport/inline/$(INLINE)
 LDFLAGS_HOSTED := -pie -pthread $(if $(M32),-m32) $(if $(SAN),-fsanitize=$(SAN))
 
 $(B)/hosted/%.o: %.c

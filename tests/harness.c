@@ -7,6 +7,7 @@ extern const struct test_case __stop_octavo_tests[] __weak;
 
 u64 test_seed = 1;
 static unsigned int failures; /* in the running test */
+static bool skipped;
 static char capture_text[16384];
 static size_t capture_len;
 static bool capturing;
@@ -49,26 +50,72 @@ bool test_capture(const char *text, size_t len)
 	return true;
 }
 
-unsigned int test_run(const char *only, void (*before)(void), unsigned int *ran)
+void test_skip(const char *reason, ...)
 {
-	unsigned int failed = 0;
+	char text[512];
+	va_list args;
+
+	va_start(args, reason);
+	octavo_vsnprintf(text, sizeof(text), reason, args);
+	va_end(args);
+	capturing = false;
+	printk("skipped: %s\n", text);
+	skipped = true;
+}
+
+const struct test_case *test_first(void)
+{
+	return __start_octavo_tests;
+}
+
+const struct test_case *test_end(void)
+{
+	return __stop_octavo_tests;
+}
+
+static void test_name(const struct test_case *test, char name[128])
+{
+	octavo_snprintf(name, 128, "%s.%s", test->suite, test->name);
+}
+
+bool test_matches(const struct test_case *test, const char *pattern)
+{
 	char name[128];
 
-	*ran = 0;
-	for (const struct test_case *t = __start_octavo_tests; t < __stop_octavo_tests; t++) {
-		octavo_snprintf(name, sizeof(name), "%s.%s", t->suite, t->name);
-		if (only && !strstr(name, only))
+	test_name(test, name);
+	return !pattern || strstr(name, pattern);
+}
+
+enum test_outcome test_run_case(const struct test_case *test)
+{
+	char name[128];
+
+	failures = 0;
+	skipped = false;
+	test->fn();
+	capturing = false;
+	test_name(test, name);
+	if (failures)
+		printk("FAIL %s (seed %llu)\n", name, (unsigned long long)test_seed);
+	else if (skipped)
+		printk("SKIP %s\n", name);
+	return failures ? TEST_FAILED : skipped ? TEST_SKIPPED : TEST_PASSED;
+}
+
+unsigned int test_run(const char *pattern, void (*before)(void), struct test_counts *counts)
+{
+	*counts = (struct test_counts){ 0, 0, 0 };
+	for (const struct test_case *t = test_first(); t < test_end(); t++) {
+		enum test_outcome outcome;
+
+		if (!test_matches(t, pattern))
 			continue;
-		failures = 0;
 		if (before)
 			before();
-		t->fn();
-		capturing = false;
-		++*ran;
-		if (failures) {
-			failed++;
-			printk("FAIL %s (seed %llu)\n", name, (unsigned long long)test_seed);
-		}
+		outcome = test_run_case(t);
+		counts->passed += outcome == TEST_PASSED;
+		counts->failed += outcome == TEST_FAILED;
+		counts->skipped += outcome == TEST_SKIPPED;
 	}
-	return failed;
+	return counts->failed;
 }

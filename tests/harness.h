@@ -73,10 +73,36 @@ static inline u64 test_random(u64 *state)
 }
 
 /*
- * Runs the tests whose "suite.name" contains @only (NULL: all). @before is called ahead of each test and may
- * be NULL. Return: the number of failed tests; *@ran gets the number run.
+ * test_skip - this test cannot run here; return after it. @reason says exactly what is missing.
  */
-unsigned int test_run(const char *only, void (*before)(void), unsigned int *ran);
+__printf(1, 2) void test_skip(const char *reason, ...);
+#define SKIP(...)                       \
+	do {                            \
+		test_skip(__VA_ARGS__); \
+		return;                 \
+	} while (0)
+
+enum test_outcome { TEST_PASSED, TEST_FAILED, TEST_SKIPPED };
+
+struct test_counts {
+	unsigned int passed, failed, skipped;
+};
+
+/* All tests, as an array that the linker made. */
+const struct test_case *test_first(void);
+const struct test_case *test_end(void);
+
+/* Does "suite.name" contain @pattern? NULL is in every name. */
+bool test_matches(const struct test_case *test, const char *pattern);
+
+/* Runs one test; says FAIL or SKIP and its name if it does. */
+enum test_outcome test_run_case(const struct test_case *test);
+
+/*
+ * Runs the tests that match @pattern, one after the other. @before is called ahead of each and may be NULL.
+ * Return: the number of failed tests.
+ */
+unsigned int test_run(const char *pattern, void (*before)(void), struct test_counts *counts);
 
 /* The seed of this run's random tests (hosted: --seed); printed when a test fails. */
 extern u64 test_seed;

@@ -1,15 +1,134 @@
 /* SPDX-License-Identifier: MIT */
-/* The hosted port's own interface: for the command, the tests and the benches. */
+/*
+ * The hosted port's own interface: a machine in a process, for the command, the tests and the benches.
+ *
+ * There is one machine at a time, because the core's state is one linker section. It is booted, reset,
+ * snapshotted and restored as often as one likes:
+ *
+ *	hosted_boot(&info, &(struct hosted_options){ .cpus = 4 });
+ *	hosted_run_cpus(4, work, NULL);
+ *	hosted_reset();
+ */
 #ifndef PORT_HOSTED_H
 #define PORT_HOSTED_H
 
+#include <octavo/bootinfo.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+enum hosted_mode {
+	HOSTED_THREADS,	   /* a CPU is a thread; the clock is the host's */
+	HOSTED_COROUTINES, /* all CPUs on one thread, switched by the seed; the clock counts steps */
+};
+
+/**
+ * struct hosted_options - how the machine is run; all zero is a fine default
+ * @cpus: CPUs the machine has (0: those of the bootinfo, at least 1); missing ones are added to node 0's
+ *        proximity domain round-robin over the domains that the bootinfo's own CPUs and memory name
+ * @seed: of port_random() and of the coroutine scheduler (0: 1)
+ * @mode: how hosted_run() runs CPUs
+ * @lowmem_bytes: i386 machines: how much memory the direct map covers (0: 896 MiB); what lies above is
+ *        reached with port_kmap_local() only
+ * @populate: hand the vmemmap window over unmapped, so that the core must call vmemmap_populate()
+ */
+struct hosted_options {
+	unsigned int cpus;
+	uint64_t seed;
+	enum hosted_mode mode;
+	u64 lowmem_bytes;
+	bool populate;
+};
+
+/**
+ * hosted_boot - make the machine that @info describes and boot it
+ * @info: as the firmware would tell it; direct map, vmemmap window and CPUs are filled in here
+ * @options: NULL: defaults
+ * Implies hosted_reset(). The caller becomes CPU 0. Return: mm_init()'s result; -ENOMEM, after a line on
+ * the console that says what did not fit, if the process has no room for the machine.
+ */
+int hosted_boot(const struct bootinfo *info, const struct hosted_options *options) __must_check;
+
+/* The description that mm_init() was given: @info with everything filled in. */
+const struct bootinfo *hosted_bootinfo(void);
+
+/* The small machine that tests run on: 2 nodes, 4 CPUs, every zone its word size has. */
+int hosted_boot_default(const struct hosted_options *options) __must_check;
+const struct bootinfo *hosted_default_machine(void);
+
+/* Back to before hosted_boot(): the core's state is pristine, the RAM is gone. Only CPU 0 may be running. */
+void hosted_reset(void);
+
+/*
+ * The whole machine, core state and every page of RAM that was touched, as it is now; and back to it. Only CPU 0
+ * may be running. A snapshot belongs to the boot it was taken in.
+ */
+struct hosted_snapshot;
+struct hosted_snapshot *hosted_snapshot(void);
+void hosted_restore(const struct hosted_snapshot *snapshot);
+void hosted_snapshot_free(struct hosted_snapshot *snapshot);
+
+/* Memory devices for hotplug: RAM appears at (or vanishes from) a range. Return: 0, -EINVAL, -EEXIST, -ENOMEM. */
+int hosted_ram_add(phys_addr_t start, phys_addr_t size) __must_check;
+int hosted_ram_remove(phys_addr_t start, phys_addr_t size) __must_check;
+
+/* Bytes of the machine's RAM and of its vmemmap window that the host has really given. */
+u64 hosted_resident_bytes(void);
+
+/* ---- CPUs ---- */
 
 /* From here on this thread is CPU @cpu of the machine. */
 void hosted_enter_cpu(unsigned int cpu);
 
+/**
+ * hosted_run_cpus - bring CPUs 0 to @n - 1 online, run @fn on each at once, take them offline
+ * CPU 0 is the caller. CPUs that have finished keep serving cross calls until the last has.
+ * Return: 0, or a negative errno if a CPU could not be started.
+ */
+int hosted_run_cpus(unsigned int n, void (*fn)(unsigned int cpu, void *arg), void *arg) __must_check;
+
+/* One CPU: start it with @fn, or wait for it to be done and take it offline. Threads only. */
+int hosted_cpu_start(unsigned int cpu, void (*fn)(unsigned int cpu, void *arg), void *arg) __must_check;
+void hosted_cpu_stop(unsigned int cpu);
+
+/*
+ * hosted_interrupt - an interrupt on @cpu: @fn runs there with interrupts off, wherever that CPU is, as soon
+ * as port_irq_save() does not hold it back. Never waits. False: the CPU is not running, or has 16 pending.
+ */
+bool hosted_interrupt(unsigned int cpu, void (*fn)(void *arg), void *arg);
+
+/* ---- Coroutines ---- */
+
+/**
+ * struct hosted_schedule - one seeded run
+ * @seed: decides every switch; the same seed gives the same run
+ * @interrupt, @interrupt_one_in: if not NULL, runs as an interrupt at about one scheduling point in that many
+ * @max_steps: scheduling points after which the run counts as hung (0: 20 million)
+ * @steps, @switches, @stuck: results; @stuck: no CPU could go on
+ */
+struct hosted_schedule {
+	uint64_t seed;
+	void (*interrupt)(void *arg);
+	unsigned int interrupt_one_in;
+	uint64_t max_steps;
+	uint64_t steps, switches;
+	bool stuck;
+};
+
+/**
+ * hosted_run_coroutines - hosted_run_cpus() on one thread, each switch decided by the seed
+ * Switches happen at port_cpu_relax(), which builds with SCHED=1 pass at each lock and atomic, and when an
+ * interrupt mask is lifted. Return: 0; -EDEADLK after a report when nothing moves any more: then reset the machine.
+ */
+int hosted_run_coroutines(unsigned int n, void (*fn)(unsigned int cpu, void *arg), void *arg,
+			  struct hosted_schedule *schedule) __must_check;
+
+/* ---- Console ---- */
+
 /* Takes console output if it returns true. */
 extern bool (*hosted_console_hook)(const char *text, size_t len);
+
+/* Called by port_panic() before it ends the process; may not return. */
+extern void (*hosted_panic_hook)(const char *why);
 
 #endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* What the hosted port's files share. */
+#ifndef PORT_HOSTED_MACHINE_H
+#define PORT_HOSTED_MACHINE_H
+
+#include <octavo/errno.h>
+#include <octavo/port.h>
+#include <octavo/types.h>
+
+#include "hosted.h"
+
+#pragma weak mm_init
+#pragma weak mm_cpu_online
+#pragma weak mm_cpu_offline
+
+/* arena.c: the machine's RAM */
+int arena_create(struct bootinfo *info, const struct hosted_options *options);
+void arena_destroy(void);
+struct arena_copy;
+struct arena_copy *arena_save(void);
+void arena_restore(const struct arena_copy *copy);
+void arena_copy_free(struct arena_copy *copy);
+
+/* cpu.c */
+#define HOSTED_KMAP_MAX 16
+void cpus_create(unsigned int n);
+void cpus_destroy(void);
+/* Opens this CPU's next window: its number among all windows of all CPUs; close returns the latest opened. */
+unsigned int cpu_window_open(void);
+unsigned int cpu_window_close(void);
+unsigned int cpus_nr(void);
+/* Stack of the running thread or coroutine. */
+void cpu_stack_bounds(uintptr_t *low, uintptr_t *high);
+
+/* console.c */
+__printf(1, 2) void hosted_log(const char *fmt, ...);
+void clock_random_reset(const struct hosted_options *options);
+extern enum hosted_mode hosted_mode_now;
+
+/* cpu.c for sched.c: a coroutine's life as a CPU, in this order; all but the last two pairs on that CPU */
+void cpu_coroutine_enter(unsigned int id);
+void cpu_coroutine_begin(void);
+void cpu_coroutine_idle(void);
+void cpu_coroutine_end(void);
+void cpu_coroutine_gone(unsigned int id);
+void cpu_coroutines_abandon(unsigned int n);
+bool cpu_masked(void);
+void cpu_interrupt_here(void (*fn)(void *arg), void *arg);
+uintptr_t cpu_thread_of(unsigned int id);
+bool cpu_take_wake(void);
+
+/* sched.c */
+void sched_stack_bounds(uintptr_t *low, uintptr_t *high);
+bool sched_running(void);
+void sched_relax(void);
+u64 sched_clock_ns(void);
+void sched_park(u64 timeout_ns);
+void sched_unpark(uintptr_t thread);
+
+#endif

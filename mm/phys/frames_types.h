@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* The frame layer's part of struct zone. See frames.h. */
+/* The frame layer's part of struct zone. See frames.h; the theory is in frames.c. */
 #ifndef MM_PHYS_FRAMES_TYPES_H
 #define MM_PHYS_FRAMES_TYPES_H
 
 #include "../base/compiler.h"
 
 struct pageblock;
+struct block_index;
 
 struct zone_frames {
-	struct pageblock *blocks; /* (c) one per 512 frames of the span */
-	unsigned long base_pfn;	  /* (c) first frame of blocks[0]: the zone's start rounded down to a block */
-	unsigned long nr_blocks;  /* (c) */
+	struct pageblock *blocks;  /* (c) one per 512 frames of the span */
+	unsigned long base_pfn;	   /* (c) first frame of blocks[0]: the zone's start rounded down to order 10 */
+	unsigned long nr_blocks;   /* (c) */
+	struct block_index *index; /* (z) which block to take from: blockindex.c */
+	u32 slot_mask;		   /* (c) rows a CPU's free buffer holds, less one */
+	u32 whole_max;		   /* (c) free blocks of order 9 a CPU keeps */
 };
 
 #endif

@@ -21,6 +21,18 @@
 
 #define load_relaxed(p) __atomic_load_n(p, __ATOMIC_RELAXED)
 #define store_relaxed(p, v) __atomic_store_n(p, v, __ATOMIC_RELAXED)
+
+/*
+ * A u64 that others may read while its one writer changes it: whole where a register holds 64 bits, in
+ * halves elsewhere (there are no 64-bit atomics on 32-bit builds), so readers may only estimate from it.
+ */
+#if __SIZEOF_POINTER__ == 8
+#define load_relaxed_u64(p) __atomic_load_n(p, __ATOMIC_RELAXED)
+#define store_relaxed_u64(p, v) __atomic_store_n(p, v, __ATOMIC_RELAXED)
+#else
+#define load_relaxed_u64(p) READ_ONCE(*(p))
+#define store_relaxed_u64(p, v) WRITE_ONCE(*(p), v)
+#endif
 #define load_acquire(p)                          \
 	({                                       \
 		sched_point();                   \

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: MIT
+/* The index over a zone's pageblocks: theory in frames.c. Everything here runs under zone->lock. */
+#include "blockindex.h"
+
+/*
+ * Fullness by 32nds of free frames, fullest first. Fine where it matters: the fullest blocks are filled
+ * up first, and between nearly empty ones there is little to choose.
+ */
+static const u8 fullness_of[16] = { 0, 1, 2, 2, 3, 3, 4, 4, 4, 5, 5, 5, 5, 6, 6, 6 };
+static const u16 fullness_end[FULLNESS_CLASSES] = { 32, 64, 128, 192, 288, 416, 512 };
+
+/* A block moves up only when it is this far beyond its class, so that one frame to and fro moves nothing. */
+#define FULLNESS_SLACK 16u
+
+static unsigned int pos_fullness(unsigned int pos)
+{
+	return (pos - 1) / RUN_CLASSES;
+}
+
+static int pos_order(unsigned int pos)
+{
+	return (int)((pos - 1) % RUN_CLASSES);
+}
+
+/* The lists whose blocks have a run of @order: in each group of RUN_CLASSES bits the upper ones. */
+static u64 lists_with_run(unsigned int order)
+{
+	/* bits 0, 9, 18, ... 54 */
+	const u64 groups = 0x0040201008040201ull;
+	u64 upper = (1ull << RUN_CLASSES) - (1ull << order);
+
+	return groups * upper;
+}
+
+unsigned int pageblock_wanted_pos(const struct pageblock *b)
+{
+	if (!b->nr_free)
+		return POS_NONE;
+	if (b->nr_free == BLOCK_FRAMES)
+		return POS_WHOLE;
+	return POS_LIST_FIRST + fullness_of[b->nr_free / 32] * RUN_CLASSES + (unsigned int)pageblock_order_free(b);
+}
+
+bool pageblock_outgrew(const struct pageblock *b, unsigned int row)
+{
+	int order;
+
+	if (b->nr_free == BLOCK_FRAMES)
+		return true;
+	if (b->pos == POS_OWNED)
+		return false;
+	if (b->pos == POS_NONE)
+		return true;
+	if (b->nr_free >= fullness_end[pos_fullness(b->pos)] + FULLNESS_SLACK)
+		return true;
+	order = row_order(b->bits[row]);
+	return (order == ROW_ORDER ? pageblock_order_free(b) : order) > pos_order(b->pos);
+}
+
+/* ---- Maps of whole blocks ---- */
+
+static unsigned long map_words(unsigned long nr_blocks)
+{
+	return DIV_ROUND_UP(nr_blocks, 64);
+}
+
+static unsigned long summary_words(unsigned long nr_blocks)
+{
+	return DIV_ROUND_UP(map_words(nr_blocks), 64);
+}
+
+static void map_set_word(struct block_map *map, unsigned long word, u64 bits)
+{
+	map->words[word] |= bits;
+	map->summary[word / 64] |= 1ull << (word % 64);
+	map->first = min(map->first, word / 64);
+}
+
+static void map_set(struct block_map *map, unsigned long i)
+{
+	map_set_word(map, i / 64, 1ull << (i % 64));
+	store_relaxed(&map->count, map->count + 1);
+}
+
+static void map_clear(struct block_map *map, unsigned long i)
+{
+	unsigned long word = i / 64;
+
+	map->words[word] &= ~(1ull << (i % 64));
+	if (!map->words[word])
+		map->summary[word / 64] &= ~(1ull << (word % 64));
+	store_relaxed(&map->count, map->count - 1);
+}
+
+static unsigned long map_lowest(struct block_map *map)
+{
+	unsigned long word;
+
+	while (!map->summary[map->first])
+		map->first++;
+	word = map->first * 64 + lowest_bit(map->summary[map->first]);
+	return word * 64 + lowest_bit(map->words[word]);
+}
+
+/* ---- Start ---- */
+
+size_t block_index_bytes(unsigned long nr_blocks)
+{
+	size_t map = (map_words(nr_blocks) + summary_words(nr_blocks)) * sizeof(u64);
+
+	return ALIGN(sizeof(struct block_index), 64) + MIGRATE_TYPES * map + map_words(nr_blocks) * sizeof(u64);
+}
+
+void block_index_init(struct block_index *index, unsigned long nr_blocks)
+{
+	u64 *at = (u64 *)((char *)index + ALIGN(sizeof(*index), 64));
+
+	for (unsigned int t = 0; t < MIGRATE_TYPES; t++) {
+		index->whole[t].words = at;
+		at += map_words(nr_blocks);
+		index->whole[t].summary = at;
+		at += summary_words(nr_blocks);
+	}
+	index->seen = at;
+}
+
+bool index_add_untouched(struct zone *zone, unsigned long first, unsigned long end)
+{
+	struct block_index *index = zone->frames.index;
+	struct block_map *map = &index->whole[MIGRATE_MOVABLE];
+
+	for (unsigned int pass = 0; pass < 2; pass++) {
+		for (unsigned long i = first; i < end; i = ALIGN_DOWN(i, 64) + 64) {
+			unsigned long n = min(64 - i % 64, end - i);
+			u64 bits = ~0ull >> (64 - n) << (i % 64);
+
+			if (pass)
+				map_set_word(map, i / 64, bits);
+			else if ((index->seen[i / 64] | map->words[i / 64]) & bits)
+				return false;
+		}
+	}
+	store_relaxed(&map->count, map->count + (end - first));
+	return true;
+}
+
+bool index_is_virgin(struct zone *zone, const struct pageblock *b)
+{
+	return b->pos == POS_NONE && map_test(&zone->frames.index->whole[MIGRATE_MOVABLE], pageblock_index(zone, b));
+}
+
+static void mark_seen(struct zone *zone, const struct pageblock *b)
+{
+	unsigned long i = pageblock_index(zone, b);
+
+	zone->frames.index->seen[i / 64] |= 1ull << (i % 64);
+}
+
+static void fill_bits(struct pageblock *b)
+{
+	for (unsigned int i = 0; i < BLOCK_ROWS; i++)
+		b->bits[i] = ~0ull;
+	b->nr_free = BLOCK_FRAMES;
+}
+
+void index_materialise(struct zone *zone, struct pageblock *b)
+{
+	fill_bits(b);
+	store_relaxed(&b->pos, POS_WHOLE);
+	mark_seen(zone, b);
+}
+
+/* ---- Lists ---- */
+
+static void list_unlink(struct zone *zone, struct pageblock *b, unsigned int type)
+{
+	struct block_index *index = zone->frames.index;
+	u32 *first = &index->lists[type][b->pos - 1];
+
+	if (b->prev)
+		zone->frames.blocks[b->prev - 1].next = b->next;
+	else
+		*first = b->next;
+	if (b->next)
+		zone->frames.blocks[b->next - 1].prev = b->prev;
+	if (!*first)
+		store_relaxed_u64(&index->occupied[type], index->occupied[type] & ~(1ull << (b->pos - 1)));
+	b->prev = b->next = 0;
+}
+
+static void list_link(struct zone *zone, struct pageblock *b, unsigned int type)
+{
+	struct block_index *index = zone->frames.index;
+	u32 *first = &index->lists[type][b->pos - 1], me = (u32)pageblock_index(zone, b) + 1;
+
+	b->prev = 0;
+	b->next = *first;
+	if (*first)
+		zone->frames.blocks[*first - 1].prev = me;
+	*first = me;
+	store_relaxed_u64(&index->occupied[type], index->occupied[type] | 1ull << (b->pos - 1));
+}
+
+static void index_remove(struct zone *zone, struct pageblock *b)
+{
+	unsigned int type = pageblock_type(b);
+
+	if (b->pos == POS_WHOLE)
+		map_clear(&zone->frames.index->whole[type], pageblock_index(zone, b));
+	else if (b->pos != POS_NONE)
+		list_unlink(zone, b, type);
+	store_relaxed(&b->pos, POS_NONE);
+	b->owner = 0;
+}
+
+static void index_insert(struct zone *zone, struct pageblock *b, unsigned int pos)
+{
+	unsigned int type = pageblock_type(b);
+
+	store_relaxed(&b->pos, (u8)pos);
+	if (pos == POS_WHOLE)
+		map_set(&zone->frames.index->whole[type], pageblock_index(zone, b));
+	else if (pos != POS_NONE)
+		list_link(zone, b, type);
+	mark_seen(zone, b);
+}
+
+void index_update(struct zone *zone, struct pageblock *b)
+{
+	unsigned int pos = pageblock_wanted_pos(b);
+
+	if (pos == b->pos)
+		return;
+	index_remove(zone, b);
+	index_insert(zone, b, pos);
+}
+
+void index_update_unowned(struct zone *zone, struct pageblock *b)
+{
+	if (b->pos != POS_OWNED || b->nr_free == BLOCK_FRAMES)
+		index_update(zone, b);
+}
+
+void index_own(struct zone *zone, struct pageblock *b, unsigned int cpu)
+{
+	index_remove(zone, b);
+	index_insert(zone, b, POS_OWNED);
+	b->owner = (u16)(cpu + 1);
+}
+
+void index_set_type(struct zone *zone, struct pageblock *b, unsigned int type)
+{
+	unsigned int was = pageblock_type(b);
+
+	if (type == was)
+		return;
+	if (index_is_virgin(zone, b))
+		index_materialise(zone, b);
+	frames_account(zone, was, -(long)b->nr_free);
+	index_remove(zone, b);
+	store_relaxed(&b->type_code, (u8)(type ^ MIGRATE_MOVABLE));
+	index_insert(zone, b, pageblock_wanted_pos(b));
+	frames_account(zone, type, b->nr_free);
+}
+
+/* ---- Finding ---- */
+
+struct pageblock *index_find(struct zone *zone, unsigned int type, unsigned int order, bool emptiest)
+{
+	struct block_index *index = zone->frames.index;
+	u64 fit = lists_with_run(order), at;
+
+	while ((at = index->occupied[type] & fit)) {
+		unsigned int list = emptiest ? highest_bit(at) : lowest_bit(at);
+		struct pageblock *b = &zone->frames.blocks[index->lists[type][list] - 1];
+
+		pageblock_lock(b);
+		if (pageblock_order_free(b) >= (int)order)
+			return b;
+		index_update(zone, b); /* it promised more than it has */
+		pageblock_unlock(b);
+	}
+	return NULL;
+}
+
+struct pageblock *index_find_owned(struct zone *zone, unsigned int type, unsigned int order)
+{
+	u32 next;
+
+	for (u32 i = zone->frames.index->lists[type][POS_OWNED - 1]; i; i = next) {
+		struct pageblock *b = &zone->frames.blocks[i - 1];
+
+		next = b->next;
+		pageblock_lock(b);
+		if (pageblock_order_free(b) >= (int)order)
+			return b;
+		pageblock_unlock(b);
+	}
+	return NULL;
+}
+
+struct pageblock *index_take_whole(struct zone *zone, unsigned int type)
+{
+	struct block_map *map = &zone->frames.index->whole[type];
+	struct pageblock *b;
+	unsigned long i;
+
+	if (!map->count)
+		return NULL;
+	i = map_lowest(map);
+	b = &zone->frames.blocks[i];
+	pageblock_lock(b);
+	if (b->pos == POS_NONE)
+		index_materialise(zone, b);
+	index_remove(zone, b);
+	return b;
+}
+
+unsigned long index_find_pair(struct zone *zone, unsigned int types)
+{
+	struct block_index *index = zone->frames.index;
+	unsigned long words = map_words(zone->frames.nr_blocks);
+
+	for (unsigned long w = 0; w < words; w++) {
+		u64 bits = 0;
+
+		for (unsigned int t = 0; t < MIGRATE_TYPES; t++)
+			bits |= types >> t & 1 ? index->whole[t].words[w] : 0;
+		bits &= bits >> 1 & 0x5555555555555555ull;
+		if (bits)
+			return zone->frames.base_pfn + ((w * 64 + lowest_bit(bits)) << PAGEBLOCK_ORDER);
+	}
+	return PFN_NONE;
+}
+
+bool index_promises(const struct zone *zone, unsigned int type, unsigned int order)
+{
+	const struct block_index *index = zone->frames.index;
+
+	if (load_relaxed(&index->whole[type].count))
+		return true;
+	return order < 9 && (load_relaxed_u64(&index->occupied[type]) & lists_with_run(order));
+}

@@ -1,0 +1,419 @@
+// SPDX-License-Identifier: MIT
+/* Per-CPU caches: rows to allocate from, slots to free into. Theory in frames.c. */
+#include "cpupages.h"
+
+size_t cpu_pages_bytes(unsigned int zones)
+{
+	return zones * sizeof(struct cpu_pages);
+}
+
+void cpu_pages_init(unsigned int cpu, void *memory, unsigned int zones)
+{
+	(void)zones;
+	cpu_locals[cpu]->pages = memory;
+}
+
+/* ---- Giving back what is cached ---- */
+
+static void flush_slot(struct zone *zone, struct free_slot *slot)
+{
+	u64 mask = slot->mask, bad;
+
+	if (!mask)
+		return;
+	store_relaxed_u64(&slot->mask, 0);
+	bad = blocks_give_row(zone, slot->row << ROW_ORDER, mask);
+	if (unlikely(bad))
+		frames_bad_free(zone, slot->row << ROW_ORDER, bad);
+}
+
+static void flush_slots(struct zone *zone, struct cpu_pages *cp)
+{
+	for (unsigned int i = 0; i <= zone->frames.slot_mask; i++)
+		flush_slot(zone, &cp->slots[i]);
+}
+
+static void flush_row(struct zone *zone, struct frame_row *row, unsigned int order)
+{
+	u64 heads = row->heads, bad;
+	unsigned long base = row->base;
+
+	/* Forget the row even when it is used up: its frames must not come back from the free slots. */
+	row->base = PFN_NONE;
+	if (!heads)
+		return;
+	store_relaxed_u64(&row->heads, 0);
+	bad = blocks_give_row(zone, base, heads_frames(heads, order));
+	if (unlikely(bad))
+		frames_bad_free(zone, base, bad);
+}
+
+static void give_whole(struct zone *zone, struct cpu_pages *cp)
+{
+	unsigned long pfn = cp->whole[cp->nr_whole - 1];
+
+	store_relaxed(&cp->nr_whole, cp->nr_whole - 1);
+	if (unlikely(!blocks_give_run(zone, pfn, PAGEBLOCK_ORDER)))
+		frames_bad_free(zone, pfn, ~0ull);
+}
+
+/* All of it. By the owner inside a section, or by who keeps the owner out. */
+static void drain(struct zone *zone, unsigned int cpu, struct cpu_pages *cp)
+{
+	flush_slots(zone, cp);
+	for (unsigned int t = 0; t < ROW_TYPES; t++) {
+		for (unsigned int order = 0; order < ROW_ORDERS; order++)
+			flush_row(zone, &cp->rows[t][order], order);
+		rmqueue_disown(zone, cpu, &cp->current[t][0]);
+		rmqueue_disown(zone, cpu, &cp->current[t][1]);
+	}
+	while (cp->nr_whole)
+		give_whole(zone, cp);
+}
+
+/* May this section use the caches? Does the draining that others asked for. */
+static bool caches_usable(struct zone *zone, struct cpu_local *cpu, struct cpu_pages *cp)
+{
+	u32 asked;
+
+	if (cpu->depth != 1)
+		return false;
+	asked = load_acquire(&cp->drain);
+	if (likely(asked == DRAIN_NONE))
+		return true;
+	if (asked == DRAIN_BY_OTHER || atomic_cmpxchg(&cp->drain, DRAIN_BY_OWNER, DRAIN_NONE) != DRAIN_BY_OWNER)
+		return false;
+	drain(zone, cpu->cpu, cp);
+	return true;
+}
+
+/* ---- Allocation ---- */
+
+static force_inline unsigned long row_pop(struct frame_row *row, u64 heads)
+{
+	store_relaxed_u64(&row->heads, heads & (heads - 1));
+	return row->base + lowest_bit(heads);
+}
+
+/*
+ * What was freed since of the row just used up: it lies in the block this CPU is filling, so taking it again
+ * costs no contiguity, and it is warm.
+ */
+static bool row_from_slot(struct zone *zone, struct cpu_pages *cp, struct frame_row *row, unsigned int order)
+{
+	struct free_slot *slot = slot_of(zone, cp, row->base);
+	u64 heads;
+
+	if (slot->row != row->base >> ROW_ORDER)
+		return false;
+	heads = row_heads(slot->mask, order);
+	store_relaxed_u64(&slot->mask, slot->mask & ~heads_frames(heads, order));
+	store_relaxed_u64(&row->heads, heads);
+	return heads != 0;
+}
+
+/* A row of @rows frames (type or ROWS_CMA); PFN_NONE if there is none as far as @find goes. */
+static unsigned long alloc_from(struct zone *zone, struct cpu_local *cpu, struct cpu_pages *cp, unsigned int order,
+				unsigned int rows, unsigned int alloc_flags, unsigned int find)
+{
+	struct frame_row *row = &cp->rows[rows][order];
+	unsigned int type = rows == ROWS_CMA ? MIGRATE_CMA : rows;
+
+	if (!row->heads && !row_from_slot(zone, cp, row, order) &&
+	    !rmqueue_row(zone, cpu->cpu, order, type, alloc_flags, find, &cp->current[rows][order > 0], row))
+		return PFN_NONE;
+	return row_pop(row, row->heads);
+}
+
+static unsigned long alloc_row(struct zone *zone, struct cpu_local *cpu, struct cpu_pages *cp, unsigned int order,
+			       unsigned int type, unsigned int alloc_flags)
+{
+	bool cma = type == MIGRATE_MOVABLE && alloc_flags & ALLOC_CMA && zone->cma_pages;
+	unsigned long pfn = PFN_NONE;
+
+	if (cp->rows[type][order].heads)
+		return row_pop(&cp->rows[type][order], cp->rows[type][order].heads);
+	if (cma && cma_is_majority(zone))
+		pfn = alloc_from(zone, cpu, cp, order, ROWS_CMA, alloc_flags, FIND_OWN);
+	if (pfn == PFN_NONE)
+		pfn = alloc_from(zone, cpu, cp, order, type, alloc_flags, FIND_OWN);
+	if (likely(pfn != PFN_NONE))
+		return pfn;
+	flush_slots(zone, cp);
+	pfn = alloc_from(zone, cpu, cp, order, type, alloc_flags, FIND_OWN | FIND_OWNED);
+	if (pfn == PFN_NONE && cma)
+		pfn = alloc_from(zone, cpu, cp, order, ROWS_CMA, alloc_flags, FIND_OWN | FIND_OWNED);
+	if (pfn == PFN_NONE)
+		pfn = alloc_from(zone, cpu, cp, order, type, alloc_flags, FIND_FALLBACK);
+	return pfn;
+}
+
+static unsigned long alloc_whole(struct zone *zone, struct cpu_pages *cp)
+{
+	unsigned long pfn;
+
+	if (!cp->nr_whole) {
+		unsigned int n = 0, want = zone->frames.whole_max / 2 + 1;
+
+		while (n < want && (pfn = rmqueue(zone, PAGEBLOCK_ORDER, MIGRATE_MOVABLE, 0, FIND_OWN)) != PFN_NONE)
+			cp->whole[n++] = pfn;
+		store_relaxed(&cp->nr_whole, n);
+		if (!n)
+			return PFN_NONE;
+	}
+	store_relaxed(&cp->nr_whole, cp->nr_whole - 1);
+	return cp->whole[cp->nr_whole];
+}
+
+/* From the blocks, without rows: large orders, interrupts within a section, what nothing else could serve. */
+static unsigned long alloc_direct(struct zone *zone, unsigned int order, unsigned int type, unsigned int alloc_flags)
+{
+	bool cma = type == MIGRATE_MOVABLE && alloc_flags & ALLOC_CMA && zone->cma_pages;
+	unsigned long pfn = PFN_NONE;
+
+	if (alloc_flags & ALLOC_HIGHATOMIC && order > PAGE_ALLOC_COSTLY_ORDER)
+		pfn = rmqueue(zone, order, MIGRATE_HIGHATOMIC, alloc_flags, FIND_OWN);
+	if (pfn == PFN_NONE && cma && cma_is_majority(zone))
+		pfn = rmqueue(zone, order, MIGRATE_CMA, alloc_flags, FIND_OWN);
+	if (pfn == PFN_NONE)
+		pfn = rmqueue(zone, order, type, alloc_flags, FIND_OWN | FIND_OWNED);
+	if (pfn == PFN_NONE && cma)
+		pfn = rmqueue(zone, order, MIGRATE_CMA, alloc_flags, FIND_OWN | FIND_OWNED);
+	if (pfn == PFN_NONE)
+		pfn = rmqueue(zone, order, type, alloc_flags, FIND_FALLBACK);
+	if (pfn == PFN_NONE && alloc_flags & ALLOC_HIGHATOMIC)
+		pfn = rmqueue(zone, order, MIGRATE_HIGHATOMIC, alloc_flags, FIND_OWN);
+	return pfn;
+}
+
+static noinline unsigned long frame_alloc_slow(struct zone *zone, unsigned int order, unsigned int type,
+					       unsigned int alloc_flags, struct cpu_local *cpu, unsigned long flags)
+{
+	struct cpu_pages *cp = cpu_pages_of(zone, cpu);
+	bool usable = caches_usable(zone, cpu, cp);
+	unsigned long pfn = PFN_NONE;
+
+	if (usable && !(alloc_flags & ALLOC_NO_PCP)) {
+		if (order < ROW_ORDERS)
+			pfn = alloc_row(zone, cpu, cp, order, type, alloc_flags);
+		else if (order == PAGEBLOCK_ORDER && type == MIGRATE_MOVABLE && zone->frames.whole_max)
+			pfn = alloc_whole(zone, cp);
+	}
+	if (pfn == PFN_NONE)
+		pfn = alloc_direct(zone, order, type, alloc_flags);
+	if (pfn == PFN_NONE && usable) {
+		drain(zone, cpu->cpu, cp);
+		pfn = alloc_direct(zone, order, type, alloc_flags);
+	}
+	if (pfn != PFN_NONE && order && alloc_flags & ALLOC_HIGHATOMIC)
+		reserve_highatomic(zone, pfn, order);
+	cpu_section_end(cpu, flags);
+	return pfn;
+}
+
+unsigned long frame_alloc(struct zone *zone, unsigned int order, unsigned int migratetype, unsigned int alloc_flags)
+{
+	unsigned long flags;
+	struct cpu_local *cpu = cpu_section_begin(&flags);
+
+	if (likely(((alloc_flags & ALLOC_NO_PCP) | order) < ROW_ORDERS && cpu->depth == 1)) {
+		struct cpu_pages *cp = cpu_pages_of(zone, cpu);
+		struct frame_row *row = &cp->rows[migratetype][order];
+
+		if (likely(load_acquire(&cp->drain) == DRAIN_NONE)) {
+			u64 heads = row->heads;
+
+			if (likely(heads)) {
+				unsigned long pfn = row_pop(row, heads);
+
+				cpu_section_end(cpu, flags);
+				return pfn;
+			}
+		}
+	}
+	return frame_alloc_slow(zone, order, migratetype, alloc_flags, cpu, flags);
+}
+
+unsigned long frame_alloc_bulk(struct zone *zone, unsigned int migratetype, unsigned int alloc_flags,
+			       unsigned long nr, unsigned long *pfns)
+{
+	unsigned long done = 0;
+
+	while (done < nr) {
+		unsigned long flags;
+		struct cpu_local *cpu = cpu_section_begin(&flags);
+		struct cpu_pages *cp = cpu_pages_of(zone, cpu);
+		struct frame_row *row = &cp->rows[migratetype][0];
+
+		if (!(alloc_flags & ALLOC_NO_PCP) && caches_usable(zone, cpu, cp)) {
+			u64 heads = row->heads;
+
+			for (; heads && done < nr; heads &= heads - 1)
+				pfns[done++] = row->base + lowest_bit(heads);
+			store_relaxed_u64(&row->heads, heads);
+		}
+		cpu_section_end(cpu, flags);
+		if (done < nr) {
+			pfns[done] = frame_alloc(zone, 0, migratetype, alloc_flags);
+			if (pfns[done] == PFN_NONE)
+				break;
+			done++;
+		}
+	}
+	return done;
+}
+
+/* ---- Free ---- */
+
+/* Is a frame of the run in one of this CPU's rows? */
+static bool in_own_rows(const struct cpu_pages *cp, unsigned long pfn, u64 mask)
+{
+	for (unsigned int t = 0; t < ROW_TYPES; t++)
+		for (unsigned int order = 0; order < ROW_ORDERS; order++)
+			if (cp->rows[t][order].base == ALIGN_DOWN(pfn, ROW_FRAMES) &&
+			    heads_frames(cp->rows[t][order].heads, order) & mask)
+				return true;
+	return false;
+}
+
+static bool free_whole(struct zone *zone, struct cpu_pages *cp, unsigned long pfn)
+{
+	for (unsigned int i = 0; i < cp->nr_whole; i++)
+		if (cp->whole[i] == pfn)
+			return false;
+	if (cp->nr_whole >= zone->frames.whole_max)
+		while (cp->nr_whole > zone->frames.whole_max / 2)
+			give_whole(zone, cp);
+	cp->whole[cp->nr_whole] = pfn;
+	store_relaxed(&cp->nr_whole, cp->nr_whole + 1);
+	return true;
+}
+
+/* Into the slot of its row, whose former row goes back to its block. */
+static bool free_to_slot(struct zone *zone, struct cpu_pages *cp, unsigned long pfn, unsigned int order)
+{
+	struct free_slot *slot = slot_of(zone, cp, pfn);
+	u64 mask = run_mask(pfn, order);
+
+	if (slot->row != pfn >> ROW_ORDER) {
+		flush_slot(zone, slot);
+		slot->row = pfn >> ROW_ORDER;
+	}
+	if (slot->mask & mask || in_own_rows(cp, pfn, mask))
+		return false;
+	store_relaxed_u64(&slot->mask, slot->mask | mask);
+	return true;
+}
+
+static noinline bool frame_free_slow(struct zone *zone, unsigned long pfn, unsigned int order, struct cpu_local *cpu,
+				     unsigned long flags)
+{
+	struct cpu_pages *cp = cpu_pages_of(zone, cpu);
+	struct pageblock *b = pageblock_of(zone, pfn);
+	bool ok = false;
+
+	if (b && pageblock_of(zone, pfn + (1ul << order) - 1) && IS_ALIGNED(pfn, 1ul << order)) {
+		bool usable = caches_usable(zone, cpu, cp);
+
+		if (usable && order < ROW_ORDERS)
+			ok = free_to_slot(zone, cp, pfn, order);
+		else if (usable && order == PAGEBLOCK_ORDER && zone->frames.whole_max &&
+			 pageblock_type(b) == MIGRATE_MOVABLE)
+			ok = free_whole(zone, cp, pfn);
+		else
+			ok = blocks_give_run(zone, pfn, order);
+	}
+	cpu_section_end(cpu, flags);
+	return ok;
+}
+
+bool frame_free(struct zone *zone, unsigned long pfn, unsigned int order)
+{
+	unsigned long flags;
+	struct cpu_local *cpu = cpu_section_begin(&flags);
+
+	if (likely(order < ROW_ORDERS && cpu->depth == 1)) {
+		struct cpu_pages *cp = cpu_pages_of(zone, cpu);
+		struct free_slot *slot = slot_of(zone, cp, pfn);
+		u64 mask = run_mask(pfn, order);
+
+		if (likely(load_acquire(&cp->drain) == DRAIN_NONE && slot->row == pfn >> ROW_ORDER &&
+			   !(slot->mask & mask))) {
+			store_relaxed_u64(&slot->mask, slot->mask | mask);
+			cpu_section_end(cpu, flags);
+			return true;
+		}
+	}
+	return frame_free_slow(zone, pfn, order, cpu, flags);
+}
+
+/* ---- Draining ---- */
+
+void frames_drain_cpu(struct zone *zone)
+{
+	unsigned long flags;
+	struct cpu_local *cpu = cpu_section_begin(&flags);
+	struct cpu_pages *cp = cpu_pages_of(zone, cpu);
+
+	if (caches_usable(zone, cpu, cp))
+		drain(zone, cpu->cpu, cp);
+	cpu_section_end(cpu, flags);
+}
+
+static u32 drain_busy __memsys;
+
+/* The others' caches, with their owners kept out: see "Locking" in frames.c. */
+static void drain_others(struct zone *zone)
+{
+	unsigned int self = smp_processor_id();
+	bool reached;
+
+	for_each_possible_cpu(cpu)
+		if (cpu != self && cpu_locals[cpu] && cpu_locals[cpu]->pages)
+			(void)atomic_cmpxchg(&cpu_pages_of(zone, cpu_locals[cpu])->drain, DRAIN_NONE, DRAIN_BY_OTHER);
+	reached = !port_cpu_call(PORT_CPU_OTHERS, NULL, NULL);
+	for_each_possible_cpu(cpu) {
+		struct cpu_local *other = cpu_locals[cpu];
+		struct cpu_pages *cp;
+
+		if (cpu == self || !other || !other->pages)
+			continue;
+		cp = cpu_pages_of(zone, other);
+		if (!reached && load_relaxed(&other->online)) {
+			store_release(&cp->drain, DRAIN_BY_OWNER);
+			continue;
+		}
+		while (load_acquire(&other->depth))
+			port_cpu_relax();
+		drain(zone, cpu, cp);
+		store_release(&cp->drain, DRAIN_NONE);
+	}
+}
+
+void frames_drain_all(struct zone *zone)
+{
+	frames_drain_cpu(zone);
+	/* Not a spinlock: interrupts stay on, because port_cpu_call() wants them. */
+	while (atomic_xchg(&drain_busy, 1))
+		port_cpu_relax();
+	drain_others(zone);
+	store_release(&drain_busy, 0);
+}
+
+/* ---- Looking ---- */
+
+unsigned int cpu_pages_count(struct zone *zone, unsigned int cpu)
+{
+	struct cpu_pages *cp;
+	unsigned int n = 0;
+
+	if (cpu >= nr_cpu_ids || !cpu_locals[cpu] || !cpu_locals[cpu]->pages)
+		return 0;
+	cp = cpu_pages_of(zone, cpu_locals[cpu]);
+	for (unsigned int t = 0; t < ROW_TYPES; t++)
+		for (unsigned int order = 0; order < ROW_ORDERS; order++)
+			n += count_bits(load_relaxed_u64(&cp->rows[t][order].heads)) << order;
+	for (unsigned int i = 0; i < FREE_SLOTS_MAX; i++)
+		n += count_bits(load_relaxed_u64(&cp->slots[i].mask));
+	return n + load_relaxed(&cp->nr_whole) * BLOCK_FRAMES;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* Per-CPU caches in front of the pageblocks; internal to the frame layer. Theory in frames.c. */
+#ifndef MM_PHYS_CPUPAGES_H
+#define MM_PHYS_CPUPAGES_H
+
+#include "rmqueue.h"
+
+#define ROW_ORDERS 4u /* orders 0 to PAGE_ALLOC_COSTLY_ORDER are served from rows */
+/* Rows are kept by the types that cached frames have; frames of CMA blocks apart, for those who may have them. */
+enum { ROWS_CMA = MIGRATE_PCPTYPES, ROW_TYPES };
+
+#define FREE_SLOTS_MAX 64u
+#define WHOLE_BLOCKS_MAX 8u
+
+octavo_static_assert(ROW_ORDERS == PAGE_ALLOC_COSTLY_ORDER + 1, "what Linux caches per CPU");
+
+/* Freed frames of one row, waiting to go back together. All zero: nothing of row 0. */
+struct free_slot {
+	u64 mask;	   /* (o) */
+	unsigned long row; /* (o) pfn / 64 */
+};
+
+/* Who may touch the caches: cpu_pages.drain. */
+enum { DRAIN_NONE, DRAIN_BY_OTHER, DRAIN_BY_OWNER };
+
+/* Legend: (o) the owning CPU inside a section, or who drains for it; (a) atomic. */
+struct cpu_pages {
+	u32 drain;				      /* (a) DRAIN_ */
+	u32 nr_whole;				      /* (o) */
+	struct frame_row rows[ROW_TYPES][ROW_ORDERS]; /* (o) what allocations are served from */
+	u32 current[ROW_TYPES][2];		      /* (o) owned blocks: for order 0, for higher ones */
+	unsigned long whole[WHOLE_BLOCKS_MAX];	      /* (o) free blocks of order 9, movable */
+	struct free_slot slots[FREE_SLOTS_MAX];	      /* (o) by row */
+} __aligned(64);
+
+static inline struct cpu_pages *cpu_pages_of(const struct zone *zone, struct cpu_local *cpu)
+{
+	return &cpu->pages[zone->index];
+}
+
+static inline struct free_slot *slot_of(const struct zone *zone, struct cpu_pages *cp, unsigned long pfn)
+{
+	return &cp->slots[(pfn >> ROW_ORDER) & zone->frames.slot_mask];
+}
+
+#endif

@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: MIT
+/*
+ * From which block: own type, others' blocks, CMA, fallback between migrate types, the highatomic reserve.
+ * Theory in frames.c.
+ */
+#include "rmqueue.h"
+
+/* Types that fall back on each other, nearest first. */
+static const u8 fallbacks[MIGRATE_PCPTYPES][2] = {
+	[MIGRATE_UNMOVABLE] = { MIGRATE_RECLAIMABLE, MIGRATE_MOVABLE },
+	[MIGRATE_MOVABLE] = { MIGRATE_RECLAIMABLE, MIGRATE_UNMOVABLE },
+	[MIGRATE_RECLAIMABLE] = { MIGRATE_UNMOVABLE, MIGRATE_MOVABLE },
+};
+#define NR_FALLBACKS ARRAY_SIZE(fallbacks[0])
+#define FALLBACK_TYPES (1u << MIGRATE_UNMOVABLE | 1u << MIGRATE_MOVABLE | 1u << MIGRATE_RECLAIMABLE)
+
+bool cma_is_majority(const struct zone *zone)
+{
+	return zone_page_state(zone, NR_FREE_CMA_PAGES) > zone_page_state(zone, NR_FREE_PAGES) / 2;
+}
+
+/*
+ * A fallback mixed types in a block: raise the watermarks by a block, up to watermark_boost_factor
+ * ten-thousandths of the high one, so that kswapd frees enough for it not to happen again. Not in zones
+ * of under four blocks, nor before the watermarks are known.
+ */
+static void boost_watermark(struct zone *zone)
+{
+	u64 most;
+
+	if (!watermark_boost_factor || pageblock_nr_pages * 4 > zone_managed_pages(zone))
+		return;
+	most = (u64)zone->watermark[WMARK_HIGH] * (unsigned int)watermark_boost_factor / 10000;
+	if (!most)
+		return;
+	most = max(most, (u64)pageblock_nr_pages);
+	store_relaxed(&zone->watermark_boost,
+		      (unsigned long)min((u64)zone->watermark_boost + pageblock_nr_pages, most));
+}
+
+/* Part of another type's block. Its largest piece first, and the whole block if at least half of it is free. */
+static struct pageblock *steal_block(struct zone *zone, unsigned int order, unsigned int type)
+{
+	for (int o = PAGEBLOCK_ORDER - 1; o >= (int)order; o--) {
+		bool may_take_block = o >= PAGEBLOCK_ORDER / 2 || type != MIGRATE_MOVABLE;
+		bool smallest = !may_take_block && o > (int)order;
+
+		for (unsigned int i = 0; i < NR_FALLBACKS; i++) {
+			struct pageblock *b = index_find(zone, fallbacks[type][i], smallest ? order : (unsigned int)o,
+							 !smallest);
+
+			if (!b)
+				continue;
+			boost_watermark(zone);
+			if (may_take_block && b->nr_free >= BLOCK_FRAMES / 2)
+				index_set_type(zone, b, type);
+			return b;
+		}
+	}
+	for (unsigned int i = 0; i < NR_FALLBACKS; i++) {
+		struct pageblock *b = index_find_owned(zone, fallbacks[type][i], order);
+
+		if (b) {
+			boost_watermark(zone);
+			return b;
+		}
+	}
+	return NULL;
+}
+
+static struct pageblock *find_fallback(struct zone *zone, unsigned int order, unsigned int type,
+				       unsigned int alloc_flags)
+{
+	if (type >= MIGRATE_PCPTYPES)
+		return NULL;
+	for (unsigned int i = 0; i < NR_FALLBACKS; i++) {
+		struct pageblock *b = index_take_whole(zone, fallbacks[type][i]);
+
+		if (b) {
+			index_set_type(zone, b, type);
+			return b;
+		}
+	}
+	if (order >= PAGEBLOCK_ORDER || alloc_flags & ALLOC_NOFRAGMENT)
+		return NULL;
+	return steal_block(zone, order, type);
+}
+
+/* A block with a run of @order, at most 9. Under zone->lock; returned locked, in or out of the index. */
+static struct pageblock *find_block(struct zone *zone, unsigned int order, unsigned int type,
+				    unsigned int alloc_flags, unsigned int find)
+{
+	struct pageblock *b = NULL;
+
+	if (find & FIND_OWN && order < PAGEBLOCK_ORDER)
+		b = index_find(zone, type, order, false);
+	if (!b && find & FIND_OWN)
+		b = index_take_whole(zone, type);
+	if (!b && find & FIND_OWNED && order < PAGEBLOCK_ORDER)
+		b = index_find_owned(zone, type, order);
+	if (!b && find & FIND_FALLBACK)
+		b = find_fallback(zone, order, type, alloc_flags);
+	return b;
+}
+
+/* Take a whole block that is known to be one. */
+static void take_whole_at(struct zone *zone, unsigned long pfn, unsigned int type)
+{
+	struct pageblock *b = pageblock_of(zone, pfn);
+
+	pageblock_lock(b);
+	index_set_type(zone, b, type);
+	if (index_is_virgin(zone, b))
+		index_materialise(zone, b);
+	(void)pageblock_take_at(b, 0, BLOCK_FRAMES);
+	index_update(zone, b);
+	pageblock_unlock(b);
+}
+
+static unsigned long rmqueue_pair(struct zone *zone, unsigned int type, unsigned int find)
+{
+	unsigned long pfn = PFN_NONE;
+
+	if (find & FIND_OWN)
+		pfn = index_find_pair(zone, 1u << type);
+	if (pfn == PFN_NONE && find & FIND_FALLBACK && type < MIGRATE_PCPTYPES)
+		pfn = index_find_pair(zone, FALLBACK_TYPES);
+	if (pfn == PFN_NONE)
+		return PFN_NONE;
+	take_whole_at(zone, pfn, type);
+	take_whole_at(zone, pfn + BLOCK_FRAMES, type);
+	return pfn;
+}
+
+unsigned long rmqueue(struct zone *zone, unsigned int order, unsigned int type, unsigned int alloc_flags,
+		      unsigned int find)
+{
+	unsigned long flags, pfn = PFN_NONE;
+	unsigned int from = type;
+	struct pageblock *b;
+
+	spin_lock_irqsave(&zone->lock, flags);
+	if (order > PAGEBLOCK_ORDER) {
+		pfn = rmqueue_pair(zone, type, find);
+	} else if ((b = find_block(zone, order, type, alloc_flags, find))) {
+		from = pageblock_type(b);
+		pfn = pageblock_pfn(zone, b) + (unsigned long)pageblock_take_run(b, order);
+		index_update_unowned(zone, b);
+		pageblock_unlock(b);
+	}
+	spin_unlock_irqrestore(&zone->lock, flags);
+	if (pfn != PFN_NONE)
+		frames_account(zone, from, -(1l << order));
+	return pfn;
+}
+
+/* ---- Rows ---- */
+
+static void row_taken(struct zone *zone, struct pageblock *b, unsigned int order, u64 heads, unsigned int at,
+		      struct frame_row *row)
+{
+	row->base = pageblock_pfn(zone, b) + at * ROW_FRAMES;
+	store_relaxed_u64(&row->heads, heads);
+	frames_account(zone, pageblock_type(b), -(long)count_bits(heads) * (1l << order));
+}
+
+/* Ownership can be lost to who changes the block's type or frees the last frame of it. */
+static bool is_owner(const struct pageblock *b, unsigned int cpu)
+{
+	return b->pos == POS_OWNED && b->owner == cpu + 1;
+}
+
+void rmqueue_disown(struct zone *zone, unsigned int cpu, u32 *cur)
+{
+	struct pageblock *b;
+	unsigned long flags;
+
+	if (!*cur)
+		return;
+	b = &zone->frames.blocks[*cur - 1];
+	*cur = 0;
+	spin_lock_irqsave(&zone->lock, flags);
+	pageblock_lock(b);
+	if (is_owner(b, cpu))
+		index_update(zone, b);
+	pageblock_unlock(b);
+	spin_unlock_irqrestore(&zone->lock, flags);
+}
+
+static bool row_from_current(struct zone *zone, unsigned int cpu, unsigned int order, unsigned int type, u32 cur,
+			     struct frame_row *row)
+{
+	struct pageblock *b;
+	unsigned int at = 0;
+	unsigned long flags;
+	u64 heads = 0;
+
+	if (!cur)
+		return false;
+	b = &zone->frames.blocks[cur - 1];
+	flags = port_irq_save();
+	pageblock_lock(b);
+	if (is_owner(b, cpu) && pageblock_type(b) == type)
+		heads = pageblock_take_row(b, order, &at);
+	if (heads)
+		row_taken(zone, b, order, heads, at, row);
+	pageblock_unlock(b);
+	port_irq_restore(flags);
+	return heads != 0;
+}
+
+bool rmqueue_row(struct zone *zone, unsigned int cpu, unsigned int order, unsigned int type,
+		 unsigned int alloc_flags, unsigned int find, u32 *cur, struct frame_row *row)
+{
+	struct pageblock *b;
+	unsigned long flags;
+	unsigned int at = 0;
+
+	if (row_from_current(zone, cpu, order, type, *cur, row))
+		return true;
+	rmqueue_disown(zone, cpu, cur);
+	spin_lock_irqsave(&zone->lock, flags);
+	b = find_block(zone, order, type, alloc_flags, find);
+	if (b) {
+		u64 heads = pageblock_take_row(b, order, &at);
+
+		row_taken(zone, b, order, heads, at, row);
+		if (pageblock_type(b) == type && b->pos != POS_OWNED) {
+			index_own(zone, b, cpu);
+			*cur = (u32)pageblock_index(zone, b) + 1;
+		} else {
+			index_update_unowned(zone, b);
+		}
+		pageblock_unlock(b);
+	}
+	spin_unlock_irqrestore(&zone->lock, flags);
+	return b != NULL;
+}
+
+/* ---- Giving back ---- */
+
+/*
+ * The block has outgrown its place. A block that was virgin cannot have had used frames: what was freed there
+ * is undone. Return: those frames of @row.
+ */
+static u64 raise_block(struct zone *zone, struct pageblock *b, unsigned int row)
+{
+	u64 bad = 0;
+
+	spin_lock(&zone->lock);
+	pageblock_lock(b);
+	if (unlikely(index_is_virgin(zone, b))) {
+		bad = b->bits[row];
+		frames_account(zone, MIGRATE_MOVABLE, -(long)b->nr_free);
+		for (unsigned int i = 0; i < BLOCK_ROWS; i++)
+			b->bits[i] = 0;
+		b->nr_free = 0;
+	} else {
+		index_update_unowned(zone, b);
+	}
+	pageblock_unlock(b);
+	spin_unlock(&zone->lock);
+	return bad;
+}
+
+u64 blocks_give_row(struct zone *zone, unsigned long row_pfn, u64 mask)
+{
+	struct pageblock *b = pageblock_of(zone, row_pfn);
+	unsigned int row = pfn_row(row_pfn), type, was;
+	unsigned long flags = port_irq_save();
+	bool raise;
+	long given;
+	u64 bad;
+
+	pageblock_lock(b);
+	was = b->nr_free;
+	bad = pageblock_give(b, row, mask);
+	if (unlikely(bad))
+		(void)pageblock_give(b, row, mask & ~bad);
+	type = pageblock_type(b);
+	given = (long)b->nr_free - (long)was;
+	raise = pageblock_outgrew(b, row);
+	pageblock_unlock(b);
+	frames_account(zone, type, given);
+	if (raise)
+		bad |= raise_block(zone, b, row);
+	port_irq_restore(flags);
+	return bad;
+}
+
+/* Part of a run that lies in one block. */
+static bool give_in_block(struct zone *zone, struct pageblock *b, unsigned int offset, unsigned int count)
+{
+	unsigned int type;
+	bool given, raise;
+	unsigned long flags = port_irq_save();
+
+	pageblock_lock(b);
+	given = pageblock_give_range(b, offset, count);
+	type = pageblock_type(b);
+	raise = given && pageblock_outgrew(b, offset / ROW_FRAMES);
+	pageblock_unlock(b);
+	if (given)
+		frames_account(zone, type, count);
+	if (raise && raise_block(zone, b, offset / ROW_FRAMES))
+		given = false;
+	port_irq_restore(flags);
+	return given;
+}
+
+bool blocks_give_run(struct zone *zone, unsigned long pfn, unsigned int order)
+{
+	struct pageblock *b = pageblock_of(zone, pfn);
+
+	if (order <= PAGEBLOCK_ORDER)
+		return give_in_block(zone, b, pfn % BLOCK_FRAMES, 1u << order);
+	if (!give_in_block(zone, b, 0, BLOCK_FRAMES))
+		return false;
+	if (give_in_block(zone, b + 1, 0, BLOCK_FRAMES))
+		return true;
+	/* The second half is free already: nothing may have changed, so the first one is in use again. */
+	if (!frames_claim(zone, pfn, pfn + BLOCK_FRAMES))
+		frames_bad_free(zone, pfn, ~0ull);
+	return false;
+}
+
+/* ---- Highatomic reserve ---- */
+
+void reserve_highatomic(struct zone *zone, unsigned long pfn, unsigned int order)
+{
+	unsigned long percent = zone_managed_pages(zone) / 100, most, flags;
+	unsigned int blocks = order > PAGEBLOCK_ORDER ? 1u << (order - PAGEBLOCK_ORDER) : 1;
+	struct pageblock *b = pageblock_of(zone, pfn);
+
+	if (percent < pageblock_nr_pages)
+		return;
+	most = ALIGN(percent, pageblock_nr_pages);
+	spin_lock_irqsave(&zone->lock, flags);
+	for (; blocks && zone->nr_reserved_highatomic < most; blocks--, b++) {
+		pageblock_lock(b);
+		if (pageblock_type(b) < MIGRATE_PCPTYPES) {
+			index_set_type(zone, b, MIGRATE_HIGHATOMIC);
+			zone->nr_reserved_highatomic += pageblock_nr_pages;
+		}
+		pageblock_unlock(b);
+	}
+	spin_unlock_irqrestore(&zone->lock, flags);
+}
+
+bool unreserve_highatomic(struct zone *zone, bool force)
+{
+	struct pageblock *b;
+	unsigned long flags;
+
+	if (load_relaxed(&zone->nr_reserved_highatomic) <= (force ? 0 : pageblock_nr_pages))
+		return false;
+	spin_lock_irqsave(&zone->lock, flags);
+	b = index_find(zone, MIGRATE_HIGHATOMIC, 0, true);
+	if (!b)
+		b = index_take_whole(zone, MIGRATE_HIGHATOMIC);
+	if (b) {
+		index_set_type(zone, b, MIGRATE_MOVABLE);
+		zone->nr_reserved_highatomic -= min(zone->nr_reserved_highatomic, pageblock_nr_pages);
+		pageblock_unlock(b);
+	}
+	spin_unlock_irqrestore(&zone->lock, flags);
+	return b != NULL;
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The monitor: a small shell on a booted machine. The commands are here, free of any terminal; a front end
+ * (the octavo command with line editing, a serial console) reads lines and shows what is emitted.
+ *
+ *	static void emit(void *ctx, const char *text, size_t len) { … }
+ *	struct monitor mon = { .emit = emit };
+ *	while (read_line(line) && monitor_command(&mon, line) != MONITOR_QUIT)
+ *		;
+ */
+#ifndef MM_DEBUG_MONITOR_H
+#define MM_DEBUG_MONITOR_H
+
+#include <octavo/proc.h>
+
+#include "../base/compiler.h"
+
+#define MONITOR_QUIT 1
+
+/**
+ * struct monitor - a front end, as the commands see it
+ * @emit, @ctx: take output; lines end in "\n"
+ * @run_all: run @fn on every CPU at once and return when all have; NULL: port_cpu_call() and this CPU
+ * @unicode: block characters may be used in pictures (UTF-8), else ASCII
+ * @colour: ECMA-48 colours may be used
+ * @failures: commands that failed so far, counted by monitor_command()
+ */
+struct monitor {
+	octavo_emit_fn emit;
+	void *ctx;
+	void (*run_all)(void (*fn)(void *arg), void *arg);
+	bool unicode;
+	bool colour;
+	unsigned int failures;
+};
+
+/**
+ * monitor_command - execute one line
+ * @line: NUL terminated, without a newline; taken apart in place. Empty lines and those that begin with "#" do nothing.
+ * Context: thread context after mm_init(), one caller at a time.
+ * Return: 0; MONITOR_QUIT; a negative errno after a message was emitted.
+ */
+int monitor_command(struct monitor *mon, char *line);
+
+/* Command names, for completion: NULL behind the last. Those whose argument is a path say so. */
+const char *monitor_command_name(unsigned int i);
+bool monitor_command_takes_path(const char *name);
+
+/* Names and values of GFP flags, for completion; NULL behind the last. */
+const char *monitor_gfp_name(unsigned int i, gfp_t *value);
+
+/* ---- Pictures, also for a tour ---- */
+
+/* Free blocks of each order, a line a zone and bars below. */
+void monitor_show_buddy(struct monitor *mon);
+/* Fullness of the pageblocks, at most @rows lines of 64 cells a zone. */
+void monitor_show_fragmentation(struct monitor *mon, unsigned int rows);
+/* Every verifier of the core. Return: findings, each emitted as a line. The machine must be quiet. */
+unsigned int monitor_verify(struct monitor *mon);
+
+/* ---- Pieces ---- */
+
+/**
+ * struct stress - random allocation and freeing, with the contents of every block checked
+ * @ops: calls on each CPU
+ * @seed: of the random choices
+ * The rest are results, summed over the CPUs: @allocs that succeeded, @refused, @bad blocks whose stamp was
+ * overwritten (somebody else has the same frames), @cpus that took part.
+ */
+struct stress {
+	u64 seed;
+	unsigned long ops;
+	unsigned long allocs, refused, bad, cpus;
+};
+
+/* stress_cpu - one CPU's share; @arg: struct stress. Any context. Leaves nothing allocated. */
+void stress_cpu(void *arg);
+
+__printf(2, 3) void monitor_say(struct monitor *mon, const char *fmt, ...);
+
+/* "4K", "3.9G": at most 5 characters. Return: @buf. */
+#define SIZE_TEXT_MAX 16
+const char *size_text(u64 bytes, char buf[SIZE_TEXT_MAX]);
+
+#endif

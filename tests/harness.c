@@ -2,6 +2,8 @@
 /* The test runner, freestanding: prints through the kernel log. */
 #include "harness.h"
 
+#include "mm/sync/lockdep.h"
+
 extern const struct test_case __start_octavo_tests[] __weak;
 extern const struct test_case __stop_octavo_tests[] __weak;
 
@@ -90,10 +92,14 @@ enum test_outcome test_run_case(const struct test_case *test)
 {
 	char name[128];
 
+	unsigned int reports = lockdep_reports;
+
 	failures = 0;
 	skipped = false;
 	test->fn();
 	capturing = false;
+	if (lockdep_reports != reports)
+		test_fail(test->file, 0, "%u wrong lock orders were reported", lockdep_reports - reports);
 	test_name(test, name);
 	if (failures)
 		printk("FAIL %s (seed %llu)\n", name, (unsigned long long)test_seed);

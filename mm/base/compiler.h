@@ -9,11 +9,11 @@
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define force_inline inline __attribute__((always_inline))
-#define noinline __attribute__((noinline))
+#define noinline __attribute__((__noinline__))
 #define __aligned(n) __attribute__((aligned(n)))
 #define __weak __attribute__((weak))
 #define __unused __attribute__((unused))
-#define __cold __attribute__((cold, noinline))
+#define __cold __attribute__((cold, __noinline__))
 
 /*
  * All mutable state of the core carries __memsys: one section, which a host can copy out, put back or

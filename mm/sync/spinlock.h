@@ -15,10 +15,16 @@ typedef struct {
 } spinlock_t;
 
 #ifdef OCTAVO_DEBUG
-void lockdep_acquire(const void *lock, unsigned int rank);
+void lockdep_acquire(const void *lock, unsigned int rank);  /* before waiting for it */
+void lockdep_acquired(const void *lock, unsigned int rank); /* got without waiting: any order will do */
 void lockdep_release(const void *lock, unsigned int rank);
 #else
 static inline void lockdep_acquire(const void *lock, unsigned int rank)
+{
+	(void)lock;
+	(void)rank;
+}
+static inline void lockdep_acquired(const void *lock, unsigned int rank)
 {
 	(void)lock;
 	(void)rank;
@@ -40,7 +46,7 @@ static inline bool spin_trylock(spinlock_t *lock)
 {
 	if (atomic_xchg(&lock->locked, 1))
 		return false;
-	lockdep_acquire(lock, lock->rank);
+	lockdep_acquired(lock, lock->rank);
 	return true;
 }
 

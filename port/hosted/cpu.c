@@ -62,7 +62,9 @@ struct cpu {
 static struct cpu cpus[NR_CPUS];
 static unsigned int nr_cpus = 1;
 static bool have_membarrier;
+#if defined(__x86_64__)
 static bool have_fsgsbase;
+#endif
 static int start_gate;
 
 /* Volatile, because a signal handler of the same thread reads it and coroutines change it in between. */

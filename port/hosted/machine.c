@@ -29,6 +29,7 @@ __attribute__((constructor)) static void keep_pristine(void)
 	if (!pristine)
 		abort();
 	memcpy(pristine, __start_memsys, memsys_bytes());
+	hosted_enter_cpu(0);
 }
 
 void hosted_reset(void)
@@ -83,6 +84,7 @@ int hosted_boot(const struct bootinfo *info, const struct hosted_options *option
 	options = options ? options : &defaults;
 	hosted_reset();
 	machine.info = *info;
+	machine.info.ram_zeroed = true;
 	fill_cpus(&machine.info, options->cpus);
 	hosted_mode_now = options->mode;
 	clock_random_reset(options);

@@ -65,12 +65,23 @@ static void show_output_before_death(const char *why)
 	show_output();
 }
 
+/* A sanitizer's own handler, if there is one, has more to say afterwards. */
+static struct sigaction crash_before[NSIG];
+
 static void on_crash(int number)
 {
 	show_output();
 	dprintf(STDOUT_FILENO, "died of signal %d (%s)\n", number, strsignal(number));
-	signal(number, SIG_DFL);
-	raise(number);
+	sigaction(number, &crash_before[number], NULL); /* the instruction runs again, and faults again */
+}
+
+static void catch_crashes(void)
+{
+	static const int numbers[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL };
+	struct sigaction action = { .sa_handler = on_crash };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(numbers); i++)
+		sigaction(numbers[i], &action, &crash_before[numbers[i]]);
 }
 
 static bool wanted(const struct test_case *t, const struct options *o)
@@ -270,12 +281,7 @@ int main(int argc, char **argv)
 		return perror("mmap"), 2;
 	hosted_console_hook = keep_output;
 	hosted_panic_hook = show_output_before_death;
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-	signal(SIGSEGV, on_crash);
-	signal(SIGBUS, on_crash);
-	signal(SIGFPE, on_crash);
-	signal(SIGILL, on_crash);
-#endif
+	catch_crashes();
 	run_jobs(&o, of);
 	final_line();
 	return shared->counts.failed ? 1 : 0;

@@ -15,7 +15,7 @@
 
 struct e820_entry {
 	phys_addr_t addr;
-	u64 size; /* never 0; addr + size does not wrap, but is 2^64 minus 1 at most */
+	u64 size; /* never 0; the last byte is at most 2^64 - 1 */
 	u32 type; /* enum e820_type or what else firmware said; never E820_TYPE_GAP */
 };
 
@@ -55,6 +55,9 @@ void e820_setup_pci_gap(void);
 u64 e820_range_add(struct e820_table *table, phys_addr_t start, u64 size, u32 type);
 u64 e820_range_update(struct e820_table *table, phys_addr_t start, u64 size, u32 from, u32 to, bool verbose);
 u64 e820_range_remove(struct e820_table *table, phys_addr_t start, u64 size, u32 from, bool verbose);
+
+/* Sums up the ranges that were left out and not shown one by one. */
+void e820_report_dropped(void);
 
 /* The type at an address; E820_TYPE_GAP if the map does not say. */
 u32 e820_type_at(const struct e820_table *table, phys_addr_t addr);

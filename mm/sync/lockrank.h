@@ -17,6 +17,7 @@ enum lock_rank {
 	LOCK_RANK_PAGEBLOCK, /* one pageblock's bits and counts */
 	LOCK_RANK_MEMINIT,   /* lazily initialised struct pages */
 	LOCK_RANK_OWNER,     /* page_owner's stack store */
+	LOCK_RANK_RESOURCE,  /* the tree behind /proc/iomem */
 	LOCK_RANK_CONSOLE,   /* the kernel log: last, so that anyone may report */
 	LOCK_RANK_NR
 };

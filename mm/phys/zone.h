@@ -58,9 +58,22 @@ struct zonelist {
 };
 enum { ZONELIST_FALLBACK, ZONELIST_NOFALLBACK, MAX_ZONELISTS };
 
+/*
+ * What the first try of an allocation needs to know, worked out ahead for each combination of the zone
+ * modifiers and __GFP_RECLAIMABLE: the low five GFP bits. page_alloc_update() fills it.
+ */
+struct alloc_fast {
+	struct zone *zone;  /* (c) first of the zonelist; NULL: none, or not a zone of this node */
+	u16 alloc_flags;    /* (c) for the frame layer */
+	u8 migratetype;	    /* (c) */
+	u8 highest;	    /* (c) enum zone_type the request is limited to */
+};
+#define ALLOC_FAST_NR 32
+
 struct pglist_data {
 	struct zone node_zones[MAX_NR_ZONES];
 	struct zonelist node_zonelists[MAX_ZONELISTS];
+	struct alloc_fast alloc_fast[ALLOC_FAST_NR];
 	s32 node_id;			      /* (c) */
 	unsigned long node_start_pfn;	      /* (c) */
 	unsigned long node_spanned_pages;     /* (c) */

@@ -14,6 +14,7 @@
 
 struct cpu_pages;
 struct zone_cpu_stat;
+struct alloc_fast;
 
 /*
  * Legend: (o) the owning CPU only, (c) constant once the CPU is online, (a) atomic.
@@ -28,6 +29,7 @@ struct cpu_local {
 	struct cpu_pages *pages;  /* (c) mm/phys: this CPU's page caches, an array over zones */
 	struct zone_cpu_stat *zone_stats; /* (c) mm/phys: batched counters, an array over zones */
 	unsigned long *events;	  /* (c) mm/phys: vm events of this CPU */
+	const struct alloc_fast *fast; /* (c) mm/phys: first zone by GFP bits; NULL: the page allocator is not open */
 	u8 held_ranks[16];	  /* (o) debug builds: locks held, by rank */
 	u32 held_nr;		  /* (o) */
 	u32 fault_nth;		  /* (o) fault injection: fail the Nth allocation from now, 0 off */

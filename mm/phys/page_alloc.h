@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* The page allocator's inside: between struct page and the frame layer. The theory stands in page_alloc.c. */
+#ifndef MM_PHYS_PAGE_ALLOC_H
+#define MM_PHYS_PAGE_ALLOC_H
+
+#include "zone.h"
+#include "zonelist.h"
+
+/* Above the frame layer's: which watermark to respect, and what allows to go below it. */
+#define ALLOC_WMARK_MIN 0x000u
+#define ALLOC_WMARK_LOW 0x100u
+#define ALLOC_WMARK_HIGH 0x200u
+#define ALLOC_WMARK_MASK 0x300u
+#define ALLOC_NO_WATERMARKS 0x400u
+#define ALLOC_NON_BLOCK 0x800u	  /* cannot wait for reclaim */
+#define ALLOC_MIN_RESERVE 0x1000u /* __GFP_HIGH */
+#define ALLOC_OOM 0x2000u	  /* an OOM victim on its way out */
+#define ALLOC_KSWAPD 0x4000u	  /* may wake kswapd */
+#define ALLOC_CPUSET 0x8000u	  /* the caller's node set binds */
+#define ALLOC_RESERVES (ALLOC_NON_BLOCK | ALLOC_MIN_RESERVE | ALLOC_HIGHATOMIC | ALLOC_OOM)
+
+/* What one allocation carries from zone to zone. */
+struct alloc_context {
+	struct zonelist *zonelist;
+	const nodemask_t *nodemask;
+	struct zoneref *preferred;
+	enum zone_type highest;
+	unsigned int migratetype;
+	int nid;
+};
+
+/* What alloc and free have to do beyond the ordinary: 0 keeps the fast paths fast. */
+#define HOOK_INIT_ON_ALLOC 0x01u
+#define HOOK_INIT_ON_FREE 0x02u
+#define HOOK_POISON 0x04u
+#define HOOK_OWNER 0x08u
+#define HOOK_FAULT 0x10u /* fail_page_alloc is armed */
+#define HOOK_CHECK 0x20u /* look at every page of a block, not at its first only */
+#define HOOK_SCOPE 0x40u /* some thread is in a scope that changes what zones it may use */
+extern unsigned int alloc_hooks;
+
+/* Which zone a page's ids name: page->ids is the index. */
+extern struct zone *page_zones[MAX_NUMNODES << PAGE_ZONE_BITS];
+
+static inline struct zone *page_zone_of(const struct page *page)
+{
+	return page_zones[page->ids];
+}
+
+/* Frames from here on have no descriptor. */
+extern unsigned long page_alloc_pfn_limit;
+
+/*
+ * page_alloc_init - open the allocator: boot, after memblock_free_all()'s frames are in and the zonelists built
+ * page_alloc_update - zones, zonelists or managed pages have changed (memory hotplug): work everything out anew
+ */
+void page_alloc_init(void);
+void page_alloc_update(void);
+
+/* From the zonelist, down to the watermark that @alloc_flags names. NULL if there is none. */
+struct page *get_page_from_freelist(gfp_t gfp, unsigned int order, unsigned int alloc_flags,
+				    struct alloc_context *ac);
+/* When that failed: reclaim, retries, the report. */
+struct page *alloc_pages_slowpath(gfp_t gfp, unsigned int order, struct alloc_context *ac);
+unsigned int gfp_to_alloc_flags_cma(gfp_t gfp, unsigned int alloc_flags);
+
+/*
+ * prep_new_page - make a page of 2^order frames that were just taken
+ * Return: the page with one reference, or NULL after a report when its descriptor is not that of a free page;
+ * the frames then stay out of use.
+ */
+struct page *prep_new_page(struct zone *zone, unsigned long pfn, unsigned int order, gfp_t gfp);
+
+/* Free a block that has no reference any more. false: it was bad, is reported, and stays out of use. */
+bool free_pages_ok(struct page *page, unsigned int order);
+
+#endif

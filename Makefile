@@ -18,8 +18,8 @@ V ?=
 include mk/build.mk
 include mk/core.mk
 include mk/hosted.mk
-include mk/pc.mk
 include mk/test.mk
+include mk/pc.mk
 include mk/install.mk
 
 .DEFAULT_GOAL := all

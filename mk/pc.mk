@@ -1,2 +1,39 @@
 # SPDX-License-Identifier: MIT
-# The PC port: build/octavo.elf.
+# The PC port: build/octavo.elf, a kernel image from the very objects that the hosted port links.
+
+PC_SRCS := $(sort $(wildcard port/pc/*.c port/pc/*.S))
+PC_TEST_SRCS := $(sort $(wildcard tests/qemu/*.c))
+PC_OBJS := $(call objs,$(B)/pc,$(PC_SRCS) $(PC_TEST_SRCS))
+
+# The core's own flags: no vector registers, no red zone, %gs is the CPU's struct cpu_local.
+CFLAGS_PC := $(filter-out -Iport/inline/%,$(CFLAGS_CORE)) -Iport/inline/gs -I. -Iport/pc -Itests
+LDFLAGS_PC := -nostdlib -static -no-pie -T port/pc/pc.ld \
+	-Wl,-z,max-page-size=4096,-z,noexecstack,--build-id=none,--no-warn-rwx-segments
+
+# A PC kernel needs the 64-bit build with %gs as the per-CPU base, and no sanitizer's run time.
+PC_BUILDS := $(if $(SAN)$(SCHED),,$(filter gs,$(INLINE)))
+
+$(B)/pc/%.o: %.c
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  CC    $<")
+	$(Q)$(CC) $(CFLAGS_PC) $(DEPFLAGS) -c -o $@ $<
+$(B)/pc/%.o: %.S
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  AS    $<")
+	$(Q)$(CC) -g -fno-pie $(DEPFLAGS) -Iinclude -I. -c -o $@ $<
+
+# Linked twice: the symbol table of the first image, which reports print names from, lies behind the text of the
+# second, so no address in it changes.
+ELF_OBJS = $(PC_OBJS) $(UNIT_OBJS) $(CORE_OBJS)
+$(B)/pc/symbols-none.S: port/pc/symbols.awk
+	@mkdir -p $(@D)
+	$(Q)awk -f port/pc/symbols.awk </dev/null >$@
+$(B)/pc/octavo-1.elf: $(B)/pc/symbols-none.S $(ELF_OBJS) port/pc/pc.ld
+	$(Q)$(CC) $(LDFLAGS_PC) -o $@ $(ELF_OBJS) $<
+$(B)/pc/symbols.S: $(B)/pc/octavo-1.elf
+	$(Q)nm -n $< | awk -f port/pc/symbols.awk >$@
+$(B)/octavo.elf: $(B)/pc/symbols.S
+	$(if $(V),,@echo "  LD    $@")
+	$(Q)$(CC) $(LDFLAGS_PC) -o $@ $(ELF_OBJS) $<
+
+-include $(PC_OBJS:.o=.d)

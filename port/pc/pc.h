@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* The PC port's own interface: what its files call of each other. */
+#ifndef PORT_PC_H
+#define PORT_PC_H
+
+#include <octavo/port.h>
+
+#include "arch/x86_64/cpu/cpu.h"
+#include "firmware.h"
+#include "mm/base/compiler.h"
+#include "mm/base/printk.h"
+#include "mm/base/string.h"
+
+#define PC_CPUS_MAX 256u
+#define PC_MEMSYS_MAX (1u << 20) /* the core's static state; checked at start-up */
+
+/*
+ * The address space. The direct map and the window for struct page are where Linux has them with four
+ * levels; the port's own mappings (device registers, stacks) take the last GiB, above the image's.
+ */
+#define PC_DIRECT_MAP 0xffff888000000000ul
+#define PC_DIRECT_MAP_SIZE (64ul << 40)
+#define PC_VMEMMAP 0xffffea0000000000ul
+#define PC_VMEMMAP_SIZE (512ul << 30) /* 64 TiB of RAM: 2^34 frames of 32 bytes */
+#define PC_IMAGE_BASE 0xffffffff80000000ul
+#define PC_WINDOW 0xffffffffc0000000ul
+#define PC_WINDOW_SIZE (512ul << 20)
+
+/* Each stack lies above one unmapped page. boot.S has the boot CPU's. */
+#define PC_STACK_BYTES (16ul << 10)
+#define PC_STACK_SPACING (PC_STACK_BYTES + PAGE_SIZE)
+
+static inline void *pc_phys_to_virt(phys_addr_t phys)
+{
+	return (void *)(PC_DIRECT_MAP + phys);
+}
+
+static inline phys_addr_t pc_image_phys(const void *virt)
+{
+	return (uintptr_t)virt - PC_IMAGE_BASE;
+}
+
+/* ---- The image (pc.ld) ---- */
+extern char pc_image_start[], pc_image_end[];
+extern char pc_text_start[], pc_text_end[], pc_rodata_start[], pc_rodata_end[];
+extern char pc_data_start[], pc_data_end[], pc_bss_start[], pc_bss_end[], pc_init_start[], pc_init_end[];
+extern char pc_stacks_start[], pc_stacks_end[], pc_boot_stack_top[];
+extern char __start_memsys[], __stop_memsys[];
+extern u64 pc_boot_pml4[512];
+
+/* ---- serial.c: COM1 ---- */
+void serial_init(void);
+void serial_write(const char *text, size_t len);
+/* The next byte that came in, or -1. */
+int serial_read(void);
+
+/* ---- console.c: lines from the serial port ---- */
+
+/*
+ * console_read_line - let the user edit a line
+ * Backspace, ^C (drops the line), ^U (clears it), up and down arrow (earlier lines). Context: boot CPU, thread
+ * context, interrupts on. Return: its length; -1 for ^D on an empty line.
+ */
+int console_read_line(const char *prompt, char *line, size_t size);
+
+/* ---- paging.c ---- */
+
+/*
+ * paging_init - build the kernel's page tables and switch to them
+ * @taken: what the pool must keep clear of; @stacks: how many stacks pc_map_stack() will be asked for
+ * *@pool gets the physical range of the tables, to be reserved.
+ */
+void paging_init(const struct bootinfo_range *map, unsigned int map_nr, const struct bootinfo_span *taken,
+		 unsigned int taken_nr, unsigned int stacks, struct bootinfo_span *pool);
+/* pc_map_registers - device registers, uncached; for good */
+void *pc_map_registers(phys_addr_t phys, size_t size);
+/* pc_map_stack - a stack above a guard page; the top, or NULL without memory */
+char *pc_map_stack(void);
+int pc_vmemmap_populate(uintptr_t virt, phys_addr_t phys, size_t size);
+void pc_vmemmap_depopulate(uintptr_t virt, size_t size);
+/* paging_reset_vmemmap - forget the whole window, before the machine is booted again */
+void paging_reset_vmemmap(void);
+/* pc_page_entry - the leaf entry that translates @virt, or 0; *@level: of the leaf, or where the walk ended */
+u64 pc_page_entry(uintptr_t virt, unsigned int *level);
+void paging_report(void);
+
+/* ---- clock.c ---- */
+void clock_init(void);
+u64 clock_tsc_hz(void);
+void clock_delay_us(u64 us);
+
+/* ---- start.c ---- */
+enum pc_protocol { PC_PROTOCOL_PVH, PC_PROTOCOL_MULTIBOOT2 };
+void pc_start(enum pc_protocol protocol, u32 info);
+const char *pc_cmdline(void);
+
+/*
+ * pc_reboot_core - put the core's state back to what it was before mm_init() and boot it again, on every CPU:
+ * a fresh machine for a test. Whatever was allocated is gone. Context: boot CPU, thread context; the others idle.
+ */
+void pc_reboot_core(void);
+
+#endif

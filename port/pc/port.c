@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+/* Tier 0 of the port contract, and what of the others has no file of its own. */
+#include "mm/sync/cpu.h"
+#include "pc.h"
+#include "tests/harness.h"
+
+unsigned int port_cpu_id(void)
+{
+	return this_cpu()->cpu;
+}
+
+void port_cpu_relax(void)
+{
+	cpu_pause();
+}
+
+unsigned long port_irq_save(void)
+{
+	unsigned long flags = irq_flags();
+
+	irq_disable();
+	return flags;
+}
+
+void port_irq_restore(unsigned long flags)
+{
+	if (flags & RFLAGS_IF)
+		irq_enable();
+}
+
+void port_console_write(const char *text, size_t len)
+{
+	if (!test_capture(text, len))
+		serial_write(text, len);
+}
+
+u64 port_random(void)
+{
+	u64 value = 0;
+	bool good = false;
+
+	/* Ten tries are what Intel asks for before RDRAND counts as broken (SDM volume 1 section 7.3.17). */
+	if (cpuid(1, 0).ecx >> 30 & 1)
+		for (int i = 0; i < 10 && !good; i++)
+			__asm__ volatile("rdrand %0" : "=r"(value), "=@ccc"(good));
+	if (good)
+		return value;
+	/* The counter's jitter, spread by the finaliser of splitmix64 (Steele, Lea, Flood 2014). */
+	value = rdtsc();
+	value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9ull;
+	value = (value ^ value >> 27) * 0x94d049bb133111ebull;
+	return value ^ value >> 31;
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The end, told readably: what happened, where, the registers, and how the CPU got there.
+ *
+ * A panic may come with any lock held, the console's too, so everything here goes straight to the serial
+ * port. The first CPU to get here stops the others by NMI and reports; one that panics meanwhile just stops.
+ */
+#include "report.h"
+
+#include "apic.h"
+#include "mm/sync/atomic.h"
+#include "mm/sync/cpu.h"
+#include "power.h"
+
+/* Made from the linked image by mk/pc.mk: text symbols by address, names one after another. */
+extern const u64 pc_symbol_addresses[];
+extern const u32 pc_symbol_names[];
+extern const char pc_symbol_text[];
+extern const u32 pc_symbols_nr;
+
+static u32 panicking; /* CPU number + 1 of who reports */
+
+static __printf(1, 2) void say(const char *fmt, ...)
+{
+	char text[256];
+	va_list args;
+	size_t len;
+
+	va_start(args, fmt);
+	len = octavo_vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	serial_write(text, min(len, sizeof(text) - 1));
+}
+
+bool report_stopping(void)
+{
+	return load_acquire(&panicking) != 0;
+}
+
+/* ---- Symbols ---- */
+
+void report_symbol(uintptr_t addr, char *text, size_t size)
+{
+	u32 low = 0, high = pc_symbols_nr;
+
+	while (low < high) {
+		u32 middle = low + (high - low) / 2;
+
+		if (pc_symbol_addresses[middle] <= addr)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (!low || addr >= (uintptr_t)pc_text_end) {
+		octavo_snprintf(text, size, "%#lx", (unsigned long)addr);
+		return;
+	}
+	octavo_snprintf(text, size, "%s+%#lx", pc_symbol_text + pc_symbol_names[low - 1],
+			(unsigned long)(addr - pc_symbol_addresses[low - 1]));
+}
+
+/* ---- Backtrace ---- */
+
+static bool on_a_stack(uintptr_t addr)
+{
+	unsigned int level;
+	bool inside = (addr >= (uintptr_t)pc_stacks_start && addr < (uintptr_t)pc_stacks_end) ||
+		      (addr >= PC_WINDOW && addr < PC_WINDOW + PC_WINDOW_SIZE);
+
+	return inside && addr % 8 == 0 && pc_page_entry(addr, &level) && pc_page_entry(addr + 8, &level);
+}
+
+unsigned int report_walk(uintptr_t rbp, uintptr_t *pc, unsigned int max)
+{
+	unsigned int n = 0;
+
+	while (n < max && on_a_stack(rbp)) {
+		const uintptr_t *frame = (const uintptr_t *)rbp;
+
+		if (frame[1] < (uintptr_t)pc_text_start || frame[1] >= (uintptr_t)pc_text_end)
+			break;
+		pc[n++] = frame[1];
+		if (frame[0] <= rbp)
+			break;
+		rbp = frame[0];
+	}
+	return n;
+}
+
+unsigned int port_backtrace(uintptr_t *pc, unsigned int max)
+{
+	return report_walk((uintptr_t)__builtin_frame_address(0), pc, max);
+}
+
+static void say_backtrace(uintptr_t rip, uintptr_t rbp)
+{
+	uintptr_t pc[32];
+	unsigned int n = report_walk(rbp, pc, ARRAY_SIZE(pc));
+	char name[96];
+
+	say("Call trace:\n");
+	if (rip) {
+		report_symbol(rip, name, sizeof(name));
+		say("  %016lx %s\n", (unsigned long)rip, name);
+	}
+	for (unsigned int i = 0; i < n; i++) {
+		/* The call before the return address, which may be another function's first byte. */
+		report_symbol(pc[i] - 1, name, sizeof(name));
+		say("  %016lx %s\n", (unsigned long)pc[i], name);
+	}
+}
+
+/* ---- Reports ---- */
+
+static void begin_report(void)
+{
+	u32 me = port_cpu_id() + 1, first;
+
+	irq_disable();
+	first = atomic_cmpxchg(&panicking, 0, me);
+	if (first && first != me)
+		cpu_stop();
+	if (first == me) {
+		say("Panic inside a panic; stopping\n");
+		power_end(POWER_PANIC);
+	}
+	apic_stop_others();
+}
+
+static const char *const exception_names[VECTOR_EXCEPTIONS] = {
+	"divide error", "debug", "non-maskable interrupt", "breakpoint", "overflow", "bound range exceeded",
+	"invalid opcode", "device not available", "double fault", "coprocessor segment overrun", "invalid TSS",
+	"segment not present", "stack fault", "general protection fault", "page fault", "reserved (15)",
+	"x87 floating-point error", "alignment check", "machine check", "SIMD floating-point error",
+	"virtualization exception", "control protection fault", "reserved (22)", "reserved (23)", "reserved (24)",
+	"reserved (25)", "reserved (26)", "reserved (27)", "hypervisor injection", "VMM communication",
+	"security exception", "reserved (31)",
+};
+
+static void say_error_code(const struct trap_frame *f)
+{
+	u64 e = f->error;
+
+	if (f->vector == VECTOR_PAGE_FAULT)
+		say("Error code %#04llx: %s %s at %s page%s%s\n", (unsigned long long)e, e & 4 ? "user" : "kernel",
+		    e & 16 ? "instruction fetch" : e & 2 ? "write" : "read", e & 1 ? "a protected" : "an unmapped",
+		    e & 8 ? ", reserved bit set in a table" : "", e & 32 ? ", protection key" : "");
+	else if (e)
+		say("Error code %#06llx: selector %#llx of the %s%s\n", (unsigned long long)e,
+		    (unsigned long long)(e & 0xfff8), e & 2 ? "IDT" : e & 4 ? "LDT" : "GDT", e & 1 ? ", external" : "");
+}
+
+static void say_page(uintptr_t addr)
+{
+	unsigned int level;
+	u64 entry = pc_page_entry(addr, &level);
+
+	for (uintptr_t guard = (uintptr_t)pc_stacks_start; guard < (uintptr_t)pc_stacks_end; guard += PC_STACK_SPACING)
+		if (addr - guard < PAGE_SIZE)
+			say("The address is the guard page below a stack of the boot CPU: stack overflow\n");
+	if (!entry)
+		say("No entry at level %u of the page tables for %016lx\n", level, (unsigned long)addr);
+	else
+		say("Entry at level %u for %016lx: %016llx\n", level, (unsigned long)addr, (unsigned long long)entry);
+}
+
+static void say_registers(const struct trap_frame *f)
+{
+	say("RSP: %04llx:%016llx RFLAGS: %08llx\n", (unsigned long long)f->ss, (unsigned long long)f->rsp,
+	    (unsigned long long)f->rflags);
+	say("RAX: %016llx RBX: %016llx RCX: %016llx\n", (unsigned long long)f->rax, (unsigned long long)f->rbx,
+	    (unsigned long long)f->rcx);
+	say("RDX: %016llx RSI: %016llx RDI: %016llx\n", (unsigned long long)f->rdx, (unsigned long long)f->rsi,
+	    (unsigned long long)f->rdi);
+	say("RBP: %016llx R08: %016llx R09: %016llx\n", (unsigned long long)f->rbp, (unsigned long long)f->r8,
+	    (unsigned long long)f->r9);
+	say("R10: %016llx R11: %016llx R12: %016llx\n", (unsigned long long)f->r10, (unsigned long long)f->r11,
+	    (unsigned long long)f->r12);
+	say("R13: %016llx R14: %016llx R15: %016llx\n", (unsigned long long)f->r13, (unsigned long long)f->r14,
+	    (unsigned long long)f->r15);
+	say("CR0: %08llx CR2: %016llx CR3: %016llx CR4: %08llx\n", (unsigned long long)read_cr0(),
+	    (unsigned long long)read_cr2(), (unsigned long long)read_cr3(), (unsigned long long)read_cr4());
+}
+
+void report_exception(const struct trap_frame *f)
+{
+	char name[96];
+
+	begin_report();
+	report_symbol(f->rip, name, sizeof(name));
+	say("\nException %llu (%s) on CPU %u", (unsigned long long)f->vector, exception_names[f->vector], port_cpu_id());
+	if (f->vector == VECTOR_PAGE_FAULT)
+		say(" at address %016llx", (unsigned long long)read_cr2());
+	say("\nRIP: %04llx:%016llx %s\n", (unsigned long long)f->cs, (unsigned long long)f->rip, name);
+	say_error_code(f);
+	if (f->vector == VECTOR_PAGE_FAULT || f->vector == VECTOR_DOUBLE_FAULT)
+		say_page(read_cr2());
+	say_registers(f);
+	say_backtrace(f->rip, f->rbp);
+	say("Kernel panic: unexpected exception\n");
+	power_end(POWER_PANIC);
+}
+
+void port_panic(const char *why)
+{
+	begin_report();
+	say("\nKernel panic on CPU %u: %s\n", port_cpu_id(), why);
+	say_backtrace(0, (uintptr_t)__builtin_frame_address(0));
+	power_end(POWER_PANIC);
+}

@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Purpose
+ *   Start the other CPUs and have them do things: functions in their interrupts (port_cpu_call()) and work
+ *   in their thread context (smp_run()).
+ *
+ * Words
+ *   Each CPU has one thread: the boot CPU's runs start.c, every other's waits for work in idle(). That makes
+ *   port_park() a halt until the token is there.
+ *
+ * Structures
+ *   struct pc_cpu, one a CPU; struct call, one for all: a call in flight at a time.
+ *
+ * Invariants
+ *   PC-I3  A CPU that waits in port_cpu_call() serves the calls of others meanwhile, so two that call each
+ *          other with interrupts off both get their answer.
+ *
+ * Locking
+ *   call.lock is taken by trying, and its holder takes no other. cpu->work: set by who runs, cleared by the CPU.
+ *
+ * What failure does
+ *   A CPU that does not answer within a second is reported and left out; its number stays possible.
+ */
+#include "smp.h"
+
+#include "apic.h"
+#include "arch/x86_64/cpu/segments.h"
+#include "mm/sync/atomic.h"
+#include "mm/sync/cpu.h"
+#include "trap.h"
+
+struct pc_cpu {
+	u32 apic_id;
+	u32 up;			/* set by the CPU when it is online */
+	u32 token;		/* port_unpark() came */
+	u32 wanted;		/* has to serve the call in flight */
+	void (*work)(void *arg); /* NULL: idle */
+	void *work_arg;
+	char *stacks[IST_NR];	/* [IST_NONE]: the thread's */
+} __aligned(64);
+
+static struct pc_cpu cpus[PC_CPUS_MAX];
+static unsigned int cpus_nr;
+static u32 trampoline_page;
+
+static struct {
+	u32 lock;
+	u32 pending; /* CPUs that have not run it yet */
+	void (*fn)(void *arg);
+	void *arg;
+} call;
+
+/* trampoline.S: code and, at its end, what each CPU is given. */
+extern char pc_trampoline[], pc_trampoline_end[], pc_ap_entry[];
+struct trampoline_data {
+	u64 stack, entry;
+	u32 cpu, cr3, efer, far_offset;
+	u16 far_selector, gdt_limit;
+	u32 gdt_base;
+	u64 kernel_cr3;
+} __attribute__((packed));
+octavo_static_assert(sizeof(struct trampoline_data) == 48, "trampoline.S knows these offsets");
+
+/* ---- Starting ---- */
+
+static void __attribute__((noreturn)) idle(struct pc_cpu *me)
+{
+	for (;;) {
+		void (*work)(void *arg);
+
+		irq_disable();
+		work = load_acquire(&me->work);
+		if (!work) {
+			irq_enable_and_halt();
+			continue;
+		}
+		irq_enable();
+		work(me->work_arg);
+		store_release(&me->work, NULL);
+	}
+}
+
+/* Joins the core; on failure the CPU never comes up. */
+static void join(unsigned int cpu)
+{
+	wrmsr(MSR_GS_BASE, (uintptr_t)octavo_cpu_local(cpu));
+	if (mm_cpu_online(cpu)) {
+		printk("smp: the core does not take CPU %u\n", cpu);
+		cpu_stop();
+	}
+	store_release(&cpus[cpu].up, 1);
+}
+
+void pc_ap_start(unsigned int cpu)
+{
+	wrmsr(MSR_GS_BASE, (uintptr_t)octavo_cpu_local(cpu));
+	trap_init_cpu(cpu, cpus[cpu].stacks);
+	apic_init_cpu();
+	join(cpu);
+	idle(&cpus[cpu]);
+}
+
+static int make_stacks(struct pc_cpu *c)
+{
+	for (unsigned int i = 0; i < IST_NR; i++) {
+		c->stacks[i] = pc_map_stack();
+		if (!c->stacks[i])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static void prepare_trampoline(unsigned int cpu)
+{
+	char *page = pc_phys_to_virt(trampoline_page);
+	size_t code = (size_t)(pc_trampoline_end - pc_trampoline);
+	/* The code's GDT, three entries, stands right before the data. */
+	struct trampoline_data *data = (void *)(page + code - sizeof(*data));
+
+	memcpy(page, pc_trampoline, code);
+	*data = (struct trampoline_data){
+		.stack = (uintptr_t)cpus[cpu].stacks[IST_NONE],
+		.entry = (uintptr_t)pc_ap_entry,
+		.cpu = cpu,
+		.cr3 = (u32)pc_image_phys(pc_boot_pml4),
+		.efer = (u32)(rdmsr(MSR_EFER) & (EFER_NXE | EFER_LME)),
+		.far_offset = data->far_offset + trampoline_page,
+		.far_selector = SELECTOR_CODE,
+		.gdt_limit = 3 * 8 - 1,
+		.kernel_cr3 = read_cr3(),
+		.gdt_base = trampoline_page + (u32)code - (u32)sizeof(*data) - 3 * 8,
+	};
+}
+
+static void start_cpu(unsigned int cpu)
+{
+	u64 until;
+
+	if (make_stacks(&cpus[cpu])) {
+		printk("smp: no memory for the stacks of CPU %u\n", cpu);
+		return;
+	}
+	prepare_trampoline(cpu);
+	apic_start_cpu(cpus[cpu].apic_id, trampoline_page);
+	until = port_clock_ns() + 1000000000;
+	while (!load_acquire(&cpus[cpu].up)) {
+		if (port_clock_ns() > until) {
+			printk("smp: CPU %u (APIC id %u) does not answer\n", cpu, cpus[cpu].apic_id);
+			return;
+		}
+		cpu_pause();
+	}
+}
+
+void smp_init(const struct bootinfo_cpu *list, unsigned int nr, u32 trampoline)
+{
+	cpus_nr = nr;
+	trampoline_page = trampoline;
+	for (unsigned int i = 0; i < nr; i++)
+		cpus[i].apic_id = list[i].apic_id;
+	cpus[0].up = 1;
+}
+
+void smp_boot(void)
+{
+	if (cpus_nr > 1 && !trampoline_page)
+		printk("smp: no page below 1 MiB to start the other %u CPUs in\n", cpus_nr - 1);
+	for (unsigned int cpu = 1; cpu < cpus_nr && trampoline_page; cpu++)
+		start_cpu(cpu);
+	printk("smp: %u of %u CPUs online, %s\n", smp_online(), cpus_nr, apic_name());
+}
+
+unsigned int smp_online(void)
+{
+	unsigned int n = 0;
+
+	for (unsigned int cpu = 0; cpu < cpus_nr; cpu++)
+		n += load_acquire(&cpus[cpu].up);
+	return n ? n : 1;
+}
+
+static bool is_up(unsigned int cpu)
+{
+	return cpu < cpus_nr && load_acquire(&cpus[cpu].up);
+}
+
+/* ---- Calls in the interrupt ---- */
+
+void smp_call_serve(void)
+{
+	if (!atomic_xchg(&cpus[port_cpu_id()].wanted, 0))
+		return;
+	smp_mb();
+	if (call.fn)
+		call.fn(call.arg);
+	atomic_fetch_sub(&call.pending, 1);
+}
+
+static void serve_while_waiting(void)
+{
+	unsigned long flags = port_irq_save();
+
+	smp_call_serve();
+	port_irq_restore(flags);
+	cpu_pause();
+}
+
+static void call_self(void (*fn)(void *arg), void *arg)
+{
+	unsigned long flags = port_irq_save();
+
+	smp_mb();
+	if (fn)
+		fn(arg);
+	port_irq_restore(flags);
+}
+
+int port_cpu_call(unsigned int cpu, void (*fn)(void *arg), void *arg)
+{
+	unsigned int me = port_cpu_id(), first = cpu, last = cpu;
+
+	if (cpu == PORT_CPU_OTHERS) {
+		first = 0;
+		last = cpus_nr - 1;
+	} else if (cpu == me) {
+		call_self(fn, arg);
+		return 0;
+	}
+	if (smp_online() == 1)
+		return cpu == PORT_CPU_OTHERS ? 0 : -EINVAL;
+	while (atomic_xchg(&call.lock, 1))
+		serve_while_waiting();
+	call.fn = fn;
+	call.arg = arg;
+	for (unsigned int i = first; i <= last; i++) {
+		if (i == me || !is_up(i))
+			continue;
+		atomic_fetch_add(&call.pending, 1);
+		store_release(&cpus[i].wanted, 1);
+		apic_send(cpus[i].apic_id, VECTOR_CALL);
+	}
+	while (load_acquire(&call.pending))
+		cpu_pause();
+	store_release(&call.lock, 0);
+	return 0;
+}
+
+/* ---- Work ---- */
+
+static void wake(unsigned int cpu)
+{
+	if (cpu != port_cpu_id())
+		apic_send(cpus[cpu].apic_id, VECTOR_WAKE);
+}
+
+int smp_run(unsigned int cpu, void (*fn)(void *arg), void *arg)
+{
+	if (!cpu || cpu == port_cpu_id() || !is_up(cpu))
+		return -EINVAL;
+	if (load_acquire(&cpus[cpu].work))
+		return -EBUSY;
+	cpus[cpu].work_arg = arg;
+	store_release(&cpus[cpu].work, fn);
+	wake(cpu);
+	return 0;
+}
+
+void smp_wait(unsigned int cpu)
+{
+	while (is_up(cpu) && load_acquire(&cpus[cpu].work))
+		cpu_pause();
+}
+
+void smp_run_all(void (*fn)(void *arg), void *arg)
+{
+	for (unsigned int cpu = 1; cpu < cpus_nr; cpu++)
+		if (is_up(cpu) && smp_run(cpu, fn, arg))
+			port_panic("smp_run_all: a CPU is busy");
+	fn(arg);
+	for (unsigned int cpu = 1; cpu < cpus_nr; cpu++)
+		smp_wait(cpu);
+}
+
+/* ---- Standing aside while the core is booted again ---- */
+
+static u32 frozen, thaw;
+
+/* Between the two stores the CPU touches nothing that %gs leads to. */
+static void stand_aside(void *arg)
+{
+	unsigned int cpu = port_cpu_id();
+
+	(void)arg;
+	irq_disable();
+	port_tlb_flush_all();
+	store_release(&cpus[cpu].up, 0);
+	atomic_fetch_add(&frozen, 1);
+	while (!load_acquire(&thaw))
+		cpu_pause();
+	port_tlb_flush_all();
+	join(cpu);
+	atomic_fetch_sub(&frozen, 1);
+	irq_enable();
+}
+
+void smp_freeze(void)
+{
+	u32 others = smp_online() - 1;
+
+	store_release(&thaw, 0);
+	for (unsigned int cpu = 1; cpu < cpus_nr; cpu++)
+		if (is_up(cpu) && smp_run(cpu, stand_aside, NULL))
+			port_panic("smp_freeze: a CPU is busy");
+	while (load_acquire(&frozen) < others)
+		cpu_pause();
+}
+
+void smp_thaw(void)
+{
+	store_release(&thaw, 1);
+	while (load_acquire(&frozen))
+		cpu_pause();
+	for (unsigned int cpu = 1; cpu < cpus_nr; cpu++)
+		smp_wait(cpu);
+}
+
+/* ---- Parking: one thread a CPU ---- */
+
+uintptr_t port_thread_self(void)
+{
+	return port_cpu_id() + 1;
+}
+
+void port_park(u64 timeout_ns)
+{
+	struct pc_cpu *me = &cpus[port_cpu_id()];
+	unsigned long flags = port_irq_save();
+	bool timed = timeout_ns && apic_timer_start(timeout_ns, NULL);
+
+	/* Without a timer a limited wait must not halt: it returns early, as the contract allows. */
+	if (!atomic_xchg(&me->token, 0) && (timed || !timeout_ns)) {
+		irq_enable_and_halt();
+		irq_disable();
+		atomic_xchg(&me->token, 0);
+	}
+	if (timed)
+		apic_timer_stop();
+	port_irq_restore(flags);
+}
+
+void port_unpark(uintptr_t thread)
+{
+	unsigned int cpu = (unsigned int)(thread - 1);
+
+	if (!is_up(cpu))
+		return;
+	atomic_xchg(&cpus[cpu].token, 1);
+	wake(cpu);
+}

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: MIT
+/*
+ * From the loader to an open page allocator on every CPU.
+ *
+ * Order: serial port, exception tables, the loader's information, ACPI, page tables (memory for them comes
+ * from the firmware's map), mm_init(), clock, local APIC, the other CPUs, mm_free_initmem(), and what the
+ * command line asks for (run.c).
+ */
+#include "apic.h"
+#include "cmdline.h"
+#include "pc.h"
+#include "power.h"
+#include "run.h"
+#include "smp.h"
+#include "trap.h"
+
+#define RESERVED_MAX (FIRMWARE_MODULES_MAX + 2)
+
+static struct firmware firmware;
+static struct acpi_facts acpi;
+static struct bootinfo bootinfo;
+static struct bootinfo_cpu cpu_list[PC_CPUS_MAX];
+static struct bootinfo_span reserved[RESERVED_MAX];
+/* The core's state before mm_init(), for pc_reboot_core(). */
+static char memsys_copy[PC_MEMSYS_MAX];
+
+const char *pc_cmdline(void)
+{
+	return firmware.cmdline;
+}
+
+const struct bootinfo *port_bootinfo(void)
+{
+	return &bootinfo;
+}
+
+/* The boot page tables show all that firmware leaves below 4 GiB. */
+static bool read_low_memory(void *ctx, phys_addr_t at, void *to, size_t len)
+{
+	(void)ctx;
+	if (at >= 4ull << 30 || len > (4ull << 30) - at)
+		return false;
+	memcpy(to, pc_phys_to_virt(at), len);
+	return true;
+}
+
+static const struct phys_reader low_memory = { .read = read_low_memory };
+
+static void read_loader(enum pc_protocol protocol, u32 info)
+{
+	int err = protocol == PC_PROTOCOL_PVH ? firmware_read_pvh(&firmware, &low_memory, info) :
+						firmware_read_multiboot2(&firmware, &low_memory, info);
+
+	if (err)
+		port_panic("the loader gave no memory map");
+	printk("Octavo on x86-64 PC, loaded by %s\n", firmware.loader);
+}
+
+static void read_acpi(void)
+{
+	phys_addr_t rsdp = firmware.rsdp;
+
+	if (!rsdp && !firmware.rsdp_copy_bytes)
+		rsdp = acpi_find_rsdp(&low_memory);
+	if (acpi_read(&acpi, &low_memory, rsdp, firmware.rsdp_copy, firmware.rsdp_copy_bytes)) {
+		printk("ACPI: going on without: one CPU, one node\n");
+		memset(&acpi, 0, sizeof(acpi));
+		acpi.s5_type_a = -1;
+	}
+}
+
+static void list_cpus(void)
+{
+	u32 boot_id = cpuid(1, 0).ebx >> 24;
+	unsigned int nr = 1;
+
+	cpu_list[0] = (struct bootinfo_cpu){ .apic_id = boot_id, .pxm = BOOT_PXM_NONE };
+	for (unsigned int i = 0; i < acpi.cpus_nr; i++) {
+		if (acpi.cpus[i].apic_id == boot_id)
+			cpu_list[0] = acpi.cpus[i];
+		else if (nr < PC_CPUS_MAX)
+			cpu_list[nr++] = acpi.cpus[i];
+		else
+			printk("smp: CPU with APIC id %u left out: at most %u\n", acpi.cpus[i].apic_id, PC_CPUS_MAX);
+	}
+	bootinfo.cpus = cpu_list;
+	bootinfo.cpus_nr = nr;
+	bootinfo.cpus_possible = min(nr + acpi.cpus_hotplug, PC_CPUS_MAX);
+}
+
+/* The highest page of conventional memory: the core leaves the lowest alone, the BIOS data is just above. */
+static u32 find_trampoline_page(void)
+{
+	u32 best = 0;
+
+	for (unsigned int i = 0; i < firmware.map_nr; i++) {
+		const struct bootinfo_range *r = &firmware.map[i];
+		u64 end = min_t(u64, r->start + r->size, 0xa0000) & ~0xfffull;
+
+		if (r->type == E820_TYPE_RAM && end >= 0x2000 && r->start <= end - PAGE_SIZE && end - PAGE_SIZE > best)
+			best = (u32)(end - PAGE_SIZE);
+	}
+	return best;
+}
+
+static struct bootinfo_span image_span(const char *start, const char *end)
+{
+	return (struct bootinfo_span){ pc_image_phys(start), (u64)(end - start) };
+}
+
+static void describe_image(void)
+{
+	bootinfo.kernel_text = image_span(pc_text_start, pc_text_end);
+	bootinfo.kernel_rodata = image_span(pc_rodata_start, pc_rodata_end);
+	bootinfo.kernel_data = image_span(pc_data_start, pc_data_end);
+	bootinfo.kernel_bss = image_span(pc_bss_start, pc_bss_end);
+	bootinfo.kernel_init = image_span(pc_init_start, pc_init_end);
+}
+
+/* All the port's and the loader's memory; also sets up the page tables, which need some themselves. */
+static u32 reserve_memory(void)
+{
+	struct bootinfo_span taken[FIRMWARE_MODULES_MAX + 1];
+	unsigned int taken_nr = 0, nr = 0;
+	u32 trampoline = find_trampoline_page();
+
+	taken[taken_nr++] = image_span(pc_image_start, pc_image_end);
+	for (unsigned int i = 0; i < firmware.modules_nr; i++)
+		taken[taken_nr++] = firmware.modules[i];
+	paging_init(firmware.map, firmware.map_nr, taken, taken_nr, (bootinfo.cpus_nr - 1) * IST_NR, &reserved[nr++]);
+	if (trampoline)
+		reserved[nr++] = (struct bootinfo_span){ trampoline, PAGE_SIZE };
+	if (firmware.modules_nr)
+		bootinfo.initrd = firmware.modules[0];
+	for (unsigned int i = 1; i < firmware.modules_nr; i++)
+		reserved[nr++] = firmware.modules[i];
+	bootinfo.reserved = reserved;
+	bootinfo.reserved_nr = nr;
+	return trampoline;
+}
+
+static void describe_machine(void)
+{
+	bootinfo.name = "PC";
+	bootinfo.arch = BOOT_ARCH_X86_64;
+	bootinfo.cmdline = firmware.cmdline;
+	bootinfo.map = firmware.map;
+	bootinfo.map_nr = firmware.map_nr;
+	bootinfo.mem_affinity = acpi.memory;
+	bootinfo.mem_affinity_nr = acpi.memory_nr;
+	bootinfo.distance = acpi.distance_nr ? acpi.distance : NULL;
+	bootinfo.distance_nr = acpi.distance_nr;
+	bootinfo.direct_map = PC_DIRECT_MAP;
+	bootinfo.direct_map_size = PC_DIRECT_MAP_SIZE;
+	bootinfo.max_phys_bits = 46;
+	bootinfo.vmemmap = PC_VMEMMAP;
+	bootinfo.vmemmap_size = PC_VMEMMAP_SIZE;
+	bootinfo.vmemmap_populate = pc_vmemmap_populate;
+	bootinfo.vmemmap_depopulate = pc_vmemmap_depopulate;
+	describe_image();
+}
+
+static void boot_traps(void)
+{
+	char *stacks[IST_NR];
+
+	for (unsigned int i = 0; i < IST_NR; i++)
+		stacks[i] = pc_boot_stack_top + i * PC_STACK_SPACING;
+	trap_init_cpu(0, stacks);
+}
+
+static void boot_core(void)
+{
+	int err = mm_init(&bootinfo);
+
+	if (err) {
+		printk("mm_init: error %d\n", err);
+		port_panic("the core does not boot from this memory map");
+	}
+	/* Its base may have moved to memory of CPU 0's own node. */
+	wrmsr(MSR_GS_BASE, (uintptr_t)octavo_cpu_local(0));
+}
+
+void pc_reboot_core(void)
+{
+	bool shown;
+
+	smp_freeze();
+	irq_disable();
+	paging_reset_vmemmap();
+	memcpy(__start_memsys, memsys_copy, (size_t)(__stop_memsys - __start_memsys));
+	wrmsr(MSR_GS_BASE, (uintptr_t)octavo_cpu_local(0));
+	shown = printk_console(false);
+	boot_core();
+	printk_console(shown);
+	printk_clock_start();
+	irq_enable();
+	smp_thaw();
+}
+
+void pc_start(enum pc_protocol protocol, u32 info)
+{
+	u32 trampoline;
+
+	wrmsr(MSR_GS_BASE, (uintptr_t)octavo_cpu_local(0));
+	if ((size_t)(__stop_memsys - __start_memsys) > sizeof(memsys_copy))
+		port_panic("PC_MEMSYS_MAX is too small for the core's state");
+	memcpy(memsys_copy, __start_memsys, (size_t)(__stop_memsys - __start_memsys));
+	serial_init();
+	boot_traps();
+	read_loader(protocol, info);
+	read_acpi();
+	list_cpus();
+	power_setup(&acpi, firmware.cmdline);
+	describe_machine();
+	trampoline = reserve_memory();
+	boot_core();
+
+	clock_init();
+	printk_clock_start();
+	smp_init(cpu_list, bootinfo.cpus_nr, trampoline);
+	if (apic_init(acpi.lapic))
+		apic_timer_calibrate();
+	else
+		bootinfo.cpus_nr = 1;
+	smp_boot();
+	irq_enable();
+	mm_free_initmem();
+	paging_report();
+	run_command_line();
+}

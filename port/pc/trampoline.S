@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where the other CPUs begin: real mode, at the start of a page below 1 MiB to which smp.c copies this. From
+ * there straight to 64 bits on the boot page tables, which show low memory at its own address. The last 48
+ * bytes are struct trampoline_data of smp.c.
+ */
+#define CR0_PE_ET_NE_WP_PG 0x80010031
+#define CR4_PAE_PGE 0x000000a0
+#define MSR_EFER 0xc0000080
+#define AT(symbol) ((symbol) - pc_trampoline)
+
+	.section .text
+	.balign 16
+	.globl pc_trampoline, pc_trampoline_end
+	.code16
+pc_trampoline:
+	cli
+	cld
+	movw %cs, %ax
+	movw %ax, %ds
+	movl $CR4_PAE_PGE, %eax
+	movl %eax, %cr4
+	movl AT(data_cr3), %eax
+	movl %eax, %cr3
+	movl $MSR_EFER, %ecx
+	rdmsr
+	orl AT(data_efer), %eax
+	wrmsr
+	lgdtl AT(data_gdt)
+	movl $CR0_PE_ET_NE_WP_PG, %eax
+	movl %eax, %cr0
+	ljmpl *AT(data_far)
+
+	.code64
+ap64:
+	movl $16, %eax
+	movl %eax, %ds
+	movl %eax, %es
+	movl %eax, %ss
+	xorl %eax, %eax
+	movl %eax, %fs
+	movl %eax, %gs
+	movl data_cpu(%rip), %edi
+	movl data_kernel_cr3(%rip), %ecx
+	movq data_stack(%rip), %rdx
+	movq data_entry(%rip), %rax
+	jmp *%rax
+
+	.balign 8
+	.quad 0
+	.quad 0x00af9b000000ffff
+	.quad 0x00cf93000000ffff
+data_stack:
+	.quad 0
+data_entry:
+	.quad 0
+data_cpu:
+	.long 0
+data_cr3:
+	.long 0
+data_efer:
+	.long 0
+data_far:
+	.long AT(ap64)
+	.short 8
+data_gdt:
+	.short 0
+	.long 0
+data_kernel_cr3:
+	.long 0
+	.long 0
+pc_trampoline_end:
+
+	/* In the image, so both page tables show it; the stack only exists in the kernel's own. */
+	.globl pc_ap_entry
+pc_ap_entry:
+	movq %rcx, %cr3
+	movq %rdx, %rsp
+	xorl %ebp, %ebp
+	call pc_ap_start
+	ud2
+
+	.section .note.GNU-stack, "", @progbits

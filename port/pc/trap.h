@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* Interrupts and exceptions. */
+#ifndef PORT_PC_TRAP_H
+#define PORT_PC_TRAP_H
+
+#include "pc.h"
+
+/* What vectors.S leaves on the stack. */
+struct trap_frame {
+	u64 r15, r14, r13, r12, r11, r10, r9, r8;
+	u64 rbp, rdi, rsi, rdx, rcx, rbx, rax;
+	u64 vector, error;
+	u64 rip, cs, rflags, rsp, ss;
+};
+
+enum {
+	VECTOR_DEBUG = 1,
+	VECTOR_NMI = 2,
+	VECTOR_BREAKPOINT = 3,
+	VECTOR_DOUBLE_FAULT = 8,
+	VECTOR_PROTECTION = 13,
+	VECTOR_PAGE_FAULT = 14,
+	VECTOR_MACHINE_CHECK = 18,
+	VECTOR_EXCEPTIONS = 32,
+	VECTOR_TIMER = 0x40,
+	VECTOR_CALL = 0x41, /* port_cpu_call() */
+	VECTOR_WAKE = 0x42, /* look for work, look at the park token */
+	VECTOR_SPURIOUS = 0xff,
+};
+
+enum { IST_NONE, IST_DOUBLE_FAULT, IST_NMI, IST_MACHINE_CHECK, IST_NR };
+
+/* What a CPU needs of its own to take interrupts. */
+struct cpu_tables;
+
+/* Points CPU @cpu at its tables; @stacks are the tops of the IST_* stacks, 0 unused. */
+void trap_init_cpu(unsigned int cpu, char *const stacks[IST_NR]);
+
+void pc_trap(struct trap_frame *frame);
+
+/*
+ * trap_expect - let the next page fault or protection fault on this CPU not be fatal but continue at @resume,
+ * with the vector in rax and the error code in rdx; for tests. 0 takes it back.
+ */
+void trap_expect(uintptr_t resume);
+
+#endif

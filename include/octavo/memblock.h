@@ -53,6 +53,8 @@ struct memblock_type {
  * @bottom_up: allocate from low addresses up instead of from the top down
  * @can_resize: the arrays may grow (all that must not be overwritten is reserved)
  * @debug: say what is done (memblock=debug)
+ * @closed: the page allocator has what was free; nothing is allocated here any more
+ * @zeroed: memory that was never reserved reads as zeroes
  * @skip_hotplug: keep allocations out of MEMBLOCK_HOTPLUG regions (movable_node)
  * @current_limit: end of what MEMBLOCK_ALLOC_ACCESSIBLE means
  * @direct_map: virtual address of physical address 0
@@ -63,6 +65,8 @@ struct memblock {
 	bool can_resize;
 	bool debug;
 	bool skip_hotplug;
+	bool closed;
+	bool zeroed;
 	phys_addr_t current_limit;
 	uintptr_t direct_map;
 	phys_addr_t direct_map_end;

@@ -205,7 +205,7 @@ static int grow_array(struct memblock *mb, struct memblock_type *type, unsigned 
 	struct memblock_region *old = type->regions;
 	phys_addr_t limit = min(mb->current_limit, mb->direct_map_end), addr, bytes, old_bytes;
 
-	if (!mb->can_resize)
+	if (!mb->can_resize || mb->closed)
 		return -ENOMEM;
 	while (max_new < need + 3)
 		max_new *= 2;

@@ -61,6 +61,10 @@ phys_addr_t mb_alloc(struct memblock *mb, phys_addr_t size, phys_addr_t align, p
 	u32 flags = has_mirror(mb) ? MEMBLOCK_MIRROR : MEMBLOCK_NONE;
 	phys_addr_t at;
 
+	if (mb->closed) {
+		pr_err("memblock: %llu bytes asked for after the page allocator took over\n", (unsigned long long)size);
+		return 0;
+	}
 	if (!is_power_of_2(align))
 		align = align ? roundup_pow_of_two(align) : SMP_CACHE_BYTES;
 	for (;;) {

@@ -63,7 +63,17 @@ static inline void memmap_ensure(unsigned long pfn, unsigned int order)
 			memmap_init_block(pfn);
 }
 
-/* free_reserved_range - boot-reserved frames [start, end) join the free ones. Return: pages freed. */
-unsigned long free_reserved_range(unsigned long start, unsigned long end);
+/*
+ * memmap_free_reserved - boot-reserved frames [start, end) of one zone are about to be handed to the allocator
+ * Takes them out of memblock.reserved too, under the lock that memmap_init_block() reads it with.
+ */
+void memmap_free_reserved(unsigned long start, unsigned long end);
+
+/*
+ * memmap_lock, memmap_unlock - who changes memblock while other CPUs may initialise descriptors (memory hotplug)
+ * does it between these. May not sleep or allocate in between.
+ */
+unsigned long memmap_lock(void);
+void memmap_unlock(unsigned long flags);
 
 #endif

@@ -37,6 +37,9 @@ unsigned long pages_present_in(int nid, unsigned long start, unsigned long end);
 /* The zone that frame @pfn of node @nid belongs to, memory or not: the one whose span it is in. */
 enum zone_type zone_type_of_pfn(int nid, unsigned long pfn);
 
+/* Not so for the boot of a kernel that knows no nodes: it has no lines about them. */
+extern bool kernel_has_numa;
+
 extern const char *const zone_names[MAX_NR_ZONES];
 
 #endif

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+/* The vmemmap model: one window of virtual memory, backed section by section. */
+#include <octavo/memblock.h>
+
+#include "../base/printk.h"
+#include "memmap_models.h"
+
+#if !defined(OCTAVO_MEMORY_MODEL_SPARSE) && !defined(OCTAVO_MEMORY_MODEL_DISCONTIG) && \
+	!defined(OCTAVO_MEMORY_MODEL_FLAT)
+
+static struct {
+	unsigned long end_pfn; /* first frame the window has no descriptor for */
+	int (*populate)(uintptr_t virt, phys_addr_t phys, size_t size);
+} window __memsys;
+
+/* Take memory for the descriptors of the sections [@start, @end), in as few pieces as there are. */
+static int back_sections(unsigned long start, unsigned long end, int nid)
+{
+	unsigned long frames = end - start;
+
+	while (start < end) {
+		phys_addr_t size = (phys_addr_t)frames * sizeof(struct page), phys;
+		int err = 0;
+
+		phys = memblock_alloc_range_nid(size, PAGE_SIZE, 0, MEMBLOCK_ALLOC_ANYWHERE, nid, false);
+		if (!phys && frames > PAGES_PER_SECTION) {
+			frames = ALIGN(frames / 2, PAGES_PER_SECTION);
+			continue;
+		}
+		if (phys && window.populate)
+			err = window.populate((uintptr_t)(vmemmap + start), phys, (size_t)size);
+		if (!phys || err) {
+			pr_err("memmap: no memory for the descriptors of [mem %#018llx-%#018llx]\n",
+			       (unsigned long long)PFN_PHYS(start), (unsigned long long)(PFN_PHYS(end) - 1));
+			return -ENOMEM;
+		}
+		start += frames;
+		frames = min(frames, end - start);
+	}
+	return 0;
+}
+
+int model_setup(const struct bootinfo *info)
+{
+	unsigned long start, end, run_start = 0, run_end = 0;
+	int nid, run_nid = NUMA_NO_NODE, err = 0;
+	u64 i;
+
+	vmemmap = (struct page *)info->vmemmap;
+	window.end_pfn = (unsigned long)(info->vmemmap_size / sizeof(struct page));
+	window.populate = info->vmemmap_populate;
+	end = ALIGN(PFN_UP(memblock_end_of_DRAM()), PAGES_PER_SECTION);
+	if (end > window.end_pfn) {
+		pr_err("memmap: frames up to %#lx need descriptors, the window ends at %#lx\n", end, window.end_pfn);
+		return -EINVAL;
+	}
+	for_each_mem_pfn_range(i, NUMA_NO_NODE, &start, &end, &nid) {
+		start = max(run_end, ALIGN_DOWN(start, PAGES_PER_SECTION));
+		end = ALIGN(end, PAGES_PER_SECTION);
+		if (start >= end)
+			continue;
+		if (start != run_end || nid != run_nid) {
+			err = back_sections(run_start, run_end, run_nid);
+			if (err)
+				return err;
+			run_start = start;
+			run_nid = nid;
+		}
+		run_end = end;
+	}
+	return back_sections(run_start, run_end, run_nid);
+}
+
+#endif

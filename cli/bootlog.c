@@ -417,8 +417,21 @@ static void on_highmem(struct log *l, const char *rest)
 static void on_fake_node(struct log *l, const char *rest)
 {
 	(void)rest;
+	l->saw_numa = true;
 	l->fake_node = true;
 	l->ranges_fixed = true;
+}
+
+static void on_numa(struct log *l, const char *rest)
+{
+	(void)rest;
+	l->saw_numa = true;
+}
+
+static void on_built(struct log *l, const char *rest)
+{
+	(void)rest;
+	l->saw_built = true;
 }
 
 static void on_early_ranges(struct log *l, const char *rest)
@@ -483,9 +496,15 @@ static const struct {
 	{ "mapped low ram:", on_highmem },
 	{ "Early memory node ranges", on_early_ranges },
 	{ "node ", on_node_range },
+	{ "No NUMA configuration found", on_numa },
+	{ "NUMA turned off", on_numa },
+	{ "NODE_DATA(", on_numa },
+	{ "Fallback order for Node", on_numa },
+	{ "Built ", on_built },
 	{ "Faking a node at", on_fake_node },
 	{ "NUMA: Faking a node at", on_fake_node },
 	{ "Faking node", on_fake_node },
+	{ "NUMA:", on_numa },
 	{ "ACPI: SRAT:", bootlog_srat },
 	{ "SRAT:", bootlog_srat },
 	{ "ACPI: NUMA: SRAT:", bootlog_srat },
@@ -567,6 +586,8 @@ static void conclude_arch(struct log *l)
 	} else if (l->saw_highmem || (bits && bits <= 36 && !l->saw_dma32)) {
 		m->arch = bits > 32 ? BOOT_ARCH_I386_PAE : BOOT_ARCH_I386;
 	}
+	/* every NUMA kernel says so between the map and the zonelists, if all of that is there */
+	m->no_numa = l->saw_built && l->saw_zones && !l->saw_numa && !m->mem_affinity_nr && !m->cpus_nr;
 	if (m->arch != BOOT_ARCH_ARM64)
 		m->max_phys_bits = bits > 52 ? 52 : bits;
 }

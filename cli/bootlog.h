@@ -25,7 +25,7 @@ struct log {
 	bool user_map, fake_node;
 	bool ranges_fixed;	   /* memory ranges are taken from the map by now: edits change nothing */
 	unsigned int edits_seen;   /* edits that stand before the last last_pfn line */
-	bool saw_last_pfn, saw_zones, saw_highmem, saw_dma32, saw_memory;
+	bool saw_last_pfn, saw_zones, saw_highmem, saw_dma32, saw_memory, saw_numa, saw_built;
 	u64 max_arch_pfn;
 	u64 zone_end[2];	   /* arm64: last byte of DMA and DMA32, 0 unless a higher zone follows */
 	int zone_last;

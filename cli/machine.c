@@ -265,6 +265,7 @@ int machine_finish(struct machine_desc *m)
 		.max_phys_bits = m->max_phys_bits,
 		.zone_dma_end = m->zone_dma_end,
 		.zone_dma32_end = m->zone_dma32_end,
+		.no_numa = m->no_numa,
 	};
 	return 0;
 }

@@ -34,6 +34,7 @@ struct machine_desc {
 	struct bootinfo_span image[IMAGE_PARTS]; /* start 0 with a size: still to be placed */
 	unsigned int max_phys_bits;
 	phys_addr_t zone_dma_end, zone_dma32_end;
+	bool no_numa; /* a boot log of a kernel built without NUMA */
 
 	struct bootinfo info; /* machine_finish() */
 

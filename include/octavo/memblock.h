@@ -48,13 +48,20 @@ struct memblock_type {
 	bool grown;
 };
 
+/* A range that was freed; when there are more, the last takes in what lies between. */
+#define MEMBLOCK_DIRTY_MAX 8
+struct memblock_dirt {
+	phys_addr_t start, end;
+};
+
 /**
  * struct memblock - an early map
  * @bottom_up: allocate from low addresses up instead of from the top down
  * @can_resize: the arrays may grow (all that must not be overwritten is reserved)
  * @debug: say what is done (memblock=debug)
  * @closed: the page allocator has what was free; nothing is allocated here any more
- * @zeroed: memory that was never reserved reads as zeroes
+ * @zeroed: memory that was never allocated reads as zeroes
+ * @dirty, @dirty_nr: with @zeroed: where that is no longer so, because it was allocated and freed
  * @skip_hotplug: keep allocations out of MEMBLOCK_HOTPLUG regions (movable_node)
  * @current_limit: end of what MEMBLOCK_ALLOC_ACCESSIBLE means
  * @direct_map: virtual address of physical address 0
@@ -67,6 +74,8 @@ struct memblock {
 	bool skip_hotplug;
 	bool closed;
 	bool zeroed;
+	u32 dirty_nr;
+	struct memblock_dirt dirty[MEMBLOCK_DIRTY_MAX];
 	phys_addr_t current_limit;
 	uintptr_t direct_map;
 	phys_addr_t direct_map_end;

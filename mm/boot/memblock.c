@@ -194,6 +194,19 @@ static void remove_with_room(struct memblock_type *type, phys_addr_t base, phys_
 	}
 }
 
+/* What was taken may have been written to. */
+static void note_dirt(struct memblock *mb, phys_addr_t base, phys_addr_t end)
+{
+	struct memblock_dirt *dirt = &mb->dirty[mb->dirty_nr - (mb->dirty_nr == MEMBLOCK_DIRTY_MAX)];
+
+	if (!mb->zeroed)
+		return;
+	if (mb->dirty_nr < MEMBLOCK_DIRTY_MAX)
+		mb->dirty[mb->dirty_nr++] = (struct memblock_dirt){ base, end };
+	else
+		*dirt = (struct memblock_dirt){ min(dirt->start, base), max(dirt->end, end) };
+}
+
 /*
  * Double @type until it holds @need regions, in memory outside [@base, @end), which the caller is about to
  * change. The reserved list has room for three more: the new array, and a hole where the old one was.
@@ -219,7 +232,7 @@ static int grow_array(struct memblock *mb, struct memblock_type *type, unsigned 
 		       max_new);
 		return -ENOMEM;
 	}
-	memblock_dbg(mb, "memblock: %s is doubled to %lu at [%#018llx-%#018llx]\n", type->name, max_new,
+	memblock_dbg(mb, "memblock: %s is doubled to %lu at [0x%016llx-0x%016llx]\n", type->name, max_new,
 		     (unsigned long long)addr, (unsigned long long)(addr + bytes - 1));
 	type->regions = (struct memblock_region *)(mb->direct_map + (uintptr_t)addr);
 	memcpy(type->regions, old, type->cnt * sizeof(*old));
@@ -227,6 +240,7 @@ static int grow_array(struct memblock *mb, struct memblock_type *type, unsigned 
 	add_with_room(&mb->reserved, addr, addr + bytes, NUMA_NO_NODE, MEMBLOCK_NONE);
 	if (type->grown) {
 		addr = (phys_addr_t)((uintptr_t)old - mb->direct_map);
+		note_dirt(mb, addr, addr + old_bytes);
 		remove_with_room(&mb->reserved, addr, addr + old_bytes);
 	}
 	type->grown = true;
@@ -274,9 +288,20 @@ int mb_remove(struct memblock *mb, struct memblock_type *type, phys_addr_t base,
 		return 0;
 	if (remove_splits(type, base, end))
 		err = make_room(mb, type, 1, base, end);
-	if (!err)
-		remove_with_room(type, base, end);
-	return err;
+	if (err)
+		return err;
+	if (type == &mb->reserved)
+		note_dirt(mb, base, end);
+	remove_with_room(type, base, end);
+	return 0;
+}
+
+bool mb_reads_zero(const struct memblock *mb, phys_addr_t base, phys_addr_t size)
+{
+	for (u32 i = 0; i < mb->dirty_nr; i++)
+		if (base < mb->dirty[i].end && mb->dirty[i].start < base + size)
+			return false;
+	return mb->zeroed;
 }
 
 static void split_at(struct memblock_type *type, phys_addr_t addr)

@@ -96,7 +96,7 @@ phys_addr_t memblock_alloc_range_nid(phys_addr_t size, phys_addr_t align, phys_a
 {
 	phys_addr_t at = mb_alloc(&memblock, size, align, start, end, nid, exact_nid);
 
-	memblock_dbg(&memblock, "memblock_alloc: %llu bytes align=0x%llx nid=%d from=%#018llx max_addr=%#018llx: %#018llx\n",
+	memblock_dbg(&memblock, "memblock_alloc: %llu bytes align=0x%llx nid=%d from=0x%016llx max_addr=0x%016llx: 0x%016llx\n",
 		     (unsigned long long)size, (unsigned long long)align, nid, (unsigned long long)start,
 		     (unsigned long long)end, (unsigned long long)at);
 	return at;
@@ -138,12 +138,14 @@ void *memblock_alloc_try_nid(size_t size, size_t align, phys_addr_t min_addr, ph
 {
 	void *p = alloc_mapped(size, align, min_addr, max_addr, nid, false);
 
-	return p ? memset(p, 0, size) : NULL;
+	if (p && !mb_reads_zero(&memblock, virt_to_phys(p), size))
+		memset(p, 0, size);
+	return p;
 }
 
 static void say(const char *what, phys_addr_t base, phys_addr_t size)
 {
-	memblock_dbg(&memblock, "%s: [%#018llx-%#018llx]\n", what, (unsigned long long)base,
+	memblock_dbg(&memblock, "%s: [0x%016llx-0x%016llx]\n", what, (unsigned long long)base,
 		     (unsigned long long)(range_end(base, size) - 1));
 }
 

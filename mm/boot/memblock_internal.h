@@ -34,6 +34,8 @@ unsigned long mb_first_after(const struct memblock_type *type, phys_addr_t addr)
 int __must_check mb_add(struct memblock *mb, struct memblock_type *type, phys_addr_t base, phys_addr_t size, int nid,
 			u32 flags);
 int __must_check mb_remove(struct memblock *mb, struct memblock_type *type, phys_addr_t base, phys_addr_t size);
+/* Is free memory there certainly zero? */
+bool mb_reads_zero(const struct memblock *mb, phys_addr_t base, phys_addr_t size);
 int __must_check mb_set_node(struct memblock *mb, struct memblock_type *type, phys_addr_t base, phys_addr_t size,
 			     int nid);
 int __must_check mb_set_flag(struct memblock *mb, phys_addr_t base, phys_addr_t size, u32 flag, bool set);

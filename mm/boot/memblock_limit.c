@@ -6,7 +6,7 @@
 static void cut(struct memblock_type *type, phys_addr_t base, phys_addr_t end)
 {
 	if (base < end && mb_remove(&memblock, type, base, end - base))
-		pr_err("memblock: cannot remove [%#018llx-%#018llx] from %s\n", (unsigned long long)base,
+		pr_err("memblock: cannot remove [0x%016llx-0x%016llx] from %s\n", (unsigned long long)base,
 		       (unsigned long long)(end - 1), type->name);
 }
 
@@ -82,7 +82,7 @@ static void dump_type(const struct memblock_type *type)
 
 		if (r->nid != NUMA_NO_NODE)
 			octavo_snprintf(node, sizeof(node), " on node %d", r->nid);
-		printk(" %s[0x%lx]\t[%#018llx-%#018llx], %#018llx bytes%s flags: 0x%x\n", type->name, i,
+		printk(" %s[0x%lx]\t[0x%016llx-0x%016llx], 0x%016llx bytes%s flags: 0x%x\n", type->name, i,
 		       (unsigned long long)r->base, (unsigned long long)(region_end(r) - 1),
 		       (unsigned long long)r->size, node, r->flags);
 	}
@@ -93,7 +93,7 @@ void memblock_dump_all(void)
 	if (!memblock.debug)
 		return;
 	printk("MEMBLOCK configuration:\n");
-	printk(" memory size = %#018llx reserved size = %#018llx\n", (unsigned long long)memblock.memory.total_size,
+	printk(" memory size = 0x%016llx reserved size = 0x%016llx\n", (unsigned long long)memblock.memory.total_size,
 	       (unsigned long long)memblock.reserved.total_size);
 	dump_type(&memblock.memory);
 	dump_type(&memblock.reserved);

@@ -44,7 +44,7 @@ void print_node_data(void)
 		unsigned long from, to;
 		int on;
 
-		printk("NODE_DATA(%d) allocated [mem %#010llx-%#010llx]\n", nid, (unsigned long long)start,
+		printk("NODE_DATA(%d) allocated [mem 0x%08llx-0x%08llx]\n", nid, (unsigned long long)start,
 		       (unsigned long long)end);
 		on = memblock_search_pfn_nid(PFN_DOWN(start), &from, &to);
 		if (on != nid)

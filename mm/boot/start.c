@@ -28,6 +28,10 @@
 #include "reserve.h"
 #include "resource.h"
 
+/* Open the page allocator; set areas for contiguous allocation aside. */
+__weak void page_alloc_init(void);
+__weak void cma_reserve_early(void);
+
 /* What mm_free_initmem() gives back, and the sizes for the "Memory:" line. */
 static struct {
 	struct bootinfo_span initrd, init;
@@ -41,7 +45,7 @@ static int reserve_span(const char *what, const struct bootinfo_span *span)
 	int err = span->size ? memblock_reserve(base, end - base) : 0;
 
 	if (err)
-		pr_err("mm_init: no room to reserve the %s at [mem %#018llx-%#018llx]\n", what,
+		pr_err("mm_init: no room to reserve the %s at [mem 0x%016llx-0x%016llx]\n", what,
 		       (unsigned long long)span->start, (unsigned long long)(end - 1));
 	return err;
 }
@@ -144,6 +148,8 @@ static int setup_nodes(const struct bootinfo *info)
 	print_node_data();
 	reserve_crashkernel();
 	hugepages_reserve();
+	if (cma_reserve_early)
+		cma_reserve_early();
 	e820_print_lowmem();
 	zone_setup_arch(info);
 	free_area_init(info);
@@ -242,6 +248,8 @@ int mm_init(const struct bootinfo *info)
 	if (err)
 		return err;
 	memblock_free_all();
+	if (page_alloc_init)
+		page_alloc_init();
 	print_memory(info);
 	return 0;
 }

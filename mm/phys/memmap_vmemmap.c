@@ -30,7 +30,7 @@ static int back_sections(unsigned long start, unsigned long end, int nid)
 		if (phys && window.populate)
 			err = window.populate((uintptr_t)(vmemmap + start), phys, (size_t)size);
 		if (!phys || err) {
-			pr_err("memmap: no memory for the descriptors of [mem %#018llx-%#018llx]\n",
+			pr_err("memmap: no memory for the descriptors of [mem 0x%016llx-0x%016llx]\n",
 			       (unsigned long long)PFN_PHYS(start), (unsigned long long)(PFN_PHYS(end) - 1));
 			return -ENOMEM;
 		}

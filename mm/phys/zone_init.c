@@ -136,7 +136,7 @@ static void set_zone_limits(const struct bootinfo *info)
 
 static void print_range(phys_addr_t start, phys_addr_t end)
 {
-	printk("[mem %#018llx-%#018llx]\n", (unsigned long long)start, (unsigned long long)(end - 1));
+	printk("[mem 0x%016llx-0x%016llx]\n", (unsigned long long)start, (unsigned long long)(end - 1));
 }
 
 static void print_zone_limits(void)
@@ -164,7 +164,7 @@ static void print_layout(void)
 	printk("Movable zone start for each node\n");
 	for (nid = 0; nid < MAX_NUMNODES; nid++)
 		if (zone_movable_pfn[nid])
-			printk("  Node %d: %#018llx\n", nid, (unsigned long long)PFN_PHYS(zone_movable_pfn[nid]));
+			printk("  Node %d: 0x%016llx\n", nid, (unsigned long long)PFN_PHYS(zone_movable_pfn[nid]));
 	printk("Early memory node ranges\n");
 	for_each_mem_pfn_range(i, NUMA_NO_NODE, &start, &end, &nid) {
 		printk("  node %3d: ", nid);
@@ -252,7 +252,7 @@ static void init_node(struct pglist_data *pgdat)
 		start = min(start, from);
 		end = to;
 	}
-	printk("Initmem setup node %d [mem %#018llx-%#018llx]\n", nid, (unsigned long long)PFN_PHYS(start),
+	printk("Initmem setup node %d [mem 0x%016llx-0x%016llx]\n", nid, (unsigned long long)PFN_PHYS(start),
 	       (unsigned long long)(PFN_PHYS(end) - 1));
 	pgdat->node_start_pfn = start;
 	pgdat->node_spanned_pages = end - start;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Tests. tests/unit is freestanding and runs hosted and on bare metal; tests/hosted needs a process.
 
-UNIT_SRCS := tests/harness.c $(sort $(wildcard tests/unit/*.c))
+UNIT_SRCS := $(sort $(wildcard tests/*.c tests/unit/*.c))
 HTEST_SRCS := $(sort $(wildcard tests/hosted/*.c))
 UNIT_OBJS := $(call objs,$(B)/core,$(UNIT_SRCS))
 HTEST_OBJS := $(call objs,$(B)/hosted,$(HTEST_SRCS))

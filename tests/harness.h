@@ -112,6 +112,12 @@ extern u64 test_seed;
  */
 void test_capture_begin(void);
 const char *test_capture_end(void);
+/*
+ * For tests of the test tools: failures between begin and end are expected. They do not fail the test, and what
+ * they print is captured. Return of end: how many there were; *@text (may be NULL): what they printed.
+ */
+void test_expect_begin(void);
+unsigned int test_expect_end(const char **text);
 /* For the port's console: true if the text was captured and is not to be shown. */
 bool test_capture(const char *text, size_t len);
 

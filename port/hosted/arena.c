@@ -555,14 +555,31 @@ static void for_file_data(void (*fn)(void *ctx, u64 offset, u64 bytes), void *ct
 	}
 }
 
-/* What of the windows the host has really given. */
+/*
+ * What of the windows the host has really given. Descriptors are looked for where there is RAM, to the ends of its
+ * sections of 128 MiB: the window of a machine with RAM at 52 bits is too long to look all through.
+ */
 static void for_resident(void (*fn)(void *ctx, char *at, size_t bytes), void *ctx)
 {
-	for (unsigned int i = 0; i < arena.nr; i++)
-		if (arena.ranges[i].direct)
-			for_touched(arena.direct + arena.ranges[i].start, arena.ranges[i].end - arena.ranges[i].start,
-				    fn, ctx);
-	for_touched(arena.vmemmap, arena.vmemmap_bytes, fn, ctx);
+	const u64 section = (u64)128 << 20;
+	u64 seen = 0;
+
+	for (unsigned int i = 0; i < arena.nr; i++) {
+		const struct range *r = &arena.ranges[i];
+		u64 start = r->start & ~(section - 1), end = (r->end + section - 1) & ~(section - 1);
+		u64 bytes;
+
+		if (r->direct)
+			for_touched(arena.direct + r->start, r->end - r->start, fn, ctx);
+		start = start > seen ? start : seen;
+		if (start >= end)
+			continue;
+		seen = end;
+		bytes = (end - start) / PAGE_SIZE * sizeof(struct page);
+		start = start / PAGE_SIZE * sizeof(struct page);
+		if (start + bytes <= arena.vmemmap_bytes)
+			for_touched(arena.vmemmap + start, bytes, fn, ctx);
+	}
 }
 
 static void touched_copy(void *ctx, char *at, size_t bytes)

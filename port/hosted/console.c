@@ -12,6 +12,7 @@
 
 bool (*hosted_console_hook)(const char *text, size_t len);
 void (*hosted_panic_hook)(const char *why);
+bool console_muted;
 
 /*
  * Lines leave at once and past stdio, whose locks an interrupt must not meet. What the program itself has in
@@ -23,7 +24,7 @@ void port_console_write(const char *text, size_t len)
 	static char line[2048];
 	static size_t used;
 
-	if (hosted_console_hook && hosted_console_hook(text, len))
+	if (console_muted || (hosted_console_hook && hosted_console_hook(text, len)))
 		return;
 	while (len) {
 		size_t part = len < sizeof(line) - used ? len : sizeof(line) - used;

@@ -248,7 +248,7 @@ void port_cpu_relax(void)
 {
 	static __thread unsigned int turns;
 
-	if (me && me->pending)
+	if (me && __atomic_load_n(&me->pending, __ATOMIC_RELAXED))
 		mailbox_serve(me);
 	if (sched_running()) {
 		sched_relax();

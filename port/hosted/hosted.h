@@ -31,6 +31,7 @@ enum hosted_mode {
  * @lowmem_bytes: i386 machines: how much memory the direct map covers (0: 896 MiB); what lies above is
  *        reached with port_kmap_local() only
  * @populate: hand the vmemmap window over unmapped, so that the core must call vmemmap_populate()
+ * @quiet: the boot log is not shown
  */
 struct hosted_options {
 	unsigned int cpus;
@@ -38,6 +39,7 @@ struct hosted_options {
 	enum hosted_mode mode;
 	u64 lowmem_bytes;
 	bool populate;
+	bool quiet;
 };
 
 /**

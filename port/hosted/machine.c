@@ -92,7 +92,9 @@ int hosted_boot(const struct bootinfo *info, const struct hosted_options *option
 	err = arena_create(&machine.info, options);
 	if (err)
 		return err;
+	console_muted = options->quiet;
 	err = mm_init ? mm_init(&machine.info) : 0;
+	console_muted = false;
 	if (!err)
 		hosted_enter_cpu(0); /* the CPU's base may have moved into RAM */
 	machine.booted = !err;

@@ -34,6 +34,7 @@ void cpu_stack_bounds(uintptr_t *low, uintptr_t *high);
 
 /* console.c */
 __printf(1, 2) void hosted_log(const char *fmt, ...);
+extern bool console_muted;
 void clock_random_reset(const struct hosted_options *options);
 extern enum hosted_mode hosted_mode_now;
 

@@ -36,6 +36,14 @@
 #define STEPS_MAX_DEFAULT 20000000
 #define STEP_NS 100
 
+/* What a sanitizer wants to know of a stack that is not a thread's. */
+struct fiber {
+	void *handle; /* of the thread sanitizer */
+	void *fake_stack;
+	const void *low;
+	size_t bytes;
+};
+
 enum coroutine_state { CO_READY, CO_PARKED, CO_END };
 
 struct coroutine {
@@ -47,6 +55,7 @@ struct coroutine {
 	u64 wake_at;   /* parked: clock; 0: no limit */
 	u64 priority;  /* higher runs first */
 	unsigned int weight;
+	struct fiber fiber;
 };
 
 static struct {
@@ -55,6 +64,7 @@ static struct {
 	unsigned int n;
 	struct coroutine *now;
 	void *host; /* context of hosted_run_coroutines() */
+	struct fiber host_fiber;
 	void (*fn)(unsigned int cpu, void *arg);
 	void *arg;
 	struct hosted_schedule *schedule;
@@ -108,6 +118,77 @@ static void hosted_switch(void **save, void *load)
 }
 #endif
 
+/* ---- Sanitizers ---- */
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAVE_ASAN
+#endif
+#if __has_feature(thread_sanitizer)
+#define HAVE_TSAN
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(HAVE_ASAN)
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+static void fiber_leave(struct fiber *from, const struct fiber *to)
+{
+	__sanitizer_start_switch_fiber(&from->fake_stack, to->low, to->bytes);
+}
+static void fiber_arrive(struct fiber *here)
+{
+	__sanitizer_finish_switch_fiber(here->fake_stack, NULL, NULL);
+}
+/* An abandoned run leaves its stacks marked as in use. */
+static void fiber_create(struct fiber *fiber, bool host)
+{
+	if (!host)
+		__asan_unpoison_memory_region(fiber->low, fiber->bytes);
+}
+static void fiber_destroy(struct fiber *fiber)
+{
+	(void)fiber;
+}
+#elif defined(__SANITIZE_THREAD__) || defined(HAVE_TSAN)
+#include <sanitizer/tsan_interface.h>
+static void fiber_leave(struct fiber *from, const struct fiber *to)
+{
+	(void)from;
+	__tsan_switch_to_fiber(to->handle, 0);
+}
+static void fiber_arrive(struct fiber *here)
+{
+	(void)here;
+}
+static void fiber_create(struct fiber *fiber, bool host)
+{
+	fiber->handle = host ? __tsan_get_current_fiber() : __tsan_create_fiber(0);
+}
+static void fiber_destroy(struct fiber *fiber)
+{
+	__tsan_destroy_fiber(fiber->handle);
+}
+#else
+static void fiber_leave(struct fiber *from, const struct fiber *to)
+{
+	(void)from;
+	(void)to;
+}
+static void fiber_arrive(struct fiber *here)
+{
+	(void)here;
+}
+static void fiber_create(struct fiber *fiber, bool host)
+{
+	(void)fiber;
+	(void)host;
+}
+static void fiber_destroy(struct fiber *fiber)
+{
+	(void)fiber;
+}
+#endif
+
 static void coroutine_main(void);
 
 /* A new stack looks as if it had been switched away from just before coroutine_main(). */
@@ -122,16 +203,19 @@ static void coroutine_prepare(struct coroutine *co)
 		stacks[co->cpu] = p;
 	}
 	co->stack = stacks[co->cpu];
+	co->fiber = (struct fiber){ .low = co->stack, .bytes = STACK_BYTES };
+	fiber_create(&co->fiber, false);
 #ifdef SAVED_WORDS
-	/* At a function's entry the stack pointer is one word past a multiple of 16; the words above are 0, which
-	 * ends a backtrace. */
+	/*
+	 * The calling convention has the return address of a function one word below a multiple of 16; here it
+	 * is 0, as is the frame pointer, which ends a backtrace.
+	 */
 	uintptr_t *top = (uintptr_t *)(co->stack + STACK_BYTES - 64);
 
-	memset(top, 0, 64);
-	top[0] = 0;
-	top[-1] = (uintptr_t)coroutine_main;
-	memset(top - 1 - SAVED_WORDS, 0, SAVED_WORDS * sizeof(*top));
-	co->context = top - 1 - SAVED_WORDS;
+	top[-1] = 0;
+	top[-2] = (uintptr_t)coroutine_main;
+	memset(top - 2 - SAVED_WORDS, 0, SAVED_WORDS * sizeof(*top));
+	co->context = top - 2 - SAVED_WORDS;
 #else
 	static ucontext_t contexts[NR_CPUS];
 	ucontext_t *u = &contexts[co->cpu];
@@ -148,6 +232,7 @@ static void coroutine_prepare(struct coroutine *co)
 static void switch_to(struct coroutine *next)
 {
 	struct coroutine *from = sched.now;
+	struct fiber *here = from ? &from->fiber : &sched.host_fiber;
 
 	if (next == from)
 		return;
@@ -155,7 +240,9 @@ static void switch_to(struct coroutine *next)
 	sched.spins = 0;
 	sched.schedule->switches++;
 	cpu_coroutine_enter(next->cpu);
+	fiber_leave(here, &next->fiber);
 	hosted_switch(from ? &from->context : &sched.host, next->context);
+	fiber_arrive(here);
 }
 
 static void switch_to_host(void)
@@ -163,7 +250,9 @@ static void switch_to_host(void)
 	struct coroutine *from = sched.now;
 
 	sched.now = NULL;
+	fiber_leave(&from->fiber, &sched.host_fiber);
 	hosted_switch(&from->context, sched.host);
+	fiber_arrive(&from->fiber);
 }
 
 /* ---- Choosing ---- */
@@ -366,6 +455,7 @@ static void coroutine_main(void)
 {
 	struct coroutine *self = sched.now;
 
+	fiber_arrive(&self->fiber);
 	cpu_coroutine_begin();
 	switch_to_host();
 	sched.fn(self->cpu, sched.arg);
@@ -401,6 +491,15 @@ static void plan(struct hosted_schedule *s)
 	}
 }
 
+static void host_fiber_init(void)
+{
+	uintptr_t low, high;
+
+	cpu_stack_bounds(&low, &high);
+	sched.host_fiber = (struct fiber){ .low = (void *)low, .bytes = high - low };
+	fiber_create(&sched.host_fiber, true);
+}
+
 int hosted_run_coroutines(unsigned int n, void (*fn)(unsigned int cpu, void *arg), void *arg,
 			  struct hosted_schedule *s)
 {
@@ -414,6 +513,7 @@ int hosted_run_coroutines(unsigned int n, void (*fn)(unsigned int cpu, void *arg
 	sched.fn = fn;
 	sched.arg = arg;
 	sched.schedule = s;
+	host_fiber_init();
 	sched.running = true;
 	s->steps = s->switches = 0;
 	s->stuck = false;
@@ -433,6 +533,8 @@ int hosted_run_coroutines(unsigned int n, void (*fn)(unsigned int cpu, void *arg
 		if (sched.all[i].state != CO_END)
 			switch_to(&sched.all[i]);
 	sched.running = false;
+	for (unsigned int i = 0; i < n; i++)
+		fiber_destroy(&sched.all[i].fiber);
 	free(sched.all);
 	if (s->stuck) {
 		cpu_coroutines_abandon(n);

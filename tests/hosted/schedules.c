@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+#include "schedules.h"
+
+struct scenario_result scenario_search(const struct scenario *s, uint64_t first, unsigned int seeds)
+{
+	struct scenario_result r = { .ok = true };
+
+	for (uint64_t seed = first; seed < first + seeds && r.ok; seed++) {
+		struct hosted_schedule schedule = { .seed = seed,
+						    .interrupt = s->interrupt,
+						    .interrupt_one_in = s->one_in,
+						    .max_steps = s->max_steps };
+		struct hosted_options options = { .seed = seed, .mode = HOSTED_COROUTINES, .quiet = true };
+		int err = hosted_boot_default(&options);
+
+		if (!err && s->setup)
+			s->setup(s->ctx);
+		if (!err)
+			err = hosted_run_coroutines(s->cpus, s->work, s->ctx, &schedule);
+		r.runs++;
+		r.steps += schedule.steps;
+		r.switches += schedule.switches;
+		r.stuck = schedule.stuck;
+		r.ok = !err && s->check(s->ctx);
+		r.failing_seed = seed;
+		if (schedule.stuck) /* locks may be held for ever: nothing more can be done on this machine */
+			hosted_reset();
+	}
+	return r;
+}
+
+void scenario_test(const struct scenario *s, unsigned int seeds)
+{
+	struct scenario_result r = scenario_search(s, test_seed, seeds);
+
+	if (!r.ok)
+		test_fail(__FILE__, __LINE__, "%s after %llu runs; replay with --seed %llu",
+			  r.stuck ? "stuck" : "wrong", (unsigned long long)r.runs,
+			  (unsigned long long)r.failing_seed);
+}

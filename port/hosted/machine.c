@@ -93,7 +93,7 @@ int hosted_boot(const struct bootinfo *info, const struct hosted_options *option
 	if (err)
 		return err;
 	console_muted = options->quiet;
-	err = mm_init ? mm_init(&machine.info) : 0;
+	err = mm_init(&machine.info);
 	console_muted = false;
 	if (!err)
 		hosted_enter_cpu(0); /* the CPU's base may have moved into RAM */

@@ -9,10 +9,6 @@
 
 #include "hosted.h"
 
-#pragma weak mm_init
-#pragma weak mm_cpu_online
-#pragma weak mm_cpu_offline
-
 /* arena.c: the machine's RAM */
 int arena_create(struct bootinfo *info, const struct hosted_options *options);
 void arena_destroy(void);

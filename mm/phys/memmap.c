@@ -263,6 +263,29 @@ static int mark_sections(void)
 	return 0;
 }
 
+int for_each_section_run(int (*fn)(unsigned long start, unsigned long end, int nid))
+{
+	unsigned long start, end, run_start = 0, run_end = 0;
+	int nid, run_nid = NUMA_NO_NODE, err;
+	u64 i;
+
+	for_each_mem_pfn_range(i, NUMA_NO_NODE, &start, &end, &nid) {
+		start = max(run_end, ALIGN_DOWN(start, PAGES_PER_SECTION));
+		end = ALIGN(end, PAGES_PER_SECTION);
+		if (start >= end)
+			continue;
+		if (start != run_end || nid != run_nid) {
+			err = run_start < run_end ? fn(run_start, run_end, run_nid) : 0;
+			if (err)
+				return err;
+			run_start = start;
+			run_nid = nid;
+		}
+		run_end = end;
+	}
+	return run_start < run_end ? fn(run_start, run_end, run_nid) : 0;
+}
+
 void *memmap_alloc_table(size_t bytes, int nid)
 {
 	return memblock_alloc_node(bytes, SMP_CACHE_BYTES, nid);

@@ -23,7 +23,7 @@
 
 /* struct mem_section - 2^15 frames, whose descriptors exist together; legend as in zone.h */
 struct mem_section {
-	struct page *map; /* (c) sparse model: descriptor of frame 0, as it were: map + pfn is that of pfn */
+	uintptr_t map;	  /* (c) sparse model: where frame 0's descriptor would be if the array began there */
 	u16 flags;	  /* (a) SECTION_* */
 	s16 nid;	  /* (c) node, of the first memory in it */
 };

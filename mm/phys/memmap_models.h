@@ -13,6 +13,12 @@ extern struct mem_section *section_roots[NR_SECTION_ROOTS];
 /* Enter a section in the table. Return: 0, -EINVAL or -ENOMEM after a report. */
 int __must_check section_mark_present(unsigned long pfn, int nid);
 
+/*
+ * Calls @fn for each stretch of neighbouring present sections whose first memory is of one node, in order.
+ * Return: the first result that is not 0.
+ */
+int __must_check for_each_section_run(int (*fn)(unsigned long start, unsigned long end, int nid));
+
 /* Zeroed memory in the direct map, from memblock at boot and from the page allocator later. */
 void *memmap_alloc_table(size_t bytes, int nid);
 

@@ -42,33 +42,15 @@ static int back_sections(unsigned long start, unsigned long end, int nid)
 
 int model_setup(const struct bootinfo *info)
 {
-	unsigned long start, end, run_start = 0, run_end = 0;
-	int nid, run_nid = NUMA_NO_NODE, err = 0;
-	u64 i;
+	unsigned long end = ALIGN(PFN_UP(memblock_end_of_DRAM()), PAGES_PER_SECTION);
 
 	vmemmap = (struct page *)info->vmemmap;
 	window.end_pfn = (unsigned long)(info->vmemmap_size / sizeof(struct page));
 	window.populate = info->vmemmap_populate;
-	end = ALIGN(PFN_UP(memblock_end_of_DRAM()), PAGES_PER_SECTION);
-	if (end > window.end_pfn) {
-		pr_err("memmap: frames up to %#lx need descriptors, the window ends at %#lx\n", end, window.end_pfn);
-		return -EINVAL;
-	}
-	for_each_mem_pfn_range(i, NUMA_NO_NODE, &start, &end, &nid) {
-		start = max(run_end, ALIGN_DOWN(start, PAGES_PER_SECTION));
-		end = ALIGN(end, PAGES_PER_SECTION);
-		if (start >= end)
-			continue;
-		if (start != run_end || nid != run_nid) {
-			err = back_sections(run_start, run_end, run_nid);
-			if (err)
-				return err;
-			run_start = start;
-			run_nid = nid;
-		}
-		run_end = end;
-	}
-	return back_sections(run_start, run_end, run_nid);
+	if (end <= window.end_pfn)
+		return for_each_section_run(back_sections);
+	pr_err("memmap: frames up to %#lx need descriptors, the window ends at %#lx\n", end, window.end_pfn);
+	return -EINVAL;
 }
 
 #endif

@@ -118,6 +118,8 @@ struct bootinfo_span {
  * @ram_zeroed: RAM that nothing is said to occupy reads as zeroes, so the core need not clear its tables
  * @no_numa: the kernel whose boot is followed knows no nodes: no lines about them, and on i386 one flat array of
  *           descriptors, with no sections
+ * @zones: the zones which that kernel was built with, bits of enum zone_type (0: those Linux 6.12 has on @arch);
+ *         Normal and Movable are always there
  */
 struct bootinfo {
 	const char *name;
@@ -148,6 +150,7 @@ struct bootinfo {
 	phys_addr_t zone_dma_end, zone_dma32_end;
 	bool ram_zeroed;
 	bool no_numa;
+	u32 zones;
 };
 
 OCTAVO_END_DECLS

@@ -20,6 +20,7 @@
 #include "../phys/memmap.h"
 #include "../phys/zone_init.h"
 #include "../phys/zonelist.h"
+#include "bootmem.h"
 #include "e820.h"
 #include "memblock_internal.h"
 #include "nodedata.h"
@@ -154,6 +155,9 @@ static int setup_nodes(const struct bootinfo *info)
 	zone_setup_arch(info);
 	free_area_init(info);
 	free_area_print_holes(info);
+	err = bootmem_setup();
+	if (err)
+		return err;
 	resource_init(info);
 	print_cpus(info, present);
 	params_report();
@@ -184,8 +188,11 @@ static void free_to_zones(int nid, unsigned long start, unsigned long end)
 		struct zone *zone = zone_of(nid, zone_type_of_pfn(nid, start));
 		unsigned long stop = min(end, zone_end_pfn(zone));
 
-		if (mirrored_kernelcore && zone->type != ZONE_MOVABLE && start < zone_movable_pfn[nid])
+		/* With kernelcore=mirror the region decides above where Movable begins. */
+		if (mirrored_kernelcore && start < zone_movable_pfn[nid])
 			stop = min(stop, zone_movable_pfn[nid]);
+		else if (mirrored_kernelcore)
+			stop = min(stop, PFN_DOWN(region_end(mb_region_of(&memblock.memory, PFN_PHYS(start)))));
 		frames_add(zone, start, stop, MIGRATE_MOVABLE);
 		zone->managed_pages += stop - start;
 		start = stop;
@@ -199,6 +206,10 @@ static void memblock_free_all(void)
 
 	memblock.closed = true;
 	memblock.skip_hotplug = false;
+	if (bootmem_ready()) {
+		bootmem_free_all(free_to_zones);
+		return;
+	}
 	while (mb_next_free(&memblock, &cursor, NUMA_NO_NODE, MEMBLOCK_HOTPLUG, &span))
 		free_to_zones(span.nid, PFN_UP(span.start), PFN_DOWN(span.end));
 }

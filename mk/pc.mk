@@ -37,3 +37,8 @@ $(B)/octavo.elf: $(B)/pc/symbols.S
 	$(Q)$(CC) $(LDFLAGS_PC) -o $@ $(ELF_OBJS) $<
 
 -include $(PC_OBJS:.o=.d)
+
+# The readers of firmware tables are pure functions: the hosted tests run them too.
+PC_PURE_OBJS := $(call objs,$(B)/hosted,port/pc/acpi.c port/pc/bootproto.c)
+$(B)/tests: $(PC_PURE_OBJS)
+-include $(PC_PURE_OBJS:.o=.d)

@@ -34,7 +34,7 @@ struct kbench_case {
 };
 
 #define KBENCH(id, ...)                                                                         \
-	static const struct kbench_case bench_##id                                               \
+	static const struct kbench_case kbench_case_##id                                               \
 		__attribute__((used, section("octavo_benches"), aligned(sizeof(void *)))) = { __VA_ARGS__ }
 
 /*

@@ -62,10 +62,34 @@ static void __attribute__((noreturn)) run_monitor(void)
 	power_end(mon.failures ? POWER_FAILED : POWER_PASSED);
 }
 
+/* Faults on purpose, to see the report of each kind. */
+static void __attribute__((noreturn)) crash(const char *kind)
+{
+	/* Volatile, so that the compiler does not see what is coming. */
+	char *volatile nowhere = (char *)0xdead000ul;
+
+	printk("octavo.crash=%s\n", kind);
+	if (!strcmp(kind, "page-fault"))
+		*nowhere = 1;
+	else if (!strcmp(kind, "protection"))
+		*(volatile char *)0x8000000000000000ul = 1;
+	else if (!strcmp(kind, "divide"))
+		__asm__ volatile("divl %0" : : "r"(0), "a"(1), "d"(0));
+	else if (!strcmp(kind, "opcode"))
+		__asm__ volatile("ud2");
+	else if (!strcmp(kind, "stack"))
+		__asm__ volatile("1: pushq $0; jmp 1b");
+	else if (!strcmp(kind, "text"))
+		*(volatile char *)pc_text_start = 0;
+	port_panic("octavo.crash");
+}
+
 void run_command_line(void)
 {
 	char value[128];
 
+	if (cmdline_value(pc_cmdline(), "octavo.crash", value, sizeof(value)))
+		crash(value);
 	if (cmdline_value(pc_cmdline(), "octavo.test", value, sizeof(value)))
 		run_tests(pattern_of(value));
 	if (cmdline_value(pc_cmdline(), "octavo.bench", value, sizeof(value)))

@@ -63,7 +63,7 @@ static void __attribute__((noreturn)) run_monitor(void)
 }
 
 /* Faults on purpose, to see the report of each kind. */
-static void __attribute__((noreturn)) crash(const char *kind)
+static noinline void __attribute__((noreturn)) crash(const char *kind)
 {
 	/* Volatile, so that the compiler does not see what is coming. */
 	char *volatile nowhere = (char *)0xdead000ul;

@@ -85,6 +85,24 @@ static void print_ramdisk(const struct bootinfo *info)
 		       (unsigned long long)(range_end(info->initrd.start, info->initrd.size) - 1));
 }
 
+/* Linux's line counts what is memory. */
+static void mark_mirrored(const struct bootinfo *info)
+{
+	u64 mirrored = 0;
+
+	for (unsigned int i = 0; i < info->mirrored_nr; i++)
+		if (memblock_mark_mirror(info->mirrored[i].start, info->mirrored[i].size))
+			pr_warn("mm_init: no room to mark [mem 0x%016llx-0x%016llx] as mirrored\n",
+				(unsigned long long)info->mirrored[i].start,
+				(unsigned long long)(range_end(info->mirrored[i].start, info->mirrored[i].size) - 1));
+	for (unsigned long i = 0; i < memblock.memory.cnt; i++)
+		if (memblock.memory.regions[i].flags & MEMBLOCK_MIRROR)
+			mirrored += memblock.memory.regions[i].size;
+	if (mirrored)
+		printk("efi: Memory: %lluM/%lluM mirrored memory\n", (unsigned long long)mirrored >> 20,
+		       (unsigned long long)memblock_phys_mem_size() >> 20);
+}
+
 /* The end of what the core may touch: the direct map's, and on i386 low memory's. */
 static int set_reach(const struct bootinfo *info)
 {
@@ -121,6 +139,7 @@ static int setup_map(const struct bootinfo *info)
 	if (err)
 		return err;
 	memblock_allow_resize();
+	mark_mirrored(info);
 	memblock_dump_all();
 	print_ramdisk(info);
 	return 0;

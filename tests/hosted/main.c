@@ -220,7 +220,7 @@ static bool number(const char *text, u64 *value)
 
 static int parse(int argc, char **argv, struct options *o)
 {
-	u64 value;
+	u64 value = 0;
 
 	o->jobs = 1;
 	for (int i = 1; i < argc; i++) {

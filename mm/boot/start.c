@@ -17,10 +17,12 @@
 #include <octavo/port.h>
 
 #include "../base/printk.h"
+#include "../phys/cma.h"
 #include "../phys/memmap.h"
+#include "../phys/page_alloc.h"
+#include "../phys/page_owner.h"
 #include "../phys/zone_init.h"
 #include "../phys/zonelist.h"
-#include "bootmem.h"
 #include "e820.h"
 #include "memblock_internal.h"
 #include "nodedata.h"
@@ -28,10 +30,6 @@
 #include "params.h"
 #include "reserve.h"
 #include "resource.h"
-
-/* Open the page allocator; set areas for contiguous allocation aside. */
-__weak void page_alloc_init(void);
-__weak void cma_reserve_early(void);
 
 /* What mm_free_initmem() gives back, and the sizes for the "Memory:" line. */
 static struct {
@@ -85,24 +83,6 @@ static void print_ramdisk(const struct bootinfo *info)
 		       (unsigned long long)(range_end(info->initrd.start, info->initrd.size) - 1));
 }
 
-/* Linux's line counts what is memory. */
-static void mark_mirrored(const struct bootinfo *info)
-{
-	u64 mirrored = 0;
-
-	for (unsigned int i = 0; i < info->mirrored_nr; i++)
-		if (memblock_mark_mirror(info->mirrored[i].start, info->mirrored[i].size))
-			pr_warn("mm_init: no room to mark [mem 0x%016llx-0x%016llx] as mirrored\n",
-				(unsigned long long)info->mirrored[i].start,
-				(unsigned long long)(range_end(info->mirrored[i].start, info->mirrored[i].size) - 1));
-	for (unsigned long i = 0; i < memblock.memory.cnt; i++)
-		if (memblock.memory.regions[i].flags & MEMBLOCK_MIRROR)
-			mirrored += memblock.memory.regions[i].size;
-	if (mirrored)
-		printk("efi: Memory: %lluM/%lluM mirrored memory\n", (unsigned long long)mirrored >> 20,
-		       (unsigned long long)memblock_phys_mem_size() >> 20);
-}
-
 /* The end of what the core may touch: the direct map's, and on i386 low memory's. */
 static int set_reach(const struct bootinfo *info)
 {
@@ -139,7 +119,6 @@ static int setup_map(const struct bootinfo *info)
 	if (err)
 		return err;
 	memblock_allow_resize();
-	mark_mirrored(info);
 	memblock_dump_all();
 	print_ramdisk(info);
 	return 0;
@@ -168,15 +147,11 @@ static int setup_nodes(const struct bootinfo *info)
 	print_node_data();
 	reserve_crashkernel();
 	hugepages_reserve();
-	if (cma_reserve_early)
-		cma_reserve_early();
+	cma_reserve_early();
 	e820_print_lowmem();
 	zone_setup_arch(info);
 	free_area_init(info);
 	free_area_print_holes(info);
-	err = bootmem_setup();
-	if (err)
-		return err;
 	resource_init(info);
 	print_cpus(info, present);
 	params_report();
@@ -207,11 +182,8 @@ static void free_to_zones(int nid, unsigned long start, unsigned long end)
 		struct zone *zone = zone_of(nid, zone_type_of_pfn(nid, start));
 		unsigned long stop = min(end, zone_end_pfn(zone));
 
-		/* With kernelcore=mirror the region decides above where Movable begins. */
-		if (mirrored_kernelcore && start < zone_movable_pfn[nid])
+		if (mirrored_kernelcore && zone->type != ZONE_MOVABLE && start < zone_movable_pfn[nid])
 			stop = min(stop, zone_movable_pfn[nid]);
-		else if (mirrored_kernelcore)
-			stop = min(stop, PFN_DOWN(region_end(mb_region_of(&memblock.memory, PFN_PHYS(start)))));
 		frames_add(zone, start, stop, MIGRATE_MOVABLE);
 		zone->managed_pages += stop - start;
 		start = stop;
@@ -225,10 +197,6 @@ static void memblock_free_all(void)
 
 	memblock.closed = true;
 	memblock.skip_hotplug = false;
-	if (bootmem_ready()) {
-		bootmem_free_all(free_to_zones);
-		return;
-	}
 	while (mb_next_free(&memblock, &cursor, NUMA_NO_NODE, MEMBLOCK_HOTPLUG, &span))
 		free_to_zones(span.nid, PFN_UP(span.start), PFN_DOWN(span.end));
 }
@@ -240,12 +208,11 @@ static unsigned long kib(unsigned long pages)
 
 static void print_memory(const struct bootinfo *info)
 {
-	unsigned long present = 0, managed = 0, highmem = 0, cma = 0, free = 0;
+	unsigned long present = 0, managed = 0, highmem = 0, cma = cma_total_pages(), free = 0;
 
 	for_each_populated_zone(zone) {
 		present += zone->present_pages;
 		managed += zone->managed_pages;
-		cma += zone->cma_pages;
 		free += zone_page_state_snapshot(zone, NR_FREE_PAGES);
 		highmem += is_highmem_zone(zone) ? zone->managed_pages : 0;
 	}
@@ -253,7 +220,7 @@ static void print_memory(const struct bootinfo *info)
 	       "%luK reserved, %luK cma-reserved",
 	       kib(free), kib(present), (unsigned long long)kept.code >> 10, (unsigned long long)kept.rwdata >> 10,
 	       (unsigned long long)kept.rodata >> 10, (unsigned long long)kept.init_bytes >> 10,
-	       (unsigned long long)kept.bss >> 10, kib(present - managed), kib(cma));
+	       (unsigned long long)kept.bss >> 10, kib(present - managed - cma), kib(cma));
 	if (info->arch == BOOT_ARCH_I386 || info->arch == BOOT_ARCH_I386_PAE)
 		printk(", %luK highmem", kib(highmem));
 	printk(")\n");
@@ -277,10 +244,11 @@ int mm_init(const struct bootinfo *info)
 		err = alloc_zone_frames();
 	if (err)
 		return err;
+	page_owner_init();
 	memblock_free_all();
-	if (page_alloc_init)
-		page_alloc_init();
 	print_memory(info);
+	cma_init_areas();
+	page_alloc_init();
 	return 0;
 }
 

@@ -49,14 +49,14 @@ void trap_init_cpu(unsigned int cpu, char *const stacks[IST_NR])
 	load_gates(idt, sizeof(idt));
 }
 
-uintptr_t *trap_expect(void)
+void trap_expect(uintptr_t resume)
 {
-	return &expected[port_cpu_id()];
+	expected[port_cpu_id()] = resume;
 }
 
 static bool resume_expected(struct trap_frame *frame)
 {
-	uintptr_t *resume = trap_expect();
+	uintptr_t *resume = &expected[port_cpu_id()];
 
 	if (!*resume || (frame->vector != VECTOR_PAGE_FAULT && frame->vector != VECTOR_PROTECTION))
 		return false;

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the page allocator calls when memory is short. Reclaim, compaction and the OOM killer register here;
+ * without them an allocation that finds nothing fails.
+ */
+#ifndef OCTAVO_RECLAIM_HOOK_H
+#define OCTAVO_RECLAIM_HOOK_H
+
+#include <octavo/gfp.h>
+#include <octavo/mmzone.h>
+#include <octavo/types.h>
+
+OCTAVO_BEGIN_DECLS
+
+/**
+ * struct reclaim_request - an allocation that could not be served
+ * @gfp: its flags, less what the thread's scopes forbid
+ * @order: its order
+ * @nid: node it prefers
+ * @highest: highest zone it may use
+ * @nodemask: nodes it may use, NULL for all
+ */
+struct reclaim_request {
+	gfp_t gfp;
+	unsigned int order;
+	int nid;
+	enum zone_type highest;
+	const nodemask_t *nodemask;
+};
+
+/** enum compact_result - how an attempt at compaction ended */
+enum compact_result {
+	COMPACT_SKIPPED,  /* too little free memory to move pages to */
+	COMPACT_DEFERRED, /* failed lately; not tried */
+	COMPACT_FAILED,	  /* looked everywhere */
+	COMPACT_PARTIAL,  /* stopped early: trying again makes sense */
+	COMPACT_SUCCESS,  /* a free block of the order should exist */
+};
+
+/**
+ * struct reclaim_ops - operations below the page allocator's slow path; any may be NULL
+ * @wakeup_kswapd: a zone is below its low watermark. Any context, must not sleep.
+ * @try_to_free_pages: free pages for the request. Called with memalloc_noreclaim in effect, thread context, may
+ *                     sleep. Return: pages freed, 0 for no progress.
+ * @zone_reclaimable_pages: pages of a zone that reclaim could still free. Any context.
+ * @try_to_compact_pages: move pages together. @sync: may wait for pages under I/O. Thread context.
+ * @out_of_memory: nothing helped; kill something. Return: true if the request should be tried again.
+ */
+struct reclaim_ops {
+	void (*wakeup_kswapd)(struct zone *zone, gfp_t gfp, unsigned int order, enum zone_type highest);
+	unsigned long (*try_to_free_pages)(const struct reclaim_request *request);
+	unsigned long (*zone_reclaimable_pages)(struct zone *zone);
+	enum compact_result (*try_to_compact_pages)(const struct reclaim_request *request, bool sync);
+	bool (*out_of_memory)(const struct reclaim_request *request);
+};
+
+/**
+ * register_reclaim_ops - put the operations into effect
+ * @ops: stays; NULL takes them out of effect, but a call under way may still use the old ones
+ * Context: any. Return: 0; -EBUSY if others are registered.
+ */
+OCTAVO_API int register_reclaim_ops(const struct reclaim_ops *ops);
+
+/* ---- Scopes: what all allocations of a thread may do until the scope is left ---- */
+
+#define PF_MEMALLOC 0x00000800u	      /* frees memory, so may use all reserves and must not reclaim itself */
+#define PF_MEMALLOC_NOFS 0x00040000u  /* must not enter file systems */
+#define PF_MEMALLOC_NOIO 0x00080000u  /* must not start I/O */
+#define PF_MEMALLOC_PIN 0x10000000u   /* pages will be pinned: not from Movable zones or CMA */
+
+/**
+ * memalloc_noreclaim_save - until memalloc_noreclaim_restore(), this thread's allocations may use all reserves and
+ * do not reclaim; so for the others what their name says
+ * Scopes nest. Context: thread context. Return: to be given to the restore function, on the same thread.
+ */
+OCTAVO_API unsigned int memalloc_noreclaim_save(void);
+OCTAVO_API void memalloc_noreclaim_restore(unsigned int flags);
+OCTAVO_API unsigned int memalloc_nofs_save(void);
+OCTAVO_API void memalloc_nofs_restore(unsigned int flags);
+OCTAVO_API unsigned int memalloc_noio_save(void);
+OCTAVO_API void memalloc_noio_restore(unsigned int flags);
+OCTAVO_API unsigned int memalloc_pin_save(void);
+OCTAVO_API void memalloc_pin_restore(unsigned int flags);
+
+/**
+ * struct task_ops - a kernel with tasks of its own tells the allocator about the running one; any may be NULL
+ * @scope_flags: where the running task's PF_MEMALLOC* word lies; the allocator sets and clears only those bits.
+ *               Without it a table keyed by port_thread_self() serves.
+ * @name: the running task's name for reports (comm). Any context.
+ * @pid: its number for reports. Any context.
+ */
+struct task_ops {
+	unsigned int *(*scope_flags)(void);
+	const char *(*name)(void);
+	long (*pid)(void);
+};
+
+/** register_task_ops - put them into effect; no thread may be in a scope. @ops stays. Context: any. */
+OCTAVO_API void register_task_ops(const struct task_ops *ops);
+
+OCTAVO_END_DECLS
+#endif

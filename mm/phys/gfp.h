@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* GFP masks as text, and the scopes that change what a thread's allocations may do. */
+#ifndef MM_PHYS_GFP_H
+#define MM_PHYS_GFP_H
+
+#include <octavo/gfp.h>
+#include <octavo/reclaim_hook.h>
+
+#include "../base/compiler.h"
+
+/* Room for every flag by name. */
+#define GFP_TEXT_MAX 400
+
+/* "GFP_KERNEL|__GFP_ZERO": combinations first, then single flags, then what has no name in hexadecimal. */
+void gfp_flags_text(char *text, size_t size, gfp_t gfp);
+
+/* The scopes this thread is in: PF_MEMALLOC and its kind. */
+unsigned int current_task_flags(void);
+
+/* @gfp, less what the thread's scopes forbid. */
+gfp_t current_gfp_context(gfp_t gfp);
+
+/* For reports: the running task, as its kernel names it, or "swapper/CPU". */
+const char *current_task_name(char *buf, size_t size);
+long current_task_pid(void);
+
+#endif

@@ -1,0 +1,629 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The page allocator: frames become pages and pages frames.
+ *
+ * Purpose
+ *	alloc_pages() and its relations: choose the zone, see that enough stays free, take frames from the frame
+ *	layer (frames.h), make their descriptor that of a page in use. The way back with its checks.
+ *
+ * Words
+ *	first try: the zone that this CPU's node prefers for the request, while it is above its low watermark;
+ *	it is a table look-up (pglist_data.alloc_fast) and takes no lock.
+ *	fresh: a descriptor in the state that free leaves and alloc expects: PG_init alone, order 0, no
+ *	reference, not mapped, mapping 0.
+ *	hooks: what start-up options add to alloc and free (zeroing, poison, page_owner, fault injection).
+ *
+ * Structures
+ *	alloc_pages -> first try ---------------------------------> prep -> hooks -> page
+ *	      | no                                                   ^
+ *	      +-> get_page_from_freelist (zonelist, low watermark) --+
+ *	      +-> alloc_pages_slowpath (slowpath.c) -----------------+
+ *	__free_pages -> last reference? -> fresh but for the count? -> frame_free
+ *	                                     | no: check, clean or report, hooks
+ *
+ * Invariants
+ *	PA-I4  a block in use has its order in its first page's descriptor, compound or not, and a reference
+ *	       there; its other pages have none. So a free with another order is noticed.
+ *	PA-I5  a frame whose descriptor is not fresh is never handed out: it is reported and stays out of use.
+ *	PA-I6  a descriptor belongs to whoever has the frame: all writes to it come before frame_free().
+ *
+ * Locking
+ *	None here: the frame layer serialises frames; a descriptor is its owner's.
+ *
+ * What failure does
+ *	NULL, with Linux's report unless __GFP_NOWARN. A free that makes no sense changes nothing but the count of
+ *	bad pages.
+ *
+ * Differences from Linux
+ *	An order is recorded for blocks that are not compound, too. Only a block's first descriptor is looked at
+ *	when it is freed; the others when they are next handed out as a block of their own (debug builds and
+ *	page_poison=1: all of them, at once).
+ */
+#include "page_alloc.h"
+
+#include "../base/printk.h"
+#include "../base/string.h"
+#include "../boot/params.h"
+#include "compound.h"
+#include "fault_alloc.h"
+#include "gfp.h"
+#include "memmap.h"
+#include "page_owner.h"
+#include "page_poison.h"
+#include "page_report.h"
+#include "watermark.h"
+
+unsigned int alloc_hooks __memsys;
+struct zone *page_zones[MAX_NUMNODES << PAGE_ZONE_BITS] __memsys;
+unsigned long page_alloc_pfn_limit __memsys;
+
+#define FLAGS_FRESH (1u << PG_init)
+
+/* ---- Descriptors ---- */
+
+static force_inline bool page_is_fresh(const struct page *page)
+{
+	return load_acquire(&page->flags) == FLAGS_FRESH && load_relaxed(&page->order) == 0 &&
+	       load_relaxed(&page->_refcount) == 0 && load_relaxed(&page->_mapcount) == -1;
+}
+
+/* Not fresh: not initialised yet, a mark or flags that an earlier block left, or bad. */
+static noinline bool page_freshen(struct page *page, unsigned long pfn)
+{
+	const char *why;
+
+	memmap_ensure(pfn, 0);
+	if (load_relaxed(&page->order) & PAGE_TAIL_MARK)
+		page_unmark_tail(page);
+	why = page_bad_reason(page, 0, PAGE_FLAGS_CHECK_AT_FREE | 1u << PG_hwpoison);
+	if (!why) {
+		store_relaxed(&page->flags, FLAGS_FRESH);
+		store_relaxed(&page->order, 0);
+		return true;
+	}
+	bad_page(page, why);
+	return false;
+}
+
+/* Every page of the block but the first, when checks are on. */
+static bool block_is_fresh(struct page *page, unsigned int order)
+{
+	bool good = true;
+
+	for (unsigned long i = 1; i < 1ul << order; i++) {
+		const char *why = page_bad_reason(page + i, 0, PAGE_FLAGS_CHECK_AT_FREE | 1u << PG_hwpoison);
+
+		if (why) {
+			bad_page(page + i, why);
+			good = false;
+		}
+	}
+	return good;
+}
+
+static noinline bool post_alloc_hook(struct page *page, unsigned int order, gfp_t gfp)
+{
+	unsigned int hooks = READ_ONCE(alloc_hooks);
+
+	if (hooks & HOOK_CHECK && !block_is_fresh(page, order))
+		return false;
+	if (hooks & HOOK_POISON)
+		page_poison_check(page, order);
+	if (gfp & __GFP_ZERO || hooks & HOOK_INIT_ON_ALLOC)
+		for (unsigned long i = 0; i < 1ul << order; i++)
+			clear_highpage(page + i);
+	if (hooks & HOOK_OWNER)
+		page_owner_set(page, order, gfp);
+	return true;
+}
+
+static force_inline struct page *prep_page(unsigned long pfn, unsigned int order, gfp_t gfp)
+{
+	struct page *page = pfn_to_page(pfn);
+
+	if (unlikely(!page_is_fresh(page)) && !page_freshen(page, pfn))
+		return NULL;
+	if (unlikely(order > PAGEBLOCK_ORDER))
+		memmap_ensure(pfn, order);
+	if (unlikely((gfp & __GFP_ZERO) | alloc_hooks) && !post_alloc_hook(page, order, gfp))
+		return NULL;
+	page->private_data = 0;
+	page->mapping_index = 0;
+	if (order) {
+		if (gfp & __GFP_COMP)
+			prep_compound_page(page, order);
+		else
+			store_relaxed(&page->order, (u8)order);
+	}
+	set_page_count(page, 1);
+	return page;
+}
+
+struct page *prep_new_page(struct zone *zone, unsigned long pfn, unsigned int order, gfp_t gfp)
+{
+	(void)zone;
+	return prep_page(pfn, order, gfp);
+}
+
+/* ---- Choosing the zone ---- */
+
+static void count_numa(const struct alloc_context *ac, struct zone *zone, unsigned long nr)
+{
+	struct zone *preferred = ac->preferred->zone;
+
+	if (zone->node == preferred->node) {
+		mod_zone_page_state(zone, NUMA_HIT, (long)nr);
+	} else {
+		mod_zone_page_state(zone, NUMA_MISS, (long)nr);
+		mod_zone_page_state(preferred, NUMA_FOREIGN, (long)nr);
+	}
+	mod_zone_page_state(zone, zone->node == this_cpu()->node ? NUMA_LOCAL : NUMA_OTHER, (long)nr);
+}
+
+/* May the zone be used, by watermark? */
+static bool zone_allows(struct zone *zone, unsigned int order, unsigned int alloc_flags, const struct alloc_context *ac)
+{
+	unsigned long mark;
+
+	if (alloc_flags & ALLOC_NO_WATERMARKS)
+		return true;
+	mark = wmark_pages(zone, (enum zone_watermarks)((alloc_flags & ALLOC_WMARK_MASK) >> 8));
+	return zone_watermark_fast(zone, order, mark, ac->highest, alloc_flags);
+}
+
+static struct page *try_zone(struct zone *zone, gfp_t gfp, unsigned int order, unsigned int alloc_flags,
+			     const struct alloc_context *ac)
+{
+	struct page *page;
+	unsigned long pfn;
+
+	do {
+		pfn = frame_alloc(zone, order, ac->migratetype, alloc_flags & 0xffu);
+		if (pfn == PFN_NONE)
+			return NULL;
+		page = prep_page(pfn, order, gfp);
+	} while (!page); /* a bad page stays where it is: try the next */
+	count_vm_events((enum vm_event_item)(PGALLOC_FIRST + zone->type), 1ul << order);
+	count_numa(ac, zone, 1);
+	return page;
+}
+
+struct page *get_page_from_freelist(gfp_t gfp, unsigned int order, unsigned int alloc_flags, struct alloc_context *ac)
+{
+	struct zone *zone, *preferred = ac->preferred->zone;
+	struct zoneref *z;
+
+	for (;;) {
+		bool strayed = false;
+
+		for (z = ac->preferred; (zone = READ_ONCE(z->zone)) != NULL;
+		     z = next_zones_zonelist(z + 1, ac->highest, ac->nodemask)) {
+			struct page *page;
+
+			/* mixing migrate types here is better than taking memory from another node */
+			if (alloc_flags & ALLOC_NOFRAGMENT && zone->node != preferred->node) {
+				strayed = true;
+				break;
+			}
+			if (!zone_allows(zone, order, alloc_flags, ac))
+				continue;
+			page = try_zone(zone, gfp, order, alloc_flags, ac);
+			if (page)
+				return page;
+		}
+		if (!(alloc_flags & ALLOC_NOFRAGMENT) && !strayed)
+			return NULL;
+		alloc_flags &= ~ALLOC_NOFRAGMENT;
+	}
+}
+
+unsigned int gfp_to_alloc_flags_cma(gfp_t gfp, unsigned int alloc_flags)
+{
+	return gfp_migratetype(gfp) == MIGRATE_MOVABLE ? alloc_flags | ALLOC_CMA : alloc_flags;
+}
+
+/*
+ * On the first round do not mix migrate types in a zone's blocks if the zone below could serve instead; only
+ * Normal over a populated DMA32 has one large enough to bother.
+ */
+static unsigned int alloc_flags_nofragment(const struct zone *zone, gfp_t gfp)
+{
+	unsigned int alloc_flags = gfp & __GFP_KSWAPD_RECLAIM ? ALLOC_KSWAPD : 0;
+
+	if (zone->type == ZONE_NORMAL && populated_zone(zone_of(zone->node, ZONE_DMA32)))
+		alloc_flags |= ALLOC_NOFRAGMENT;
+	return alloc_flags;
+}
+
+static int first_memory_node(void)
+{
+	for_each_online_node(nid)
+		return nid;
+	return NUMA_NO_NODE;
+}
+
+static bool request_is_valid(gfp_t gfp, unsigned int order)
+{
+	unsigned int zones = gfp & (__GFP_DMA | __GFP_DMA32 | __GFP_HIGHMEM);
+
+	if (order > MAX_PAGE_ORDER) {
+		pr_err("page allocation of order %u: the largest is %u\n", order, MAX_PAGE_ORDER);
+		return false;
+	}
+	if (gfp & ~__GFP_BITS_MASK || zones & (zones - 1)) {
+		char names[GFP_TEXT_MAX];
+
+		gfp_flags_text(names, sizeof(names), gfp);
+		pr_err("page allocation with mode:%#x(%s): %s\n", gfp, names,
+		       gfp & ~__GFP_BITS_MASK ? "unknown bits" : "zone modifiers contradict each other");
+		return false;
+	}
+	return true;
+}
+
+struct page *__alloc_pages(gfp_t gfp, unsigned int order, int nid, const nodemask_t *nodemask)
+{
+	struct alloc_context ac = { .nodemask = nodemask };
+	struct page *page;
+	gfp_t used;
+
+	if (unlikely(!request_is_valid(gfp, order)) || should_fail_alloc_page(gfp, order))
+		return NULL;
+	used = current_gfp_context(gfp);
+	if (nid < 0 || nid >= (int)nr_node_ids || !NODE_DATA(nid)) {
+		if (nid >= 0 && gfp & __GFP_THISNODE)
+			return NULL;
+		nid = first_memory_node();
+		if (nid < 0) {
+			pr_err("page allocation before mm_init()\n");
+			return NULL;
+		}
+	}
+	ac.nid = nid;
+	ac.highest = gfp_zone(used);
+	ac.migratetype = gfp_migratetype(used);
+	ac.zonelist = node_zonelist(nid, used);
+	if (unlikely(!ac.zonelist->refs)) {
+		pr_err("page allocation before the zonelists are built\n");
+		return NULL;
+	}
+	ac.preferred = first_zones_zonelist(ac.zonelist, ac.highest, nodemask);
+	if (likely(ac.preferred->zone)) {
+		unsigned int alloc_flags = ALLOC_WMARK_LOW | alloc_flags_nofragment(ac.preferred->zone, used);
+
+		page = get_page_from_freelist(used, order, gfp_to_alloc_flags_cma(used, alloc_flags), &ac);
+		if (page)
+			return page;
+	}
+	return alloc_pages_slowpath(current_gfp_context(gfp), order, &ac);
+}
+
+/* ---- First try ---- */
+
+static force_inline bool above_low(const struct zone *zone, const struct alloc_fast *fast)
+{
+	long free = (long)load_relaxed(&zone->stat[NR_FREE_PAGES]) - (long)load_relaxed(&zone->nr_free_highatomic);
+
+	if (!(fast->alloc_flags & ALLOC_CMA))
+		free -= (long)load_relaxed(&zone->stat[NR_FREE_CMA_PAGES]);
+	return free > (long)(READ_ONCE(zone->watermark[WMARK_LOW]) + READ_ONCE(zone->watermark_boost) +
+			     READ_ONCE(zone->lowmem_reserve[fast->highest]));
+}
+
+static noinline struct page *alloc_order(gfp_t gfp, unsigned int order, const struct alloc_fast *fast)
+{
+	struct zone *zone = fast->zone;
+	unsigned long pfn;
+
+	if (unlikely(!zone || order > MAX_PAGE_ORDER) || alloc_hooks & (HOOK_FAULT | HOOK_SCOPE) ||
+	    !zone_watermark_fast(zone, order, low_wmark_pages(zone), (enum zone_type)fast->highest, fast->alloc_flags))
+		return NULL;
+	pfn = frame_alloc(zone, order, fast->migratetype, fast->alloc_flags);
+	return likely(pfn != PFN_NONE) ? prep_page(pfn, order, gfp) : NULL;
+}
+
+static noinline struct page *alloc_pages_general(gfp_t gfp, unsigned int order)
+{
+	return __alloc_pages(gfp, order, this_cpu()->node, NULL);
+}
+
+struct page *alloc_pages(gfp_t gfp, unsigned int order)
+{
+	const struct cpu_local *cpu = this_cpu();
+	const struct alloc_fast *fast = cpu->fast;
+	struct page *page;
+
+	if (unlikely(!fast || cpu->fault_nth || gfp & ~__GFP_BITS_MASK))
+		return alloc_pages_general(gfp, order);
+	fast += gfp & (ALLOC_FAST_NR - 1);
+	if (likely(!order)) {
+		struct zone *zone = fast->zone;
+		unsigned long pfn;
+
+		if (unlikely(!zone || alloc_hooks & (HOOK_FAULT | HOOK_SCOPE) || !above_low(zone, fast)))
+			return alloc_pages_general(gfp, order);
+		pfn = frame_alloc(zone, 0, fast->migratetype, fast->alloc_flags);
+		page = likely(pfn != PFN_NONE) ? prep_page(pfn, 0, gfp) : NULL;
+	} else {
+		page = alloc_order(gfp, order, fast);
+	}
+	return likely(page != NULL) ? page : alloc_pages_general(gfp, order);
+}
+
+struct page *alloc_pages_node(int nid, gfp_t gfp, unsigned int order)
+{
+	if (nid == NUMA_NO_NODE || nid == this_cpu()->node)
+		return alloc_pages(gfp, order);
+	if (nid < 0 || nid >= (int)nr_node_ids) {
+		pr_err("page allocation on node %d: nodes are 0 to %u\n", nid, nr_node_ids - 1);
+		return NULL;
+	}
+	return __alloc_pages(gfp, order, nid, NULL);
+}
+
+struct folio *folio_alloc(gfp_t gfp, unsigned int order)
+{
+	return (struct folio *)alloc_pages(gfp | __GFP_COMP, order);
+}
+
+/* ---- Freeing ---- */
+
+/* NULL, or why the block cannot be freed. It has no reference any more. */
+static const char *block_bad_reason(struct page *page, unsigned int order)
+{
+	const char *why = page_bad_reason(page, 0, PAGE_FLAGS_CHECK_AT_FREE);
+
+	if (why || !(alloc_hooks & HOOK_CHECK))
+		return why;
+	for (unsigned long i = 1; i < 1ul << order && !why; i++)
+		why = page_bad_reason(page + i, 0, PAGE_FLAGS_CHECK_AT_FREE);
+	return why;
+}
+
+bool free_pages_ok(struct page *page, unsigned int order)
+{
+	unsigned int hooks = READ_ONCE(alloc_hooks);
+	unsigned long pfn = page_to_pfn(page);
+	const char *why = block_bad_reason(page, order);
+
+	if (unlikely(why)) {
+		bad_page(page, why);
+		return false;
+	}
+	if (unlikely(PageHWPoison(page) && !order)) {
+		if (hooks & HOOK_OWNER)
+			page_owner_reset(page, order);
+		return false;
+	}
+	if (hooks & HOOK_OWNER)
+		page_owner_reset(page, order);
+	for (unsigned long i = 0; i < 1ul << order && hooks & HOOK_CHECK; i++)
+		store_relaxed(&page[i].flags, FLAGS_FRESH);
+	page->mapping_index = 0;
+	store_relaxed(&page->flags, FLAGS_FRESH);
+	store_relaxed(&page->order, 0);
+	if (hooks & HOOK_POISON)
+		page_poison_fill(page, order);
+	for (unsigned long i = 0; i < 1ul << order && hooks & HOOK_INIT_ON_FREE && !(hooks & HOOK_POISON); i++)
+		clear_highpage(page + i);
+	if (unlikely(!frame_free(page_zone_of(page), pfn, order))) {
+		bad_page(page, "freed twice: frame is free already");
+		return false;
+	}
+	return true;
+}
+
+static force_inline void free_block(struct page *page, unsigned long pfn, unsigned int order)
+{
+	if (likely(load_relaxed(&page->flags) == FLAGS_FRESH && load_relaxed(&page->_mapcount) == -1 &&
+		   page->mapping_index == 0 && alloc_hooks == 0)) {
+		if (order)
+			store_relaxed(&page->order, 0);
+		if (unlikely(!frame_free(page_zone_of(page), pfn, order)))
+			bad_page(page, "freed twice: frame is free already");
+		return;
+	}
+	(void)free_pages_ok(page, order);
+}
+
+/*
+ * Somebody else still holds the first page of a block that is not compound: the other pages are freed now, the
+ * first by its last holder.
+ */
+static noinline void free_all_but_first(struct page *page, unsigned int order)
+{
+	store_relaxed(&page->order, 0);
+	while (order-- > 0) {
+		struct page *half = page + (1ul << order);
+
+		if (load_relaxed(&half->order) & PAGE_TAIL_MARK)
+			page_unmark_tail(half);
+		(void)free_pages_ok(half, order);
+	}
+}
+
+static noinline void free_bad(struct page *page, unsigned int order)
+{
+	unsigned long pfn = page_to_pfn(page);
+	unsigned int has;
+
+	if (pfn >= page_alloc_pfn_limit || !pfn_valid(pfn) || !IS_ALIGNED((uintptr_t)page, __alignof__(struct page))) {
+		bad_pfn(pfn, page, "not a page of this machine");
+		return;
+	}
+	has = load_relaxed(&page->order);
+	if (PageTail(page))
+		bad_page(page, "freed by a tail page");
+	else if (page_ref_count(page) <= 0)
+		bad_page(page, "freed twice: nonpositive _refcount");
+	else
+		bad_free_order(page, order, has & PAGE_ORDER_MASK);
+}
+
+void __free_pages(struct page *page, unsigned int order)
+{
+	unsigned long pfn = page_to_pfn(page);
+
+	if (unlikely(pfn >= page_alloc_pfn_limit || load_relaxed(&page->_refcount) <= 0 ||
+		     load_relaxed(&page->order) != order)) {
+		free_bad(page, order);
+		return;
+	}
+	if (likely(atomic_fetch_sub(&page->_refcount, 1) == 1)) {
+		if (unlikely(order && PageHead(page)))
+			__ClearPageHead(page);
+		free_block(page, pfn, order);
+	} else if (order && !PageHead(page)) {
+		free_all_but_first(page, order);
+	}
+}
+
+void put_page(struct page *page)
+{
+	struct page *head = compound_head(page);
+
+	__free_pages(head, compound_order(head));
+}
+
+bool get_page_unless_zero(struct page *page)
+{
+	s32 count = page_ref_count(page);
+
+	while (count > 0) {
+		s32 seen = atomic_cmpxchg(&page->_refcount, count, count + 1);
+
+		if (seen == count)
+			return true;
+		count = seen;
+	}
+	return false;
+}
+
+void split_page(struct page *page, unsigned int order)
+{
+	if (page_ref_count(page) <= 0 || PageCompound(page) || load_relaxed(&page->order) != order) {
+		bad_page(page, PageCompound(page) ? "split_page() of a compound page" : "split_page() of another order");
+		return;
+	}
+	store_relaxed(&page->order, 0);
+	for (unsigned long i = 1; i < 1ul << order; i++) {
+		if (load_relaxed(&page[i].order) & PAGE_TAIL_MARK)
+			page_unmark_tail(page + i);
+		page[i].private_data = 0;
+		page[i].mapping_index = 0;
+		set_page_count(page + i, 1);
+	}
+	if (alloc_hooks & HOOK_OWNER)
+		page_owner_split(page, order);
+}
+
+/* ---- Counts and caches ---- */
+
+unsigned long nr_free_pages(void)
+{
+	return global_zone_page_state(NR_FREE_PAGES);
+}
+
+unsigned long totalram_pages(void)
+{
+	unsigned long sum = 0;
+
+	for_each_zone(zone)
+		sum += zone_managed_pages(zone);
+	return sum;
+}
+
+void drain_all_pages(struct zone *zone)
+{
+	for_each_populated_zone(z)
+		if (!zone || z == zone)
+			frames_drain_all(z);
+}
+
+void drain_local_pages(struct zone *zone)
+{
+	for_each_populated_zone(z)
+		if (!zone || z == zone)
+			frames_drain_cpu(z);
+}
+
+/* ---- Start ---- */
+
+static struct {
+	bool init_on_alloc, init_on_free, page_poison;
+} options __memsys;
+
+static int set_init_on_alloc(const char *value)
+{
+	return parse_bool(value, &options.init_on_alloc);
+}
+early_param("init_on_alloc", set_init_on_alloc);
+
+static int set_init_on_free(const char *value)
+{
+	return parse_bool(value, &options.init_on_free);
+}
+early_param("init_on_free", set_init_on_free);
+
+static int set_page_poison(const char *value)
+{
+	return parse_bool(value, &options.page_poison);
+}
+early_param("page_poison", set_page_poison);
+
+static void fill_fast(struct pglist_data *pgdat)
+{
+	for (unsigned int gfp = 0; gfp < ALLOC_FAST_NR; gfp++) {
+		struct alloc_fast *fast = &pgdat->alloc_fast[gfp];
+		unsigned int zones = gfp & (__GFP_DMA | __GFP_DMA32 | __GFP_HIGHMEM);
+		enum zone_type highest = gfp_zone(gfp);
+		struct zone *zone = first_zones_zonelist(&pgdat->node_zonelists[ZONELIST_FALLBACK], highest, NULL)->zone;
+
+		fast->highest = (u8)highest;
+		fast->migratetype = (u8)gfp_migratetype(gfp);
+		if (!zone || zone->node != pgdat->node_id || zones & (zones - 1)) {
+			WRITE_ONCE(fast->zone, NULL);
+			continue;
+		}
+		fast->alloc_flags = (u16)(gfp_to_alloc_flags_cma(gfp, alloc_flags_nofragment(zone, 0)) & 0xffu);
+		WRITE_ONCE(fast->zone, zone);
+	}
+}
+
+void page_alloc_update(void)
+{
+	unsigned long limit = 0;
+
+	for_each_zone(zone) {
+		page_zones[(unsigned int)zone->node << PAGE_ZONE_BITS | zone->type] = zone;
+		if (zone->spanned_pages)
+			limit = max(limit, zone_end_pfn(zone));
+	}
+	WRITE_ONCE(page_alloc_pfn_limit, limit);
+	for_each_online_node(nid)
+		fill_fast(NODE_DATA(nid));
+	init_per_zone_wmark_min();
+}
+
+void page_alloc_init(void)
+{
+	unsigned int hooks = 0;
+
+	page_alloc_update();
+	if (options.page_poison)
+		hooks |= HOOK_POISON | HOOK_CHECK;
+	if (options.init_on_alloc)
+		hooks |= HOOK_INIT_ON_ALLOC;
+	if (options.init_on_free)
+		hooks |= HOOK_INIT_ON_FREE;
+#ifdef OCTAVO_DEBUG
+	hooks |= HOOK_CHECK;
+#endif
+	alloc_hooks |= hooks;
+	for_each_possible_cpu(cpu) {
+		struct cpu_local *local = cpu_locals[cpu];
+
+		if (local && local->node >= 0 && NODE_DATA(local->node))
+			local->fast = NODE_DATA(local->node)->alloc_fast;
+	}
+}

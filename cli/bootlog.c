@@ -26,6 +26,8 @@
  */
 #include "bootlog.h"
 
+#include <octavo/mmzone.h>
+
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -374,6 +376,8 @@ static void on_zone_ranges(struct log *l, const char *rest)
 	(void)rest;
 	l->ranges_fixed = l->saw_zones = true;
 	l->early_ranges = false;
+	l->in_zones = !l->m->zones;
+	l->zones = 0;
 	l->zone_last = -1;
 }
 
@@ -382,6 +386,8 @@ static void on_zone(struct log *l, int zone, const char *rest)
 	const char *p = rest;
 	u64 first, last;
 
+	if (l->in_zones)
+		l->zones |= 1u << zone;
 	if (!l->saw_zones || bootlog_range(&p, &first, &last))
 		return;
 	/* a zone's end is a fact of the machine only where memory goes on above it */
@@ -394,18 +400,38 @@ static void on_zone(struct log *l, int zone, const char *rest)
 
 static void on_zone_dma(struct log *l, const char *rest)
 {
-	on_zone(l, 0, rest);
+	on_zone(l, ZONE_DMA, rest);
 }
 
 static void on_zone_dma32(struct log *l, const char *rest)
 {
 	l->saw_dma32 = true;
-	on_zone(l, 1, rest);
+	on_zone(l, ZONE_DMA32, rest);
 }
 
 static void on_zone_normal(struct log *l, const char *rest)
 {
-	on_zone(l, 2, rest);
+	on_zone(l, ZONE_NORMAL, rest);
+}
+
+static void on_zone_highmem(struct log *l, const char *rest)
+{
+	l->saw_highmem = true;
+	on_zone(l, ZONE_HIGHMEM, rest);
+}
+
+static void on_zone_device(struct log *l, const char *rest)
+{
+	on_zone(l, ZONE_DEVICE, rest);
+}
+
+/* The zone lines are all there: they say which zones the kernel was built with. */
+static void on_movable_zone(struct log *l, const char *rest)
+{
+	(void)rest;
+	if (l->in_zones && l->zones)
+		l->m->zones = l->zones;
+	l->in_zones = false;
 }
 
 static void on_highmem(struct log *l, const char *rest)
@@ -492,7 +518,9 @@ static const struct {
 	{ "DMA ", on_zone_dma },
 	{ "DMA32 ", on_zone_dma32 },
 	{ "Normal ", on_zone_normal },
-	{ "HighMem ", on_highmem },
+	{ "HighMem ", on_zone_highmem },
+	{ "Device ", on_zone_device },
+	{ "Movable zone start", on_movable_zone },
 	{ "mapped low ram:", on_highmem },
 	{ "Early memory node ranges", on_early_ranges },
 	{ "node ", on_node_range },

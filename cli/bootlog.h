@@ -29,6 +29,8 @@ struct log {
 	u64 max_arch_pfn;
 	u64 zone_end[2];	   /* arm64: last byte of DMA and DMA32, 0 unless a higher zone follows */
 	int zone_last;
+	bool in_zones;		   /* between "Zone ranges" and what follows them */
+	u32 zones;		   /* named there */
 	bool arm64;
 	struct machine_desc early; /* node ranges, user map: stand-ins for a missing map */
 	struct machine_desc user;

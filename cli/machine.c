@@ -266,6 +266,7 @@ int machine_finish(struct machine_desc *m)
 		.zone_dma_end = m->zone_dma_end,
 		.zone_dma32_end = m->zone_dma32_end,
 		.no_numa = m->no_numa,
+		.zones = m->zones,
 	};
 	return 0;
 }

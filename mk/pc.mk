@@ -5,9 +5,13 @@ PC_SRCS := $(sort $(wildcard port/pc/*.c port/pc/*.S))
 PC_TEST_SRCS := $(sort $(wildcard tests/qemu/*.c))
 PC_OBJS := $(call objs,$(B)/pc,$(PC_SRCS) $(PC_TEST_SRCS))
 
+# Benches of the core from inside, freestanding like the unit tests.
+KBENCH_OBJS := $(call objs,$(B)/core,bench/kbench.c)
+$(KBENCH_OBJS): CFLAGS_CORE += -I.
+
 # The core's own flags: no vector registers, no red zone, %gs is the CPU's struct cpu_local.
 CFLAGS_PC := $(filter-out -Iport/inline/%,$(CFLAGS_CORE)) -Iport/inline/gs -I. -Iport/pc -Itests
-LDFLAGS_PC := -nostdlib -static -no-pie -T port/pc/pc.ld \
+LDFLAGS_PC := $(LDX) -nostdlib -static -no-pie -T port/pc/pc.ld \
 	-Wl,-z,max-page-size=4096,-z,noexecstack,--build-id=none,--no-warn-rwx-segments
 
 # A PC kernel needs the 64-bit build with %gs as the per-CPU base, and no sanitizer's run time.
@@ -24,7 +28,7 @@ $(B)/pc/%.o: %.S
 
 # Linked twice: the symbol table of the first image, which reports print names from, lies behind the text of the
 # second, so no address in it changes.
-ELF_OBJS = $(PC_OBJS) $(UNIT_OBJS) $(CORE_OBJS)
+ELF_OBJS = $(PC_OBJS) $(KBENCH_OBJS) $(UNIT_OBJS) $(CORE_OBJS)
 $(B)/pc/symbols-none.S: port/pc/symbols.awk
 	@mkdir -p $(@D)
 	$(Q)awk -f port/pc/symbols.awk </dev/null >$@
@@ -36,4 +40,25 @@ $(B)/octavo.elf: $(B)/pc/symbols.S
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)$(CC) $(LDFLAGS_PC) -o $@ $(ELF_OBJS) $<
 
--include $(PC_OBJS:.o=.d)
+-include $(PC_OBJS:.o=.d) $(KBENCH_OBJS:.o=.d)
+
+# The readers of firmware tables are pure functions: the hosted tests run them too.
+PC_PURE_OBJS := $(call objs,$(B)/hosted,port/pc/acpi.c port/pc/bootproto.c)
+$(B)/tests: $(PC_PURE_OBJS)
+-include $(PC_PURE_OBJS:.o=.d)
+
+# make qemu MEM=2G SMP=4 NUMA=2 APPEND='octavo.test=all'; Ctrl-A X leaves.
+MEM ?= 512M
+SMP ?= 4
+NUMA ?= 1
+APPEND ?=
+QEMU := qemu-system-x86_64 -nographic -nodefaults -serial mon:stdio -no-reboot
+
+.PHONY: qemu qemu-grub qemu-test
+qemu: $(B)/octavo.elf ## boot the kernel image on an emulated PC (MEM= SMP= NUMA= APPEND=)
+	$(QEMU) $$(tests/qemu/machine.sh $(MEM) $(SMP) $(NUMA)) -kernel $< -append '$(APPEND)'
+qemu-grub: $(B)/octavo.elf ## the same from a CD with GRUB (multiboot2)
+	$(Q)tests/qemu/iso.sh $< $(B)/octavo.iso '$(APPEND)'
+	$(QEMU) $$(tests/qemu/machine.sh $(MEM) $(SMP) $(NUMA)) -cdrom $(B)/octavo.iso
+qemu-test: $(B)/octavo.elf ## the kernel image on PCs of all sizes; minutes (ONLY=PATTERN for some)
+	$(Q)tests/qemu/run.sh $(B) $(ONLY)

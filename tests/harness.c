@@ -8,6 +8,7 @@ extern const struct test_case __start_octavo_tests[] __weak;
 extern const struct test_case __stop_octavo_tests[] __weak;
 
 u64 test_seed = 1;
+unsigned int test_effort = 100;
 static unsigned int failures; /* in the running test */
 static unsigned int expected; /* failures while expecting */
 static bool skipped, expecting;
@@ -33,6 +34,13 @@ void test_fail(const char *file, int line, const char *fmt, ...)
 	printk("%s:%d: %s\n", file, line, text);
 	capturing = was;
 	failures++;
+}
+
+unsigned int test_scaled(unsigned int full)
+{
+	u64 part = (u64)full * test_effort / 100;
+
+	return part < 1 ? 1 : part > ~0u ? ~0u : (unsigned int)part;
 }
 
 void test_capture_begin(void)

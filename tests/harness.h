@@ -108,6 +108,13 @@ unsigned int test_run(const char *pattern, void (*before)(void), struct test_cou
 extern u64 test_seed;
 
 /*
+ * How much random and repeated tests do, in percent (hosted: --effort): slow builds do less, a night's run more.
+ * Return: that part of @full, at least 1.
+ */
+extern unsigned int test_effort;
+unsigned int test_scaled(unsigned int full);
+
+/*
  * Console capture for tests that expect a report: everything printed between begin and end. Not nested.
  */
 void test_capture_begin(void);

@@ -79,8 +79,10 @@ bool model_run(const struct model *model, u64 seed, unsigned int nr, unsigned in
 	unsigned int at;
 
 	nr = min(nr, (unsigned int)MODEL_OPS_MAX);
-	for (unsigned int i = 0; i < nr; i++)
+	for (unsigned int i = 0; i < nr; i++) {
+		sequence[i] = (struct model_op){ .b = (u16)i };
 		model->random(model->ctx, &state, &sequence[i]);
+	}
 	why = model_run_ops(model, sequence, nr, &at);
 	if (!why)
 		return true;

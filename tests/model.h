@@ -22,7 +22,7 @@ struct model_op {
  * @name: for reports
  * @ctx: passed to all functions
  * @reset: begin anew: a fresh world and an empty oracle
- * @random: draw an operation
+ * @random: draw an operation; its b comes in as its place in the sequence
  * @apply: do it to both; NULL, or what differs (a static text)
  * @check: examine the whole world; NULL, or what is wrong. Runs every @check_every operations and at the end
  * @describe: one operation as text

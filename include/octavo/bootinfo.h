@@ -115,9 +115,13 @@ struct bootinfo_span {
  *              concurrently, not from interrupts. Returns 0 or -ENOMEM.
  * @vmemmap_depopulate: undoes it when memory is removed; may be NULL. Same context.
  * @zone_dma_end, @zone_dma32_end: arm64: first byte above ZONE_DMA and ZONE_DMA32 (0: Linux's default)
+ * @mirrored, @mirrored_nr: RAM that the memory controller keeps twice (EFI_MEMORY_MORE_RELIABLE, UEFI 2.10 section
+ *                          7.2.3): kernelcore=mirror, and early allocations prefer it
  * @ram_zeroed: RAM that nothing is said to occupy reads as zeroes, so the core need not clear its tables
  * @no_numa: the kernel whose boot is followed knows no nodes: no lines about them, and on i386 one flat array of
  *           descriptors, with no sections
+ * @zones: the zones which that kernel was built with, bits of enum zone_type (0: those Linux 6.12 has on @arch);
+ *         Normal and Movable are always there
  */
 struct bootinfo {
 	const char *name;
@@ -146,8 +150,11 @@ struct bootinfo {
 	int (*vmemmap_populate)(uintptr_t virt, phys_addr_t phys, size_t size);
 	void (*vmemmap_depopulate)(uintptr_t virt, size_t size);
 	phys_addr_t zone_dma_end, zone_dma32_end;
+	const struct bootinfo_span *mirrored;
+	unsigned int mirrored_nr;
 	bool ram_zeroed;
 	bool no_numa;
+	u32 zones;
 };
 
 OCTAVO_END_DECLS

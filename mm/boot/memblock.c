@@ -36,6 +36,7 @@
  * Sources
  *   Linux 6.12, Documentation/core-api/boot-time-mm.rst, for names and meaning.
  */
+#include "bootmem.h"
 #include "memblock_internal.h"
 
 static struct memblock_region first_memory[INIT_MEMORY_REGIONS] __memsys;
@@ -207,6 +208,13 @@ static void note_dirt(struct memblock *mb, phys_addr_t base, phys_addr_t end)
 		*dirt = (struct memblock_dirt){ min(dirt->start, base), max(dirt->end, end) };
 }
 
+/* bootmem, if it is in use, has its own picture of what is taken. */
+static void tell_bootmem(const struct memblock_type *type, phys_addr_t base, phys_addr_t end)
+{
+	if (bootmem_ready() && type == &memblock.reserved)
+		bootmem_follow(base, end);
+}
+
 /*
  * Double @type until it holds @need regions, in memory outside [@base, @end), which the caller is about to
  * change. The reserved list has room for three more: the new array, and a hole where the old one was.
@@ -238,10 +246,12 @@ static int grow_array(struct memblock *mb, struct memblock_type *type, unsigned 
 	memcpy(type->regions, old, type->cnt * sizeof(*old));
 	type->max = max_new;
 	add_with_room(&mb->reserved, addr, addr + bytes, NUMA_NO_NODE, MEMBLOCK_NONE);
+	tell_bootmem(&mb->reserved, addr, addr + bytes);
 	if (type->grown) {
 		addr = (phys_addr_t)((uintptr_t)old - mb->direct_map);
 		note_dirt(mb, addr, addr + old_bytes);
 		remove_with_room(&mb->reserved, addr, addr + old_bytes);
+		tell_bootmem(&mb->reserved, addr, addr + old_bytes);
 	}
 	type->grown = true;
 	return 0;
@@ -274,9 +284,11 @@ int mb_add(struct memblock *mb, struct memblock_type *type, phys_addr_t base, ph
 	/* A range has at most one gap more than the list has regions: mostly there is room without counting. */
 	err = type->cnt * 2 + 1 <= type->max ? 0 :
 					       make_room(mb, type, fill_gaps(type, base, end, nid, flags, true), base, end);
-	if (!err)
-		add_with_room(type, base, end, nid, flags);
-	return err;
+	if (err)
+		return err;
+	add_with_room(type, base, end, nid, flags);
+	tell_bootmem(type, base, end);
+	return 0;
 }
 
 int mb_remove(struct memblock *mb, struct memblock_type *type, phys_addr_t base, phys_addr_t size)
@@ -293,6 +305,7 @@ int mb_remove(struct memblock *mb, struct memblock_type *type, phys_addr_t base,
 	if (type == &mb->reserved)
 		note_dirt(mb, base, end);
 	remove_with_room(type, base, end);
+	tell_bootmem(type, base, end);
 	return 0;
 }
 

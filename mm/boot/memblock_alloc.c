@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* memblock: allocation, first fit from either end, and the public calls that change the map. */
+#include "bootmem.h"
 #include "memblock_internal.h"
 
 static phys_addr_t find_bottom_up(const struct memblock *mb, phys_addr_t size, phys_addr_t align, phys_addr_t start,
@@ -55,10 +56,27 @@ static bool has_mirror(const struct memblock *mb)
 	return false;
 }
 
+/* On the node, then anywhere; mirrored memory first if there is any. */
+static phys_addr_t find_best(const struct memblock *mb, phys_addr_t size, phys_addr_t align, phys_addr_t start,
+			     phys_addr_t end, int nid, bool exact_nid)
+{
+	u32 flags = has_mirror(mb) ? MEMBLOCK_MIRROR : MEMBLOCK_NONE;
+	phys_addr_t at;
+
+	for (;;) {
+		at = mb_find(mb, size, align, start, end, nid, flags);
+		if (!at && nid != NUMA_NO_NODE && !exact_nid)
+			at = mb_find(mb, size, align, start, end, NUMA_NO_NODE, flags);
+		if (at || !(flags & MEMBLOCK_MIRROR))
+			return at;
+		flags &= ~(u32)MEMBLOCK_MIRROR;
+		pr_warn("Could not allocate %llu bytes of mirrored memory\n", (unsigned long long)size);
+	}
+}
+
 phys_addr_t mb_alloc(struct memblock *mb, phys_addr_t size, phys_addr_t align, phys_addr_t start, phys_addr_t end,
 		     int nid, bool exact_nid)
 {
-	u32 flags = has_mirror(mb) ? MEMBLOCK_MIRROR : MEMBLOCK_NONE;
 	phys_addr_t at;
 
 	if (mb->closed) {
@@ -67,18 +85,15 @@ phys_addr_t mb_alloc(struct memblock *mb, phys_addr_t size, phys_addr_t align, p
 	}
 	if (!is_power_of_2(align))
 		align = align ? roundup_pow_of_two(align) : SMP_CACHE_BYTES;
-	for (;;) {
-		at = mb_find(mb, size, align, start, end, nid, flags);
-		if (!at && nid != NUMA_NO_NODE && !exact_nid)
-			at = mb_find(mb, size, align, start, end, NUMA_NO_NODE, flags);
-		if (at || !(flags & MEMBLOCK_MIRROR))
-			break;
-		flags &= ~(u32)MEMBLOCK_MIRROR;
-		pr_warn("Could not allocate %llu bytes of mirrored memory\n", (unsigned long long)size);
-	}
-	if (!at || mb_add(mb, &mb->reserved, at, size, NUMA_NO_NODE, MEMBLOCK_NONE))
-		return 0;
-	return at;
+	if (mb == &memblock && bootmem_ready())
+		at = bootmem_alloc_nid(size, align, start, end, nid, exact_nid);
+	else
+		at = find_best(mb, size, align, start, end, nid, exact_nid);
+	if (!at || !mb_add(mb, &mb->reserved, at, size, NUMA_NO_NODE, MEMBLOCK_NONE))
+		return at;
+	if (mb == &memblock && bootmem_ready())
+		bootmem_follow(at, at + size);
+	return 0;
 }
 
 phys_addr_t memblock_find_in_range(phys_addr_t start, phys_addr_t end, phys_addr_t size, phys_addr_t align)

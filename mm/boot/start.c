@@ -23,6 +23,7 @@
 #include "../phys/page_owner.h"
 #include "../phys/zone_init.h"
 #include "../phys/zonelist.h"
+#include "bootmem.h"
 #include "e820.h"
 #include "memblock_internal.h"
 #include "nodedata.h"
@@ -83,6 +84,24 @@ static void print_ramdisk(const struct bootinfo *info)
 		       (unsigned long long)(range_end(info->initrd.start, info->initrd.size) - 1));
 }
 
+/* Linux's line counts what is memory. */
+static void mark_mirrored(const struct bootinfo *info)
+{
+	u64 mirrored = 0;
+
+	for (unsigned int i = 0; i < info->mirrored_nr; i++)
+		if (memblock_mark_mirror(info->mirrored[i].start, info->mirrored[i].size))
+			pr_warn("mm_init: no room to mark [mem 0x%016llx-0x%016llx] as mirrored\n",
+				(unsigned long long)info->mirrored[i].start,
+				(unsigned long long)(range_end(info->mirrored[i].start, info->mirrored[i].size) - 1));
+	for (unsigned long i = 0; i < memblock.memory.cnt; i++)
+		if (memblock.memory.regions[i].flags & MEMBLOCK_MIRROR)
+			mirrored += memblock.memory.regions[i].size;
+	if (mirrored)
+		printk("efi: Memory: %lluM/%lluM mirrored memory\n", (unsigned long long)mirrored >> 20,
+		       (unsigned long long)memblock_phys_mem_size() >> 20);
+}
+
 /* The end of what the core may touch: the direct map's, and on i386 low memory's. */
 static int set_reach(const struct bootinfo *info)
 {
@@ -119,6 +138,7 @@ static int setup_map(const struct bootinfo *info)
 	if (err)
 		return err;
 	memblock_allow_resize();
+	mark_mirrored(info);
 	memblock_dump_all();
 	print_ramdisk(info);
 	return 0;
@@ -152,6 +172,9 @@ static int setup_nodes(const struct bootinfo *info)
 	zone_setup_arch(info);
 	free_area_init(info);
 	free_area_print_holes(info);
+	err = bootmem_setup();
+	if (err)
+		return err;
 	resource_init(info);
 	print_cpus(info, present);
 	params_report();
@@ -182,8 +205,11 @@ static void free_to_zones(int nid, unsigned long start, unsigned long end)
 		struct zone *zone = zone_of(nid, zone_type_of_pfn(nid, start));
 		unsigned long stop = min(end, zone_end_pfn(zone));
 
-		if (mirrored_kernelcore && zone->type != ZONE_MOVABLE && start < zone_movable_pfn[nid])
+		/* With kernelcore=mirror the region decides above where Movable begins. */
+		if (mirrored_kernelcore && start < zone_movable_pfn[nid])
 			stop = min(stop, zone_movable_pfn[nid]);
+		else if (mirrored_kernelcore)
+			stop = min(stop, PFN_DOWN(region_end(mb_region_of(&memblock.memory, PFN_PHYS(start)))));
 		frames_add(zone, start, stop, MIGRATE_MOVABLE);
 		zone->managed_pages += stop - start;
 		start = stop;
@@ -197,6 +223,10 @@ static void memblock_free_all(void)
 
 	memblock.closed = true;
 	memblock.skip_hotplug = false;
+	if (bootmem_ready()) {
+		bootmem_free_all(free_to_zones);
+		return;
+	}
 	while (mb_next_free(&memblock, &cursor, NUMA_NO_NODE, MEMBLOCK_HOTPLUG, &span))
 		free_to_zones(span.nid, PFN_UP(span.start), PFN_DOWN(span.end));
 }

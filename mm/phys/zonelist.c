@@ -37,14 +37,16 @@ static nodemask_t nodes_with_cpus(void)
 }
 
 /* How little node @nid likes to fall back on @other: smaller is better. */
-static unsigned int reluctance(int nid, int other, bool has_cpus)
+static unsigned int reluctance(const struct fallback_nodes *nodes, int nid, int other)
 {
-	return (unsigned int)node_distance(nid, other) + (other < nid) + has_cpus;
+	if (nid == other)
+		return 0;
+	return (unsigned int)nodes->distance(nid, other) + (other < nid) + node_isset(other, &nodes->with_cpus);
 }
 
-unsigned int node_fallback_order(int nid, unsigned int load[MAX_NUMNODES], int order[MAX_NUMNODES])
+unsigned int node_fallback_order(struct fallback_nodes *nodes, int nid, int order[MAX_NUMNODES])
 {
-	nodemask_t left = node_memory_map, with_cpus = nodes_with_cpus();
+	nodemask_t left = nodes->nodes;
 	unsigned int nr = 0;
 	int last = nid;
 
@@ -52,21 +54,22 @@ unsigned int node_fallback_order(int nid, unsigned int load[MAX_NUMNODES], int o
 		unsigned int best_cost = 0;
 		int best = NUMA_NO_NODE;
 
-		for_each_online_node(n) {
+		for (int n = 0; n < MAX_NUMNODES; n++) {
 			unsigned int cost;
 
 			if (!node_isset(n, &left))
 				continue;
-			cost = n == nid ? 0 : reluctance(nid, n, node_isset(n, &with_cpus));
-			if (best == NUMA_NO_NODE || cost < best_cost || (cost == best_cost && load[n] < load[best])) {
+			cost = reluctance(nodes, nid, n);
+			if (best == NUMA_NO_NODE || cost < best_cost ||
+			    (cost == best_cost && nodes->load[n] < nodes->load[best])) {
 				best = n;
 				best_cost = cost;
 			}
 		}
 		if (best == NUMA_NO_NODE)
 			return nr;
-		if (node_distance(nid, best) != node_distance(nid, last))
-			load[best]++;
+		if (nodes->distance(nid, best) != nodes->distance(nid, last))
+			nodes->load[best]++;
 		last = best;
 		node_clear(best, &left);
 		order[nr++] = best;
@@ -109,11 +112,11 @@ static int alloc_zonelists(struct pglist_data *pgdat)
 	return 0;
 }
 
-static void build_node_zonelists(struct pglist_data *pgdat, unsigned int load[MAX_NUMNODES])
+static void build_node_zonelists(struct pglist_data *pgdat, struct fallback_nodes *nodes)
 {
 	struct zoneref *ref = pgdat->node_zonelists[ZONELIST_FALLBACK].refs;
 	int order[MAX_NUMNODES];
-	unsigned int nr = node_fallback_order(pgdat->node_id, load, order);
+	unsigned int nr = node_fallback_order(nodes, pgdat->node_id, order);
 
 	for (unsigned int i = 0; i < nr; i++)
 		ref = add_node_zones(ref, NODE_DATA(order[i]));
@@ -130,7 +133,9 @@ static void build_node_zonelists(struct pglist_data *pgdat, unsigned int load[MA
 
 int build_all_zonelists(void)
 {
-	unsigned int load[MAX_NUMNODES] = { 0 }, nodes = 0;
+	struct fallback_nodes order = { .nodes = node_memory_map, .with_cpus = nodes_with_cpus(),
+					.distance = node_distance };
+	unsigned int nodes = 0;
 	unsigned long pages = 0;
 	int err;
 
@@ -141,7 +146,7 @@ int build_all_zonelists(void)
 			return err;
 	}
 	for_each_online_node(nid) {
-		build_node_zonelists(NODE_DATA(nid), load);
+		build_node_zonelists(NODE_DATA(nid), &order);
 		pages += NODE_DATA(nid)->node_present_pages;
 		nodes++;
 	}

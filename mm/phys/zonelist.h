@@ -14,11 +14,19 @@
 int __must_check build_all_zonelists(void);
 
 /*
- * node_fallback_order - the nodes with memory in the order node @nid falls back on them, itself first
- * @load: a count a node that spreads choices among equals, kept between calls for all nodes in order
- * Return: how many were stored in @order.
+ * struct fallback_nodes - what decides the order of nodes
+ * @nodes: those to be ordered; @with_cpus: those of them that have CPUs
+ * @distance: as node_distance()
+ * @load: how often each was picked first among those of a new distance; kept from one node to the next
  */
-unsigned int node_fallback_order(int nid, unsigned int load[MAX_NUMNODES], int order[MAX_NUMNODES]);
+struct fallback_nodes {
+	nodemask_t nodes, with_cpus;
+	int (*distance)(int from, int to);
+	unsigned int load[MAX_NUMNODES];
+};
+
+/* The nodes in the order node @nid falls back on them, itself first. Return: how many were stored in @order. */
+unsigned int node_fallback_order(struct fallback_nodes *nodes, int nid, int order[MAX_NUMNODES]);
 
 /* Highest kernel zone with memory: where a memory policy applies. */
 extern enum zone_type policy_zone;

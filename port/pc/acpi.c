@@ -501,7 +501,12 @@ int acpi_read(struct acpi_facts *facts, const struct phys_reader *rd, phys_addr_
 	r.facts = facts;
 	r.phys = rd;
 	if (rsdp) {
-		copy_bytes = fetch(&r, rsdp, &p, sizeof(p)) ? sizeof(p) : fetch(&r, rsdp, &p, RSDP_V1_BYTES) ? RSDP_V1_BYTES : 0;
+		copy_bytes = sizeof(p);
+		if (!fetch(&r, rsdp, &p, copy_bytes)) {
+			copy_bytes = RSDP_V1_BYTES;
+			if (!fetch(&r, rsdp, &p, copy_bytes))
+				copy_bytes = 0;
+		}
 	} else if (copy) {
 		copy_bytes = min_t(size_t, copy_bytes, sizeof(p));
 		memcpy(&p, copy, copy_bytes);

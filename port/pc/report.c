@@ -61,6 +61,11 @@ void report_symbol(uintptr_t addr, char *text, size_t size)
 
 /* ---- Backtrace ---- */
 
+static bool in_text(uintptr_t addr)
+{
+	return addr >= (uintptr_t)pc_text_start && addr < (uintptr_t)pc_text_end;
+}
+
 static bool on_a_stack(uintptr_t addr)
 {
 	unsigned int level;
@@ -77,7 +82,7 @@ unsigned int report_walk(uintptr_t rbp, uintptr_t *pc, unsigned int max)
 	while (n < max && on_a_stack(rbp)) {
 		const uintptr_t *frame = (const uintptr_t *)rbp;
 
-		if (frame[1] < (uintptr_t)pc_text_start || frame[1] >= (uintptr_t)pc_text_end)
+		if (!in_text(frame[1]))
 			break;
 		pc[n++] = frame[1];
 		if (frame[0] <= rbp)
@@ -92,22 +97,32 @@ unsigned int port_backtrace(uintptr_t *pc, unsigned int max)
 	return report_walk((uintptr_t)__builtin_frame_address(0), pc, max);
 }
 
-static void say_backtrace(uintptr_t rip, uintptr_t rbp)
+static void say_address(uintptr_t addr, uintptr_t look_up)
+{
+	char name[96];
+
+	report_symbol(look_up, name, sizeof(name));
+	say("  %016lx %s\n", (unsigned long)addr, name);
+}
+
+/* @frame: where the exception hit, or NULL; then the callers from frame pointer @rbp on. */
+static void say_backtrace(const struct trap_frame *frame, uintptr_t rbp)
 {
 	uintptr_t pc[32];
 	unsigned int n = report_walk(rbp, pc, ARRAY_SIZE(pc));
-	char name[96];
 
 	say("Call trace:\n");
-	if (rip) {
-		report_symbol(rip, name, sizeof(name));
-		say("  %016lx %s\n", (unsigned long)rip, name);
+	if (frame && in_text(frame->rip)) {
+		say_address(frame->rip, frame->rip);
+	} else if (frame && on_a_stack(frame->rsp)) {
+		/* A call to nowhere: whoever made it is on top of the stack, before any frame. */
+		uintptr_t caller = *(const uintptr_t *)frame->rsp;
+
+		if (in_text(caller))
+			say_address(caller, caller - 1);
 	}
-	for (unsigned int i = 0; i < n; i++) {
-		/* The call before the return address, which may be another function's first byte. */
-		report_symbol(pc[i] - 1, name, sizeof(name));
-		say("  %016lx %s\n", (unsigned long)pc[i], name);
-	}
+	for (unsigned int i = 0; i < n; i++) /* the call before the return address: that may be the next function */
+		say_address(pc[i], pc[i] - 1);
 }
 
 /* ---- Reports ---- */
@@ -188,7 +203,7 @@ void report_exception(const struct trap_frame *f)
 
 	begin_report();
 	report_symbol(f->rip, name, sizeof(name));
-	say("\nException %llu (%s) on CPU %u", (unsigned long long)f->vector, exception_names[f->vector], port_cpu_id());
+	say("\nException %u (%s) on CPU %u", (unsigned int)f->vector, exception_names[f->vector], port_cpu_id());
 	if (f->vector == VECTOR_PAGE_FAULT)
 		say(" at address %016llx", (unsigned long long)read_cr2());
 	say("\nRIP: %04llx:%016llx %s\n", (unsigned long long)f->cs, (unsigned long long)f->rip, name);
@@ -196,7 +211,7 @@ void report_exception(const struct trap_frame *f)
 	if (f->vector == VECTOR_PAGE_FAULT || f->vector == VECTOR_DOUBLE_FAULT)
 		say_page(read_cr2());
 	say_registers(f);
-	say_backtrace(f->rip, f->rbp);
+	say_backtrace(f, f->rbp);
 	say("Kernel panic: unexpected exception\n");
 	power_end(POWER_PANIC);
 }
@@ -205,6 +220,6 @@ void port_panic(const char *why)
 {
 	begin_report();
 	say("\nKernel panic on CPU %u: %s\n", port_cpu_id(), why);
-	say_backtrace(0, (uintptr_t)__builtin_frame_address(0));
+	say_backtrace(NULL, (uintptr_t)__builtin_frame_address(0));
 	power_end(POWER_PANIC);
 }

@@ -2,9 +2,12 @@
 /* Tests, benches, monitor: as the command line says. */
 #include "run.h"
 
+#include "bench/kbench.h"
 #include "cmdline.h"
+#include "mm/debug/monitor.h"
 #include "pc.h"
 #include "power.h"
+#include "smp.h"
 #include "tests/harness.h"
 
 static const char *pattern_of(const char *value)
@@ -21,11 +24,75 @@ static void __attribute__((noreturn)) run_tests(const char *pattern)
 	power_end(counts.failed || !counts.passed ? POWER_FAILED : POWER_PASSED);
 }
 
+static void emit(void *ctx, const char *text, size_t len)
+{
+	(void)ctx;
+	serial_write(text, len);
+}
+
+/*
+ * bench.clock=tsc: raw ticks, which are instructions under "-icount shift=0", where QEMU's counter advances by one
+ * for each; otherwise nanoseconds.
+ */
+static void __attribute__((noreturn)) run_benches(const char *group)
+{
+	struct kbench b = { .clock = port_clock_ns, .unit = "ns", .only = group, .emit = emit };
+	char clock[16] = "";
+	int err;
+
+	if (cmdline_value(pc_cmdline(), "bench.clock", clock, sizeof(clock)) && !strcmp(clock, "tsc")) {
+		b.clock = rdtsc_ordered;
+		b.unit = "insn";
+	}
+	err = kbench_run(&b);
+	if (err)
+		printk("octavo.bench=%s: no such bench\n", group ? group : "all");
+	power_end(err ? POWER_FAILED : POWER_PASSED);
+}
+
+static void __attribute__((noreturn)) run_monitor(void)
+{
+	struct monitor mon = { .emit = emit, .run_all = smp_run_all };
+	char line[256];
+
+	printk("%u CPUs, monitor on the serial port: \"help\" lists its commands\n", smp_online());
+	while (console_read_line("octavo> ", line, sizeof(line)) >= 0)
+		if (monitor_command(&mon, line) == MONITOR_QUIT)
+			break;
+	power_end(mon.failures ? POWER_FAILED : POWER_PASSED);
+}
+
+/* Faults on purpose, to see the report of each kind. */
+static noinline void __attribute__((noreturn)) crash(const char *kind)
+{
+	/* Volatile, so that the compiler does not see what is coming. */
+	char *volatile nowhere = (char *)0xdead000ul;
+
+	printk("octavo.crash=%s\n", kind);
+	if (!strcmp(kind, "page-fault"))
+		*nowhere = 1;
+	else if (!strcmp(kind, "protection"))
+		*(volatile char *)0x8000000000000000ul = 1;
+	else if (!strcmp(kind, "divide"))
+		__asm__ volatile("divl %0" : : "r"(0), "a"(1), "d"(0));
+	else if (!strcmp(kind, "opcode"))
+		__asm__ volatile("ud2");
+	else if (!strcmp(kind, "stack"))
+		__asm__ volatile("1: pushq $0; jmp 1b");
+	else if (!strcmp(kind, "text"))
+		*(volatile char *)pc_text_start = 0;
+	port_panic("octavo.crash");
+}
+
 void run_command_line(void)
 {
 	char value[128];
 
+	if (cmdline_value(pc_cmdline(), "octavo.crash", value, sizeof(value)))
+		crash(value);
 	if (cmdline_value(pc_cmdline(), "octavo.test", value, sizeof(value)))
 		run_tests(pattern_of(value));
-	power_end(POWER_PASSED);
+	if (cmdline_value(pc_cmdline(), "octavo.bench", value, sizeof(value)))
+		run_benches(pattern_of(value));
+	run_monitor();
 }

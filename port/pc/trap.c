@@ -49,14 +49,14 @@ void trap_init_cpu(unsigned int cpu, char *const stacks[IST_NR])
 	load_gates(idt, sizeof(idt));
 }
 
-void trap_expect(uintptr_t resume)
+uintptr_t *trap_expect(void)
 {
-	expected[port_cpu_id()] = resume;
+	return &expected[port_cpu_id()];
 }
 
 static bool resume_expected(struct trap_frame *frame)
 {
-	uintptr_t *resume = &expected[port_cpu_id()];
+	uintptr_t *resume = trap_expect();
 
 	if (!*resume || (frame->vector != VECTOR_PAGE_FAULT && frame->vector != VECTOR_PROTECTION))
 		return false;

@@ -30,18 +30,15 @@ enum {
 
 enum { IST_NONE, IST_DOUBLE_FAULT, IST_NMI, IST_MACHINE_CHECK, IST_NR };
 
-/* What a CPU needs of its own to take interrupts. */
-struct cpu_tables;
-
 /* Points CPU @cpu at its tables; @stacks are the tops of the IST_* stacks, 0 unused. */
 void trap_init_cpu(unsigned int cpu, char *const stacks[IST_NR]);
 
 void pc_trap(struct trap_frame *frame);
 
 /*
- * trap_expect - let the next page fault or protection fault on this CPU not be fatal but continue at @resume,
- * with the vector in rax and the error code in rdx; for tests. 0 takes it back.
+ * trap_expect - this CPU's place for an address at which a page fault or protection fault goes on instead of being
+ * fatal, with the vector in rax and the error code in rdx; for tests. The fault clears it; 0: none.
  */
-void trap_expect(uintptr_t resume);
+uintptr_t *trap_expect(void);
 
 #endif

@@ -10,8 +10,9 @@ pc_vectors:
 	vector = 0
 	.rept 256
 	.balign 16
-	/* 8, 10-14, 17, 21, 29, 30: the processor pushes an error code (Intel SDM volume 3A table 6-1, AMD APM 2). */
-	.if !((vector == 8) || (vector >= 10 && vector <= 14) || (vector == 17) || (vector == 21) || (vector == 29) || (vector == 30))
+	/* Vectors for which the processor pushes an error code: Intel SDM volume 3A table 6-1, AMD APM volume 2. */
+	has_error = (vector == 8) || (vector >= 10 && vector <= 14) || (vector == 17) || (vector == 21)
+	.if !(has_error || (vector == 29) || (vector == 30))
 	pushq $0
 	.endif
 	pushq $vector

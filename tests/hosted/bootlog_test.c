@@ -4,6 +4,7 @@
 
 #include "cli/bootlog.h"
 #include "harness.h"
+#include "octavo/mmzone.h"
 
 static struct machine_desc machine;
 
@@ -87,7 +88,7 @@ TEST(bootlog, map_of_7_0)
 	EXPECT_EQ(read_log("[    0.000000] BIOS-e820: [mem 0x0000000000000000-0x000000000009fbff]  System RAM\n"
 			   "[    0.000000] BIOS-e820: [mem 0x000000000009fc00-0x000000000009ffff]  device reserved\n"
 			   "[    0.000000] BIOS-e820: [gap 0x00000000000a0000-0x00000000000effff]\n"
-			   "[    0.000000] BIOS-e820: [mem 0x0000000000100000-0x000000007ffdbfff]    1.9 GB System RAM\n"
+			   "[    0.00] BIOS-e820: [mem 0x0000000000100000-0x000000007ffdbfff]    1.9 GB System RAM\n"
 			   "[    0.000000] last_pfn = 0x7ffdc max_arch_pfn = 0x10000000000\n"),
 		  0);
 	EXPECT_EQ(machine.map_nr, 3);
@@ -275,6 +276,26 @@ TEST(bootlog, kernels_without_numa)
 	EXPECT(!machine.info.no_numa);
 }
 
+TEST(bootlog, zones_the_kernel_was_built_with)
+{
+	read_log(MAP "Zone ranges:\n"
+		     "  DMA      [mem 0x0000000000001000-0x0000000000ffffff]\n"
+		     "  DMA32    [mem 0x0000000001000000-0x00000000ffffffff]\n"
+		     "  Normal   [mem 0x0000000100000000-0x000000013fffffff]\n"
+		     "Movable zone start for each node\n"
+		     "DMA zone: 64 pages used for memmap\n");
+	EXPECT_EQ(machine.info.zones, 1u << ZONE_DMA | 1u << ZONE_DMA32 | 1u << ZONE_NORMAL);
+	read_log(MAP "Zone ranges:\n"
+		     "  DMA32    [mem 0x0000000000001000-0x00000000ffffffff]\n"
+		     "  Normal   empty\n"
+		     "  Device   empty\n"
+		     "Movable zone start for each node\n");
+	EXPECT_EQ(machine.info.zones, 1u << ZONE_DMA32 | 1u << ZONE_NORMAL | 1u << ZONE_DEVICE);
+	/* the rest may be missing */
+	read_log(MAP "Zone ranges:\n  DMA      [mem 0x0000000000001000-0x0000000000ffffff]\n");
+	EXPECT_EQ(machine.info.zones, 0);
+}
+
 static void expect_in(const char *text, const char *part)
 {
 	if (!text || !strstr(text, part))
@@ -328,8 +349,7 @@ TEST(bootlog, a_log_that_ends_in_its_map_is_doubted)
 TEST(bootlog, replays_and_other_boots)
 {
 	EXPECT_EQ(read_log("Linux version 6.1.0 (a@b) #1\n" MAP "Zone ranges:\n"
-			   "Linux version 6.1.0 (a@b) #1\n" MAP
-			   "smpboot: Allowing 2 CPUs, 0 hotplug CPUs\n"),
+			   "Linux version 6.1.0 (a@b) #1\n" MAP "smpboot: Allowing 2 CPUs, 0 hotplug CPUs\n"),
 		  0);
 	EXPECT_EQ(machine.map_nr, 3);
 	EXPECT_EQ(machine.cpus_nr, 2);

@@ -198,11 +198,12 @@ static void run_jobs(const struct options *o, unsigned int of)
 
 static int usage(FILE *to)
 {
-	fputs("usage: tests [--list] [--verbose] [--seed N] [--jobs N] [PATTERN...]\n"
+	fputs("usage: tests [--list] [--verbose] [--seed N] [--jobs N] [--effort PERCENT] [PATTERN...]\n"
 	      "  runs the tests whose \"suite.name\" contains one of the PATTERNs (without any: all)\n"
 	      "  --list      only print their names\n"
 	      "  --verbose   print each test's time\n"
 	      "  --seed N    seed of the random tests (a failing test prints it)\n"
+	      "  --effort P  do P percent of the random and repeated tests' rounds\n"
 	      "  --jobs N    processes (default 1; at most 64)\n",
 	      to);
 	return to == stderr ? 2 : 0;
@@ -219,12 +220,12 @@ static bool number(const char *text, u64 *value)
 
 static int parse(int argc, char **argv, struct options *o)
 {
-	u64 value;
+	u64 value = 0;
 
 	o->jobs = 1;
 	for (int i = 1; i < argc; i++) {
 		const char *a = argv[i];
-		bool takes_number = !strcmp(a, "--seed") || !strcmp(a, "--jobs");
+		bool takes_number = !strcmp(a, "--seed") || !strcmp(a, "--jobs") || !strcmp(a, "--effort");
 
 		if (takes_number && !number(argv[++i], &value)) {
 			fprintf(stderr, "tests: %s needs a number\n", a);
@@ -234,6 +235,8 @@ static int parse(int argc, char **argv, struct options *o)
 			test_seed = value;
 		else if (!strcmp(a, "--jobs"))
 			o->jobs = value < 1 ? 1 : value > 64 ? 64 : (unsigned int)value;
+		else if (!strcmp(a, "--effort"))
+			test_effort = value > 1000000 ? 1000000 : (unsigned int)value;
 		else if (!strcmp(a, "--list"))
 			o->list = true;
 		else if (!strcmp(a, "--verbose"))

@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: MIT
+/* What only the PC port has: page rights, guard pages, CPUs, interrupts. Runs in build/octavo.elf. */
+#include <octavo/gfp.h>
+#include <octavo/page.h>
+
+#include "apic.h"
+#include "arch/x86_64/cpu/paging.h"
+#include "harness.h"
+#include "mm/sync/atomic.h"
+#include "mm/sync/cpu.h"
+#include "pc.h"
+#include "report.h"
+#include "smp.h"
+#include "trap.h"
+
+/* ---- Rights of pages ---- */
+
+struct fault {
+	u64 vector, error;
+};
+
+static struct fault try_write(volatile void *at)
+{
+	struct fault f;
+
+	__asm__ volatile("leaq 1f(%%rip), %%rax\n\t"
+			 "movq %%rax, (%2)\n\t"
+			 "xorl %%eax, %%eax\n\t"
+			 "xorl %%edx, %%edx\n\t"
+			 "movb $0xc3, (%3)\n\t"
+			 "movq $0, (%2)\n"
+			 "1:"
+			 : "=&a"(f.vector), "=&d"(f.error)
+			 : "r"(trap_expect()), "r"(at)
+			 : "memory", "cc");
+	return f;
+}
+
+static struct fault try_execute(const void *at)
+{
+	struct fault f;
+
+	__asm__ volatile("leaq 1f(%%rip), %%rax\n\t"
+			 "movq %%rax, (%2)\n\t"
+			 "movq %%rsp, %%r15\n\t"
+			 "xorl %%eax, %%eax\n\t"
+			 "xorl %%edx, %%edx\n\t"
+			 "call *%3\n\t"
+			 "movq $0, (%2)\n"
+			 "1:\tmovq %%r15, %%rsp"
+			 : "=&a"(f.vector), "=&d"(f.error)
+			 : "r"(trap_expect()), "r"(at)
+			 : "memory", "cc", "r15");
+	return f;
+}
+
+#define ERROR_PRESENT 1
+#define ERROR_WRITE 2
+#define ERROR_FETCH 16
+
+static char writable_byte = (char)0xc3; /* a RET, were it executed */
+static const char constant_byte = (char)0xc3;
+
+TEST(pc, page_rights_hold)
+{
+	struct fault f = try_write(pc_text_start);
+
+	EXPECT_EQ(f.vector, VECTOR_PAGE_FAULT);
+	EXPECT_EQ(f.error, ERROR_PRESENT | ERROR_WRITE);
+	f = try_write((volatile void *)&constant_byte);
+	EXPECT_EQ(f.error, ERROR_PRESENT | ERROR_WRITE);
+	f = try_write(&writable_byte);
+	EXPECT_EQ(f.vector, 0);
+	f = try_write((volatile void *)0x1000);
+	EXPECT_EQ(f.error, ERROR_WRITE);
+	f = try_write((volatile void *)0x8000000000000000ul);
+	EXPECT_EQ(f.vector, VECTOR_PROTECTION);
+	if (!(rdmsr(MSR_EFER) & EFER_NXE))
+		return;
+	f = try_execute(&writable_byte);
+	EXPECT_EQ(f.error, ERROR_PRESENT | ERROR_FETCH);
+	f = try_execute(&constant_byte);
+	EXPECT_EQ(f.error, ERROR_PRESENT | ERROR_FETCH);
+	f = try_execute(pc_phys_to_virt(pc_image_phys(pc_text_start)));
+	EXPECT_EQ(f.error, ERROR_PRESENT | ERROR_FETCH);
+}
+
+/* PC-I1: no page of the image or the direct map is both writable and executable. */
+TEST(pc, nothing_is_writable_and_executable)
+{
+	u64 nx = rdmsr(MSR_EFER) & EFER_NXE ? PTE_NX : 0;
+	const struct bootinfo *info = port_bootinfo();
+	unsigned int level;
+
+	if (!nx)
+		SKIP("this processor has no NX bit");
+	for (uintptr_t at = (uintptr_t)pc_image_start; at < (uintptr_t)pc_image_end; at += PAGE_SIZE) {
+		u64 entry = pc_page_entry(at, &level);
+		bool text = at < (uintptr_t)pc_text_end;
+
+		if (entry && (!!(entry & PTE_WRITE) != (at >= (uintptr_t)pc_data_start) || !(entry & PTE_NX) != text))
+			test_fail(__FILE__, __LINE__, "%#lx: %#llx", (unsigned long)at, (unsigned long long)entry);
+	}
+	for (unsigned int i = 0; i < info->map_nr; i++)
+		if (info->map[i].type == E820_TYPE_RAM)
+			EXPECT(pc_page_entry(PC_DIRECT_MAP + PFN_PHYS(PFN_UP(info->map[i].start)), &level) & nx);
+}
+
+/* PC-I2: the page below each stack is not mapped. */
+TEST(pc, stacks_have_guard_pages)
+{
+	unsigned int level;
+
+	for (char *p = pc_stacks_start; p < pc_stacks_end; p += PC_STACK_SPACING) {
+		EXPECT_EQ(pc_page_entry((uintptr_t)p, &level), 0);
+		EXPECT(pc_page_entry((uintptr_t)p + PAGE_SIZE, &level));
+		EXPECT(pc_page_entry((uintptr_t)p + PC_STACK_SPACING - 1, &level));
+		EXPECT_EQ(try_write(p).error, ERROR_WRITE);
+	}
+}
+
+TEST(pc, direct_map_shows_all_ram)
+{
+	const struct bootinfo *info = port_bootinfo();
+	bool huge = cpuid(0x80000001, 0).edx >> 26 & 1;
+	unsigned int level;
+
+	for (unsigned int i = 0; i < info->map_nr; i++) {
+		phys_addr_t start = ALIGN(info->map[i].start, PAGE_SIZE);
+		phys_addr_t end = ALIGN_DOWN(info->map[i].start + info->map[i].size, PAGE_SIZE);
+
+		if (info->map[i].type != E820_TYPE_RAM || start >= end)
+			continue;
+		for (phys_addr_t at = start; at < end;) {
+			u64 entry = pc_page_entry(PC_DIRECT_MAP + at, &level);
+			phys_addr_t size = level_size(level);
+
+			ASSERT(entry);
+			EXPECT_EQ((entry & PTE_ADDRESS & ~(size - 1)) + (at & (size - 1)), at);
+			/* The largest page that fits. */
+			if (level < (huge ? 3u : 2u)) {
+				phys_addr_t next = level_size(level + 1), base = at & ~(next - 1);
+
+				EXPECT(base < start || base + next > end);
+			}
+			at = (at & ~(size - 1)) + size;
+		}
+	}
+}
+
+TEST(pc, struct_pages_are_there)
+{
+	const struct bootinfo *info = port_bootinfo();
+	unsigned int level;
+
+	for (unsigned int i = 0; i < info->map_nr; i++) {
+		unsigned long first = PFN_UP(info->map[i].start);
+		unsigned long end = PFN_DOWN(info->map[i].start + info->map[i].size);
+
+		if (info->map[i].type != E820_TYPE_RAM || first >= end || info->map[i].start < 1 << 20)
+			continue;
+		EXPECT(pc_page_entry(PC_VMEMMAP + first * sizeof(struct page), &level));
+		EXPECT(pc_page_entry(PC_VMEMMAP + end * sizeof(struct page) - 1, &level));
+	}
+}
+
+/* ---- CPUs ---- */
+
+static u64 called; /* bit n: CPU n was here */
+static u32 calls, calls_with_interrupts;
+
+static void note_cpu(void *arg)
+{
+	EXPECT(arg == &called);
+	if (irq_flags() & RFLAGS_IF)
+		atomic_fetch_add(&calls_with_interrupts, 1);
+	atomic_fetch_or(&called, 1ull << port_cpu_id());
+	atomic_fetch_add(&calls, 1);
+}
+
+static u64 online_mask(void)
+{
+	u64 mask = 0;
+
+	for_each_online_cpu(cpu)
+		mask |= 1ull << cpu;
+	return mask;
+}
+
+TEST(pc, every_cpu_is_online_and_knows_its_number)
+{
+	EXPECT_EQ(smp_online(), port_bootinfo()->cpus_nr);
+	EXPECT_EQ(smp_online(), num_online_cpus());
+	called = calls = 0;
+	smp_run_all(note_cpu, &called);
+	EXPECT_EQ(called, online_mask());
+	EXPECT_EQ(calls, num_online_cpus());
+}
+
+TEST(pc, cpu_call)
+{
+	called = calls = calls_with_interrupts = 0;
+	EXPECT_EQ(port_cpu_call(PORT_CPU_OTHERS, note_cpu, &called), 0);
+	EXPECT_EQ(called, online_mask() & ~1ull);
+	EXPECT_EQ(calls, num_online_cpus() - 1);
+	EXPECT_EQ(port_cpu_call(PORT_CPU_OTHERS, NULL, NULL), 0);
+	for_each_online_cpu(cpu) {
+		called = 0;
+		EXPECT_EQ(port_cpu_call(cpu, note_cpu, &called), 0);
+		EXPECT_EQ(called, 1ull << cpu);
+	}
+	EXPECT_EQ(calls_with_interrupts, 0);
+}
+
+static void count_one(void *arg)
+{
+	atomic_fetch_add((u32 *)arg, 1);
+}
+
+static void call_others_often(void *arg)
+{
+	for (int i = 0; i < 50; i++)
+		if (port_cpu_call(PORT_CPU_OTHERS, count_one, arg))
+			test_fail(__FILE__, __LINE__, "call %d failed", i);
+}
+
+static void call_others_deaf(void *arg)
+{
+	unsigned long flags = port_irq_save();
+
+	call_others_often(arg);
+	port_irq_restore(flags);
+}
+
+/* PC-I3: CPUs that call one another at the same time all get through, with interrupts off too. */
+TEST(pc, crossing_cpu_calls)
+{
+	u32 n = num_online_cpus(), count = 0;
+
+	smp_run_all(call_others_often, &count);
+	EXPECT_EQ(count, 50 * n * (n - 1));
+	count = 0;
+	smp_run_all(call_others_deaf, &count);
+	EXPECT_EQ(count, 50 * n * (n - 1));
+}
+
+static void wait_for_flag(void *arg)
+{
+	while (!load_acquire((u32 *)arg))
+		cpu_pause();
+}
+
+TEST(pc, work_for_other_cpus)
+{
+	u32 flag = 0;
+
+	EXPECT_EQ(smp_run(0, count_one, &flag), -EINVAL);
+	EXPECT_EQ(smp_run(PC_CPUS_MAX, count_one, &flag), -EINVAL);
+	if (num_online_cpus() == 1)
+		SKIP("one CPU: none to give work to");
+	EXPECT_EQ(smp_run(1, wait_for_flag, &flag), 0);
+	EXPECT_EQ(smp_run(1, wait_for_flag, &flag), -EBUSY);
+	store_release(&flag, 1);
+	smp_wait(1);
+	EXPECT_EQ(smp_run(1, count_one, &flag), 0);
+	smp_wait(1);
+	EXPECT_EQ(flag, 2);
+}
+
+/* ---- Time, interrupts, sleep ---- */
+
+TEST(pc, clock_goes_forward)
+{
+	u64 last = port_clock_ns(), begin = last;
+
+	for (int i = 0; i < 1000; i++) {
+		u64 now = port_clock_ns();
+
+		EXPECT(now >= last);
+		last = now;
+	}
+	clock_delay_us(2000);
+	EXPECT(port_clock_ns() - begin >= 2000000);
+	EXPECT(clock_tsc_hz() >= 1000000);
+}
+
+#define IRQ_BLOCKS 64
+static struct page *irq_blocks[IRQ_BLOCKS];
+static u32 irq_ticks, irq_failed;
+
+/* In the timer interrupt, wherever it hits the thread: keeps half of what it allocates for the next time. */
+static void allocate_in_tick(void)
+{
+	u32 i = irq_ticks++ % IRQ_BLOCKS;
+
+	if (irq_blocks[i])
+		__free_pages(irq_blocks[i], 0);
+	irq_blocks[i] = alloc_pages(GFP_ATOMIC, 0);
+	irq_failed += !irq_blocks[i];
+}
+
+TEST(pc, allocation_from_interrupts)
+{
+	unsigned long before = nr_free_pages();
+	u64 until = port_clock_ns() + 10000000000;
+
+	irq_ticks = irq_failed = 0;
+	memset(irq_blocks, 0, sizeof(irq_blocks));
+	if (!apic_timer_start(50000, allocate_in_tick))
+		SKIP("this machine has no APIC timer");
+	while (load_relaxed(&irq_ticks) < 200 && port_clock_ns() < until) {
+		struct page *page = alloc_pages(GFP_KERNEL, 0);
+
+		ASSERT(page);
+		__free_pages(page, 0);
+	}
+	apic_timer_stop();
+	EXPECT(irq_ticks >= 200);
+	EXPECT_EQ(irq_failed, 0);
+	for (int i = 0; i < IRQ_BLOCKS; i++)
+		if (irq_blocks[i])
+			__free_pages(irq_blocks[i], 0);
+	drain_all_pages(NULL);
+	EXPECT_EQ(nr_free_pages(), before);
+}
+
+static void wake_boot_cpu(void *arg)
+{
+	(void)arg;
+	port_unpark(1);
+}
+
+TEST(pc, park_and_unpark)
+{
+	u64 begin;
+
+	EXPECT_EQ(port_thread_self(), 1);
+	port_unpark(1); /* the token came first */
+	port_park(0);
+	if (apic_timer_start(1000000, NULL)) {
+		apic_timer_stop();
+		begin = port_clock_ns();
+		port_park(3000000);
+		EXPECT(port_clock_ns() - begin < 2000000000);
+	}
+	if (num_online_cpus() == 1)
+		return;
+	EXPECT_EQ(smp_run(1, wake_boot_cpu, NULL), 0);
+	port_park(0);
+	smp_wait(1);
+}
+
+static noinline unsigned int walk_from_here(uintptr_t *pc, unsigned int max)
+{
+	unsigned int n = port_backtrace(pc, max);
+
+	barrier();
+	return n;
+}
+
+TEST(pc, backtrace_names_its_callers)
+{
+	uintptr_t pc[16];
+	char name[96];
+	unsigned int n = walk_from_here(pc, ARRAY_SIZE(pc));
+
+	ASSERT(n >= 3);
+	report_symbol(pc[0] - 1, name, sizeof(name));
+	EXPECT(strstr(name, "walk_from_here"));
+	report_symbol(pc[1] - 1, name, sizeof(name));
+	EXPECT(strstr(name, "backtrace_names_its_callers"));
+	report_symbol(pc[n - 1] - 1, name, sizeof(name));
+	EXPECT(strstr(name, "start"));
+}
+
+TEST(pc, random_numbers_differ)
+{
+	EXPECT(port_random() != port_random());
+}

@@ -1,0 +1,169 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The kernel image on emulated PCs. Usage: tests/qemu/run.sh [BUILD-DIR] [PATTERN]
+# Each case says its name; its log is BUILD-DIR/qemu/NAME.log. Ends with "N passed, N failed, N skipped".
+#
+# The command of a case is, for example,
+#   qemu-system-x86_64 -display none -nodefaults -serial stdio -no-reboot -device isa-debug-exit,iobase=0xf4,iosize=4 \
+#     -m 512M -smp 4 -kernel build/octavo.elf -append "octavo.exit=0xf4 octavo.test=all"
+# and with octavo.exit=0xf4 QEMU ends with status 33 (passed), 35 (failed) or 37 (panic).
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+build=${1:-build}
+only=${2:-}
+elf=$build/octavo.elf
+out=$build/qemu
+exit_port='octavo.exit=0xf4'
+mkdir -p "$out"
+passed=0
+failed=0
+skipped=0
+
+wanted() {
+	case $1 in *"$only"*) return 0 ;; esac
+	return 1
+}
+
+skip() { # NAME REASON
+	wanted "$1" || return 0
+	skipped=$((skipped + 1))
+	echo "SKIP qemu.$1: $2"
+}
+
+# judge NAME STATUS WANTED-STATUS PATTERN...: each pattern must be in the log; one that begins with "!" must not.
+judge() {
+	name=$1
+	status=$2
+	want=$3
+	why=
+	shift 3
+	[ "$status" = "$want" ] || why=" status $status instead of $want;"
+	[ "$status" != 124 ] || why=" timeout;"
+	for pattern; do
+		case $pattern in
+		!*) ! grep -qE -e "${pattern#!}" "$out/$name.log" || why="$why unwanted: ${pattern#!};" ;;
+		*) grep -qE -e "$pattern" "$out/$name.log" || why="$why missing: $pattern;" ;;
+		esac
+	done
+	if [ -z "$why" ]; then
+		passed=$((passed + 1))
+		echo "ok   qemu.$name"
+	else
+		failed=$((failed + 1))
+		echo "FAIL qemu.$name:$why"
+		tail -n 25 "$out/$name.log" | sed 's/^/     /'
+	fi
+}
+
+# qemu NAME OPTION...: runs it with the case's log; the status is in $status.
+qemu() {
+	log=$out/$1.log
+	shift
+	timeout 90 qemu-system-x86_64 -display none -nodefaults -serial stdio -no-reboot \
+		-device isa-debug-exit,iobase=0xf4,iosize=4 "$@" >"$log.raw" 2>&1
+	status=$?
+	tr -d '\r' <"$log.raw" >"$log"
+	rm -f "$log.raw"
+}
+
+# boot NAME "QEMU OPTIONS" "COMMAND LINE" WANTED-STATUS PATTERN...
+boot() {
+	wanted "$1" || return 0
+	case_name=$1
+	options=$2
+	append=$3
+	shift 3
+	# shellcheck disable=SC2086 # the options are words
+	qemu "$case_name" $options -kernel "$elf" -append "$append" </dev/null
+	want=$1
+	shift
+	judge "$case_name" "$status" "$want" "$@"
+}
+
+machine() { tests/qemu/machine.sh "$@"; }
+tests_pass='[1-9][0-9]* passed, 0 failed'
+
+# Sizes, CPUs, nodes: the unit tests on bare metal.
+boot small "$(machine 64M 1)" "$exit_port octavo.test=all" 33 "$tests_pass" '!FAIL' 'smp: 1 of 1 CPUs'
+boot four-cpus "$(machine 512M 4)" "$exit_port octavo.test=all" 33 "$tests_pass" '!FAIL' 'smp: 4 of 4 CPUs'
+boot two-nodes "$(machine 2G 2 2)" "$exit_port octavo.test=all" 33 "$tests_pass" '!FAIL' \
+	'Fallback order for Node 0: 0 1' 'Fallback order for Node 1: 1 0' 'SRAT: Node 1 PXM 1' 'smp: 2 of 2 CPUs'
+boot big "$(machine 16G 8 4) -cpu max" "$exit_port octavo.test=pc." 33 "$tests_pass" '!FAIL' 'smp: 8 of 8 CPUs' \
+	'Fallback order for Node 3: 3 2 1 0' 'Built 4 zonelists' 'direct map in 1 GiB pages'
+boot big-without-1g-pages "$(machine 16G 2) -cpu max,pdpe1gb=off" "$exit_port octavo.test=pc." 33 "$tests_pass" '!FAIL' \
+	'direct map in 2 MiB pages'
+boot without-nx "$(machine 256M 2) -cpu max,nx=off" "$exit_port octavo.test=pc." 33 "$tests_pass" '!FAIL' 'NX missing'
+boot q35 "$(machine 512M 2) -machine q35" "$exit_port octavo.test=pc." 33 "$tests_pass" '!FAIL' 'smp: 2 of 2 CPUs'
+
+# Firmware tables absent and torn.
+boot no-acpi "$(machine 512M 2) -machine acpi=off" "$exit_port octavo.test=pc." 33 "$tests_pass" '!FAIL' \
+	'ACPI: no root pointer' 'smp: 1 of 1 CPUs'
+printf '\001\000\000\000\000\000\000\000\000\000\000\000\001\050\000\000\000' >"$out/torn.srat"
+printf '\002\000\000\000\000\000\000\000\012\001\001\012' >"$out/torn.slit"
+boot torn-acpi "$(machine 512M 2) -acpitable sig=SRAT,data=$out/torn.srat -acpitable sig=SLIT,data=$out/torn.slit" \
+	"$exit_port octavo.test=pc." 33 "$tests_pass" '!FAIL' 'ACPI: SRAT .* is torn; the rest is ignored' \
+	'ACPI: SLIT: distance from 0 to 1 is 1; the table is ignored' 'smp: 2 of 2 CPUs'
+
+# Reports.
+boot page-fault "$(machine 64M 2)" "$exit_port octavo.crash=page-fault" 37 \
+	'Exception 14 \(page fault\) on CPU 0 at address 000000000dead000' 'RIP: 0008:ffffffff8.* crash\+' \
+	'kernel write at an unmapped page' 'CR2: 000000000dead000' ' pc_start\+' '!Panic inside'
+boot stack-overflow "$(machine 64M 1)" "$exit_port octavo.crash=stack" 37 'Exception 8 \(double fault\)' \
+	'guard page below a stack of the boot CPU' ' pc_start\+'
+boot write-to-text "$(machine 64M 1)" "$exit_port octavo.crash=text" 37 'kernel write at a protected page'
+boot divide "$(machine 64M 1)" "$exit_port octavo.crash=divide" 37 'Exception 0 \(divide error\)'
+boot opcode "$(machine 64M 1)" "$exit_port octavo.crash=opcode" 37 'Exception 6 \(invalid opcode\)'
+boot protection "$(machine 64M 1)" "$exit_port octavo.crash=protection" 37 'Exception 13 \(general protection fault\)'
+boot panic-resets "$(machine 64M 1)" "panic=-1 octavo.crash=panic" 0 'Kernel panic on CPU 0: octavo.crash'
+
+# Powering off by ACPI: no exit device on the command line.
+boot power-off "$(machine 64M 1)" 'octavo.test=format.' 0 "$tests_pass" '!does not power off'
+boot power-off-q35 "$(machine 64M 1) -machine q35" 'octavo.test=format.' 0 "$tests_pass" '!does not power off'
+
+# Instructions are counted exactly: two runs agree to the last digit.
+icount='-accel tcg,thread=single -cpu max,-erms,-fsrm,la57=off -m 1536 -smp 1 -seed 42
+	-rtc base=2024-01-01,clock=vm -icount shift=0,align=off,sleep=off'
+boot bench-1 "$icount" "$exit_port bench.clock=tsc octavo.bench=alloc_pages.KERNEL.o0" 33 \
+	'^R K:alloc_pages\.KERNEL\.o0\.pair +[0-9.]+ +[0-9.]+ insn/pair$' '^R K:.*bulk_alloc\(16384\)' '!o3'
+boot bench-2 "$icount" "$exit_port bench.clock=tsc octavo.bench=alloc_pages.KERNEL.o0" 33 '^R K:.*random_free'
+if wanted bench-repeats; then
+	grep '^R ' "$out/bench-1.log" >"$out/bench-repeats.log"
+	grep '^R ' "$out/bench-2.log" | cmp -s - "$out/bench-repeats.log"
+	judge bench-repeats $? 0 '^R '
+fi
+boot bench-unknown "$(machine 256M 1)" "$exit_port octavo.bench=nosuch" 35 'octavo.bench=nosuch: no such bench'
+
+# The monitor, typed at once it asks: a line with a typing error put right, one dropped, commands, the end.
+if wanted monitor; then
+	: >"$out/monitor.log.raw"
+	{
+		for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+			grep -q 'octavo> ' "$out/monitor.log.raw" && break
+			sleep 0.5
+		done
+		printf 'nonsense\003cat /proc/buddinfo\b\b\b\byinfo\n'
+		printf 'cat /proc/meminfo\nstress 2000\nverify\nquit\n'
+		sleep 5
+	} | { # shellcheck disable=SC2046
+		qemu monitor $(machine 512M 4 2) -kernel "$elf" -append "$exit_port"
+		echo "$status" >"$out/monitor.status"
+	}
+	judge monitor "$(cat "$out/monitor.status")" 33 'octavo> nonsense\^C' '^Node 0, zone +DMA32 ' \
+		'^MemTotal: +[0-9]+ kB$' '!unknown command'
+fi
+
+# GRUB, multiboot2.
+if ! command -v grub-mkrescue >/dev/null || ! command -v xorriso >/dev/null; then
+	skip grub 'grub-mkrescue or xorriso is not installed'
+elif wanted grub; then
+	if tests/qemu/iso.sh "$elf" "$out/octavo.iso" "$exit_port octavo.test=pc." >"$out/grub.log" 2>&1; then
+		# shellcheck disable=SC2046
+		qemu grub $(machine 512M 2) -cdrom "$out/octavo.iso" </dev/null
+	else
+		status=iso
+	fi
+	judge grub "$status" 33 'loaded by GRUB' "$tests_pass" '!FAIL' 'smp: 2 of 2 CPUs'
+fi
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]

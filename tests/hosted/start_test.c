@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: MIT
+/* Whole boots of machines made for the purpose, and what they print. */
+#include <octavo/memblock.h>
+#include <octavo/port.h>
+
+#include "harness.h"
+#include "hosted.h"
+#include "mm/boot/params.h"
+#include "mm/phys/zone_init.h"
+
+#define MIB ((u64)1 << 20)
+#define GIB ((u64)1 << 30)
+
+static struct bootinfo_range map[8];
+static struct bootinfo_mem_affinity affinity[8];
+static const struct bootinfo_cpu cpus[] = { { 0, 0 }, { 1, 1 } };
+
+/* A PC of @gib GiB with the usual hole between 3 and 4 GiB. */
+static struct bootinfo pc(u64 gib, const char *cmdline)
+{
+	map[0] = (struct bootinfo_range){ 0, 0x9fc00, E820_TYPE_RAM };
+	map[1] = (struct bootinfo_range){ 0x100000, 3 * GIB - 0x100000, E820_TYPE_RAM };
+	map[2] = (struct bootinfo_range){ 4 * GIB, (gib - 3) * GIB, E820_TYPE_RAM };
+	return (struct bootinfo){ .arch = BOOT_ARCH_X86_64, .cmdline = cmdline, .map = map, .map_nr = gib > 3 ? 3 : 2 };
+}
+
+static const char *boot(const struct bootinfo *info, int want)
+{
+	int err;
+
+	test_capture_begin();
+	err = hosted_boot(info, NULL);
+	if (err != want)
+		test_fail(__FILE__, __LINE__, "boot: %d, not %d", err, want);
+	return test_capture_end();
+}
+
+static void expect_line(const char *log, const char *line)
+{
+	if (!strstr(log, line))
+		test_fail(__FILE__, __LINE__, "no line '%s' in\n%s", line, log);
+}
+
+static void expect_no_line(const char *log, const char *line)
+{
+	if (strstr(log, line))
+		test_fail(__FILE__, __LINE__, "'%s' in\n%s", line, log);
+}
+
+#define NEEDS_64BIT()                                      \
+	do {                                               \
+		if (sizeof(long) < 8)                      \
+			SKIP("the machine is too large"); \
+	} while (0)
+
+/* Each whole page of memory is free in its zone or reserved, never both: ST-I1. */
+TEST(start, every_page_has_one_owner)
+{
+	unsigned long start, end, pfn, pages = 0, managed = 0;
+	int nid;
+	u64 i;
+
+	for_each_mem_pfn_range(i, NUMA_NO_NODE, &start, &end, &nid) {
+		for (pfn = start; pfn < end; pfn++) {
+			struct zone *zone = zone_of(nid, zone_type_of_pfn(nid, pfn));
+			bool reserved = memblock_is_region_reserved(PFN_PHYS(pfn), PAGE_SIZE);
+
+			pages += !reserved;
+			if (frame_state(zone, pfn) != !reserved) {
+				test_fail(__FILE__, __LINE__, "frame %#lx: state %d, reserved %d", pfn,
+					  frame_state(zone, pfn), reserved);
+				return;
+			}
+		}
+	}
+	for_each_populated_zone(zone)
+		managed += zone->managed_pages;
+	EXPECT_EQ(managed, pages);
+	EXPECT_EQ(global_zone_page_state(NR_FREE_PAGES), pages);
+}
+
+/* linux-mm, 11 Jul 2018: kernelcore=50% */
+TEST(start, kernelcore_percent)
+{
+	struct bootinfo info = pc(4, "kernelcore=50%");
+
+	NEEDS_64BIT();
+	map[1].size = 0xbffd7000 - 0x100000;
+	map[2] = (struct bootinfo_range){ 4 * GIB, 0xf5800000, E820_TYPE_RAM };
+	info.map_nr = 3;
+	expect_line(boot(&info, 0), "  Node 0: 0x000000011b000000\n");
+	EXPECT_EQ(zone_of(0, ZONE_MOVABLE)->zone_start_pfn, 0x11b000);
+	EXPECT_EQ(zone_end_pfn(zone_of(0, ZONE_NORMAL)), 0x11b000);
+}
+
+static struct bootinfo two_nodes(const char *cmdline)
+{
+	struct bootinfo info = pc(8, cmdline);
+
+	map[2].size = 5 * GIB;
+	affinity[0] = (struct bootinfo_mem_affinity){ 0, 3 * GIB, 0, BOOT_MEM_ENABLED };
+	affinity[1] = (struct bootinfo_mem_affinity){ 4 * GIB, 1 * GIB, 0, BOOT_MEM_ENABLED };
+	affinity[2] = (struct bootinfo_mem_affinity){ 5 * GIB, 4 * GIB, 1, BOOT_MEM_ENABLED };
+	info.mem_affinity = affinity;
+	info.mem_affinity_nr = 3;
+	info.cpus = cpus;
+	info.cpus_nr = 2;
+	return info;
+}
+
+/* linux-mm, June 2017: 8 GiB on two nodes, kernelcore=1G; and movablecore= as its complement */
+TEST(start, kernelcore_size_on_two_nodes)
+{
+	struct bootinfo info = two_nodes("kernelcore=1G");
+	const char *log;
+
+	NEEDS_64BIT();
+	log = boot(&info, 0);
+	expect_line(log, "  Node 0: 0x0000000100000000\n");
+	expect_line(log, "  Node 1: 0x0000000140000000\n");
+	EXPECT_EQ(zone_of(0, ZONE_NORMAL)->present_pages, 0);
+	EXPECT_EQ(zone_of(1, ZONE_MOVABLE)->present_pages, 1ul << 20);
+	/* all but 2 GiB is for the kernel: 3 GiB below 4 GiB, and 1.5 GiB of each node, less what is low already */
+	info.cmdline = "movablecore=2G";
+	log = boot(&info, 0);
+	expect_line(log, "Movable zone start for each node\n");
+	EXPECT(zone_of(0, ZONE_MOVABLE)->present_pages + zone_of(1, ZONE_MOVABLE)->present_pages <= 1ul << 19);
+	EXPECT(zone_of(1, ZONE_MOVABLE)->present_pages > 0);
+	info.cmdline = "kernelcore=8G";
+	expect_no_line(boot(&info, 0), "  Node 0:");
+}
+
+TEST(start, movable_node)
+{
+	struct bootinfo info = two_nodes("movable_node");
+
+	NEEDS_64BIT();
+	affinity[2].flags |= BOOT_MEM_HOTPLUG;
+	expect_line(boot(&info, 0), "  Node 1: 0x0000000140000000\n");
+	EXPECT_EQ(zone_of(1, ZONE_MOVABLE)->present_pages, 1ul << 20);
+	EXPECT_EQ(zone_of(1, ZONE_NORMAL)->present_pages, 0);
+	EXPECT_EQ(zone_of(0, ZONE_MOVABLE)->present_pages, 0);
+}
+
+TEST(start, kernelcore_mirror)
+{
+	static const struct bootinfo_span mirrored[] = { { 0, 3 * GIB }, { 4 * GIB, GIB / 2 }, { 5 * GIB, GIB } };
+	struct bootinfo info = two_nodes("kernelcore=mirror");
+	const char *log;
+
+	NEEDS_64BIT();
+	expect_line(boot(&info, 0), "The system has no mirror memory, ignore kernelcore=mirror.\n");
+	info.mirrored = mirrored;
+	info.mirrored_nr = 3;
+	log = boot(&info, 0);
+	expect_line(log, "  Node 0: 0x0000000120000000\n");
+	expect_line(log, "  Node 1: 0x0000000180000000\n");
+	expect_no_line(log, "unmirrored kernel memory");
+	EXPECT_EQ(zone_of(0, ZONE_NORMAL)->present_pages, 1ul << 17);
+	EXPECT_EQ(zone_of(1, ZONE_NORMAL)->present_pages, 1ul << 18);
+	EXPECT_EQ(zone_of(1, ZONE_MOVABLE)->present_pages, 3ul << 18);
+	EXPECT_EQ(page_zonenum(pfn_to_online_page(0x140000)), ZONE_NORMAL);
+	EXPECT_EQ(page_zonenum(pfn_to_online_page(0x1c0000)), ZONE_MOVABLE);
+	EXPECT_EQ(zone_of(1, ZONE_MOVABLE)->managed_pages, 3ul << 18);
+	info.mirrored = mirrored + 1;
+	info.mirrored_nr = 2;
+	expect_line(boot(&info, 0), "This configuration results in unmirrored kernel memory.\n");
+}
+
+TEST(start, holes_have_descriptors_to_the_section)
+{
+	struct bootinfo info = pc(3, "");
+	const char *log;
+
+	/* sections 0 and 1 hold memory; a hole over sections 1 (rest), 2 and 3 (start), and the rest of 3 */
+	map[1] = (struct bootinfo_range){ 0x100000, 200 * MIB - 0x100000, E820_TYPE_RAM };
+	map[2] = (struct bootinfo_range){ 400 * MIB, 8 * MIB, E820_TYPE_RAM };
+	info.map_nr = 3;
+	log = boot(&info, 0);
+	expect_line(log, "On node 0, zone DMA: 1 pages in unavailable ranges\n");
+	expect_line(log, "On node 0, zone DMA: 97 pages in unavailable ranges\n");
+	expect_line(log, "On node 0, zone DMA32: 18432 pages in unavailable ranges\n"); /* 56 + 16 MiB */
+	expect_line(log, "On node 0, zone DMA32: 26624 pages in unavailable ranges\n"); /* 104 MiB */
+	/* i386 without nodes: a flat map */
+	info.arch = BOOT_ARCH_I386;
+	info.no_numa = true;
+	log = boot(&info, 0);
+	expect_line(log, "On node 0, zone Normal: 51200 pages in unavailable ranges\n"); /* 200 MiB */
+	expect_no_line(log, "26624 pages");
+	expect_no_line(log, "Fallback order");
+	expect_no_line(log, "Policy zone");
+	expect_no_line(log, "Device");
+}
+
+TEST(start, refuses_machines_without_memory)
+{
+	struct bootinfo info = pc(3, "");
+
+	info.map_nr = 0;
+	EXPECT(boot(&info, -EINVAL)[0]);
+	info.map = map;
+	info.map_nr = 1;
+	map[0].type = E820_TYPE_RESERVED;
+	EXPECT(boot(&info, -EINVAL)[0]);
+	/* one page, and that taken */
+	map[0] = (struct bootinfo_range){ 0x1000, 0x1000, E820_TYPE_RAM };
+	info.reserved = &(struct bootinfo_span){ 0x1000, 0x1000 };
+	info.reserved_nr = 1;
+	expect_line(boot(&info, -EINVAL), "where the core can reach it\n");
+	/* 64 KiB are not enough for the tables */
+	map[0].size = 0x10000;
+	expect_line(boot(&info, -ENOMEM), "no memory for");
+}
+
+TEST(start, memory_line_counts_kib)
+{
+	struct bootinfo info = pc(3, "");
+	unsigned long free;
+	char line[160];
+	const char *log;
+
+	map[1].size = 255 * MIB;
+	info.kernel_text = (struct bootinfo_span){ 16 * MIB, 2 * MIB };
+	info.kernel_init = (struct bootinfo_span){ 18 * MIB, 123 * 1024 };
+	info.initrd = (struct bootinfo_span){ 32 * MIB + 100, 5 * MIB };
+	log = boot(&info, 0);
+	expect_line(log, "RAMDISK: [mem 0x02000064-0x02500063]\n");
+	free = global_zone_page_state(NR_FREE_PAGES);
+	octavo_snprintf(line, sizeof(line),
+			"Memory: %luK/%luK available (2048K kernel code, 0K rwdata, 0K rodata, 123K init, 0K bss, %luK reserved, ",
+			free * 4, 261752ul, 261752ul - free * 4);
+	expect_line(log, line);
+	test_capture_begin();
+	mm_free_initmem();
+	log = test_capture_end();
+	expect_line(log, "Freeing initrd memory: 5116K\n");
+	expect_line(log, "Freeing unused kernel image (initmem) memory: 120K\n");
+	EXPECT_EQ(global_zone_page_state(NR_FREE_PAGES), free + (5116 + 120) / 4);
+	EXPECT(!memblock_is_reserved(32 * MIB + PAGE_SIZE));
+	EXPECT(memblock_is_reserved(16 * MIB));
+}
+
+TEST(start, huge_machine_costs_little)
+{
+	struct bootinfo info = pc(1024, "");
+
+	NEEDS_64BIT();
+	boot(&info, 0);
+	EXPECT(hosted_resident_bytes() < 64 * MIB);
+	EXPECT(global_zone_page_state(NR_FREE_PAGES) > 266000000);
+}

@@ -32,12 +32,11 @@ static u64 lists_with_run(unsigned int order)
 	return groups * upper;
 }
 
-unsigned int pageblock_wanted_pos(const struct pageblock *b)
+/* Which list its counts put it in; not for one that is entirely free. */
+static unsigned int wanted_pos(const struct pageblock *b)
 {
 	if (!b->nr_free)
 		return POS_NONE;
-	if (b->nr_free == BLOCK_FRAMES)
-		return POS_WHOLE;
 	return POS_LIST_FIRST + fullness_of[b->nr_free / 32] * RUN_CLASSES + (unsigned int)pageblock_order_free(b);
 }
 
@@ -144,30 +143,30 @@ bool index_add_untouched(struct zone *zone, unsigned long first, unsigned long e
 	return true;
 }
 
-bool index_is_virgin(struct zone *zone, const struct pageblock *b)
+bool index_is_whole(struct zone *zone, const struct pageblock *b)
 {
-	return b->pos == POS_NONE && map_test(&zone->frames.index->whole[MIGRATE_MOVABLE], pageblock_index(zone, b));
+	return map_test(&zone->frames.index->whole[pageblock_type(b)], pageblock_index(zone, b));
 }
 
-static void mark_seen(struct zone *zone, const struct pageblock *b)
+static void mark_seen(struct zone *zone, unsigned long i)
 {
-	unsigned long i = pageblock_index(zone, b);
-
 	zone->frames.index->seen[i / 64] |= 1ull << (i % 64);
 }
 
-static void fill_bits(struct pageblock *b)
+static void fill_bits(struct pageblock *b, u64 bits)
 {
 	for (unsigned int i = 0; i < BLOCK_ROWS; i++)
-		b->bits[i] = ~0ull;
-	b->nr_free = BLOCK_FRAMES;
+		b->bits[i] = bits;
+	store_relaxed(&b->nr_free, (u16)(bits ? BLOCK_FRAMES : 0));
 }
 
-void index_materialise(struct zone *zone, struct pageblock *b)
+void index_open_whole(struct zone *zone, struct pageblock *b)
 {
-	fill_bits(b);
-	store_relaxed(&b->pos, POS_WHOLE);
-	mark_seen(zone, b);
+	unsigned long i = pageblock_index(zone, b);
+
+	map_clear(&zone->frames.index->whole[pageblock_type(b)], i);
+	mark_seen(zone, i);
+	fill_bits(b, ~0ull);
 }
 
 /* ---- Lists ---- */
@@ -203,32 +202,31 @@ static void list_link(struct zone *zone, struct pageblock *b, unsigned int type)
 
 static void index_remove(struct zone *zone, struct pageblock *b)
 {
-	unsigned int type = pageblock_type(b);
-
-	if (b->pos == POS_WHOLE)
-		map_clear(&zone->frames.index->whole[type], pageblock_index(zone, b));
-	else if (b->pos != POS_NONE)
-		list_unlink(zone, b, type);
+	if (b->pos != POS_NONE)
+		list_unlink(zone, b, pageblock_type(b));
 	store_relaxed(&b->pos, POS_NONE);
 	b->owner = 0;
 }
 
 static void index_insert(struct zone *zone, struct pageblock *b, unsigned int pos)
 {
-	unsigned int type = pageblock_type(b);
-
 	store_relaxed(&b->pos, (u8)pos);
-	if (pos == POS_WHOLE)
-		map_set(&zone->frames.index->whole[type], pageblock_index(zone, b));
-	else if (pos != POS_NONE)
-		list_link(zone, b, type);
-	mark_seen(zone, b);
+	if (pos != POS_NONE)
+		list_link(zone, b, pageblock_type(b));
+	mark_seen(zone, pageblock_index(zone, b));
 }
 
 void index_update(struct zone *zone, struct pageblock *b)
 {
-	unsigned int pos = pageblock_wanted_pos(b);
+	unsigned int pos;
 
+	if (b->nr_free == BLOCK_FRAMES) {
+		index_remove(zone, b);
+		fill_bits(b, 0);
+		map_set(&zone->frames.index->whole[pageblock_type(b)], pageblock_index(zone, b));
+		return;
+	}
+	pos = wanted_pos(b);
 	if (pos == b->pos)
 		return;
 	index_remove(zone, b);
@@ -254,13 +252,14 @@ void index_set_type(struct zone *zone, struct pageblock *b, unsigned int type)
 
 	if (type == was)
 		return;
-	if (index_is_virgin(zone, b))
-		index_materialise(zone, b);
+	if (index_is_whole(zone, b))
+		index_open_whole(zone, b);
 	frames_account(zone, was, -(long)b->nr_free);
+	frames_account(zone, type, b->nr_free);
 	index_remove(zone, b);
 	store_relaxed(&b->type_code, (u8)(type ^ MIGRATE_MOVABLE));
-	index_insert(zone, b, pageblock_wanted_pos(b));
-	frames_account(zone, type, b->nr_free);
+	mark_seen(zone, pageblock_index(zone, b));
+	index_update(zone, b);
 }
 
 /* ---- Finding ---- */
@@ -299,21 +298,49 @@ struct pageblock *index_find_owned(struct zone *zone, unsigned int type, unsigne
 	return NULL;
 }
 
-struct pageblock *index_take_whole(struct zone *zone, unsigned int type)
+unsigned long index_take_whole(struct zone *zone, unsigned int type)
 {
 	struct block_map *map = &zone->frames.index->whole[type];
-	struct pageblock *b;
 	unsigned long i;
 
 	if (!map->count)
-		return NULL;
+		return PFN_NONE;
 	i = map_lowest(map);
-	b = &zone->frames.blocks[i];
+	map_clear(map, i);
+	mark_seen(zone, i);
+	return zone->frames.base_pfn + (i << PAGEBLOCK_ORDER);
+}
+
+struct pageblock *index_open_lowest(struct zone *zone, unsigned int type, unsigned int as)
+{
+	unsigned long pfn = index_take_whole(zone, type);
+	struct pageblock *b;
+
+	if (pfn == PFN_NONE)
+		return NULL;
+	b = pageblock_of(zone, pfn);
 	pageblock_lock(b);
-	if (b->pos == POS_NONE)
-		index_materialise(zone, b);
-	index_remove(zone, b);
+	fill_bits(b, ~0ull);
+	if (as != type) {
+		frames_account(zone, type, -(long)BLOCK_FRAMES);
+		frames_account(zone, as, BLOCK_FRAMES);
+		store_relaxed(&b->type_code, (u8)(as ^ MIGRATE_MOVABLE));
+	}
 	return b;
+}
+
+bool index_give_whole(struct zone *zone, struct pageblock *b)
+{
+	bool used;
+
+	pageblock_lock(b);
+	used = !b->nr_free && !index_is_whole(zone, b);
+	if (used) {
+		index_remove(zone, b);
+		map_set(&zone->frames.index->whole[pageblock_type(b)], pageblock_index(zone, b));
+	}
+	pageblock_unlock(b);
+	return used;
 }
 
 unsigned long index_find_pair(struct zone *zone, unsigned int types)

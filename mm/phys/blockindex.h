@@ -37,11 +37,11 @@ void block_index_init(struct block_index *index, unsigned long nr_blocks);
 /* Has every block of [first, end) never been touched? If so they become whole blocks of movable type. */
 bool index_add_untouched(struct zone *zone, unsigned long first, unsigned long end);
 
-/* Entirely free, and its bits not yet written. */
-bool index_is_virgin(struct zone *zone, const struct pageblock *b);
+/* Entirely free, for which its bits are clear. */
+bool index_is_whole(struct zone *zone, const struct pageblock *b);
 
-/* Write the bits of a virgin block and leave it whole. Its lock is held. */
-void index_materialise(struct zone *zone, struct pageblock *b);
+/* From whole to bits, all set; in no list until index_update(). Its lock is held. */
+void index_open_whole(struct zone *zone, struct pageblock *b);
 
 /* Put the block where its bits say, whoever owned it. Its lock is held. */
 void index_update(struct zone *zone, struct pageblock *b);
@@ -55,8 +55,12 @@ void index_set_type(struct zone *zone, struct pageblock *b, unsigned int type);
 struct pageblock *index_find(struct zone *zone, unsigned int type, unsigned int order, bool emptiest);
 /* The same among the blocks that CPUs own. */
 struct pageblock *index_find_owned(struct zone *zone, unsigned int type, unsigned int order);
-/* The lowest whole block, taken out of the map. Return: locked, its bits all set, or NULL. */
-struct pageblock *index_take_whole(struct zone *zone, unsigned int type);
+/* The lowest whole block, in use from now on as one; PFN_NONE: none. */
+unsigned long index_take_whole(struct zone *zone, unsigned int type);
+/* The same, to take parts from: of type @as from now on. Return: locked, its bits all set, or NULL. */
+struct pageblock *index_open_lowest(struct zone *zone, unsigned int type, unsigned int as);
+/* All 512 frames become free. Return: false, and nothing changed, if some were. */
+bool index_give_whole(struct zone *zone, struct pageblock *b);
 /* The first of two adjacent whole blocks whose types are in @types, for order 10; PFN_NONE: none. */
 unsigned long index_find_pair(struct zone *zone, unsigned int types);
 
@@ -77,8 +81,5 @@ static inline bool index_seen(const struct zone *zone, const struct pageblock *b
 
 	return zone->frames.index->seen[i / 64] >> (i % 64) & 1;
 }
-
-/* Where the block's counts would put it. Its lock is held. */
-unsigned int pageblock_wanted_pos(const struct pageblock *b);
 
 #endif

@@ -48,13 +48,15 @@ static void flush_row(struct zone *zone, struct frame_row *row, unsigned int ord
 		frames_bad_free(zone, base, bad);
 }
 
-static void give_whole(struct zone *zone, struct cpu_pages *cp)
+/* Down to @keep, the oldest first: the latest freed are the warmest. */
+static void give_whole(struct zone *zone, struct cpu_pages *cp, unsigned int keep)
 {
-	unsigned long pfn = cp->whole[cp->nr_whole - 1];
+	unsigned int n = cp->nr_whole - keep;
 
-	store_relaxed(&cp->nr_whole, cp->nr_whole - 1);
-	if (unlikely(!blocks_give_run(zone, pfn, PAGEBLOCK_ORDER)))
-		frames_bad_free(zone, pfn, ~0ull);
+	blocks_give_whole(zone, n, cp->whole);
+	for (unsigned int i = 0; i < keep; i++)
+		cp->whole[i] = cp->whole[i + n];
+	store_relaxed(&cp->nr_whole, keep);
 }
 
 /* All of it. By the owner inside a section, or by who keeps the owner out. */
@@ -67,8 +69,8 @@ static void drain(struct zone *zone, unsigned int cpu, struct cpu_pages *cp)
 		rmqueue_disown(zone, cpu, &cp->current[t][0]);
 		rmqueue_disown(zone, cpu, &cp->current[t][1]);
 	}
-	while (cp->nr_whole)
-		give_whole(zone, cp);
+	if (cp->nr_whole)
+		give_whole(zone, cp, 0);
 }
 
 /* May this section use the caches? Does the draining that others asked for. */
@@ -150,17 +152,11 @@ static unsigned long alloc_row(struct zone *zone, struct cpu_local *cpu, struct 
 
 static unsigned long alloc_whole(struct zone *zone, struct cpu_pages *cp)
 {
-	unsigned long pfn;
-
-	if (!cp->nr_whole) {
-		unsigned int n = 0, want = zone->frames.whole_max / 2 + 1;
-
-		while (n < want && (pfn = rmqueue(zone, PAGEBLOCK_ORDER, MIGRATE_MOVABLE, 0, FIND_OWN)) != PFN_NONE)
-			cp->whole[n++] = pfn;
-		store_relaxed(&cp->nr_whole, n);
-		if (!n)
-			return PFN_NONE;
-	}
+	if (!cp->nr_whole)
+		store_relaxed(&cp->nr_whole, blocks_take_whole(zone, MIGRATE_MOVABLE,
+							       zone->frames.whole_max / 2 + 1, cp->whole));
+	if (!cp->nr_whole)
+		return PFN_NONE;
 	store_relaxed(&cp->nr_whole, cp->nr_whole - 1);
 	return cp->whole[cp->nr_whole];
 }
@@ -282,11 +278,35 @@ static bool free_whole(struct zone *zone, struct cpu_pages *cp, unsigned long pf
 		if (cp->whole[i] == pfn)
 			return false;
 	if (cp->nr_whole >= zone->frames.whole_max)
-		while (cp->nr_whole > zone->frames.whole_max / 2)
-			give_whole(zone, cp);
+		give_whole(zone, cp, zone->frames.whole_max / 2);
 	cp->whole[cp->nr_whole] = pfn;
 	store_relaxed(&cp->nr_whole, cp->nr_whole + 1);
 	return true;
+}
+
+/*
+ * Frames of a nearly used up block may be allocated again at once, without a visit to the block: it is in the
+ * class that the index would choose first anyway, so contiguity loses nothing. The block is only looked at, not
+ * locked: what it says decides about speed alone.
+ */
+static void slot_to_row(struct zone *zone, struct cpu_pages *cp, struct free_slot *slot, unsigned int order)
+{
+	unsigned long base = slot->row << ROW_ORDER;
+	const struct pageblock *b = pageblock_of(zone, base);
+	struct frame_row *row;
+	unsigned int type;
+	u64 heads;
+
+	if (!slot->mask || load_relaxed(&b->nr_free) >= BLOCK_FRAMES / 16)
+		return;
+	type = pageblock_type(b);
+	if (type >= MIGRATE_PCPTYPES || cp->rows[type][order].heads)
+		return;
+	row = &cp->rows[type][order];
+	heads = row_heads(slot->mask, order);
+	store_relaxed_u64(&slot->mask, slot->mask & ~heads_frames(heads, order));
+	row->base = base;
+	store_relaxed_u64(&row->heads, heads);
 }
 
 /* Into the slot of its row, whose former row goes back to its block. */
@@ -296,6 +316,7 @@ static bool free_to_slot(struct zone *zone, struct cpu_pages *cp, unsigned long 
 	u64 mask = run_mask(pfn, order);
 
 	if (slot->row != pfn >> ROW_ORDER) {
+		slot_to_row(zone, cp, slot, order);
 		flush_slot(zone, slot);
 		slot->row = pfn >> ROW_ORDER;
 	}

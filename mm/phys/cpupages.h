@@ -10,7 +10,7 @@
 enum { ROWS_CMA = MIGRATE_PCPTYPES, ROW_TYPES };
 
 #define FREE_SLOTS_MAX 64u
-#define WHOLE_BLOCKS_MAX 8u
+#define WHOLE_BLOCKS_MAX 16u
 
 octavo_static_assert(ROW_ORDERS == PAGE_ALLOC_COSTLY_ORDER + 1, "what Linux caches per CPU");
 

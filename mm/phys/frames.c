@@ -53,15 +53,14 @@ static void add_in_block(struct zone *zone, unsigned long start, unsigned long e
 	bool added;
 
 	pageblock_lock(b);
-	if (index_is_virgin(zone, b))
-		index_materialise(zone, b);
+	if (index_is_whole(zone, b))
+		index_open_whole(zone, b);
 	if (b->pos == POS_NONE && !b->nr_free && !index_seen(zone, b))
 		store_relaxed(&b->type_code, (u8)(migratetype ^ MIGRATE_MOVABLE));
 	added = pageblock_give_range(b, offset, (unsigned int)(end - start));
-	if (added) {
+	if (added)
 		frames_account(zone, pageblock_type(b), (long)(end - start));
-		index_update_unowned(zone, b);
-	}
+	index_update_unowned(zone, b);
 	pageblock_unlock(b);
 	if (!added)
 		frames_bad_free(zone, start, ~0ull);
@@ -98,13 +97,12 @@ static bool claim_in_block(struct zone *zone, unsigned long start, unsigned long
 	if (!b)
 		return false;
 	pageblock_lock(b);
-	if (index_is_virgin(zone, b))
-		index_materialise(zone, b);
+	if (index_is_whole(zone, b))
+		index_open_whole(zone, b);
 	taken = pageblock_take_at(b, offset, (unsigned int)(end - start));
-	if (taken) {
+	if (taken)
 		frames_account(zone, pageblock_type(b), -(long)(end - start));
-		index_update_unowned(zone, b);
-	}
+	index_update_unowned(zone, b);
 	pageblock_unlock(b);
 	return taken;
 }
@@ -299,7 +297,7 @@ int frame_state(struct zone *zone, unsigned long pfn)
 		return 0;
 	spin_lock_irqsave(&zone->lock, flags);
 	pageblock_lock(b);
-	is_free = index_is_virgin(zone, b) || b->bits[pfn_row(pfn)] >> (pfn % ROW_FRAMES) & 1;
+	is_free = index_is_whole(zone, b) || b->bits[pfn_row(pfn)] >> (pfn % ROW_FRAMES) & 1;
 	pageblock_unlock(b);
 	spin_unlock_irqrestore(&zone->lock, flags);
 	if (is_free)

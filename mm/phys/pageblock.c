@@ -66,7 +66,7 @@ u64 pageblock_take_row(struct pageblock *b, unsigned int order, unsigned int *ro
 
 		if (heads) {
 			b->bits[i] &= ~frames;
-			b->nr_free -= (u16)count_bits(frames);
+			pageblock_add_free(b, -(int)count_bits(frames));
 			*row = i;
 			return heads;
 		}
@@ -90,7 +90,7 @@ bool pageblock_take_at(struct pageblock *b, unsigned int offset, unsigned int co
 				return false;
 		}
 	}
-	b->nr_free -= (u16)count;
+	pageblock_add_free(b, -(int)count);
 	return true;
 }
 
@@ -144,7 +144,7 @@ u64 pageblock_give(struct pageblock *b, unsigned int row, u64 mask)
 	if (unlikely(old & mask))
 		return old & mask;
 	b->bits[row] = old | mask;
-	b->nr_free += (u16)(mask & (mask - 1) ? count_bits(mask) : 1);
+	pageblock_add_free(b, mask & (mask - 1) ? (int)count_bits(mask) : 1);
 	return 0;
 }
 
@@ -164,6 +164,6 @@ bool pageblock_give_range(struct pageblock *b, unsigned int offset, unsigned int
 				return false;
 		}
 	}
-	b->nr_free += (u16)count;
+	pageblock_add_free(b, (int)count);
 	return true;
 }

@@ -17,9 +17,13 @@
 #define BLOCK_FRAMES 512u
 
 /* Where a block stands in the index: pageblock.pos. 1 to 63 are lists by fullness and order. */
-enum { POS_NONE, POS_LIST_FIRST = 1, POS_LIST_LAST = 63, POS_OWNED = 64, POS_WHOLE = 65 };
+enum { POS_NONE, POS_LIST_FIRST = 1, POS_LIST_LAST = 63, POS_OWNED = 64 };
 
-/* All zero is a valid state: no frame of it free, in no list, of type movable. */
+/*
+ * All zero is a valid state: no frame free by its bits, in no list, of type movable. A whole block (entirely
+ * free) is in that state too but for its type: one bit of the index stands for its 512, so that a block nobody
+ * has used yet needs no header written.
+ */
 struct pageblock {
 	u64 bits[BLOCK_ROWS]; /* (b) 1: free */
 	spinlock_t lock;
@@ -72,6 +76,12 @@ static inline struct pageblock *pageblock_of(const struct zone *zone, unsigned l
 static inline unsigned int pfn_row(unsigned long pfn)
 {
 	return (pfn >> ROW_ORDER) % BLOCK_ROWS;
+}
+
+/* nr_free is looked at without the lock to judge how full the block is, hence no plain stores. */
+static inline void pageblock_add_free(struct pageblock *b, int delta)
+{
+	store_relaxed(&b->nr_free, (u16)(b->nr_free + delta));
 }
 
 /* Set bits of a word. The core has no popcount instruction to count on, nor a library for it. */

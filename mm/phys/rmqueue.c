@@ -74,61 +74,76 @@ static struct pageblock *find_fallback(struct zone *zone, unsigned int order, un
 	if (type >= MIGRATE_PCPTYPES)
 		return NULL;
 	for (unsigned int i = 0; i < NR_FALLBACKS; i++) {
-		struct pageblock *b = index_take_whole(zone, fallbacks[type][i]);
+		struct pageblock *b = index_open_lowest(zone, fallbacks[type][i], type);
 
-		if (b) {
-			index_set_type(zone, b, type);
+		if (b)
 			return b;
-		}
 	}
-	if (order >= PAGEBLOCK_ORDER || alloc_flags & ALLOC_NOFRAGMENT)
-		return NULL;
-	return steal_block(zone, order, type);
+	return alloc_flags & ALLOC_NOFRAGMENT ? NULL : steal_block(zone, order, type);
 }
 
-/* A block with a run of @order, at most 9. Under zone->lock; returned locked, in or out of the index. */
+/* A block with a run of @order, at most 8. Under zone->lock; returned locked, in or out of the index. */
 static struct pageblock *find_block(struct zone *zone, unsigned int order, unsigned int type,
 				    unsigned int alloc_flags, unsigned int find)
 {
 	struct pageblock *b = NULL;
 
-	if (find & FIND_OWN && order < PAGEBLOCK_ORDER)
+	if (find & FIND_OWN)
 		b = index_find(zone, type, order, false);
 	if (!b && find & FIND_OWN)
-		b = index_take_whole(zone, type);
-	if (!b && find & FIND_OWNED && order < PAGEBLOCK_ORDER)
+		b = index_open_lowest(zone, type, type);
+	if (!b && find & FIND_OWNED)
 		b = index_find_owned(zone, type, order);
 	if (!b && find & FIND_FALLBACK)
 		b = find_fallback(zone, order, type, alloc_flags);
 	return b;
 }
 
-/* Take a whole block that is known to be one. */
+/* The whole block that begins at @pfn is in use from now on, and of @type. */
+static void set_used_type(struct zone *zone, unsigned long pfn, unsigned int type)
+{
+	struct pageblock *b = pageblock_of(zone, pfn);
+
+	pageblock_lock(b);
+	index_set_type(zone, b, type);
+	pageblock_unlock(b);
+}
+
 static void take_whole_at(struct zone *zone, unsigned long pfn, unsigned int type)
 {
 	struct pageblock *b = pageblock_of(zone, pfn);
 
 	pageblock_lock(b);
 	index_set_type(zone, b, type);
-	if (index_is_virgin(zone, b))
-		index_materialise(zone, b);
+	index_open_whole(zone, b);
 	(void)pageblock_take_at(b, 0, BLOCK_FRAMES);
 	index_update(zone, b);
 	pageblock_unlock(b);
 }
 
-static unsigned long rmqueue_pair(struct zone *zone, unsigned int type, unsigned int find)
+static unsigned long rmqueue_wide(struct zone *zone, unsigned int order, unsigned int type, unsigned int find)
 {
+	bool fallback = find & FIND_FALLBACK && type < MIGRATE_PCPTYPES;
 	unsigned long pfn = PFN_NONE;
 
+	if (order == PAGEBLOCK_ORDER) {
+		if (find & FIND_OWN)
+			return index_take_whole(zone, type);
+		for (unsigned int i = 0; fallback && pfn == PFN_NONE && i < NR_FALLBACKS; i++) {
+			pfn = index_take_whole(zone, fallbacks[type][i]);
+			if (pfn != PFN_NONE)
+				set_used_type(zone, pfn, type);
+		}
+		return pfn;
+	}
 	if (find & FIND_OWN)
 		pfn = index_find_pair(zone, 1u << type);
-	if (pfn == PFN_NONE && find & FIND_FALLBACK && type < MIGRATE_PCPTYPES)
+	if (pfn == PFN_NONE && fallback)
 		pfn = index_find_pair(zone, FALLBACK_TYPES);
-	if (pfn == PFN_NONE)
-		return PFN_NONE;
-	take_whole_at(zone, pfn, type);
-	take_whole_at(zone, pfn + BLOCK_FRAMES, type);
+	if (pfn != PFN_NONE) {
+		take_whole_at(zone, pfn, type);
+		take_whole_at(zone, pfn + BLOCK_FRAMES, type);
+	}
 	return pfn;
 }
 
@@ -140,8 +155,8 @@ unsigned long rmqueue(struct zone *zone, unsigned int order, unsigned int type, 
 	struct pageblock *b;
 
 	spin_lock_irqsave(&zone->lock, flags);
-	if (order > PAGEBLOCK_ORDER) {
-		pfn = rmqueue_pair(zone, type, find);
+	if (order >= PAGEBLOCK_ORDER) {
+		pfn = rmqueue_wide(zone, order, type, find);
 	} else if ((b = find_block(zone, order, type, alloc_flags, find))) {
 		from = pageblock_type(b);
 		pfn = pageblock_pfn(zone, b) + (unsigned long)pageblock_take_run(b, order);
@@ -240,7 +255,7 @@ bool rmqueue_row(struct zone *zone, unsigned int cpu, unsigned int order, unsign
 /* ---- Giving back ---- */
 
 /*
- * The block has outgrown its place. A block that was virgin cannot have had used frames: what was freed there
+ * The block has outgrown its place. A whole block has no used frames: what was freed there
  * is undone. Return: those frames of @row.
  */
 static u64 raise_block(struct zone *zone, struct pageblock *b, unsigned int row)
@@ -249,12 +264,12 @@ static u64 raise_block(struct zone *zone, struct pageblock *b, unsigned int row)
 
 	spin_lock(&zone->lock);
 	pageblock_lock(b);
-	if (unlikely(index_is_virgin(zone, b))) {
+	if (unlikely(index_is_whole(zone, b))) {
 		bad = b->bits[row];
-		frames_account(zone, MIGRATE_MOVABLE, -(long)b->nr_free);
+		frames_account(zone, pageblock_type(b), -(long)b->nr_free);
 		for (unsigned int i = 0; i < BLOCK_ROWS; i++)
 			b->bits[i] = 0;
-		b->nr_free = 0;
+		store_relaxed(&b->nr_free, 0);
 	} else {
 		index_update_unowned(zone, b);
 	}
@@ -308,20 +323,57 @@ static bool give_in_block(struct zone *zone, struct pageblock *b, unsigned int o
 	return given;
 }
 
+unsigned int blocks_take_whole(struct zone *zone, unsigned int type, unsigned int nr, unsigned long *pfns)
+{
+	unsigned int n = 0;
+	unsigned long flags;
+
+	spin_lock_irqsave(&zone->lock, flags);
+	while (n < nr && (pfns[n] = index_take_whole(zone, type)) != PFN_NONE)
+		n++;
+	spin_unlock_irqrestore(&zone->lock, flags);
+	frames_account(zone, type, -(long)n * (long)BLOCK_FRAMES);
+	return n;
+}
+
+void blocks_give_whole(struct zone *zone, unsigned int nr, const unsigned long *pfns)
+{
+	u32 bad = 0;
+	unsigned long flags;
+
+	spin_lock_irqsave(&zone->lock, flags);
+	for (unsigned int i = 0; i < nr; i++) {
+		struct pageblock *b = pageblock_of(zone, pfns[i]);
+
+		if (likely(index_give_whole(zone, b)))
+			frames_account(zone, pageblock_type(b), BLOCK_FRAMES);
+		else
+			bad |= 1u << i;
+	}
+	spin_unlock_irqrestore(&zone->lock, flags);
+	for (unsigned int i = 0; bad >> i; i++)
+		if (bad >> i & 1)
+			frames_bad_free(zone, pfns[i], ~0ull);
+}
+
 bool blocks_give_run(struct zone *zone, unsigned long pfn, unsigned int order)
 {
 	struct pageblock *b = pageblock_of(zone, pfn);
+	unsigned int nr = order < PAGEBLOCK_ORDER ? 0 : 1u << (order - PAGEBLOCK_ORDER), i;
+	unsigned long flags;
 
-	if (order <= PAGEBLOCK_ORDER)
+	if (!nr)
 		return give_in_block(zone, b, pfn % BLOCK_FRAMES, 1u << order);
-	if (!give_in_block(zone, b, 0, BLOCK_FRAMES))
-		return false;
-	if (give_in_block(zone, b + 1, 0, BLOCK_FRAMES))
-		return true;
-	/* The second half is free already: nothing may have changed, so the first one is in use again. */
-	if (!frames_claim(zone, pfn, pfn + BLOCK_FRAMES))
-		frames_bad_free(zone, pfn, ~0ull);
-	return false;
+	spin_lock_irqsave(&zone->lock, flags);
+	for (i = 0; i < nr && index_give_whole(zone, b + i); i++)
+		frames_account(zone, pageblock_type(b + i), BLOCK_FRAMES);
+	if (i < nr) /* one of the later blocks is free: the earlier ones are in use again */
+		for (unsigned int k = 0; k < i; k++) {
+			frames_account(zone, pageblock_type(b + k), -(long)BLOCK_FRAMES);
+			take_whole_at(zone, pfn + k * BLOCK_FRAMES, pageblock_type(b + k));
+		}
+	spin_unlock_irqrestore(&zone->lock, flags);
+	return i == nr;
 }
 
 /* ---- Highatomic reserve ---- */
@@ -357,9 +409,10 @@ bool unreserve_highatomic(struct zone *zone, bool force)
 	spin_lock_irqsave(&zone->lock, flags);
 	b = index_find(zone, MIGRATE_HIGHATOMIC, 0, true);
 	if (!b)
-		b = index_take_whole(zone, MIGRATE_HIGHATOMIC);
+		b = index_open_lowest(zone, MIGRATE_HIGHATOMIC, MIGRATE_MOVABLE);
 	if (b) {
 		index_set_type(zone, b, MIGRATE_MOVABLE);
+		index_update(zone, b);
 		zone->nr_reserved_highatomic -= min(zone->nr_reserved_highatomic, pageblock_nr_pages);
 		pageblock_unlock(b);
 	}

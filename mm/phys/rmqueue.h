@@ -34,6 +34,9 @@ void rmqueue_disown(struct zone *zone, unsigned int cpu, u32 *cur);
 /* Free frames of one row, or a run of any order. Return: those that were free already (nothing else is lost). */
 u64 blocks_give_row(struct zone *zone, unsigned long row_pfn, u64 mask);
 bool blocks_give_run(struct zone *zone, unsigned long pfn, unsigned int order);
+/* Several whole blocks under one zone->lock. What is free already is reported. */
+unsigned int blocks_take_whole(struct zone *zone, unsigned int type, unsigned int nr, unsigned long *pfns);
+void blocks_give_whole(struct zone *zone, unsigned int nr, const unsigned long *pfns);
 
 /* Is more than half of what is free CMA's? Then movable allocations use that first. */
 bool cma_is_majority(const struct zone *zone);

@@ -14,7 +14,7 @@ static struct zone zone;
 static void *metadata, *cpu_memory[MAX_CPUS];
 static size_t metadata_bytes;
 static unsigned int cpus;
-static unsigned long stat_diff[MAX_CPUS][16];
+static struct zone_cpu_stat stats[MAX_CPUS];
 static struct cpu_local locals[MAX_CPUS];
 static __thread int entered = -1;
 
@@ -42,16 +42,18 @@ static void enter(unsigned int cpu)
 
 int pf_init(size_t frames, unsigned int nr_cpus)
 {
-	memset(&zone, 0, sizeof(zone));
+	zone = (struct zone){ 0 };
 	zone.spanned_pages = zone.present_pages = zone.managed_pages = frames;
 	zone.watermark[WMARK_HIGH] = 1024;
+	zone.stat_threshold = 64;
+	memset(stats, 0, sizeof(stats));
 	spin_lock_init(&zone.lock, LOCK_RANK_ZONE);
 	cpus = nr_cpus < MAX_CPUS ? nr_cpus : MAX_CPUS;
 	nr_cpu_ids = cpus;
 	metadata_bytes = frames_bytes(0, frames);
 	metadata = map(metadata_bytes);
 	for (unsigned int cpu = 0; cpu < cpus; cpu++) {
-		locals[cpu] = (struct cpu_local){ .self = &locals[cpu], .cpu = cpu, .online = 1 };
+		locals[cpu] = (struct cpu_local){ .self = &locals[cpu], .cpu = cpu, .online = 1, .zone_stats = &stats[cpu] };
 		cpu_locals[cpu] = &locals[cpu];
 		cpu_memory[cpu] = map(cpu_pages_bytes(1));
 		cpu_pages_init(cpu, cpu_memory[cpu], 1);
@@ -91,24 +93,6 @@ void pf_free(uint64_t frame, unsigned int order, unsigned int cpu)
 		abort();
 }
 
-/* The counters, kept as the page allocator keeps them: a CPU's differences, folded in now and then. */
-__attribute__((weak)) void mod_zone_page_state(struct zone *z, enum zone_stat_item item, long delta)
-{
-	unsigned long *diff = &stat_diff[this_cpu()->cpu][item];
-	long now = (long)*diff + delta;
-
-	if (now > 125 || now < -125) {
-		atomic_add_relaxed(&z->stat[item], (unsigned long)now);
-		now = 0;
-	}
-	*diff = (unsigned long)now;
-}
-
-__attribute__((weak)) unsigned long zone_page_state(const struct zone *z, enum zone_stat_item item)
-{
-	return load_relaxed(&z->stat[item]);
-}
-
 __attribute__((weak)) void frames_bad_free(struct zone *z, unsigned long pfn, u64 bits)
 {
 	(void)z;
@@ -117,4 +101,4 @@ __attribute__((weak)) void frames_bad_free(struct zone *z, unsigned long pfn, u6
 	abort();
 }
 
-__attribute__((weak)) int watermark_boost_factor = 15000;
+

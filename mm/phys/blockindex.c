@@ -9,8 +9,11 @@
 static const u8 fullness_of[16] = { 0, 1, 2, 2, 3, 3, 4, 4, 4, 5, 5, 5, 5, 6, 6, 6 };
 static const u16 fullness_end[FULLNESS_CLASSES] = { 32, 64, 128, 192, 288, 416, 512 };
 
-/* A block moves up only when it is this far beyond its class, so that one frame to and fro moves nothing. */
-#define FULLNESS_SLACK 16u
+/* A block moves up when it has passed all of the next class too, so that frames to and fro move nothing. */
+static unsigned int fullness_limit(unsigned int fullness)
+{
+	return fullness_end[min(fullness + 1, FULLNESS_CLASSES - 1)];
+}
 
 static unsigned int pos_fullness(unsigned int pos)
 {
@@ -50,10 +53,11 @@ bool pageblock_outgrew(const struct pageblock *b, unsigned int row)
 		return false;
 	if (b->pos == POS_NONE)
 		return true;
-	if (b->nr_free >= fullness_end[pos_fullness(b->pos)] + FULLNESS_SLACK)
+	if (b->nr_free >= fullness_limit(pos_fullness(b->pos)))
 		return true;
-	order = row_order(b->bits[row]);
-	return (order == ROW_ORDER ? pageblock_order_free(b) : order) > pos_order(b->pos);
+	order = pos_order(b->pos) + 1;
+	return order <= ROW_ORDER ? row_heads(b->bits[row], (unsigned int)order) != 0 :
+				    !~b->bits[row] && pageblock_order_free(b) >= order;
 }
 
 /* ---- Maps of whole blocks ---- */

@@ -27,10 +27,27 @@ static void flush_slot(struct zone *zone, struct free_slot *slot)
 		frames_bad_free(zone, slot->row << ROW_ORDER, bad);
 }
 
+/* The slots of neighbouring rows lie side by side: what they hold of one block goes back together. */
+static void flush_block(struct zone *zone, struct cpu_pages *cp, unsigned long row)
+{
+	unsigned long first = ALIGN_DOWN(row, BLOCK_ROWS);
+	u64 masks[BLOCK_ROWS];
+
+	for (unsigned int i = 0; i < BLOCK_ROWS; i++) {
+		struct free_slot *slot = slot_of(zone, cp, (first + i) << ROW_ORDER);
+
+		masks[i] = slot->row == first + i ? slot->mask : 0;
+		if (masks[i])
+			store_relaxed_u64(&slot->mask, 0);
+	}
+	blocks_give_rows(zone, first << ROW_ORDER, masks);
+}
+
 static void flush_slots(struct zone *zone, struct cpu_pages *cp)
 {
 	for (unsigned int i = 0; i <= zone->frames.slot_mask; i++)
-		flush_slot(zone, &cp->slots[i]);
+		if (cp->slots[i].mask)
+			flush_block(zone, cp, cp->slots[i].row);
 }
 
 static void flush_row(struct zone *zone, struct frame_row *row, unsigned int order)
@@ -114,6 +131,18 @@ static bool row_from_slot(struct zone *zone, struct cpu_pages *cp, struct frame_
 	return heads != 0;
 }
 
+/* A row was loaded: note which rows are out, for in_own_rows(). Rare, so from scratch. */
+static void note_rows(struct cpu_pages *cp)
+{
+	u64 filter = 0;
+
+	for (unsigned int t = 0; t < ROW_TYPES; t++)
+		for (unsigned int order = 0; order < ROW_ORDERS; order++)
+			if (cp->rows[t][order].heads)
+				filter |= 1ull << (cp->rows[t][order].base >> ROW_ORDER) % 64;
+	cp->row_filter = filter;
+}
+
 /* A row of @rows frames (type or ROWS_CMA); PFN_NONE if there is none as far as @find goes. */
 static unsigned long alloc_from(struct zone *zone, struct cpu_local *cpu, struct cpu_pages *cp, unsigned int order,
 				unsigned int rows, unsigned int alloc_flags, unsigned int find)
@@ -121,9 +150,12 @@ static unsigned long alloc_from(struct zone *zone, struct cpu_local *cpu, struct
 	struct frame_row *row = &cp->rows[rows][order];
 	unsigned int type = rows == ROWS_CMA ? MIGRATE_CMA : rows;
 
-	if (!row->heads && !row_from_slot(zone, cp, row, order) &&
-	    !rmqueue_row(zone, cpu->cpu, order, type, alloc_flags, find, &cp->current[rows][order > 0], row))
-		return PFN_NONE;
+	if (!row->heads) {
+		if (!row_from_slot(zone, cp, row, order) &&
+		    !rmqueue_row(zone, cpu->cpu, order, type, alloc_flags, find, &cp->current[rows][order > 0], row))
+			return PFN_NONE;
+		note_rows(cp);
+	}
 	return row_pop(row, row->heads);
 }
 
@@ -264,6 +296,8 @@ unsigned long frame_alloc_bulk(struct zone *zone, unsigned int migratetype, unsi
 /* Is a frame of the run in one of this CPU's rows? */
 static bool in_own_rows(const struct cpu_pages *cp, unsigned long pfn, u64 mask)
 {
+	if (likely(!(cp->row_filter >> (pfn >> ROW_ORDER) % 64 & 1)))
+		return false;
 	for (unsigned int t = 0; t < ROW_TYPES; t++)
 		for (unsigned int order = 0; order < ROW_ORDERS; order++)
 			if (cp->rows[t][order].base == ALIGN_DOWN(pfn, ROW_FRAMES) &&
@@ -307,6 +341,7 @@ static void slot_to_row(struct zone *zone, struct cpu_pages *cp, struct free_slo
 	store_relaxed_u64(&slot->mask, slot->mask & ~heads_frames(heads, order));
 	row->base = base;
 	store_relaxed_u64(&row->heads, heads);
+	cp->row_filter |= 1ull << slot->row % 64;
 }
 
 /* Into the slot of its row, whose former row goes back to its block. */
@@ -317,7 +352,10 @@ static bool free_to_slot(struct zone *zone, struct cpu_pages *cp, unsigned long 
 
 	if (slot->row != pfn >> ROW_ORDER) {
 		slot_to_row(zone, cp, slot, order);
-		flush_slot(zone, slot);
+		if (slot->mask == ~0ull) /* a sequence: its other rows are complete too, or nearly */
+			flush_block(zone, cp, slot->row);
+		else
+			flush_slot(zone, slot);
 		slot->row = pfn >> ROW_ORDER;
 	}
 	if (slot->mask & mask || in_own_rows(cp, pfn, mask))

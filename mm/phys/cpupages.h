@@ -27,6 +27,7 @@ enum { DRAIN_NONE, DRAIN_BY_OTHER, DRAIN_BY_OWNER };
 struct cpu_pages {
 	u32 drain;				      /* (a) DRAIN_ */
 	u32 nr_whole;				      /* (o) */
+	u64 row_filter;				      /* (o) bit pfn / 64 % 64: a row of that number may be in rows[] */
 	struct frame_row rows[ROW_TYPES][ROW_ORDERS]; /* (o) what allocations are served from */
 	u32 current[ROW_TYPES][2];		      /* (o) owned blocks: for order 0, for higher ones */
 	unsigned long whole[WHOLE_BLOCKS_MAX];	      /* (o) free blocks of order 9, movable */

@@ -43,17 +43,37 @@ static unsigned int wide_heads(const struct pageblock *b, unsigned int order)
 	return full;
 }
 
+/* From heads of runs of @order to those of the next one. */
+static u64 join_halves(u64 heads, unsigned int order)
+{
+	static const u64 even[ROW_ORDER] = {
+		0x5555555555555555ull, 0x1111111111111111ull, 0x0101010101010101ull,
+		0x0001000100010001ull, 0x0000000100000001ull, 1,
+	};
+
+	return heads & heads >> (1u << order) & even[order];
+}
+
 int pageblock_order_free(const struct pageblock *b)
 {
-	int order = -1;
+	u64 heads[BLOCK_ROWS];
+	int order = 0;
 
 	if (!b->nr_free)
 		return -1;
 	if (b->nr_free == BLOCK_FRAMES)
 		return 9;
 	for (unsigned int i = 0; i < BLOCK_ROWS; i++)
-		order = max(order, row_order(b->bits[i]));
-	while (order >= 6 && wide_heads(b, (unsigned int)order + 1))
+		heads[i] = b->bits[i];
+	for (; order < ROW_ORDER; order++) {
+		u64 any = 0;
+
+		for (unsigned int i = 0; i < BLOCK_ROWS; i++)
+			any |= heads[i] = join_halves(heads[i], (unsigned int)order);
+		if (!any)
+			return order;
+	}
+	while (wide_heads(b, (unsigned int)order + 1))
 		order++;
 	return order;
 }
@@ -135,17 +155,6 @@ int pageblock_take_run(struct pageblock *b, unsigned int order)
 	if (offset >= 0 && !pageblock_take_at(b, (unsigned int)offset, 1u << order))
 		return -1;
 	return offset;
-}
-
-u64 pageblock_give(struct pageblock *b, unsigned int row, u64 mask)
-{
-	u64 old = b->bits[row];
-
-	if (unlikely(old & mask))
-		return old & mask;
-	b->bits[row] = old | mask;
-	pageblock_add_free(b, mask & (mask - 1) ? (int)count_bits(mask) : 1);
-	return 0;
 }
 
 bool pageblock_give_range(struct pageblock *b, unsigned int offset, unsigned int count)

@@ -135,19 +135,42 @@ int pageblock_take_run(struct pageblock *b, unsigned int order);
 /* Take exactly 2^order frames from @offset; false and nothing if one of them is not free. */
 bool pageblock_take_at(struct pageblock *b, unsigned int offset, unsigned int count);
 /* Free frames of a row. Return: those of @mask that were free before (then nothing is changed). */
-u64 pageblock_give(struct pageblock *b, unsigned int row, u64 mask);
+static inline u64 pageblock_give(struct pageblock *b, unsigned int row, u64 mask)
+{
+	u64 old = b->bits[row];
+
+	if (unlikely(old & mask))
+		return old & mask;
+	b->bits[row] = old | mask;
+	pageblock_add_free(b, mask & (mask - 1) ? (int)count_bits(mask) : 1);
+	return 0;
+}
 /* Free @count frames from @offset. Return: false, and nothing changed, if one was free before. */
 bool pageblock_give_range(struct pageblock *b, unsigned int offset, unsigned int count);
 
 /*
  * What changed in the zone's counters: @delta frames more are free in blocks of @type. Isolated frames are
- * counted nowhere, as on Linux.
+ * counted nowhere, as on Linux. At depth 1 this is the CPU's own section, in which its counters are its own; deeper
+ * it is an interrupt that may have come between their load and store.
  */
 static inline void frames_account(struct zone *zone, unsigned int type, long delta)
 {
-	if (type == MIGRATE_ISOLATE || !delta)
+	struct cpu_local *cpu = this_cpu();
+
+	if (unlikely(type == MIGRATE_ISOLATE))
 		return;
-	mod_zone_page_state(zone, NR_FREE_PAGES, delta);
+	if (likely(cpu->depth == 1 && cpu->zone_stats)) {
+		s32 *diff = &cpu->zone_stats[zone->index].diff[NR_FREE_PAGES];
+		long value = *diff + delta, limit = (long)READ_ONCE(zone->stat_threshold);
+
+		if (unlikely(value > limit || value < -limit)) {
+			atomic_add_relaxed(&zone->stat[NR_FREE_PAGES], (unsigned long)value);
+			value = 0;
+		}
+		store_relaxed(diff, (s32)value);
+	} else {
+		mod_zone_page_state(zone, NR_FREE_PAGES, delta);
+	}
 	if (unlikely(type == MIGRATE_CMA))
 		mod_zone_page_state(zone, NR_FREE_CMA_PAGES, delta);
 	else if (unlikely(type == MIGRATE_HIGHATOMIC))

@@ -5,6 +5,8 @@
  */
 #include "rmqueue.h"
 
+#include "watermark.h"
+
 /* Types that fall back on each other, nearest first. */
 static const u8 fallbacks[MIGRATE_PCPTYPES][2] = {
 	[MIGRATE_UNMOVABLE] = { MIGRATE_RECLAIMABLE, MIGRATE_MOVABLE },
@@ -255,27 +257,29 @@ bool rmqueue_row(struct zone *zone, unsigned int cpu, unsigned int order, unsign
 /* ---- Giving back ---- */
 
 /*
- * The block has outgrown its place. A whole block has no used frames: what was freed there
- * is undone. Return: those frames of @row.
+ * The block has outgrown its place. If it is whole, none of its frames was in use: what was freed there is undone.
+ * Return: that this was so; @undone: those frames.
  */
-static u64 raise_block(struct zone *zone, struct pageblock *b, unsigned int row)
+static bool raise_block(struct zone *zone, struct pageblock *b, u64 undone[BLOCK_ROWS])
 {
-	u64 bad = 0;
+	bool whole;
 
 	spin_lock(&zone->lock);
 	pageblock_lock(b);
-	if (unlikely(index_is_whole(zone, b))) {
-		bad = b->bits[row];
+	whole = index_is_whole(zone, b);
+	if (unlikely(whole)) {
 		frames_account(zone, pageblock_type(b), -(long)b->nr_free);
-		for (unsigned int i = 0; i < BLOCK_ROWS; i++)
+		for (unsigned int i = 0; i < BLOCK_ROWS; i++) {
+			undone[i] = b->bits[i];
 			b->bits[i] = 0;
+		}
 		store_relaxed(&b->nr_free, 0);
 	} else {
 		index_update_unowned(zone, b);
 	}
 	pageblock_unlock(b);
 	spin_unlock(&zone->lock);
-	return bad;
+	return whole;
 }
 
 u64 blocks_give_row(struct zone *zone, unsigned long row_pfn, u64 mask)
@@ -283,9 +287,9 @@ u64 blocks_give_row(struct zone *zone, unsigned long row_pfn, u64 mask)
 	struct pageblock *b = pageblock_of(zone, row_pfn);
 	unsigned int row = pfn_row(row_pfn), type, was;
 	unsigned long flags = port_irq_save();
+	u64 bad, undone[BLOCK_ROWS];
 	bool raise;
 	long given;
-	u64 bad;
 
 	pageblock_lock(b);
 	was = b->nr_free;
@@ -297,8 +301,8 @@ u64 blocks_give_row(struct zone *zone, unsigned long row_pfn, u64 mask)
 	raise = pageblock_outgrew(b, row);
 	pageblock_unlock(b);
 	frames_account(zone, type, given);
-	if (raise)
-		bad |= raise_block(zone, b, row);
+	if (raise && raise_block(zone, b, undone))
+		bad |= undone[row];
 	port_irq_restore(flags);
 	return bad;
 }
@@ -307,6 +311,7 @@ u64 blocks_give_row(struct zone *zone, unsigned long row_pfn, u64 mask)
 static bool give_in_block(struct zone *zone, struct pageblock *b, unsigned int offset, unsigned int count)
 {
 	unsigned int type;
+	u64 undone[BLOCK_ROWS];
 	bool given, raise;
 	unsigned long flags = port_irq_save();
 
@@ -317,7 +322,7 @@ static bool give_in_block(struct zone *zone, struct pageblock *b, unsigned int o
 	pageblock_unlock(b);
 	if (given)
 		frames_account(zone, type, count);
-	if (raise && raise_block(zone, b, offset / ROW_FRAMES))
+	if (raise && raise_block(zone, b, undone))
 		given = false;
 	port_irq_restore(flags);
 	return given;
@@ -374,6 +379,40 @@ bool blocks_give_run(struct zone *zone, unsigned long pfn, unsigned int order)
 		}
 	spin_unlock_irqrestore(&zone->lock, flags);
 	return i == nr;
+}
+
+void blocks_give_rows(struct zone *zone, unsigned long pfn, const u64 masks[BLOCK_ROWS])
+{
+	struct pageblock *b = pageblock_of(zone, pfn);
+	u64 bad[BLOCK_ROWS] = { 0 }, undone[BLOCK_ROWS], any_bad = 0;
+	unsigned long flags = port_irq_save();
+	bool raise = false;
+	unsigned int type, was;
+	long given;
+
+	pageblock_lock(b);
+	was = b->nr_free;
+	for (unsigned int i = 0; i < BLOCK_ROWS; i++) {
+		if (!masks[i])
+			continue;
+		bad[i] = pageblock_give(b, i, masks[i]);
+		if (unlikely(bad[i]))
+			(void)pageblock_give(b, i, masks[i] & ~bad[i]);
+		raise |= pageblock_outgrew(b, i);
+	}
+	type = pageblock_type(b);
+	given = (long)b->nr_free - (long)was;
+	pageblock_unlock(b);
+	frames_account(zone, type, given);
+	if (raise && raise_block(zone, b, undone))
+		for (unsigned int i = 0; i < BLOCK_ROWS; i++)
+			bad[i] |= undone[i];
+	port_irq_restore(flags);
+	for (unsigned int i = 0; i < BLOCK_ROWS; i++)
+		any_bad |= bad[i];
+	for (unsigned int i = 0; any_bad && i < BLOCK_ROWS; i++)
+		if (bad[i])
+			frames_bad_free(zone, pageblock_pfn(zone, b) + i * ROW_FRAMES, bad[i]);
 }
 
 /* ---- Highatomic reserve ---- */

@@ -33,6 +33,8 @@ void rmqueue_disown(struct zone *zone, unsigned int cpu, u32 *cur);
 
 /* Free frames of one row, or a run of any order. Return: those that were free already (nothing else is lost). */
 u64 blocks_give_row(struct zone *zone, unsigned long row_pfn, u64 mask);
+/* Rows of the block that begins at @pfn, together; what is free already is reported. */
+void blocks_give_rows(struct zone *zone, unsigned long pfn, const u64 masks[BLOCK_ROWS]);
 bool blocks_give_run(struct zone *zone, unsigned long pfn, unsigned int order);
 /* Several whole blocks under one zone->lock. What is free already is reported. */
 unsigned int blocks_take_whole(struct zone *zone, unsigned int type, unsigned int nr, unsigned long *pfns);

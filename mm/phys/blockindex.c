@@ -20,7 +20,7 @@ static unsigned int pos_fullness(unsigned int pos)
 	return (pos - 1) / RUN_CLASSES;
 }
 
-static int pos_order(unsigned int pos)
+int index_pos_order(unsigned int pos)
 {
 	return (int)((pos - 1) % RUN_CLASSES);
 }
@@ -35,12 +35,15 @@ static u64 lists_with_run(unsigned int order)
 	return groups * upper;
 }
 
+static unsigned int list_pos(const struct pageblock *b, int order)
+{
+	return POS_LIST_FIRST + fullness_of[b->nr_free / 32] * RUN_CLASSES + (unsigned int)order;
+}
+
 /* Which list its counts put it in; not for one that is entirely free. */
 static unsigned int wanted_pos(const struct pageblock *b)
 {
-	if (!b->nr_free)
-		return POS_NONE;
-	return POS_LIST_FIRST + fullness_of[b->nr_free / 32] * RUN_CLASSES + (unsigned int)pageblock_order_free(b);
+	return b->nr_free ? list_pos(b, pageblock_order_free(b)) : POS_NONE;
 }
 
 bool pageblock_outgrew(const struct pageblock *b, unsigned int row)
@@ -55,7 +58,7 @@ bool pageblock_outgrew(const struct pageblock *b, unsigned int row)
 		return true;
 	if (b->nr_free >= fullness_limit(pos_fullness(b->pos)))
 		return true;
-	order = pos_order(b->pos) + 1;
+	order = index_pos_order(b->pos) + 1;
 	return order <= ROW_ORDER ? row_heads(b->bits[row], (unsigned int)order) != 0 :
 				    !~b->bits[row] && pageblock_order_free(b) >= order;
 }
@@ -228,6 +231,7 @@ void index_update(struct zone *zone, struct pageblock *b)
 		index_remove(zone, b);
 		fill_bits(b, 0);
 		map_set(&zone->frames.index->whole[pageblock_type(b)], pageblock_index(zone, b));
+		mark_seen(zone, pageblock_index(zone, b));
 		return;
 	}
 	pos = wanted_pos(b);
@@ -241,6 +245,25 @@ void index_update_unowned(struct zone *zone, struct pageblock *b)
 {
 	if (b->pos != POS_OWNED || b->nr_free == BLOCK_FRAMES)
 		index_update(zone, b);
+}
+
+void index_raise(struct zone *zone, struct pageblock *b, unsigned int row)
+{
+	int order;
+
+	if (b->nr_free == BLOCK_FRAMES || row >= BLOCK_ROWS || !~b->bits[row]) {
+		index_update_unowned(zone, b);
+		return;
+	}
+	if (b->pos == POS_OWNED)
+		return;
+	order = row_order(b->bits[row]);
+	if (b->pos != POS_NONE)
+		order = max(order, index_pos_order(b->pos));
+	if (order < 0 || list_pos(b, order) == b->pos)
+		return;
+	index_remove(zone, b);
+	index_insert(zone, b, list_pos(b, order));
 }
 
 void index_own(struct zone *zone, struct pageblock *b, unsigned int cpu)

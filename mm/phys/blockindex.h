@@ -47,6 +47,11 @@ void index_open_whole(struct zone *zone, struct pageblock *b);
 void index_update(struct zone *zone, struct pageblock *b);
 /* The same, unless it is owned and not entirely free. */
 void index_update_unowned(struct zone *zone, struct pageblock *b);
+/*
+ * The same after frames of @row were freed, or of several rows (BLOCK_ROWS): cheaper, for it goes by that row and by
+ * what the block's place promised already.
+ */
+void index_raise(struct zone *zone, struct pageblock *b, unsigned int row);
 void index_own(struct zone *zone, struct pageblock *b, unsigned int cpu);
 /* Also moves it in the index and in the counters. Its lock is held. */
 void index_set_type(struct zone *zone, struct pageblock *b, unsigned int type);
@@ -66,6 +71,9 @@ unsigned long index_find_pair(struct zone *zone, unsigned int types);
 
 /* After frames were freed: must the block move up, so that what is free can be found? Its lock is held. */
 bool pageblock_outgrew(const struct pageblock *b, unsigned int row);
+
+/* The order of run that blocks of a list have at most. */
+int index_pos_order(unsigned int pos);
 
 /* Does a list of the type promise a run of @order? Without a lock; may be out of date. */
 bool index_promises(const struct zone *zone, unsigned int type, unsigned int order);

@@ -256,27 +256,40 @@ bool rmqueue_row(struct zone *zone, unsigned int cpu, unsigned int order, unsign
 
 /* ---- Giving back ---- */
 
+/* What was freed in a whole block was not in use: undone. Return: those frames, by row. */
+static __cold void undo_give(struct zone *zone, struct pageblock *b, u64 undone[BLOCK_ROWS])
+{
+	frames_account(zone, pageblock_type(b), -(long)b->nr_free);
+	for (unsigned int i = 0; i < BLOCK_ROWS; i++) {
+		undone[i] = b->bits[i];
+		b->bits[i] = 0;
+	}
+	store_relaxed(&b->nr_free, 0);
+}
+
 /*
- * The block has outgrown its place. If it is whole, none of its frames was in use: what was freed there is undone.
- * Return: that this was so; @undone: those frames.
+ * After frames of @row (or of several: BLOCK_ROWS) were given to the block: move it up if it has outgrown its place,
+ * and let go of its lock. zone->lock comes before it, hence only the attempt to take it now.
+ * Return: true if nothing of it was in use; then all that was given is undone.
  */
-static bool raise_block(struct zone *zone, struct pageblock *b, u64 undone[BLOCK_ROWS])
+static bool settle(struct zone *zone, struct pageblock *b, unsigned int row, bool outgrew, u64 undone[BLOCK_ROWS])
 {
 	bool whole;
 
-	spin_lock(&zone->lock);
-	pageblock_lock(b);
-	whole = index_is_whole(zone, b);
-	if (unlikely(whole)) {
-		frames_account(zone, pageblock_type(b), -(long)b->nr_free);
-		for (unsigned int i = 0; i < BLOCK_ROWS; i++) {
-			undone[i] = b->bits[i];
-			b->bits[i] = 0;
-		}
-		store_relaxed(&b->nr_free, 0);
-	} else {
-		index_update_unowned(zone, b);
+	if (likely(!outgrew)) {
+		pageblock_unlock(b);
+		return false;
 	}
+	if (!spin_trylock(&zone->lock)) {
+		pageblock_unlock(b);
+		spin_lock(&zone->lock);
+		pageblock_lock(b);
+	}
+	whole = index_is_whole(zone, b);
+	if (unlikely(whole))
+		undo_give(zone, b, undone);
+	else
+		index_raise(zone, b, row);
 	pageblock_unlock(b);
 	spin_unlock(&zone->lock);
 	return whole;
@@ -288,7 +301,6 @@ u64 blocks_give_row(struct zone *zone, unsigned long row_pfn, u64 mask)
 	unsigned int row = pfn_row(row_pfn), type, was;
 	unsigned long flags = port_irq_save();
 	u64 bad, undone[BLOCK_ROWS];
-	bool raise;
 	long given;
 
 	pageblock_lock(b);
@@ -298,11 +310,9 @@ u64 blocks_give_row(struct zone *zone, unsigned long row_pfn, u64 mask)
 		(void)pageblock_give(b, row, mask & ~bad);
 	type = pageblock_type(b);
 	given = (long)b->nr_free - (long)was;
-	raise = pageblock_outgrew(b, row);
-	pageblock_unlock(b);
-	frames_account(zone, type, given);
-	if (raise && raise_block(zone, b, undone))
+	if (settle(zone, b, row, pageblock_outgrew(b, row), undone))
 		bad |= undone[row];
+	frames_account(zone, type, given);
 	port_irq_restore(flags);
 	return bad;
 }
@@ -312,17 +322,15 @@ static bool give_in_block(struct zone *zone, struct pageblock *b, unsigned int o
 {
 	unsigned int type;
 	u64 undone[BLOCK_ROWS];
-	bool given, raise;
+	bool given;
 	unsigned long flags = port_irq_save();
 
 	pageblock_lock(b);
 	given = pageblock_give_range(b, offset, count);
 	type = pageblock_type(b);
-	raise = given && pageblock_outgrew(b, offset / ROW_FRAMES);
-	pageblock_unlock(b);
 	if (given)
 		frames_account(zone, type, count);
-	if (raise && raise_block(zone, b, undone))
+	if (settle(zone, b, BLOCK_ROWS, given && pageblock_outgrew(b, offset / ROW_FRAMES), undone))
 		given = false;
 	port_irq_restore(flags);
 	return given;
@@ -402,9 +410,8 @@ void blocks_give_rows(struct zone *zone, unsigned long pfn, const u64 masks[BLOC
 	}
 	type = pageblock_type(b);
 	given = (long)b->nr_free - (long)was;
-	pageblock_unlock(b);
 	frames_account(zone, type, given);
-	if (raise && raise_block(zone, b, undone))
+	if (settle(zone, b, BLOCK_ROWS, raise, undone))
 		for (unsigned int i = 0; i < BLOCK_ROWS; i++)
 			bad[i] |= undone[i];
 	port_irq_restore(flags);

@@ -13,15 +13,39 @@ void cpu_pages_init(unsigned int cpu, void *memory, unsigned int zones)
 	cpu_locals[cpu]->pages = memory;
 }
 
+/* Those frames of row number @row that wait in this CPU's rows to be allocated. */
+static u64 frames_in_rows(const struct cpu_pages *cp, unsigned long row)
+{
+	u64 frames = 0;
+
+	if (likely(!(cp->row_filter >> row % 64 & 1)))
+		return 0;
+	for (unsigned int t = 0; t < ROW_TYPES; t++)
+		for (unsigned int order = 0; order < ROW_ORDERS; order++)
+			if (cp->rows[t][order].base == row << ROW_ORDER)
+				frames |= heads_frames(cp->rows[t][order].heads, order);
+	return frames;
+}
+
 /* ---- Giving back what is cached ---- */
 
-static void flush_slot(struct zone *zone, struct free_slot *slot)
+/* What a slot holds, less what was never in use. */
+static u64 slot_take(struct zone *zone, const struct cpu_pages *cp, struct free_slot *slot)
 {
-	u64 mask = slot->mask, bad;
+	u64 mask = slot->mask, bad = mask & frames_in_rows(cp, slot->row);
+
+	store_relaxed_u64(&slot->mask, 0);
+	if (unlikely(bad))
+		frames_bad_free(zone, slot->row << ROW_ORDER, bad);
+	return mask & ~bad;
+}
+
+static void flush_slot(struct zone *zone, struct cpu_pages *cp, struct free_slot *slot)
+{
+	u64 mask = slot_take(zone, cp, slot), bad;
 
 	if (!mask)
 		return;
-	store_relaxed_u64(&slot->mask, 0);
 	bad = blocks_give_row(zone, slot->row << ROW_ORDER, mask);
 	if (unlikely(bad))
 		frames_bad_free(zone, slot->row << ROW_ORDER, bad);
@@ -36,9 +60,7 @@ static void flush_block(struct zone *zone, struct cpu_pages *cp, unsigned long r
 	for (unsigned int i = 0; i < BLOCK_ROWS; i++) {
 		struct free_slot *slot = slot_of(zone, cp, (first + i) << ROW_ORDER);
 
-		masks[i] = slot->row == first + i ? slot->mask : 0;
-		if (masks[i])
-			store_relaxed_u64(&slot->mask, 0);
+		masks[i] = slot->row == first + i ? slot_take(zone, cp, slot) : 0;
 	}
 	blocks_give_rows(zone, first << ROW_ORDER, masks);
 }
@@ -293,19 +315,6 @@ unsigned long frame_alloc_bulk(struct zone *zone, unsigned int migratetype, unsi
 
 /* ---- Free ---- */
 
-/* Is a frame of the run in one of this CPU's rows? */
-static bool in_own_rows(const struct cpu_pages *cp, unsigned long pfn, u64 mask)
-{
-	if (likely(!(cp->row_filter >> (pfn >> ROW_ORDER) % 64 & 1)))
-		return false;
-	for (unsigned int t = 0; t < ROW_TYPES; t++)
-		for (unsigned int order = 0; order < ROW_ORDERS; order++)
-			if (cp->rows[t][order].base == ALIGN_DOWN(pfn, ROW_FRAMES) &&
-			    heads_frames(cp->rows[t][order].heads, order) & mask)
-				return true;
-	return false;
-}
-
 static bool free_whole(struct zone *zone, struct cpu_pages *cp, unsigned long pfn)
 {
 	for (unsigned int i = 0; i < cp->nr_whole; i++)
@@ -355,10 +364,10 @@ static bool free_to_slot(struct zone *zone, struct cpu_pages *cp, unsigned long 
 		if (slot->mask == ~0ull) /* a sequence: its other rows are complete too, or nearly */
 			flush_block(zone, cp, slot->row);
 		else
-			flush_slot(zone, slot);
+			flush_slot(zone, cp, slot);
 		slot->row = pfn >> ROW_ORDER;
 	}
-	if (slot->mask & mask || in_own_rows(cp, pfn, mask))
+	if ((slot->mask | frames_in_rows(cp, slot->row)) & mask)
 		return false;
 	store_relaxed_u64(&slot->mask, slot->mask | mask);
 	return true;

@@ -146,7 +146,7 @@ int cma_declare_contiguous(phys_addr_t base, phys_addr_t size, phys_addr_t limit
 		return -EINVAL;
 	alignment = max(alignment, (phys_addr_t)CMA_MIN_ALIGNMENT_BYTES);
 	if (fixed && base & (alignment - 1)) {
-		pr_err("Region at %#llx must be aligned to %#llx bytes\n", (unsigned long long)base,
+		pr_err("Region at 0x%llx must be aligned to 0x%llx bytes\n", (unsigned long long)base,
 		       (unsigned long long)alignment);
 		return -EINVAL;
 	}
@@ -305,7 +305,7 @@ bool cma_release(struct cma *cma, const struct page *pages, unsigned long count)
 		ours &= test_bit(cma, bit);
 	spin_unlock_irqrestore(&cma->lock, flags);
 	if (!ours) {
-		pr_err("cma: %s: release of [%#lx, %#lx): not all of it is allocated\n", cma->name, pfn, pfn + count);
+		pr_err("cma: %s: release of [0x%lx, 0x%lx): not all of it is allocated\n", cma->name, pfn, pfn + count);
 		return false;
 	}
 	free_contig_range(pfn, count);

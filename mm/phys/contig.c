@@ -151,7 +151,7 @@ int alloc_contig_range(unsigned long start, unsigned long end, unsigned int migr
 	int err = 0;
 
 	if (start >= end || (migratetype != MIGRATE_MOVABLE && migratetype != MIGRATE_CMA)) {
-		pr_err("alloc_contig_range: [%#lx, %#lx), migrate type %u: not a range, or neither Movable nor CMA\n",
+		pr_err("alloc_contig_range: [0x%lx, 0x%lx), migrate type %u: not a range, or neither Movable nor CMA\n",
 		       start, end, migratetype);
 		return -EINVAL;
 	}

@@ -72,7 +72,7 @@ void gfp_flags_text(char *text, size_t size, gfp_t gfp)
 			len += octavo_snprintf(text + len, size - len, "%s%s", gfp_names[i].name, gfp ? "|" : "");
 	}
 	if (gfp && len < size)
-		octavo_snprintf(text + len, size - len, "%#x", gfp);
+		octavo_snprintf(text + len, size - len, "0x%x", gfp);
 }
 
 /* ---- Scopes ---- */
@@ -182,7 +182,7 @@ static void scope_leave(unsigned int flag, unsigned int was)
 	}
 	word = scope_slot(thread, false);
 	if (!word) {
-		pr_err("memalloc scope %#x left by a thread that is in none\n", flag);
+		pr_err("memalloc scope 0x%x left by a thread that is in none\n", flag);
 		return;
 	}
 	*word = (*word & ~flag) | was;

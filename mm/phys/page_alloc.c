@@ -254,7 +254,7 @@ static bool request_is_valid(gfp_t gfp, unsigned int order)
 		char names[GFP_TEXT_MAX];
 
 		gfp_flags_text(names, sizeof(names), gfp);
-		pr_err("page allocation with mode:%#x(%s): %s\n", gfp, names,
+		pr_err("page allocation with mode:0x%x(%s): %s\n", gfp, names,
 		       gfp & ~__GFP_BITS_MASK ? "unknown bits" : "zone modifiers contradict each other");
 		return false;
 	}

@@ -220,7 +220,7 @@ static size_t owner_text(char *buf, size_t size, const struct page *page, const 
 
 	gfp_flags_text(mask, sizeof(mask), owner->gfp);
 	page_flags_text(flags, sizeof(flags), page);
-	len = octavo_snprintf(buf, size, "Page allocated via order %u, mask %#x(%s), pid %d, tgid %d, ts %llu ns\n",
+	len = octavo_snprintf(buf, size, "Page allocated via order %u, mask 0x%x(%s), pid %d, tgid %d, ts %llu ns\n",
 			      owner->order, owner->gfp, mask, owner->pid, owner->pid,
 			      (unsigned long long)owner->ts_ns);
 	if (len < size)
@@ -268,7 +268,7 @@ void dump_page_owner(const struct page *page)
 	}
 	pr_warn("page_owner tracks the page as %s\n", owner->allocated ? "allocated" : "freed");
 	gfp_flags_text(text, sizeof(text), owner->gfp);
-	pr_warn("page last allocated via order %u, migratetype %s, gfp_mask %#x(%s), pid %d, ts %llu, free_ts %llu\n",
+	pr_warn("page last allocated via order %u, migratetype %s, gfp_mask 0x%x(%s), pid %d, ts %llu, free_ts %llu\n",
 		owner->order, type_names[gfp_migratetype(owner->gfp)], owner->gfp, text, owner->pid,
 		(unsigned long long)owner->ts_ns, (unsigned long long)owner->free_ts_ns);
 	stack_text(text, sizeof(text), owner->stack);

@@ -62,7 +62,7 @@ static const struct {
 size_t page_flags_text(char *text, size_t size, const struct page *page)
 {
 	u32 flags = load_relaxed(&page->flags) & ~(1u << PG_init);
-	size_t len = octavo_snprintf(text, size, "%#x(", flags);
+	size_t len = octavo_snprintf(text, size, "0x%x(", flags);
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(flag_names); i++)
 		if (flags >> i & 1 && len < size)
@@ -96,12 +96,12 @@ void dump_page(const struct page *page, const char *reason)
 	char flags[300];
 
 	if (pfn >= page_alloc_pfn_limit || !pfn_valid(pfn)) {
-		pr_warn("page:%p pfn:%#lx has no descriptor\n", (const void *)page, pfn);
+		pr_warn("page:%p pfn:0x%lx has no descriptor\n", (const void *)page, pfn);
 		goto reason;
 	}
 	head = compound_head((struct page *)page);
 	page_flags_text(flags, sizeof(flags), head);
-	pr_warn("page: refcount:%d mapcount:%d mapping:%016llx index:%#llx pfn:%#lx\n", page_ref_count(head),
+	pr_warn("page: refcount:%d mapcount:%d mapping:%016llx index:0x%llx pfn:0x%lx\n", page_ref_count(head),
 		load_relaxed(&page->_mapcount) + 1, (unsigned long long)page_mapping_handle(head),
 		(unsigned long long)page_index(head) + (unsigned long long)(page - head), pfn);
 	if (PageHead(head))
@@ -185,7 +185,7 @@ void bad_pfn(unsigned long pfn, const struct page *page, const char *why)
 	if (!count_bad())
 		return;
 	report_begin(pfn);
-	pr_warn("page:%p pfn:%#lx\npage dumped because: %s\n", (const void *)page, pfn, why);
+	pr_warn("page:%p pfn:0x%lx\npage dumped because: %s\n", (const void *)page, pfn, why);
 	dump_stack();
 }
 

@@ -213,7 +213,7 @@ void warn_alloc(gfp_t gfp, unsigned int order, const nodemask_t *nodemask)
 	if (gfp & __GFP_NOWARN || !may_warn())
 		return;
 	gfp_flags_text(mode, sizeof(mode), gfp);
-	printk("%s: page allocation failure: order:%u, mode:%#x(%s), nodemask=", current_task_name(name, sizeof(name)),
+	printk("%s: page allocation failure: order:%u, mode:0x%x(%s), nodemask=", current_task_name(name, sizeof(name)),
 	       order, gfp, mode);
 	if (nodemask)
 		print_nodes(nodemask);

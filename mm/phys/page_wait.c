@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Waiting for a page's lock and for the end of its writeback.
+ *
+ * Words
+ *	bucket: one of 256 lists of waiters, by hash of the page. A waiter lives on its thread's stack.
+ *	PG_waiters: somebody may wait for this page; without it the one who unlocks does not look.
+ *
+ * Invariants
+ *	PA-I9  while a waiter for a page is in a bucket, the page has PG_waiters.
+ *
+ * Locking
+ *	The bucket's lock guards its list and PG_waiters of its pages. The bits themselves are changed by atomic
+ *	operations on the flags word: if the unlocker does not see PG_waiters, the waiter, who sets it before it
+ *	tries the bit, finds the bit clear.
+ *
+ * Memory use and bounds
+ *	256 buckets, 8 KiB on 64 bits.
+ */
+#include <octavo/page.h>
+#include <octavo/port.h>
+
+#include "../base/list.h"
+#include "../sync/spinlock.h"
+#include "page_report.h"
+
+#define BUCKETS 256u
+
+struct waiter {
+	struct list_head link;
+	struct page *page;
+	unsigned int bit;
+	uintptr_t thread;
+};
+
+static struct bucket {
+	spinlock_t lock;
+	struct list_head waiters; /* all zero: empty, before first use */
+} buckets[BUCKETS] __memsys;
+
+static struct bucket *bucket_of(const struct page *page)
+{
+	/* descriptors are 32 bytes apart */
+	return &buckets[((uintptr_t)page >> 5 ^ (uintptr_t)page >> 13) % BUCKETS];
+}
+
+static unsigned long bucket_lock(struct bucket *bucket)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&bucket->lock, flags);
+	if (unlikely(!bucket->waiters.next)) {
+		INIT_LIST_HEAD(&bucket->waiters);
+		bucket->lock.rank = LOCK_RANK_PAGE_WAIT;
+		lockdep_acquire(&bucket->lock, LOCK_RANK_PAGE_WAIT);
+	}
+	return flags;
+}
+
+static void bucket_unlock(struct bucket *bucket, unsigned long flags)
+{
+	spin_unlock_irqrestore(&bucket->lock, flags);
+}
+
+static bool anyone_waits(const struct bucket *bucket, const struct page *page)
+{
+	const struct waiter *waiter;
+
+	list_for_each_entry(waiter, &bucket->waiters, link)
+		if (waiter->page == page)
+			return true;
+	return false;
+}
+
+/* Until the bit is clear; with @take it is then set by us. */
+static void wait_on_page_bit(struct page *page, unsigned int bit, bool take)
+{
+	struct waiter waiter = { .page = page, .bit = bit, .thread = port_thread_self() };
+	struct bucket *bucket = bucket_of(page);
+	unsigned long flags = bucket_lock(bucket);
+
+	list_add_tail(&waiter.link, &bucket->waiters);
+	SetPageWaiters(page);
+	bucket_unlock(bucket, flags);
+	while (take ? atomic_fetch_or(&page->flags, 1u << bit) >> bit & 1 : page_test_flag(page, bit))
+		port_park(0);
+	flags = bucket_lock(bucket);
+	list_del(&waiter.link);
+	if (!anyone_waits(bucket, page))
+		ClearPageWaiters(page);
+	bucket_unlock(bucket, flags);
+}
+
+static void wake_page_bit(struct page *page, unsigned int bit)
+{
+	struct bucket *bucket = bucket_of(page);
+	unsigned long flags = bucket_lock(bucket);
+	struct waiter *waiter;
+
+	list_for_each_entry(waiter, &bucket->waiters, link)
+		if (waiter->page == page && waiter->bit == bit)
+			port_unpark(waiter->thread);
+	bucket_unlock(bucket, flags);
+}
+
+/* Clears the bit and wakes who waits for it. From then on the page may be somebody else's. */
+static void end_page_bit(struct page *page, unsigned int bit, const char *if_clear)
+{
+	u32 was = atomic_fetch_and(&page->flags, ~(1u << bit));
+
+	if (unlikely(!(was >> bit & 1)))
+		bad_page(page, if_clear);
+	else if (was >> PG_waiters & 1)
+		wake_page_bit(page, bit);
+}
+
+bool folio_trylock(struct folio *folio)
+{
+	return !TestSetPageLocked(&folio->page);
+}
+
+void folio_lock(struct folio *folio)
+{
+	if (!folio_trylock(folio))
+		wait_on_page_bit(&folio->page, PG_locked, true);
+}
+
+void folio_unlock(struct folio *folio)
+{
+	end_page_bit(&folio->page, PG_locked, "unlocked, but not locked");
+}
+
+void folio_wait_locked(struct folio *folio)
+{
+	if (PageLocked(&folio->page))
+		wait_on_page_bit(&folio->page, PG_locked, false);
+}
+
+void folio_start_writeback(struct folio *folio)
+{
+	if (TestSetPageWriteback(&folio->page))
+		bad_page(&folio->page, "writeback started twice");
+}
+
+void folio_end_writeback(struct folio *folio)
+{
+	end_page_bit(&folio->page, PG_writeback, "writeback ended, but not under writeback");
+}
+
+void folio_wait_writeback(struct folio *folio)
+{
+	if (PageWriteback(&folio->page))
+		wait_on_page_bit(&folio->page, PG_writeback, false);
+}

@@ -15,8 +15,6 @@
 #include "memmap.h"
 #include "page_alloc.h"
 
-__weak __typeof__(frames_verify) frames_verify;
-
 #define FINDINGS_SHOWN 50u /* told of one zone; all are counted */
 
 struct verify {
@@ -148,7 +146,7 @@ static unsigned long check_frame(struct verify *v, unsigned long pfn, unsigned l
 
 static unsigned int block_free(struct zone *zone, const struct pageblock *b)
 {
-	return index_is_virgin(zone, b) ? BLOCK_FRAMES : b->nr_free;
+	return index_is_whole(zone, b) ? BLOCK_FRAMES : b->nr_free;
 }
 
 static void check_frames(struct verify *v)
@@ -199,7 +197,7 @@ unsigned int mm_verify(void (*report)(void *ctx, const char *line), void *ctx)
 	for_each_populated_zone(z) {
 		struct verify v = { .report = report, .ctx = ctx, .zone = z };
 
-		v.findings = frames_verify ? frames_verify(z, report, ctx) : 0;
+		v.findings = frames_verify(z, report, ctx);
 		check_frames(&v);
 		check_counts(&v);
 		if (v.findings > FINDINGS_SHOWN && report)

@@ -274,6 +274,13 @@ static int make_room(struct memblock *mb, struct memblock_type *type, unsigned l
 	return grow_array(mb, type, type->cnt + more, base, end);
 }
 
+int mb_spare_room(struct memblock *mb, unsigned long regions)
+{
+	int err = make_room(mb, &mb->memory, regions, 0, 0);
+
+	return err ? err : make_room(mb, &mb->reserved, regions, 0, 0);
+}
+
 int mb_add(struct memblock *mb, struct memblock_type *type, phys_addr_t base, phys_addr_t size, int nid, u32 flags)
 {
 	phys_addr_t end = range_end(base, size);

@@ -34,6 +34,8 @@ unsigned long mb_first_after(const struct memblock_type *type, phys_addr_t addr)
 int __must_check mb_add(struct memblock *mb, struct memblock_type *type, phys_addr_t base, phys_addr_t size, int nid,
 			u32 flags);
 int __must_check mb_remove(struct memblock *mb, struct memblock_type *type, phys_addr_t base, phys_addr_t size);
+/* Let both lists hold @regions more without growing: hotplug and late frees come when they cannot grow any more. */
+int __must_check mb_spare_room(struct memblock *mb, unsigned long regions);
 /* Is free memory there certainly zero? */
 bool mb_reads_zero(const struct memblock *mb, phys_addr_t base, phys_addr_t size);
 int __must_check mb_set_node(struct memblock *mb, struct memblock_type *type, phys_addr_t base, phys_addr_t size,

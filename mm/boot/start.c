@@ -38,6 +38,9 @@ static struct {
 	u64 code, rwdata, rodata, init_bytes, bss;
 } kept __memsys;
 
+/* Regions memblock's lists take in after the hand-over: hotplugged memory, pieces left by late frees. */
+#define SPARE_REGIONS 64
+
 static int reserve_span(const char *what, const struct bootinfo_span *span)
 {
 	phys_addr_t base = ALIGN_DOWN(span->start, (phys_addr_t)PAGE_SIZE);
@@ -272,6 +275,8 @@ int mm_init(const struct bootinfo *info)
 		err = build_all_zonelists();
 	if (!err)
 		err = alloc_zone_frames();
+	if (!err)
+		err = mb_spare_room(&memblock, SPARE_REGIONS);
 	if (err)
 		return err;
 	page_owner_init();

@@ -38,13 +38,13 @@ static const char *boot(const struct bootinfo *info, int want)
 static void expect_line(const char *log, const char *line)
 {
 	if (!strstr(log, line))
-		test_fail(__FILE__, __LINE__, "no line '%s' in\n%s", line, log);
+		test_fail(__FILE__, __LINE__, "no line '%s' in\n%s", line, log ? log : "");
 }
 
 static void expect_no_line(const char *log, const char *line)
 {
 	if (strstr(log, line))
-		test_fail(__FILE__, __LINE__, "'%s' in\n%s", line, log);
+		test_fail(__FILE__, __LINE__, "'%s' in\n%s", line, log ? log : "");
 }
 
 #define NEEDS_64BIT()                                      \
@@ -227,7 +227,8 @@ TEST(start, memory_line_counts_kib)
 	expect_line(log, "RAMDISK: [mem 0x02000064-0x02500063]\n");
 	free = global_zone_page_state(NR_FREE_PAGES);
 	octavo_snprintf(line, sizeof(line),
-			"Memory: %luK/%luK available (2048K kernel code, 0K rwdata, 0K rodata, 123K init, 0K bss, %luK reserved, ",
+			"Memory: %luK/%luK available (2048K kernel code, 0K rwdata, 0K rodata, 123K init, 0K bss, "
+			"%luK reserved, ",
 			free * 4, 261752ul, 261752ul - free * 4);
 	expect_line(log, line);
 	test_capture_begin();

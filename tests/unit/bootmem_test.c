@@ -35,9 +35,9 @@ static bool agrees(void)
 
 static unsigned long oracle(unsigned long goal, unsigned long end, unsigned long pages, unsigned long step)
 {
-	for (int pass = 0; pass < 2; pass++, goal = 0)
-		for (unsigned long at = max(goal, (unsigned long)START); at + pages <= min(end, (unsigned long)START + PAGES);
-		     at++) {
+	end = min(end, (unsigned long)START + PAGES);
+	for (int pass = 0; pass < 2; pass++, goal = 0) {
+		for (unsigned long at = max(goal, (unsigned long)START); at + pages <= end; at++) {
 			unsigned long n = 0;
 
 			while (n < pages && !taken[at + n - START])
@@ -45,6 +45,7 @@ static unsigned long oracle(unsigned long goal, unsigned long end, unsigned long
 			if (n == pages && at % step == 0)
 				return at;
 		}
+	}
 	return 0;
 }
 

@@ -39,7 +39,7 @@ static bool same_cell(unsigned int a, unsigned int b, bool memory)
 	return t.cell[a].taken && t.cell[b].taken;
 }
 
-/* The list must be the run-length code of the cells, and nothing else. */
+/* The list must be the run-length code of the cells, and nothing else: MB-I1, MB-I2, MB-I3. */
 static unsigned int check_list(const struct memblock_type *type, bool memory)
 {
 	unsigned long r = 0;
@@ -80,7 +80,7 @@ static phys_addr_t array_bytes(const struct memblock_type *type)
 	return ALIGN((phys_addr_t)type->max * sizeof(*type->regions), PAGE_SIZE);
 }
 
-/* Follow an array that moved: where it went must have been free, and is no part of what the caller changes. */
+/* Follow an array that moved: where it went must have been free, and is no part of what the caller changes (MB-I4). */
 static void follow(const struct memblock_type *old, const struct memblock_type *now, phys_addr_t base, phys_addr_t end)
 {
 	if (old->regions == now->regions)
@@ -97,7 +97,8 @@ static bool touches_array(const struct memblock_type *type, phys_addr_t base, ph
 	return type->grown && base < array_base(type) + array_bytes(type) && array_base(type) < end;
 }
 
-static phys_addr_t oracle_find(phys_addr_t size, phys_addr_t align, phys_addr_t low, phys_addr_t high, int nid, u32 flags)
+static phys_addr_t oracle_find(phys_addr_t size, phys_addr_t align, phys_addr_t low, phys_addr_t high, int nid,
+			       u32 flags)
 {
 	low = max(low, (phys_addr_t)PAGE_SIZE);
 	for (unsigned int n = 0; n < GRANULES; n++) {
@@ -149,7 +150,8 @@ static void random_change(u64 *seed)
 	struct arrays old = { t.mb.memory, t.mb.reserved };
 	int err = 0;
 
-	if (op == 3 && (touches_array(&t.mb.memory, base, base + size) || touches_array(&t.mb.reserved, base, base + size)))
+	if (op == 3 &&
+	    (touches_array(&t.mb.memory, base, base + size) || touches_array(&t.mb.reserved, base, base + size)))
 		return;
 	switch (op) {
 	case 0: err = mb_add(&t.mb, &t.mb.memory, base, size, (int)nid, 0); break;
@@ -193,7 +195,8 @@ TEST(memblock, random_against_cells)
 
 			if (bad) {
 				printk_console(was);
-				test_fail(__FILE__, __LINE__, "round %u op %u: lists differ from cells (%u)", round, op, bad);
+				test_fail(__FILE__, __LINE__, "round %u op %u: lists differ from cells (%u)", round, op,
+					  bad);
 				return;
 			}
 		}
@@ -209,7 +212,8 @@ static bool walk_free(bool reverse, int nid)
 
 	while (reverse ? mb_prev_free(&t.mb, &cursor, nid, 0, &span) : mb_next_free(&t.mb, &cursor, nid, 0, &span))
 		for (phys_addr_t a = span.start; a < span.end; a += GRANULE, seen++)
-			if (!t.cell[a / GRANULE].mem || t.cell[a / GRANULE].taken || t.cell[a / GRANULE].nid != span.nid)
+			if (!t.cell[a / GRANULE].mem || t.cell[a / GRANULE].taken ||
+			    t.cell[a / GRANULE].nid != span.nid)
 				return false;
 	for (unsigned int i = 0; i < GRANULES; i++)
 		free += t.cell[i].mem && !t.cell[i].taken && (nid < 0 || t.cell[i].nid == nid) &&

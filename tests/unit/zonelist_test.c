@@ -14,7 +14,8 @@ static int matrix_distance(int from, int to)
 /* Orders of all nodes, as digits with a space between two nodes' ones. */
 static const char *all_orders(const u8 *distances, int n, u64 memory, u64 cpus)
 {
-	struct fallback_nodes nodes = { .nodes = { { memory } }, .with_cpus = { { cpus } }, .distance = matrix_distance };
+	struct fallback_nodes nodes = { .nodes = { { memory } }, .with_cpus = { { cpus } },
+					.distance = matrix_distance };
 	static char text[256];
 	char *p = text;
 

@@ -53,6 +53,13 @@ static phys_addr_t pool_take(unsigned long pages)
 	return paging.start + (paging.used - pages) * PAGE_SIZE;
 }
 
+void *pc_pool_alloc(unsigned long pages)
+{
+	phys_addr_t phys = pool_take(pages);
+
+	return phys ? pc_phys_to_virt(phys) : NULL;
+}
+
 static u64 *pool_table(void)
 {
 	u64 *table = paging.freed;
@@ -249,9 +256,9 @@ static void map_direct(const struct bootinfo_range *map, unsigned int nr)
 }
 
 void paging_init(const struct bootinfo_range *map, unsigned int map_nr, const struct bootinfo_span *taken,
-		 unsigned int taken_nr, unsigned int stacks, struct bootinfo_span *pool)
+		 unsigned int taken_nr, unsigned long more, struct bootinfo_span *pool)
 {
-	paging.pages = pool_pages_needed(map, map_nr) + stacks * (PC_STACK_BYTES / PAGE_SIZE);
+	paging.pages = pool_pages_needed(map, map_nr) + more;
 	paging.start = find_free(map, map_nr, taken, taken_nr, paging.pages * PAGE_SIZE);
 	if (!paging.start)
 		port_panic("no memory below 4 GiB for the kernel's page tables");

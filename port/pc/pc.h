@@ -12,7 +12,6 @@
 #include "mm/base/string.h"
 
 #define PC_CPUS_MAX 256u
-#define PC_MEMSYS_MAX (1u << 20) /* the core's static state; checked at start-up */
 
 /*
  * The address space. The direct map and the window for struct page are where Linux has them with four
@@ -67,14 +66,16 @@ int console_read_line(const char *prompt, char *line, size_t size);
 
 /*
  * paging_init - build the kernel's page tables and switch to them
- * @taken: what the pool must keep clear of; @stacks: how many stacks pc_map_stack() will be asked for
- * *@pool gets the physical range of the tables, to be reserved.
+ * @taken: what the pool must keep clear of; @more: pages to put into it for pc_pool_alloc() and pc_map_stack()
+ * *@pool gets the physical range of the pool, to be reserved.
  */
 void paging_init(const struct bootinfo_range *map, unsigned int map_nr, const struct bootinfo_span *taken,
-		 unsigned int taken_nr, unsigned int stacks, struct bootinfo_span *pool);
+		 unsigned int taken_nr, unsigned long more, struct bootinfo_span *pool);
+/* pc_pool_alloc - pages of the pool by their address in the direct map, for good; NULL when it is empty */
+void *pc_pool_alloc(unsigned long pages);
 /* pc_map_registers - device registers, uncached; for good */
 void *pc_map_registers(phys_addr_t phys, size_t size);
-/* pc_map_stack - a stack above a guard page; the top, or NULL without memory */
+/* pc_map_stack - PC_STACK_BYTES of the pool above a guard page; the top, or NULL without memory */
 char *pc_map_stack(void);
 int pc_vmemmap_populate(uintptr_t virt, phys_addr_t phys, size_t size);
 void pc_vmemmap_depopulate(uintptr_t virt, size_t size);

@@ -21,8 +21,20 @@ static struct acpi_facts acpi;
 static struct bootinfo bootinfo;
 static struct bootinfo_cpu cpu_list[PC_CPUS_MAX];
 static struct bootinfo_span reserved[RESERVED_MAX];
-/* The core's state before mm_init(), for pc_reboot_core(). */
-static char memsys_copy[PC_MEMSYS_MAX];
+/* The core's state before mm_init(), for pc_reboot_core(); kept only when tests are to run. */
+static char *memsys_copy;
+
+static size_t memsys_bytes(void)
+{
+	return (size_t)(__stop_memsys - __start_memsys);
+}
+
+static bool tests_wanted(void)
+{
+	char value[8];
+
+	return cmdline_value(firmware.cmdline, "octavo.test", value, sizeof(value));
+}
 
 const char *pc_cmdline(void)
 {
@@ -69,15 +81,26 @@ static void read_acpi(void)
 	}
 }
 
+/* CPUID leaf 0xb has all 32 bits of it; leaf 1 the eight that an xAPIC knows. */
+static u32 boot_apic_id(void)
+{
+	if (cpuid(0, 0).eax >= 0xb && cpuid(0xb, 0).ebx)
+		return cpuid(0xb, 0).edx;
+	return cpuid(1, 0).ebx >> 24;
+}
+
 static void list_cpus(void)
 {
-	u32 boot_id = cpuid(1, 0).ebx >> 24;
+	bool x2 = cpuid(1, 0).ecx >> 21 & 1;
+	u32 boot_id = boot_apic_id();
 	unsigned int nr = 1;
 
 	cpu_list[0] = (struct bootinfo_cpu){ .apic_id = boot_id, .pxm = BOOT_PXM_NONE };
 	for (unsigned int i = 0; i < acpi.cpus_nr; i++) {
 		if (acpi.cpus[i].apic_id == boot_id)
 			cpu_list[0] = acpi.cpus[i];
+		else if (acpi.cpus[i].apic_id > 254 && !x2)
+			printk("smp: CPU with APIC id %u left out: no x2APIC\n", acpi.cpus[i].apic_id);
 		else if (nr < PC_CPUS_MAX)
 			cpu_list[nr++] = acpi.cpus[i];
 		else
@@ -122,12 +145,15 @@ static u32 reserve_memory(void)
 {
 	struct bootinfo_span taken[FIRMWARE_MODULES_MAX + 1];
 	unsigned int taken_nr = 0, nr = 0;
+	unsigned long more = (bootinfo.cpus_nr - 1) * IST_NR * (PC_STACK_BYTES / PAGE_SIZE);
 	u32 trampoline = find_trampoline_page();
 
 	taken[taken_nr++] = image_span(pc_image_start, pc_image_end);
 	for (unsigned int i = 0; i < firmware.modules_nr; i++)
 		taken[taken_nr++] = firmware.modules[i];
-	paging_init(firmware.map, firmware.map_nr, taken, taken_nr, (bootinfo.cpus_nr - 1) * IST_NR, &reserved[nr++]);
+	if (tests_wanted())
+		more += PFN_UP(memsys_bytes());
+	paging_init(firmware.map, firmware.map_nr, taken, taken_nr, more, &reserved[nr++]);
 	if (trampoline)
 		reserved[nr++] = (struct bootinfo_span){ trampoline, PAGE_SIZE };
 	if (firmware.modules_nr)
@@ -185,10 +211,12 @@ void pc_reboot_core(void)
 {
 	bool shown;
 
+	if (!memsys_copy)
+		port_panic("pc_reboot_core: without octavo.test= there is no copy of the core's state");
 	smp_freeze();
 	irq_disable();
 	paging_reset_vmemmap();
-	memcpy(__start_memsys, memsys_copy, (size_t)(__stop_memsys - __start_memsys));
+	memcpy(__start_memsys, memsys_copy, memsys_bytes());
 	wrmsr(MSR_GS_BASE, (uintptr_t)octavo_cpu_local(0));
 	shown = printk_console(false);
 	boot_core();
@@ -203,9 +231,6 @@ void pc_start(enum pc_protocol protocol, u32 info)
 	u32 trampoline;
 
 	wrmsr(MSR_GS_BASE, (uintptr_t)octavo_cpu_local(0));
-	if ((size_t)(__stop_memsys - __start_memsys) > sizeof(memsys_copy))
-		port_panic("PC_MEMSYS_MAX is too small for the core's state");
-	memcpy(memsys_copy, __start_memsys, (size_t)(__stop_memsys - __start_memsys));
 	serial_init();
 	boot_traps();
 	read_loader(protocol, info);
@@ -214,6 +239,12 @@ void pc_start(enum pc_protocol protocol, u32 info)
 	power_setup(&acpi, firmware.cmdline);
 	describe_machine();
 	trampoline = reserve_memory();
+	if (tests_wanted()) {
+		memsys_copy = pc_pool_alloc(PFN_UP(memsys_bytes()));
+		if (!memsys_copy)
+			port_panic("no memory for a copy of the core's state");
+		memcpy(memsys_copy, __start_memsys, memsys_bytes());
+	}
 	boot_core();
 
 	clock_init();

@@ -11,7 +11,7 @@ $(KBENCH_OBJS): CFLAGS_CORE += -I.
 
 # The core's own flags: no vector registers, no red zone, %gs is the CPU's struct cpu_local.
 CFLAGS_PC := $(filter-out -Iport/inline/%,$(CFLAGS_CORE)) -Iport/inline/gs -I. -Iport/pc -Itests
-LDFLAGS_PC := $(LDX) -nostdlib -static -T port/pc/pc.ld \
+LDFLAGS_PC := -nostdlib -static -T port/pc/pc.ld \
 	-Wl,--no-relax,-z,max-page-size=4096,-z,noexecstack,--build-id=none,--no-warn-rwx-segments
 
 # A PC kernel needs the 64-bit build with %gs as the per-CPU base, and no sanitizer's run time.

@@ -34,6 +34,12 @@ void port_console_write(const char *text, size_t len)
 		serial_write(text, len);
 }
 
+/* All RAM is in the direct map: nothing to do and nothing to undo. */
+void *port_kmap_local(unsigned long pfn)
+{
+	return pc_phys_to_virt(PFN_PHYS(pfn));
+}
+
 u64 port_random(void)
 {
 	u64 value = 0;

@@ -31,11 +31,12 @@ struct kbench_case {
 	gfp_t gfp;
 	unsigned int order;
 	unsigned long count;
+	unsigned int line; /* in its file; the compiler may emit them in any order, they run in this one */
 };
 
 #define KBENCH(id, ...)                                                                         \
 	static const struct kbench_case kbench_case_##id                                               \
-		__attribute__((used, section("octavo_benches"), aligned(sizeof(void *)))) = { __VA_ARGS__ }
+		__attribute__((used, section("octavo_benches"), aligned(sizeof(void *)))) = { __VA_ARGS__, .line = __LINE__ }
 
 /*
  * kbench_run - run the benches that have rows @b->only asks for

@@ -36,6 +36,7 @@ struct boot_options {
 	const char *slit;
 	bool quiet;
 	u64 seed;		/* 0: not given */
+	bool (*log)(const char *text, size_t len); /* takes the boot log instead of standard output, or NULL */
 };
 
 /* Everything a boot leaves behind; boot_end() takes it away. */

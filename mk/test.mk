@@ -26,4 +26,4 @@ unit: $(B)/tests ## run the unit tests in the process (ONLY=PATTERN for some)
 	$(Q)$(B)/tests $(ONLY)
 
 -include $(UNIT_OBJS:.o=.d) $(HTEST_OBJS:.o=.d)
-all: $(B)/tests
+all: $(B)/tests $(B)/octavo

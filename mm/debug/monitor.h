@@ -51,9 +51,15 @@ const char *monitor_gfp_name(unsigned int i, gfp_t *value);
 
 /* ---- Pictures, also for a tour ---- */
 
-/* Free blocks of each order, a line a zone and bars below. */
+struct zone;
+
+/* Free blocks of each order: a heading; a line and bars for a zone; for all. At most 80 columns. */
+void monitor_buddy_heading(struct monitor *mon);
+void monitor_buddy_zone(struct monitor *mon, struct zone *zone);
 void monitor_show_buddy(struct monitor *mon);
-/* Fullness of the pageblocks, at most @rows lines of 64 cells a zone. */
+/* Fullness of the pageblocks, at most @rows lines of 64 cells a zone: of one; of all; what the cells mean. */
+void monitor_map_zone(struct monitor *mon, struct zone *zone, unsigned int rows);
+void monitor_map_legend(struct monitor *mon);
 void monitor_show_fragmentation(struct monitor *mon, unsigned int rows);
 /* Every verifier of the core. Return: findings, each emitted as a line. The machine must be quiet. */
 unsigned int monitor_verify(struct monitor *mon);

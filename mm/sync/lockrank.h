@@ -12,6 +12,7 @@ enum lock_rank {
 	LOCK_RANK_HOTPLUG,   /* memory hotplug and contiguous ranges, sleeping */
 	LOCK_RANK_CMA,       /* a CMA area's bitmap */
 	LOCK_RANK_SYSCTL,    /* watermark and reserve recalculation */
+	LOCK_RANK_MUTEX_WAIT, /* a mutex's queue of waiters */
 	LOCK_RANK_PAGE_WAIT, /* page wait hash buckets */
 	LOCK_RANK_ZONE,      /* zone->lock: index over the pageblocks, migrate types */
 	LOCK_RANK_PAGEBLOCK, /* one pageblock's bits and counts */

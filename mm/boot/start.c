@@ -18,6 +18,7 @@
 
 #include "../base/printk.h"
 #include "../phys/cma.h"
+#include "../phys/hotplug.h"
 #include "../phys/memmap.h"
 #include "../phys/page_alloc.h"
 #include "../phys/page_owner.h"
@@ -187,16 +188,20 @@ static int setup_nodes(const struct bootinfo *info)
 /* The frame layer's tables, in memory of the zone's node. */
 static int alloc_zone_frames(void)
 {
-	for_each_populated_zone(zone) {
-		size_t bytes = frames_bytes(zone->zone_start_pfn, zone->spanned_pages);
-		void *metadata = memblock_alloc_node(bytes, 128, zone->node);
+	for_each_zone(zone) {
+		struct pfn_range room = hotplug_room(zone);
+		size_t bytes = frames_bytes(room.start, room.end - room.start);
+		void *metadata;
 
+		if (!bytes)
+			continue;
+		metadata = memblock_alloc_node(bytes, 128, zone->node);
 		if (!metadata) {
 			pr_err("node %d, zone %s: no %zu bytes of memory for its pageblocks\n", zone->node, zone->name,
 			       bytes);
 			return -ENOMEM;
 		}
-		frames_zone_init(zone, metadata);
+		frames_zone_init_room(zone, metadata, room.start, room.end - room.start);
 	}
 	return 0;
 }

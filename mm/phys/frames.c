@@ -29,18 +29,23 @@ size_t frames_bytes(unsigned long start, unsigned long spanned)
 	return spanned ? blocks * sizeof(struct pageblock) + ALIGN(block_index_bytes(blocks), 128) : 0;
 }
 
-void frames_zone_init(struct zone *zone, void *metadata)
+void frames_zone_init_room(struct zone *zone, void *metadata, unsigned long start, unsigned long frames)
 {
 	struct zone_frames *f = &zone->frames;
 
-	f->base_pfn = ALIGN_DOWN(zone->zone_start_pfn, MAX_ORDER_NR_PAGES);
-	f->nr_blocks = zone->spanned_pages ? blocks_between(zone->zone_start_pfn, zone->spanned_pages) : 0;
+	f->base_pfn = ALIGN_DOWN(start, MAX_ORDER_NR_PAGES);
+	f->nr_blocks = frames ? blocks_between(start, frames) : 0;
 	f->blocks = metadata;
 	f->index = f->nr_blocks ? (struct block_index *)(f->blocks + f->nr_blocks) : NULL;
-	f->slot_mask = slots_for(zone->spanned_pages);
-	f->whole_max = whole_for(zone->spanned_pages);
+	f->slot_mask = slots_for(frames);
+	f->whole_max = whole_for(frames);
 	if (f->nr_blocks)
 		block_index_init(f->index, f->nr_blocks);
+}
+
+void frames_zone_init(struct zone *zone, void *metadata)
+{
+	frames_zone_init_room(zone, metadata, zone->zone_start_pfn, zone->spanned_pages);
 }
 
 /* ---- Adding ---- */

@@ -32,6 +32,8 @@ struct pageblock;
  */
 size_t frames_bytes(unsigned long start, unsigned long spanned);
 void frames_zone_init(struct zone *zone, void *metadata);
+/* The same with blocks for [start, start + frames), which holds the span: it may grow so far by memory hotplug. */
+void frames_zone_init_room(struct zone *zone, void *metadata, unsigned long start, unsigned long frames);
 
 /* The same for the per-CPU caches: one array for all zones of a CPU. */
 size_t cpu_pages_bytes(unsigned int zones);

@@ -37,6 +37,7 @@
  */
 #include "memmap.h"
 
+#include <octavo/gfp.h>
 #include <octavo/memblock.h>
 
 #include "../base/printk.h"
@@ -228,22 +229,8 @@ int section_mark_present(unsigned long pfn, int nid)
 	section = pfn_to_section(pfn);
 	if (!(section->flags & SECTION_PRESENT))
 		section->nid = (s16)nid;
-	section->flags |= SECTION_PRESENT;
+	section->flags |= SECTION_PRESENT | SECTION_MAPPED;
 	return 0;
-}
-
-void memmap_section_online(unsigned long pfn)
-{
-	struct mem_section *section = pfn_to_section(pfn);
-
-	store_release(&section->flags, (u16)(section->flags | SECTION_ONLINE));
-}
-
-void memmap_section_offline(unsigned long pfn)
-{
-	struct mem_section *section = pfn_to_section(pfn);
-
-	store_release(&section->flags, (u16)(section->flags & ~SECTION_ONLINE));
 }
 
 static int mark_sections(void)
@@ -288,6 +275,8 @@ int for_each_section_run(int (*fn)(unsigned long start, unsigned long end, int n
 
 void *memmap_alloc_table(size_t bytes, int nid)
 {
+	if (memblock.closed)
+		return alloc_pages_exact_nid(nid, bytes, GFP_KERNEL | __GFP_ZERO);
 	return memblock_alloc_node(bytes, SMP_CACHE_BYTES, nid);
 }
 

@@ -20,12 +20,14 @@
 
 #define SECTION_PRESENT 1u /* has descriptors */
 #define SECTION_ONLINE 2u  /* its frames may be in use */
+#define SECTION_MAPPED 4u  /* its descriptors have memory: kept when the section is removed, for its return */
 
 /* struct mem_section - 2^15 frames, whose descriptors exist together; legend as in zone.h */
 struct mem_section {
 	uintptr_t map;	  /* (c) sparse model: where frame 0's descriptor would be if the array began there */
 	u16 flags;	  /* (a) SECTION_* */
 	s16 nid;	  /* (c) node, of the first memory in it */
+	u8 hotplug_zone;  /* (c) zone type + 1 that memory hotplug chose; 0: the span of the node's zones decides */
 };
 
 /* The section of a frame; NULL if nothing near it was ever present. */
@@ -39,14 +41,18 @@ int __must_check memmap_setup(const struct bootinfo *info);
 
 /*
  * Memory hotplug: descriptors for whole sections that have none; not online yet. memmap_section_online() and
- * _offline() open and close them to pfn_to_online_page(). memmap_section_remove() gives the descriptors back;
- * all of its frames must be out of use. Context: hotplug lock held, may allocate.
- * Return: 0; -EEXIST, -ENOMEM, -EINVAL (outside the window).
+ * _offline() open and close them to pfn_to_online_page(); closing makes them uninitialised again, so that they may
+ * come back in another zone. memmap_section_remove() takes the section off the table, all of its frames being out
+ * of use. Context: hotplug lock held, may allocate.
+ * Return: 0; -EEXIST, -ENOMEM, -EINVAL (outside the window, or a model whose arrays are of fixed size).
  */
 int __must_check memmap_section_add(unsigned long pfn, int nid);
 void memmap_section_online(unsigned long pfn);
 void memmap_section_offline(unsigned long pfn);
 void memmap_section_remove(unsigned long pfn);
+
+/* First frame that can have no descriptor on this machine. */
+unsigned long memmap_end_pfn(void);
 
 /* Initialise the descriptors of the pageblock that holds @pfn, which must be valid. Any context. */
 void memmap_init_block(unsigned long pfn);

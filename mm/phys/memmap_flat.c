@@ -34,4 +34,17 @@ int model_setup(const struct bootinfo *info)
 	return 0;
 }
 
+/* The arrays are as long as boot made them. */
+int model_add_section(unsigned long pfn, void *memory)
+{
+	(void)pfn;
+	(void)memory;
+	return -EINVAL;
+}
+
+unsigned long memmap_end_pfn(void)
+{
+	return PFN_UP(memblock_end_of_DRAM());
+}
+
 #endif

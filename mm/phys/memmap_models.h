@@ -25,6 +25,12 @@ void *memmap_alloc_table(size_t bytes, int nid);
 /* Provide descriptors for all sections present. Return: 0, -EINVAL or -ENOMEM after a report. */
 int __must_check model_setup(const struct bootinfo *info);
 
+/*
+ * Descriptors for one more section, in @memory: zeroed, page aligned, in the direct map.
+ * Return: 0; -ENOMEM; -EINVAL if the model's arrays are of fixed size.
+ */
+int __must_check model_add_section(unsigned long pfn, void *memory);
+
 /* A frame of a present section: has it a descriptor? Only discontig and flat can say no. */
 #if defined(OCTAVO_MEMORY_MODEL_DISCONTIG) || defined(OCTAVO_MEMORY_MODEL_FLAT)
 bool model_has_pfn(unsigned long pfn);

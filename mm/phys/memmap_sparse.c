@@ -80,4 +80,16 @@ int model_setup(const struct bootinfo *info)
 	return err ? err : for_each_section_run(fill_sections);
 }
 
+int model_add_section(unsigned long pfn, void *memory)
+{
+	return enter_map(pfn, pfn + PAGES_PER_SECTION, memory);
+}
+
+/* The table of sections ends with the physical address space. */
+unsigned long memmap_end_pfn(void)
+{
+	return (unsigned long)min((u64)NR_SECTION_ROOTS * SECTIONS_PER_ROOT * PAGES_PER_SECTION,
+				  (u64)PFN_DOWN(memblock.direct_map_end));
+}
+
 #endif

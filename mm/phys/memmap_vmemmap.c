@@ -53,4 +53,18 @@ int model_setup(const struct bootinfo *info)
 	return -EINVAL;
 }
 
+int model_add_section(unsigned long pfn, void *memory)
+{
+	if (pfn + PAGES_PER_SECTION > window.end_pfn)
+		return -EINVAL;
+	if (!window.populate)
+		return 0;
+	return window.populate((uintptr_t)(vmemmap + pfn), virt_to_phys(memory), PAGES_PER_SECTION * sizeof(struct page));
+}
+
+unsigned long memmap_end_pfn(void)
+{
+	return window.end_pfn;
+}
+
 #endif

@@ -41,6 +41,7 @@
 #include "../boot/e820.h"
 #include "../boot/numa.h"
 #include "kernelcore.h"
+#include "memmap.h"
 
 unsigned long arch_zone_lowest_possible_pfn[MAX_NR_ZONES] __memsys;
 unsigned long arch_zone_highest_possible_pfn[MAX_NR_ZONES] __memsys;
@@ -270,7 +271,11 @@ static void init_node(struct pglist_data *pgdat)
 enum zone_type zone_type_of_pfn(int nid, unsigned long pfn)
 {
 	const struct pglist_data *pgdat = NODE_DATA(nid);
+	const struct mem_section *section = pfn_to_section(pfn);
 	unsigned int flags = 0, z;
+
+	if (section && section->hotplug_zone)
+		return section->hotplug_zone - 1;
 
 	if (mirrored_kernelcore && zone_movable_pfn[nid] && pfn >= zone_movable_pfn[nid]) {
 		const struct memblock_region *r;
@@ -284,10 +289,21 @@ enum zone_type zone_type_of_pfn(int nid, unsigned long pfn)
 		if (zone_spans_pfn(&pgdat->node_zones[z], pfn))
 			return z;
 	/* A hole outside every span of the node: the limits tell. */
-	for (z = 0; z < ZONE_MOVABLE; z++)
-		if (zone_configured(z) && pfn < arch_zone_highest_possible_pfn[z])
-			return z;
-	return movable_zone;
+	return kernel_zone_type(pfn);
+}
+
+enum zone_type kernel_zone_type(unsigned long pfn)
+{
+	enum zone_type highest = ZONE_NORMAL;
+
+	for (unsigned int z = 0; z < ZONE_MOVABLE; z++) {
+		if (!zone_configured(z))
+			continue;
+		highest = z;
+		if (pfn < arch_zone_highest_possible_pfn[z])
+			break;
+	}
+	return highest;
 }
 
 void free_area_init(const struct bootinfo *info)

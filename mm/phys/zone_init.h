@@ -40,6 +40,9 @@ enum zone_type zone_type_of_pfn(int nid, unsigned long pfn);
 /* Not so for the boot of a kernel that knows no nodes: it has no lines about them. */
 extern bool kernel_has_numa;
 
+/* The kernel zone whose limits frame @pfn lies in; above all limits the highest one. */
+enum zone_type kernel_zone_type(unsigned long pfn);
+
 extern const char *const zone_names[MAX_NR_ZONES];
 
 #endif

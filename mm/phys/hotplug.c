@@ -29,8 +29,9 @@
  *	allocates from) keeps frames of a range that goes offline from being handed out again.
  *
  * What failure does
- *	Offlining claims the range block by block. The first frame that is not free ends it: what was claimed
- *	returns to the free frames, the types come back, and the report names the frame.
+ *	Offlining isolates and claims the range pageblock by pageblock. The first frame that is not free ends
+ *	it: what was claimed returns to the free frames and the report names the frame. Blocks that were claimed were
+ *	wholly free, so that their migrate type said nothing; the block that failed gets its own back.
  *
  * Differences from Linux
  *	Nothing can be migrated yet, so one used frame keeps a block online. The descriptors of added memory
@@ -390,7 +391,7 @@ int online_memory(phys_addr_t start, u64 size, enum mmop how)
 
 /* ---- Offline ---- */
 
-/* Claim what of [start, end) is memory, a pageblock at a time. Returns the first frame not claimed, or end. */
+/* Claim what of [start, end), a part of one pageblock, is memory. Returns the first frame not claimed, or end. */
 static unsigned long claim_memory(struct zone *zone, unsigned long start, unsigned long end)
 {
 	unsigned long from, to;
@@ -400,13 +401,8 @@ static unsigned long claim_memory(struct zone *zone, unsigned long start, unsign
 	for_each_mem_pfn_range(i, zone->node, &from, &to, &nid) {
 		from = max(from, start);
 		to = min(to, end);
-		while (from < to) {
-			unsigned long stop = min(to, ALIGN_DOWN(from, pageblock_nr_pages) + pageblock_nr_pages);
-
-			if (!frames_claim(zone, from, stop))
-				return from;
-			from = stop;
-		}
+		if (from < to && !frames_claim(zone, from, to))
+			return from;
 	}
 	return end;
 }
@@ -430,10 +426,44 @@ static unsigned long release_memory(struct zone *zone, unsigned long start, unsi
 	return pages;
 }
 
-static void set_types(struct zone *zone, unsigned long start, unsigned long end, const u8 *types)
+/*
+ * Isolate a pageblock and claim its memory. Frames that sit in CPU caches come back first, once for all blocks
+ * and again for one that is short of some. Returns the first frame that is in use, the block's type being what it
+ * was, or @end.
+ */
+static unsigned long take_block(struct zone *zone, unsigned long start, unsigned long end)
 {
-	for (unsigned long pfn = start, i = 0; pfn < end; pfn += pageblock_nr_pages, i++)
-		set_pageblock_migratetype(zone, pfn, types ? types[i] : MIGRATE_ISOLATE);
+	unsigned int type = get_pageblock_migratetype(zone, start);
+	unsigned long stopped;
+
+	set_pageblock_migratetype(zone, start, MIGRATE_ISOLATE);
+	stopped = claim_memory(zone, start, end);
+	if (stopped < end) {
+		release_memory(zone, start, stopped, true);
+		frames_drain_all(zone);
+		stopped = claim_memory(zone, start, end);
+	}
+	if (stopped < end)
+		release_memory(zone, start, stopped, true);
+	set_pageblock_migratetype(zone, start, stopped < end ? type : MIGRATE_MOVABLE);
+	return stopped;
+}
+
+/* All pageblocks of the range, or none: returns the first frame in use, or @end. */
+static unsigned long take_range(struct zone *zone, unsigned long start, unsigned long end)
+{
+	unsigned long pfn, next, stopped;
+
+	frames_drain_all(zone);
+	for (pfn = start; pfn < end; pfn = next) {
+		next = min(end, ALIGN_DOWN(pfn, pageblock_nr_pages) + pageblock_nr_pages);
+		stopped = take_block(zone, pfn, next);
+		if (stopped < next) {
+			release_memory(zone, start, pfn, true);
+			return stopped;
+		}
+	}
+	return end;
 }
 
 /* First and one past the last frame of online memory in the zone, after a part of it has left. */
@@ -465,7 +495,7 @@ static void report_busy(struct zone *zone, phys_addr_t start, u64 size, unsigned
 {
 	struct page *page;
 
-	while (frame_state(zone, pfn) == 1)
+	while (pfn < PFN_DOWN(start + size) - 1 && frame_state(zone, pfn) != 0)
 		pfn++;
 	page = pfn_to_online_page(pfn);
 	printk("memory offlining [mem %#010llx-%#010llx] failed: a page is in use and cannot be moved\n",
@@ -477,9 +507,7 @@ static void report_busy(struct zone *zone, phys_addr_t start, u64 size, unsigned
 static int offline_locked(phys_addr_t start, u64 size)
 {
 	unsigned long first = PFN_DOWN(start), end = PFN_DOWN(start + size), stopped, pages;
-	size_t types_size = (size_t)((end - first) / pageblock_nr_pages);
 	struct zone *zone;
-	u8 *types;
 
 	if (!blocks_are(start, size, MEM_BLOCK_ONLINE))
 		return -EINVAL;
@@ -489,28 +517,16 @@ static int offline_locked(phys_addr_t start, u64 size)
 		       (unsigned long long)start, (unsigned long long)(start + size - 1));
 		return -EINVAL;
 	}
-	types = alloc_pages_exact(types_size, GFP_KERNEL);
-	if (!types)
-		return -ENOMEM;
-	for (unsigned long pfn = first, i = 0; pfn < end; pfn += pageblock_nr_pages, i++)
-		types[i] = (u8)get_pageblock_migratetype(zone, pfn);
-	set_types(zone, first, end, NULL);
-	frames_drain_all(zone);
-	stopped = claim_memory(zone, first, end);
+	stopped = take_range(zone, first, end);
 	if (stopped < end) {
 		report_busy(zone, start, size, stopped);
-		release_memory(zone, first, stopped, true);
-		set_types(zone, first, end, types);
-		free_pages_exact(types, types_size);
 		return -EBUSY;
 	}
 	pages = release_memory(zone, first, end, false);
 	account_pages(zone, pages, -1);
 	for (unsigned long pfn = first; pfn < end; pfn += PAGES_PER_SECTION)
 		memmap_section_offline(pfn);
-	set_types(zone, first, end, types);
 	shrink_span(zone);
-	free_pages_exact(types, types_size);
 	if (!populated_zone(zone) && build_all_zonelists())
 		printk("memory offlining: the zonelists keep an empty zone\n");
 	init_per_zone_wmark_min();

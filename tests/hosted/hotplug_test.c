@@ -159,7 +159,7 @@ TEST(hotplug, used_page_keeps_block_online)
 
 TEST(hotplug, new_memory_lives_and_leaves)
 {
-	phys_addr_t start = 5 * GIB;
+	phys_addr_t start = 4 * GIB + 768 * MIB;
 	struct page **held;
 	struct zone *normal;
 	struct books before;

@@ -284,10 +284,8 @@ struct pfn_range hotplug_room(const struct zone *zone)
 	if (zone_configured(ZONE_HIGHMEM) || (zone->type != top && zone->type != ZONE_MOVABLE))
 		return span;
 	end = ALIGN(max_pfn, PAGES_PER_SECTION) + ALIGN(pgdat->node_present_pages, PAGES_PER_SECTION);
-	/* What is beyond the descriptors' window or the direct map could not be added anyway. */
-	end = min(end, memmap_end_pfn());
-	if (end <= max_pfn)
-		return span;
+	/* What is beyond the descriptors' window could not be added anyway. */
+	end = max(min(end, memmap_end_pfn()), pgdat->node_start_pfn + pgdat->node_spanned_pages);
 	while (kernel_zone_type(first) != top)
 		first = arch_zone_highest_possible_pfn[kernel_zone_type(first)];
 	return (struct pfn_range){ populated_zone(zone) ? min(first, span.start) : first, max(end, span.end) };

@@ -156,11 +156,16 @@ static void ranges_collect(const struct bootinfo *info)
 	ranges_merge();
 }
 
-/* End of what is RAM or may become RAM later: memory devices that the tables announce. */
+/*
+ * End of what is RAM or may become RAM later: memory devices that the tables announce, and on 64-bit hosts as much
+ * again for memory hotplug.
+ */
 static u64 span_end(const struct bootinfo *info, bool later)
 {
 	u64 end = arena.nr ? arena.ranges[arena.nr - 1].end : PAGE_SIZE;
 
+	if (later && sizeof(void *) == 8 && end <= PHYS_END / 2)
+		end *= 2;
 	for (unsigned int i = 0; later && i < info->mem_affinity_nr; i++) {
 		const struct bootinfo_mem_affinity *a = &info->mem_affinity[i];
 		u64 last = a->start + a->size;

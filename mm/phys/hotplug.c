@@ -46,12 +46,11 @@
 #include <octavo/memory_hotplug.h>
 
 #include "../base/printk.h"
-#include "../base/string.h"
 #include "../boot/resource.h"
 #include "../sync/mutex.h"
 #include "hotplug.h"
 #include "memmap.h"
-#include "watermark.h"
+#include "page_alloc.h"
 #include "zone_init.h"
 #include "zonelist.h"
 
@@ -369,7 +368,7 @@ static int online_locked(phys_addr_t start, u64 size, enum mmop how)
 		if (err)
 			return err;
 	}
-	init_per_zone_wmark_min();
+	page_alloc_update();
 	printk("Onlined [mem %#010llx-%#010llx]: %lu pages in zone %s of node %d\n", (unsigned long long)start,
 	       (unsigned long long)(start + size - 1), pages, zone->name, nid);
 	return 0;
@@ -527,7 +526,7 @@ static int offline_locked(phys_addr_t start, u64 size)
 	shrink_span(zone);
 	if (!populated_zone(zone) && build_all_zonelists())
 		printk("memory offlining: the zonelists keep an empty zone\n");
-	init_per_zone_wmark_min();
+	page_alloc_update();
 	printk("Offlined [mem %#010llx-%#010llx]: %lu pages\n", (unsigned long long)start,
 	       (unsigned long long)(start + size - 1), pages);
 	return 0;

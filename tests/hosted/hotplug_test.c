@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Memory hotplug on a machine of 1 GiB in two nodes: states, zones, counters, and what must not change. HP-I1, HP-I2, HP-I3 */
+/*
+ * Memory hotplug on a machine of 1 GiB in two nodes: states, zones, counters (HP-I1, HP-I2), and that a failure changes
+ * nothing (HP-I3).
+ */
 #include <octavo/gfp.h>
 #include <octavo/memory_hotplug.h>
 #include <octavo/verify.h>
@@ -165,6 +168,10 @@ TEST(hotplug, new_memory_lives_and_leaves)
 	struct books before;
 	unsigned long in_new = 0;
 
+#if defined(OCTAVO_MEMORY_MODEL_FLAT) || defined(OCTAVO_MEMORY_MODEL_DISCONTIG)
+	test_skip("this memory model's arrays end with boot's memory");
+	return;
+#endif
 	ASSERT(boot());
 	normal = zone_of(1, ZONE_NORMAL);
 	before = books_of(normal);

@@ -50,15 +50,11 @@ static void __attribute__((noreturn)) run_benches(const char *group)
 	power_end(err ? POWER_FAILED : POWER_PASSED);
 }
 
-#pragma weak monitor_command
-
 static void __attribute__((noreturn)) run_monitor(void)
 {
 	struct monitor mon = { .emit = emit, .run_all = smp_run_all };
 	char line[256];
 
-	if (!monitor_command)
-		port_panic("this image has no monitor");
 	printk("%u CPUs, monitor on the serial port: \"help\" lists its commands\n", smp_online());
 	while (console_read_line("octavo> ", line, sizeof(line)) >= 0)
 		if (monitor_command(&mon, line) == MONITOR_QUIT)

@@ -2,6 +2,7 @@
 /* What only the PC port has: page rights, guard pages, CPUs, interrupts. Runs in build/octavo.elf. */
 #include <octavo/gfp.h>
 #include <octavo/page.h>
+#include <octavo/verify.h>
 
 #include "apic.h"
 #include "arch/x86_64/cpu/paging.h"
@@ -322,6 +323,103 @@ TEST(pc, allocation_from_interrupts)
 			__free_pages(irq_blocks[i], 0);
 	drain_all_pages(NULL);
 	EXPECT_EQ(nr_free_pages(), before);
+}
+
+/*
+ * All CPUs at once allocate and free at random, one in four from the timer interrupt that hits the thread in the
+ * middle of it. Each block is stamped at both ends, so two owners of a frame are noticed.
+ */
+#define HELD 64
+#define STRESS_OPS 50000
+
+struct held {
+	struct page *page[2][HELD]; /* thread's and interrupt's */
+	u8 order[2][HELD];
+	u64 random[2];
+	u32 in_tick;
+} __aligned(64);
+
+static struct held held[8];
+static u32 stress_bad;
+
+static u64 *stamp_of(struct page *page, size_t offset)
+{
+	return (u64 *)((char *)page_address(page) + offset);
+}
+
+static void stamp(struct page *page, unsigned int order, u64 value)
+{
+	*stamp_of(page, 0) = *stamp_of(page, (PAGE_SIZE << order) - 8) = value;
+}
+
+static void stress_step(struct held *h, unsigned int side)
+{
+	u64 r = test_random(&h->random[side]);
+	unsigned int i = r % HELD, order = h->order[side][i];
+	struct page *page = h->page[side][i];
+	u64 mark = (uintptr_t)h << 8 | side << 7 | i;
+
+	if (page) {
+		if (*stamp_of(page, 0) != mark || *stamp_of(page, (PAGE_SIZE << order) - 8) != mark)
+			atomic_fetch_add(&stress_bad, 1);
+		h->page[side][i] = NULL;
+		__free_pages(page, order);
+		return;
+	}
+	order = r >> 8 & 7 ? 0 : (unsigned int)(r >> 16) % 7;
+	page = alloc_pages(side ? GFP_ATOMIC | __GFP_NOWARN : GFP_KERNEL | __GFP_NOWARN, order);
+	if (!page)
+		return;
+	stamp(page, order, mark);
+	h->order[side][i] = (u8)order;
+	h->page[side][i] = page;
+}
+
+static void stress_tick(void)
+{
+	struct held *h = &held[port_cpu_id()];
+
+	h->in_tick++;
+	stress_step(h, 1);
+}
+
+static void stress_this_cpu(void *arg)
+{
+	struct held *h = &held[port_cpu_id()];
+
+	(void)arg;
+	apic_timer_start(100000, stress_tick);
+	for (unsigned int i = 0; i < STRESS_OPS; i++)
+		stress_step(h, 0);
+	apic_timer_stop();
+	for (unsigned int i = 0; i < 2 * HELD; i++)
+		if (h->page[i / HELD][i % HELD])
+			__free_pages(h->page[i / HELD][i % HELD], h->order[i / HELD][i % HELD]);
+}
+
+static void show_finding(void *ctx, const char *line)
+{
+	(void)ctx;
+	printk("%s\n", line);
+}
+
+TEST(pc, all_cpus_allocate_with_interrupts)
+{
+	u64 seed = test_seed;
+
+	if (num_online_cpus() > ARRAY_SIZE(held))
+		SKIP("%u CPUs: the test has room for %zu", num_online_cpus(), ARRAY_SIZE(held));
+	memset(held, 0, sizeof(held));
+	stress_bad = 0;
+	for (unsigned int i = 0; i < ARRAY_SIZE(held); i++) {
+		held[i].random[0] = test_random(&seed);
+		held[i].random[1] = test_random(&seed);
+	}
+	smp_run_all(stress_this_cpu, NULL);
+	EXPECT(held[0].in_tick);
+	EXPECT_EQ(stress_bad, 0);
+	EXPECT_EQ(bad_pages(), 0);
+	EXPECT_EQ(mm_verify(show_finding, NULL), 0);
 }
 
 static void wake_boot_cpu(void *arg)

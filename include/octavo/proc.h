@@ -79,5 +79,12 @@ struct octavo_sysctl_hooks {
 /** octavo_sysctl_set_hooks - register them; members that are NULL leave what was registered before */
 OCTAVO_API void octavo_sysctl_set_hooks(const struct octavo_sysctl_hooks *hooks);
 
+/**
+ * octavo_sysctl_boot_params - apply what the command line says as sysctl.vm.NAME=VALUE
+ * Called once at the end of start-up, when all defaults are in place. A parameter that is not there or whose
+ * value is refused is reported on the console. Context: as octavo_proc_write().
+ */
+OCTAVO_API void octavo_sysctl_boot_params(void);
+
 OCTAVO_END_DECLS
 #endif

@@ -15,6 +15,7 @@
  */
 #include <octavo/memblock.h>
 #include <octavo/port.h>
+#include <octavo/proc.h>
 
 #include "../base/printk.h"
 #include "../phys/cma.h"
@@ -336,4 +337,5 @@ void mm_free_initmem(void)
 	if (kept.init.size)
 		printk("Freeing unused kernel image (initmem) memory: %luK\n", kib(pages));
 	kept.initrd.size = kept.init.size = 0;
+	octavo_sysctl_boot_params();
 }

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of mm/proc share: the buffered writer, the table of files, numbers common to several. */
+#ifndef MM_PROC_PROC_H
+#define MM_PROC_PROC_H
+
+#include <octavo/proc.h>
+
+#include "../base/printk.h"
+#include "../base/string.h"
+#include "../phys/zone.h"
+
+/* ---- The writer (seq.c): collects text and hands it on when the buffer is full ---- */
+
+struct seq_file {
+	octavo_emit_fn emit;
+	void *ctx;
+	size_t len;
+	char buf[512]; /* longer than any one line's formatted piece */
+};
+
+void seq_open(struct seq_file *m, octavo_emit_fn emit, void *ctx);
+void seq_flush(struct seq_file *m);
+void seq_write(struct seq_file *m, const char *text, size_t len);
+void seq_puts(struct seq_file *m, const char *text);
+__printf(2, 3) void seq_printf(struct seq_file *m, const char *fmt, ...);
+
+/*
+ * A set of small numbers, in the two forms Linux has for CPUs and nodes: "0-3,8" and hexadecimal words
+ * "f,00000000". @has tells the members below @nr.
+ */
+void seq_list(struct seq_file *m, bool (*has)(unsigned int n, unsigned long arg), unsigned long arg, unsigned int nr);
+void seq_mask(struct seq_file *m, bool (*has)(unsigned int n, unsigned long arg), unsigned long arg, unsigned int nr);
+
+/* ---- The table (table.c) and the lookup in it (proc.c) ---- */
+
+/* What a "#" in a path counts. */
+enum proc_id { PROC_ID_NONE, PROC_ID_NODE, PROC_ID_BLOCK, PROC_ID_MEMMAP };
+
+struct proc_entry {
+	const char *path;
+	enum proc_id kind;
+	/* NULL: cannot be read. @id: the number in place of "#". */
+	void (*show)(struct seq_file *m, const struct proc_entry *entry, unsigned long id);
+	/* NULL: cannot be written. @text is NUL terminated. Return: 0 or a negative errno. */
+	int (*store)(const struct proc_entry *entry, unsigned long id, const char *text);
+	bool (*present)(void); /* NULL: always */
+	const void *data;
+};
+
+extern const struct proc_entry proc_table[];
+extern const unsigned int proc_table_nr;
+
+/* The first number from @from on that exists; false: none. */
+bool proc_id_next(enum proc_id kind, unsigned long from, unsigned long *id);
+
+/* ---- The files ---- */
+
+#define PROC_SHOW(name) void name(struct seq_file *m, const struct proc_entry *entry, unsigned long id)
+#define PROC_STORE(name) int name(const struct proc_entry *entry, unsigned long id, const char *text)
+
+PROC_SHOW(buddyinfo_show);
+PROC_SHOW(pagetypeinfo_show);
+PROC_SHOW(zoneinfo_show);
+PROC_SHOW(vmstat_show);
+PROC_SHOW(meminfo_show);
+PROC_SHOW(iomem_show);
+PROC_SHOW(cmdline_show);
+PROC_SHOW(swaps_show);
+
+PROC_SHOW(node_set_show); /* data: a struct node_set */
+PROC_SHOW(node_meminfo_show);
+PROC_SHOW(node_numastat_show);
+PROC_SHOW(node_vmstat_show);
+PROC_SHOW(node_distance_show);
+PROC_SHOW(node_cpulist_show);
+PROC_SHOW(node_cpumap_show);
+extern const struct node_set node_set_online, node_set_possible, node_set_memory, node_set_normal_memory,
+	node_set_cpu, node_set_initiator;
+
+PROC_SHOW(block_size_show);
+PROC_SHOW(auto_online_show);
+PROC_STORE(auto_online_store);
+PROC_SHOW(block_state_show);
+PROC_STORE(block_state_store);
+PROC_SHOW(block_online_show);
+PROC_STORE(block_online_store);
+PROC_SHOW(block_index_show);
+PROC_SHOW(block_removable_show);
+PROC_SHOW(block_zones_show);
+PROC_SHOW(block_device_show);
+
+PROC_SHOW(memmap_start_show);
+PROC_SHOW(memmap_end_show);
+PROC_SHOW(memmap_type_show);
+bool memmap_entry_exists(unsigned long id);
+
+PROC_SHOW(page_owner_show);
+bool page_owner_on(void);
+
+PROC_SHOW(sysctl_show); /* data: a struct sysctl */
+PROC_STORE(sysctl_store);
+extern const struct sysctl ctl_min_free_kbytes, ctl_watermark_scale_factor, ctl_watermark_boost_factor,
+	ctl_lowmem_reserve_ratio, ctl_percpu_pagelist_high_fraction, ctl_stat_interval,
+	ctl_compact_memory, ctl_drop_caches;
+PROC_SHOW(zonelist_order_show);
+PROC_STORE(zonelist_order_store);
+bool sysctl_can_compact(void);
+
+/* Times each of the caches was dropped: /proc/vmstat shows it. */
+unsigned long sysctl_drops(bool slab);
+
+/* ---- Counters (counters.c) ---- */
+
+/* A zone counter over the zones of a node, the batches that CPUs still hold included. */
+unsigned long proc_zone_stat_node(int nid, enum zone_stat_item item);
+
+/* Names of the counters, as zoneinfo and vmstat show them; NULL: not a line on this machine. */
+const char *proc_zone_stat_name(enum zone_stat_item item);
+const char *proc_node_stat_name(enum node_stat_item item);
+
+/* What the machine's kernel would be configured with: it decides which lines exist. */
+bool proc_machine_numa(void); /* not: i386 with one node, kernels known to be built without */
+bool proc_machine_highmem(void);
+bool proc_machine_x86(void);
+
+#endif

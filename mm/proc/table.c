@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+/* All files. "#" in a path stands for a number of the entry's kind; directories follow from the paths. */
+#include "proc.h"
+
+#define NODE "/sys/devices/system/node/"
+#define BLOCK "/sys/devices/system/memory/"
+#define MEMMAP "/sys/firmware/memmap/#/"
+#define VM "/proc/sys/vm/"
+#define NUMA_ONLY .present = proc_machine_numa
+
+const struct proc_entry proc_table[] = {
+	{ "/proc/buddyinfo", .show = buddyinfo_show },
+	{ "/proc/cmdline", .show = cmdline_show },
+	{ "/proc/iomem", .show = iomem_show },
+	{ "/proc/meminfo", .show = meminfo_show },
+	{ "/proc/pagetypeinfo", .show = pagetypeinfo_show },
+	{ "/proc/swaps", .show = swaps_show },
+	{ "/proc/vmstat", .show = vmstat_show },
+	{ "/proc/zoneinfo", .show = zoneinfo_show },
+
+	{ VM "compact_memory", .store = sysctl_store, .present = sysctl_can_compact, .data = &ctl_compact_memory },
+	{ VM "drop_caches", .store = sysctl_store, .data = &ctl_drop_caches },
+	{ VM "lowmem_reserve_ratio", .show = sysctl_show, .store = sysctl_store,
+	  .data = &ctl_lowmem_reserve_ratio },
+	{ VM "min_free_kbytes", .show = sysctl_show, .store = sysctl_store, .data = &ctl_min_free_kbytes },
+	{ VM "numa_zonelist_order", .show = zonelist_order_show, .store = zonelist_order_store,
+	  NUMA_ONLY },
+	{ VM "percpu_pagelist_high_fraction", .show = sysctl_show, .store = sysctl_store,
+	  .data = &ctl_percpu_pagelist_high_fraction },
+	{ VM "stat_interval", .show = sysctl_show, .store = sysctl_store, .data = &ctl_stat_interval },
+	{ VM "watermark_boost_factor", .show = sysctl_show, .store = sysctl_store,
+	  .data = &ctl_watermark_boost_factor },
+	{ VM "watermark_scale_factor", .show = sysctl_show, .store = sysctl_store,
+	  .data = &ctl_watermark_scale_factor },
+
+	{ NODE "has_cpu", .show = node_set_show, .data = &node_set_cpu, NUMA_ONLY },
+	{ NODE "has_generic_initiator", .show = node_set_show, .data = &node_set_initiator, NUMA_ONLY },
+	{ NODE "has_memory", .show = node_set_show, .data = &node_set_memory, NUMA_ONLY },
+	{ NODE "has_normal_memory", .show = node_set_show, .data = &node_set_normal_memory, NUMA_ONLY },
+	{ NODE "online", .show = node_set_show, .data = &node_set_online, NUMA_ONLY },
+	{ NODE "possible", .show = node_set_show, .data = &node_set_possible, NUMA_ONLY },
+	{ NODE "node#/cpulist", PROC_ID_NODE, .show = node_cpulist_show, NUMA_ONLY },
+	{ NODE "node#/cpumap", PROC_ID_NODE, .show = node_cpumap_show, NUMA_ONLY },
+	{ NODE "node#/distance", PROC_ID_NODE, .show = node_distance_show, NUMA_ONLY },
+	{ NODE "node#/meminfo", PROC_ID_NODE, .show = node_meminfo_show, NUMA_ONLY },
+	{ NODE "node#/numastat", PROC_ID_NODE, .show = node_numastat_show, NUMA_ONLY },
+	{ NODE "node#/vmstat", PROC_ID_NODE, .show = node_vmstat_show, NUMA_ONLY },
+
+	{ BLOCK "auto_online_blocks", .show = auto_online_show, .store = auto_online_store },
+	{ BLOCK "block_size_bytes", .show = block_size_show },
+	{ BLOCK "memory#/online", PROC_ID_BLOCK, .show = block_online_show, .store = block_online_store },
+	{ BLOCK "memory#/phys_device", PROC_ID_BLOCK, .show = block_device_show },
+	{ BLOCK "memory#/phys_index", PROC_ID_BLOCK, .show = block_index_show },
+	{ BLOCK "memory#/removable", PROC_ID_BLOCK, .show = block_removable_show },
+	{ BLOCK "memory#/state", PROC_ID_BLOCK, .show = block_state_show, .store = block_state_store },
+	{ BLOCK "memory#/valid_zones", PROC_ID_BLOCK, .show = block_zones_show },
+
+	{ MEMMAP "end", PROC_ID_MEMMAP, .show = memmap_end_show },
+	{ MEMMAP "start", PROC_ID_MEMMAP, .show = memmap_start_show },
+	{ MEMMAP "type", PROC_ID_MEMMAP, .show = memmap_type_show },
+
+	{ "/sys/kernel/debug/page_owner", .show = page_owner_show, .present = page_owner_on },
+};
+
+const unsigned int proc_table_nr = ARRAY_SIZE(proc_table);

@@ -14,7 +14,9 @@ static struct map_runs runs __memsys;
 
 struct page *pfn_to_page(unsigned long pfn)
 {
-	return (struct page *)(pfn_to_section(pfn)->map + pfn * sizeof(struct page));
+	const struct mem_section *section = pfn_to_section(pfn);
+
+	return section && section->map ? (struct page *)(section->map + pfn * sizeof(struct page)) : NULL;
 }
 
 unsigned long page_to_pfn(const struct page *page)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* memblock: allocation, first fit from either end, and the public calls that change the map. */
+#include "../phys/memmap.h"
 #include "bootmem.h"
 #include "memblock_internal.h"
 
@@ -164,34 +165,58 @@ static void say(const char *what, phys_addr_t base, phys_addr_t size)
 		     (unsigned long long)(range_end(base, size) - 1));
 }
 
+/* After the hand-over other CPUs read the lists when they initialise descriptors. */
+static unsigned long change_begin(void)
+{
+	return memblock.closed ? memmap_lock() : 0;
+}
+
+static int change_end(unsigned long flags, int err)
+{
+	if (memblock.closed)
+		memmap_unlock(flags);
+	return err;
+}
+
 int memblock_add_node(phys_addr_t base, phys_addr_t size, int nid, u32 flags)
 {
+	unsigned long irq;
+
 	say("memblock_add_node", base, size);
-	return mb_add(&memblock, &memblock.memory, base, size, nid, flags);
+	irq = change_begin();
+	return change_end(irq, mb_add(&memblock, &memblock.memory, base, size, nid, flags));
 }
 
 int memblock_add(phys_addr_t base, phys_addr_t size)
 {
-	say("memblock_add", base, size);
-	return mb_add(&memblock, &memblock.memory, base, size, NUMA_NO_NODE, MEMBLOCK_NONE);
+	return memblock_add_node(base, size, NUMA_NO_NODE, MEMBLOCK_NONE);
 }
 
 int memblock_remove(phys_addr_t base, phys_addr_t size)
 {
+	unsigned long irq;
+
 	say("memblock_remove", base, size);
-	return mb_remove(&memblock, &memblock.memory, base, size);
+	irq = change_begin();
+	return change_end(irq, mb_remove(&memblock, &memblock.memory, base, size));
 }
 
 int memblock_reserve(phys_addr_t base, phys_addr_t size)
 {
+	unsigned long irq;
+
 	say("memblock_reserve", base, size);
-	return mb_add(&memblock, &memblock.reserved, base, size, NUMA_NO_NODE, MEMBLOCK_NONE);
+	irq = change_begin();
+	return change_end(irq, mb_add(&memblock, &memblock.reserved, base, size, NUMA_NO_NODE, MEMBLOCK_NONE));
 }
 
 int memblock_phys_free(phys_addr_t base, phys_addr_t size)
 {
+	unsigned long irq;
+
 	say("memblock_phys_free", base, size);
-	return mb_remove(&memblock, &memblock.reserved, base, size);
+	irq = change_begin();
+	return change_end(irq, mb_remove(&memblock, &memblock.reserved, base, size));
 }
 
 void memblock_free(void *virt, size_t size)
@@ -202,37 +227,46 @@ void memblock_free(void *virt, size_t size)
 
 int memblock_set_node(phys_addr_t base, phys_addr_t size, int nid)
 {
-	return mb_set_node(&memblock, &memblock.memory, base, size, nid);
+	unsigned long irq = change_begin();
+
+	return change_end(irq, mb_set_node(&memblock, &memblock.memory, base, size, nid));
+}
+
+static int change_flag(phys_addr_t base, phys_addr_t size, u32 flag, bool set)
+{
+	unsigned long irq = change_begin();
+
+	return change_end(irq, mb_set_flag(&memblock, base, size, flag, set));
 }
 
 int memblock_mark_hotplug(phys_addr_t base, phys_addr_t size)
 {
-	return mb_set_flag(&memblock, base, size, MEMBLOCK_HOTPLUG, true);
+	return change_flag(base, size, MEMBLOCK_HOTPLUG, true);
 }
 
 int memblock_clear_hotplug(phys_addr_t base, phys_addr_t size)
 {
-	return mb_set_flag(&memblock, base, size, MEMBLOCK_HOTPLUG, false);
+	return change_flag(base, size, MEMBLOCK_HOTPLUG, false);
 }
 
 int memblock_mark_mirror(phys_addr_t base, phys_addr_t size)
 {
-	return mb_set_flag(&memblock, base, size, MEMBLOCK_MIRROR, true);
+	return change_flag(base, size, MEMBLOCK_MIRROR, true);
 }
 
 int memblock_mark_nomap(phys_addr_t base, phys_addr_t size)
 {
-	return mb_set_flag(&memblock, base, size, MEMBLOCK_NOMAP, true);
+	return change_flag(base, size, MEMBLOCK_NOMAP, true);
 }
 
 int memblock_clear_nomap(phys_addr_t base, phys_addr_t size)
 {
-	return mb_set_flag(&memblock, base, size, MEMBLOCK_NOMAP, false);
+	return change_flag(base, size, MEMBLOCK_NOMAP, false);
 }
 
 int memblock_mark_driver_managed(phys_addr_t base, phys_addr_t size)
 {
-	return mb_set_flag(&memblock, base, size, MEMBLOCK_DRIVER_MANAGED, true);
+	return change_flag(base, size, MEMBLOCK_DRIVER_MANAGED, true);
 }
 
 void memblock_allow_resize(void)

@@ -194,7 +194,7 @@ void memmap_free_reserved(unsigned long start, unsigned long end)
 {
 	unsigned long flags = memmap_lock();
 
-	if (memblock_phys_free(PFN_PHYS(start), PFN_PHYS(end - start)))
+	if (mb_remove(&memblock, &memblock.reserved, PFN_PHYS(start), PFN_PHYS(end - start)))
 		pr_err("memmap: [0x%016llx-0x%016llx] stays in memblock.reserved: no room for another region\n",
 		       (unsigned long long)PFN_PHYS(start), (unsigned long long)(PFN_PHYS(end) - 1));
 	for (unsigned long pfn = start; pfn < end; pfn++) {

@@ -107,7 +107,10 @@ void bootlog_comment(struct log *l, const char *rest)
 		u64 node, count;
 
 		p += 4;
-		if (!scan_number(&p, 10, &node) || *p++ != '=' || !scan_number(&p, 10, &count))
+		if (!scan_number(&p, 10, &node) || *p != '=')
+			continue;
+		p++;
+		if (!scan_number(&p, 10, &count))
 			continue;
 		for (u64 i = 0; i < count && cpu < NR_CPUS; i++)
 			node_cpu(l, cpu++, (u32)node);

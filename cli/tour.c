@@ -125,8 +125,8 @@ static const char *repeat(char *buf, size_t size, const char *cell, unsigned int
 /* How far @value reaches into the gauge of a zone, in cells. */
 static unsigned int gauge_cells(const struct zone *zone, unsigned long value)
 {
-	const unsigned long mark[] = { 0, zone->watermark[WMARK_MIN], zone->watermark[WMARK_LOW],
-				       zone->watermark[WMARK_HIGH] };
+	const unsigned long mark[] = { 0, wmark_pages(zone, WMARK_MIN), wmark_pages(zone, WMARK_LOW),
+				       wmark_pages(zone, WMARK_HIGH) };
 	unsigned long managed = zone_managed_pages(zone);
 
 	for (unsigned int i = 0; i < 3; i++)

@@ -8,6 +8,7 @@
 
 #include "cli.h"
 #include "hosted.h"
+#include "mm/phys/watermark.h"
 #include "mm/sync/cpu.h"
 
 /* CPUs that work at once in a threaded run: more than the host has only take turns. */
@@ -21,6 +22,7 @@ static struct {
 
 static bool deterministic;
 static u64 run_seed;
+static unsigned int present_cpus;
 
 static bool hold_console(const char *text, size_t len)
 {
@@ -76,6 +78,34 @@ static int read_machine(struct machine_desc *m, const struct boot_options *optio
 	return error;
 }
 
+/*
+ * Every CPU that is present is online, as on a machine that is up, whether a thread runs on it just now or not:
+ * per-CPU figures of /proc/zoneinfo and the like count them.
+ */
+static int cpus_online(unsigned int present)
+{
+	int error = 0;
+
+	for (unsigned int cpu = 1; cpu < present && cpu < nr_cpu_ids && !error; cpu++) {
+		hosted_enter_cpu(cpu);
+		error = mm_cpu_online(cpu);
+	}
+	hosted_enter_cpu(0);
+	return error;
+}
+
+/* What Linux does between bringing up the CPUs and the first program. */
+static int finish_boot(const struct machine_desc *m)
+{
+	int error = cpus_online(m->info.cpus_nr);
+
+	if (error)
+		return error;
+	init_per_zone_wmark_min();
+	mm_free_initmem();
+	return 0;
+}
+
 int boot_start(struct boot *boot, const struct boot_options *options)
 {
 	struct hosted_options hosted = { .cpus = options->cpus, .seed = options->seed };
@@ -93,8 +123,9 @@ int boot_start(struct boot *boot, const struct boot_options *options)
 	console.hold = options->quiet;
 	hosted_console_hook = options->log ? options->log : hold_console;
 	error = hosted_boot(&boot->machine.info, &hosted);
+	present_cpus = boot->machine.info.cpus_nr;
 	if (!error)
-		mm_free_initmem();
+		error = finish_boot(&boot->machine);
 	hosted_console_hook = NULL;
 	log = release_console();
 	if (error) {
@@ -134,6 +165,8 @@ unsigned int boot_run_cpus(unsigned int max, void (*fn)(unsigned int cpu, void *
 	} else {
 		error = hosted_run_cpus(n, fn, arg);
 	}
+	if (!error)
+		error = cpus_online(present_cpus);
 	if (error)
 		cli_complain("cannot run %u CPUs: %s", n, strerror(-error));
 	return error ? 0 : n;

@@ -23,6 +23,9 @@
 
 #define barrier() __asm__ volatile("" : : : "memory")
 
+/* Keep the compiler from working an address out twice. */
+#define hide_var(x) __asm__("" : "+r"(x))
+
 #define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Per-CPU caches: rows to allocate from, slots to free into. Theory in frames.c. */
-#include "cpupages.h"
+#include "frame_fast.h"
 
 size_t cpu_pages_bytes(unsigned int zones)
 {
@@ -130,12 +130,6 @@ static bool caches_usable(struct zone *zone, struct cpu_local *cpu, struct cpu_p
 
 /* ---- Allocation ---- */
 
-static force_inline unsigned long row_pop(struct frame_row *row, u64 heads)
-{
-	store_relaxed_u64(&row->heads, heads & (heads - 1));
-	return row->base + lowest_bit(heads);
-}
-
 /*
  * What was freed since of the row just used up: it lies in the block this CPU is filling, so taking it again
  * costs no contiguity, and it is warm.
@@ -236,8 +230,8 @@ static unsigned long alloc_direct(struct zone *zone, unsigned int order, unsigne
 	return pfn;
 }
 
-static noinline unsigned long frame_alloc_slow(struct zone *zone, unsigned int order, unsigned int type,
-					       unsigned int alloc_flags, struct cpu_local *cpu, unsigned long flags)
+unsigned long frame_alloc_slow(struct zone *zone, unsigned int order, unsigned int type, unsigned int alloc_flags,
+			       struct cpu_local *cpu, unsigned long flags)
 {
 	struct cpu_pages *cp = cpu_pages_of(zone, cpu);
 	bool usable = caches_usable(zone, cpu, cp);
@@ -263,25 +257,8 @@ static noinline unsigned long frame_alloc_slow(struct zone *zone, unsigned int o
 
 unsigned long frame_alloc(struct zone *zone, unsigned int order, unsigned int migratetype, unsigned int alloc_flags)
 {
-	unsigned long flags;
-	struct cpu_local *cpu = cpu_section_begin(&flags);
-
-	if (likely(((alloc_flags & ALLOC_NO_PCP) | order) < ROW_ORDERS && cpu->depth == 1)) {
-		struct cpu_pages *cp = cpu_pages_of(zone, cpu);
-		struct frame_row *row = &cp->rows[migratetype][order];
-
-		if (likely(load_acquire(&cp->drain) == DRAIN_NONE)) {
-			u64 heads = row->heads;
-
-			if (likely(heads)) {
-				unsigned long pfn = row_pop(row, heads);
-
-				cpu_section_end(cpu, flags);
-				return pfn;
-			}
-		}
-	}
-	return frame_alloc_slow(zone, order, migratetype, alloc_flags, cpu, flags);
+	return likely(!order) ? frame_alloc_inline(zone, 0, migratetype, alloc_flags) :
+				frame_alloc_inline(zone, order, migratetype, alloc_flags);
 }
 
 unsigned long frame_alloc_bulk(struct zone *zone, unsigned int migratetype, unsigned int alloc_flags,
@@ -373,8 +350,8 @@ static bool free_to_slot(struct zone *zone, struct cpu_pages *cp, unsigned long 
 	return true;
 }
 
-static noinline bool frame_free_slow(struct zone *zone, unsigned long pfn, unsigned int order, struct cpu_local *cpu,
-				     unsigned long flags)
+bool frame_free_slow(struct zone *zone, unsigned long pfn, unsigned int order, struct cpu_local *cpu,
+		     unsigned long flags)
 {
 	struct cpu_pages *cp = cpu_pages_of(zone, cpu);
 	struct pageblock *b = pageblock_of(zone, pfn);
@@ -397,22 +374,7 @@ static noinline bool frame_free_slow(struct zone *zone, unsigned long pfn, unsig
 
 bool frame_free(struct zone *zone, unsigned long pfn, unsigned int order)
 {
-	unsigned long flags;
-	struct cpu_local *cpu = cpu_section_begin(&flags);
-
-	if (likely(order < ROW_ORDERS && cpu->depth == 1)) {
-		struct cpu_pages *cp = cpu_pages_of(zone, cpu);
-		struct free_slot *slot = slot_of(zone, cp, pfn);
-		u64 mask = run_mask(pfn, order);
-
-		if (likely(load_acquire(&cp->drain) == DRAIN_NONE && slot->row == pfn >> ROW_ORDER &&
-			   !(slot->mask & mask))) {
-			store_relaxed_u64(&slot->mask, slot->mask | mask);
-			cpu_section_end(cpu, flags);
-			return true;
-		}
-	}
-	return frame_free_slow(zone, pfn, order, cpu, flags);
+	return likely(!order) ? frame_free_inline(zone, pfn, 0) : frame_free_inline(zone, pfn, order);
 }
 
 /* ---- Draining ---- */

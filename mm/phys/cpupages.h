@@ -25,18 +25,18 @@ enum { DRAIN_NONE, DRAIN_BY_OTHER, DRAIN_BY_OWNER };
 
 /* Legend: (o) the owning CPU inside a section, or who drains for it; (a) atomic. */
 struct cpu_pages {
+	struct free_slot slots[FREE_SLOTS_MAX];	      /* (o) by row */
 	u32 drain;				      /* (a) DRAIN_ */
 	u32 nr_whole;				      /* (o) */
 	u64 row_filter;				      /* (o) bit pfn / 64 % 64: a row of that number may be in rows[] */
 	struct frame_row rows[ROW_TYPES][ROW_ORDERS]; /* (o) what allocations are served from */
 	u32 current[ROW_TYPES][2];		      /* (o) owned blocks: for order 0, for higher ones */
 	unsigned long whole[WHOLE_BLOCKS_MAX];	      /* (o) free blocks of order 9, movable */
-	struct free_slot slots[FREE_SLOTS_MAX];	      /* (o) by row */
 } __aligned(64);
 
 static inline struct cpu_pages *cpu_pages_of(const struct zone *zone, struct cpu_local *cpu)
 {
-	return &cpu->pages[zone->index];
+	return (struct cpu_pages *)((char *)cpu->pages + zone->frames.pages_offset);
 }
 
 static inline struct free_slot *slot_of(const struct zone *zone, struct cpu_pages *cp, unsigned long pfn)

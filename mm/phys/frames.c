@@ -1,5 +1,80 @@
 // SPDX-License-Identifier: MIT
-/* The frame layer's outline: metadata, adding and claiming ranges, migrate types, counts. */
+/*
+ * The frame layer: free memory as bits. This file: metadata, adding and claiming ranges, types, counts.
+ *
+ * Purpose
+ *	Hand out and take back 2^order frames of a zone, in a few nanoseconds, without touching a free frame or
+ *	its descriptor, and so that what is free stays in large pieces. pageblock.c works on one block's bits,
+ *	blockindex.c chooses the block, rmqueue.c knows the migrate types, cpupages.c is the per-CPU front,
+ *	frame_fast.h its inlined part, frames_verify.c the checker.
+ *
+ * Words
+ *	block: 512 aligned frames; it has one migrate type.   row: 64 aligned frames, one word of a block's bits.
+ *	run: 2^order aligned free frames.   head: a run's first frame.   whole: a block entirely free.
+ *	owned: a block that one CPU takes its rows from.   slot: frames of one row that a CPU has freed.
+ *
+ * Structures
+ *	cpu_pages (CPU x zone)                       zone->frames
+ *	  rows[type][order 0-3] <--- a row ---+      blocks[]  512 bits, nr_free, type, place, list links
+ *	  current[type]  (owned block)        +----- index     lists[type][fullness x order]  partly free
+ *	  slots[row % 64] -- a row's frees -------->           lists[type][owned]
+ *	  whole[]  (order 9) <--- in batches ------>           whole[type], a bit a block     entirely free
+ *	The orders of a buddy allocator are what aligned runs of bits spell, so nothing is split or merged.
+ *	An allocation takes the lowest head of the CPU's row. An empty row is filled with all runs of the next
+ *	row of the owned block; when that has none left, with the fullest block that has a run: the lowest bit of
+ *	occupied[type] & lists_with_run(order), since lists are numbered fullest first. So blocks that are nearly
+ *	used up fill up, and those nearly free come free; two CPUs work in different blocks.
+ *	A free sets a bit in the slot of its row. The slot goes back to its block, one lock for all its frames,
+ *	when another row needs it. Frames do not go round in the caches for ever, which would freeze whatever mix
+ *	of used and free there is: what is freed reaches the bits, and allocations come from the fullest block.
+ *	Two short cuts that lose nothing: frames of the very row that was just used up, and frames of a
+ *	block that has under a 16th of it free (the index would choose it first anyway).
+ *
+ * Invariants
+ *	FR-I1  nr_free is the number of set bits.
+ *	FR-I2  a block's place (pos, type) is the one list that holds it; a list is marked iff it is not empty.
+ *	FR-I3  what is free can be found: a block with free frames, not whole, is in a list; a list's order is at
+ *	       least that of the block's largest run (more is put right by who is misled).
+ *	FR-I4  a whole block is one bit of its type's map, and none of its own: never touched or touched, it looks
+ *	       the same. The summary and count of a map agree with its bits.
+ *	FR-I5  an owned block has one owner, whose current[] names it.
+ *	FR-I6  a frame is in use, or free in its block, or in exactly one cache.
+ *	FR-I7  NR_FREE_PAGES, NR_FREE_CMA_PAGES and nr_free_highatomic are what the blocks have (frames in caches
+ *	       and in isolated blocks are not counted free, as on Linux).
+ *	FR-I8  no frame outside the zone is free.
+ *
+ * Locking
+ *	block->lock: bits and count. zone->lock, before it: the index; place and type want both. Both with interrupts
+ *	off. A give that finds its block outgrown holds the block's lock already and only tries zone->lock; if that
+ *	fails it lets go and takes both in order. nr_free and type are also read without a lock, as hints.
+ *	Caches: the owner inside a section of depth 1. Deeper is an interrupt: it uses the blocks. To drain
+ *	another CPU's: set its drain flag, make every CPU pass a barrier (port_cpu_call), wait until its depth is 0.
+ *	A section that began before has ended, one that begins later sees the flag and leaves the caches alone.
+ *	Where the port cannot do that the owner drains at its next operation.
+ *
+ * Memory use and bounds
+ *	128 bytes a block, 0.25 a frame: 64 of bits, a header in a line of its own so that 0 is a valid state; the maps
+ *	add 7 bits a block. 1 TiB: 64 MiB, of which adding memory touches 64 KiB. 1.5 KiB a CPU and zone.
+ *	Hidden in one CPU's caches: 16 rows, 64 slots of 64 frames and 16 blocks, less in small zones (slots: an
+ *	eighth of the zone, blocks: a 128th). zone->lock is taken about once per 50 frames freed at random: a block
+ *	passes at most 9 orders and, two at a time, 7 classes of fullness on its way from used to free.
+ *
+ * What failure does
+ *	Allocation: PFN_NONE, after this CPU's caches went back. A free of what is free: false if a cache or the block
+ *	shows it at once; else frames_bad_free() when the slot goes back, and the frames stay as they were. A frame
+ *	freed twice and handed out in between cannot be told from one freed once.
+ *
+ * Differences from Linux
+ *	A whole block belongs to nobody in particular: falling back on it converts it, and never boosts. Stealing from a
+ *	block that stays its owner's takes single runs or rows; the rest is not moved to the thief's lists. Used
+ *	pages are not looked at: a block is stolen when half of it is free. Blocks of order 10 are two
+ *	whole ones. Isolated blocks are never allocated from, caches included once drained.
+ *
+ * Sources
+ *	The orders and types: Gorman, "Understanding the Linux Virtual Memory Manager" (2004), chapter 6, and the
+ *	kernel's documentation of page migration and of /proc/pagetypeinfo. Bits instead of lists, per-CPU
+ *	reservation: Wrenger et al., "LLFree: Scalable and Optionally-Persistent Page-Frame Allocation", USENIX ATC 2023.
+ */
 #include "../base/string.h"
 #include "cpupages.h"
 
@@ -37,6 +112,7 @@ void frames_zone_init_room(struct zone *zone, void *metadata, unsigned long star
 	f->nr_blocks = frames ? blocks_between(start, frames) : 0;
 	f->blocks = metadata;
 	f->index = f->nr_blocks ? (struct block_index *)(f->blocks + f->nr_blocks) : NULL;
+	f->pages_offset = zone->index * sizeof(struct cpu_pages);
 	f->slot_mask = slots_for(frames);
 	f->whole_max = whole_for(frames);
 	if (f->nr_blocks)

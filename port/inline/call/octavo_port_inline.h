@@ -26,6 +26,13 @@ static inline struct cpu_local *cpu_section_begin(unsigned long *flags)
 	return cpu;
 }
 
+/* cpu_section_end() where depth is known to be 1. */
+static inline void cpu_section_end_outermost(struct cpu_local *cpu, unsigned long flags)
+{
+	__atomic_store_n(&cpu->depth, 0, __ATOMIC_RELEASE);
+	port_irq_restore(flags);
+}
+
 static inline void cpu_section_end(struct cpu_local *cpu, unsigned long flags)
 {
 	__atomic_store_n(&cpu->depth, cpu->depth - 1, __ATOMIC_RELEASE);

@@ -68,6 +68,9 @@ static int reserve_occupied(const struct bootinfo *info)
 	};
 	int err = 0;
 
+	/* PC firmware is known to write to the first megabyte behind the system's back: Linux keeps it too. */
+	if (info->arch != BOOT_ARCH_ARM64)
+		err = memblock_reserve(0, 1u << 20);
 	for (unsigned int i = 0; i < ARRAY_SIZE(image) && !err; i++)
 		err = reserve_span(image[i].what, image[i].span);
 	for (unsigned int i = 0; i < info->reserved_nr && !err; i++)

@@ -203,8 +203,8 @@ TEST(start, refuses_machines_without_memory)
 	map[0].type = E820_TYPE_RESERVED;
 	EXPECT(boot(&info, -EINVAL)[0]);
 	/* one page, and that taken */
-	map[0] = (struct bootinfo_range){ 0x1000, 0x1000, E820_TYPE_RAM };
-	info.reserved = &(struct bootinfo_span){ 0x1000, 0x1000 };
+	map[0] = (struct bootinfo_range){ 0x200000, 0x1000, E820_TYPE_RAM };
+	info.reserved = &(struct bootinfo_span){ 0x200000, 0x1000 };
 	info.reserved_nr = 1;
 	expect_line(boot(&info, -EINVAL), "where the core can reach it\n");
 	/* 64 KiB are not enough for the tables */

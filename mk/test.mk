@@ -25,5 +25,26 @@ conformance-logs: $(B)/conformance ## boot the logs in OCTAVO_SHARED/bootlogs an
 unit: $(B)/tests ## run the unit tests in the process (ONLY=PATTERN for some)
 	$(Q)$(B)/tests $(ONLY)
 
+.PHONY: test
+test: ## everything: all variants, real boot logs, emulated PCs, lint; under 20 minutes (SUITES=NAMES for some)
+	$(Q)sh tests/run.sh $(SUITES)
+
+# libFuzzer targets: a build of their own, with clang.
+FUZZ_SECONDS ?= 30
+FUZZ_SRCS := $(sort $(wildcard tests/fuzz/*.c))
+FUZZ_OBJS := $(call objs,$(B)/hosted,$(FUZZ_SRCS))
+TEST_TOOL_OBJS := $(call objs,$(B)/core,$(sort $(wildcard tests/*.c)))
+$(FUZZ_OBJS): CFLAGS_HOSTED += -Itests
+$(B)/fuzz-%: $(B)/hosted/tests/fuzz/%.o $(TEST_TOOL_OBJS) $(CLI_LIB_OBJS) $(HOSTED_OBJS) $(CORE_OBJS)
+	$(if $(V),,@echo "  LD    $@")
+	$(Q)$(CC) $(LDFLAGS_HOSTED) -fsanitize=fuzzer -o $@ $^ $(LIBS_CLI)
+
+.PHONY: fuzz fuzz-programs
+fuzz-programs: $(FUZZ_SRCS:tests/fuzz/%.c=$(B)/fuzz-%)
+fuzz: ## fuzz the allocator and the boot-log reader, FUZZ_SECONDS (30) each; needs clang
+	$(Q)$(MAKE) --no-print-directory B=$(B)/fuzz CC=clang SAN=address,undefined,fuzzer-no-link fuzz-programs
+	$(Q)sh tests/fuzz/run.sh $(B)/fuzz $(FUZZ_SECONDS)
+
+-include $(FUZZ_OBJS:.o=.d)
 -include $(UNIT_OBJS:.o=.d) $(HTEST_OBJS:.o=.d)
 all: $(B)/tests $(B)/octavo

@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "fault.h"
 
-#include "mm/sync/cpu.h"
+#include <octavo/fault.h>
 
-#define FAULTS_MAX 100000
+#define FAULTS_MAX 100000u
 
 unsigned int fault_each(bool (*op)(void *ctx), void (*check)(void *ctx), void *ctx)
 {
-	for (u32 n = 1; n < FAULTS_MAX; n++) {
-		struct cpu_local *cpu = this_cpu();
+	for (unsigned int n = 1; n < FAULTS_MAX; n++) {
 		bool ok, reached;
 
-		cpu->fault_nth = n;
+		fail_nth_set(n);
 		ok = op(ctx);
-		reached = cpu->fault_nth == 0;
-		cpu->fault_nth = 0;
+		reached = fail_nth_set(0) == 0;
 		check(ctx);
 		if (reached)
 			continue;
@@ -22,6 +20,6 @@ unsigned int fault_each(bool (*op)(void *ctx), void (*check)(void *ctx), void *c
 			test_fail(__FILE__, __LINE__, "the operation fails although none of its allocations did");
 		return n - 1;
 	}
-	test_fail(__FILE__, __LINE__, "the operation makes more than %d allocations", FAULTS_MAX);
+	test_fail(__FILE__, __LINE__, "the operation makes more than %u allocations", FAULTS_MAX);
 	return FAULTS_MAX;
 }

@@ -21,25 +21,20 @@ const char *model_run_ops(const struct model *model, const struct model_op *ops,
 }
 
 /* The sequence without ops[from, from + count), if it still fails, takes the sequence's place. */
-static bool try_without(const struct model *model, unsigned int *nr, unsigned int from, unsigned int count,
-			const char **why)
+static bool try_without(const struct model *model, unsigned int *nr, unsigned int from, unsigned int count)
 {
 	unsigned int at;
-	const char *still;
-
 	memcpy(attempt, sequence, from * sizeof(*sequence));
 	memcpy(attempt + from, sequence + from + count, (*nr - from - count) * sizeof(*sequence));
-	still = model_run_ops(model, attempt, *nr - count, &at);
-	if (!still)
+	if (!model_run_ops(model, attempt, *nr - count, &at))
 		return false;
 	*nr = min(*nr - count, at + 1);
 	memcpy(sequence, attempt, *nr * sizeof(*sequence));
-	*why = still;
 	return true;
 }
 
 /* Leaves out ever smaller pieces, as delta debugging does (Zeller, Hildebrandt 2002), within 2000 runs. */
-static unsigned int shrink(const struct model *model, unsigned int nr, const char **why)
+static unsigned int shrink(const struct model *model, unsigned int nr)
 {
 	unsigned int tries = 2000;
 
@@ -49,7 +44,7 @@ static unsigned int shrink(const struct model *model, unsigned int nr, const cha
 		while (again) {
 			again = false;
 			for (unsigned int from = 0; from + piece <= nr && tries; tries--) {
-				if (try_without(model, &nr, from, piece, why))
+				if (try_without(model, &nr, from, piece))
 					again = piece == 1;
 				else
 					from += piece;
@@ -59,11 +54,16 @@ static unsigned int shrink(const struct model *model, unsigned int nr, const cha
 	return nr;
 }
 
-static void report(const struct model *model, unsigned int nr, const char *why, u64 seed)
+static void report(const struct model *model, unsigned int nr, u64 seed)
 {
+	const char *why;
 	char text[128];
+	unsigned int at;
 
-	test_fail(model->name, 0, "%s; after these %u operations (seed %llu):", why, nr, (unsigned long long)seed);
+	/* Once more: the text of what is wrong may have been written over by later attempts. */
+	why = model_run_ops(model, sequence, nr, &at);
+	test_fail(model->name, 0, "%s; after these %u operations (seed %llu):",
+		  why ? why : "only sometimes wrong", nr, (unsigned long long)seed);
 	for (unsigned int i = 0; i < min(nr, 60u); i++) {
 		model->describe(&sequence[i], text, sizeof(text));
 		printk("  %3u  %s\n", i, text);
@@ -86,10 +86,10 @@ bool model_run(const struct model *model, u64 seed, unsigned int nr, unsigned in
 	why = model_run_ops(model, sequence, nr, &at);
 	if (!why)
 		return true;
-	nr = shrink(model, at + 1, &why);
+	nr = shrink(model, at + 1);
 	if (shrunk)
 		*shrunk = nr;
-	report(model, nr, why, seed);
+	report(model, nr, seed);
 	return false;
 }
 
@@ -112,7 +112,7 @@ bool model_exhaustive(const struct model *model, const struct model_op *alphabet
 		why = model_run_ops(model, sequence, length, &at);
 		if (!why)
 			continue;
-		report(model, shrink(model, at + 1, &why), why, word);
+		report(model, shrink(model, at + 1), word);
 		return false;
 	}
 	return true;

@@ -62,11 +62,13 @@ static bool last_unreserved(const struct memblock_type *reserved, phys_addr_t *s
 	if (i < reserved->cnt && reserved->regions[i].base < *end)
 		*end = reserved->regions[i].base;
 	while (*end > *start) {
-		const struct memblock_region *r = &reserved->regions[i - 1];
+		const struct memblock_region *r;
 
-		if (!i || region_end(r) < *end) {
-			if (i)
-				*start = max(*start, region_end(r));
+		if (!i)
+			return true;
+		r = &reserved->regions[i - 1];
+		if (region_end(r) < *end) {
+			*start = max(*start, region_end(r));
 			return true;
 		}
 		*end = r->base;

@@ -33,7 +33,7 @@
 
 #define STACK_DEPTH 16u
 #define STACKS_NR 4096u /* a power of two */
-#define OWNER_SECTIONS ((1ul << (MAX_PHYS_BITS_OWNER - PAGE_SHIFT)) >> PFN_SECTION_SHIFT)
+#define OWNER_SECTIONS ((unsigned long)(((u64)1 << (MAX_PHYS_BITS_OWNER - PAGE_SHIFT)) >> PFN_SECTION_SHIFT))
 /* Records for the first 16 TiB; above, pages go without. */
 #define MAX_PHYS_BITS_OWNER 44
 

@@ -400,7 +400,8 @@ void port_kunmap_local(void *virt)
 		hosted_log("port_kunmap_local: %p is not the window opened last (%p)", (void *)page, (void *)window);
 		port_panic("port_kunmap_local out of order");
 	}
-	if (mmap(window, PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != window)
+	if (mmap(window, PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) !=
+	    window)
 		port_panic("port_kunmap_local: mmap failed");
 }
 

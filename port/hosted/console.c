@@ -100,7 +100,8 @@ u64 port_random(void)
 #if UINTPTR_MAX > 0xffffffffu
 	z = __atomic_add_fetch(&random_state, 0x9e3779b97f4a7c15ull, __ATOMIC_RELAXED);
 #else
-	static pthread_spinlock_t lock; /* 64-bit atomics are not to be had everywhere; 0 is unlocked in glibc and musl */
+	/* 64-bit atomics are not to be had everywhere; 0 is unlocked in glibc and musl. */
+	static pthread_spinlock_t lock;
 
 	pthread_spin_lock(&lock);
 	z = random_state += 0x9e3779b97f4a7c15ull;

@@ -22,18 +22,26 @@ static char *ram(u64 phys)
 /* Does @fn end the process? */
 static bool dies(void (*fn)(void))
 {
-	int status;
-	pid_t pid = fork();
+	int ends[2], status;
+	char byte;
+	bool survived;
+	pid_t pid;
 
+	if (pipe(ends))
+		return false;
+	pid = fork();
 	if (!pid) {
 		hosted_panic_hook = NULL;
 		signal(SIGSEGV, SIG_DFL);
-		if (!freopen("/dev/null", "w", stderr))
-			_exit(0);
-		fn();
-		_exit(0);
+		if (freopen("/dev/null", "w", stderr))
+			fn();
+		_exit(write(ends[1], "", 1) != 1);
 	}
-	return waitpid(pid, &status, 0) == pid && (!WIFEXITED(status) || WEXITSTATUS(status));
+	close(ends[1]);
+	survived = read(ends[0], &byte, 1) == 1;
+	close(ends[0]);
+	waitpid(pid, &status, 0);
+	return !survived;
 }
 
 static void touch_hole(void)

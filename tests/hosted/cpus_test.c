@@ -340,7 +340,9 @@ static bool yes(void *ctx)
 
 TEST(schedule, deadlocks_are_found)
 {
-	struct scenario s = { .cpus = 2, .setup = lock_setup, .work = lock_crosswise, .check = yes, .max_steps = 20000 };
+	struct scenario s = {
+		.cpus = 2, .setup = lock_setup, .work = lock_crosswise, .check = yes, .max_steps = 20000
+	};
 	struct scenario_result r;
 	const char *said;
 

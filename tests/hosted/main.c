@@ -25,6 +25,13 @@ struct options {
 	bool list, verbose;
 };
 
+/* A race fails the test it shows in, at once: the process dies, and its parent says which test it was. */
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+	return "halt_on_error=1";
+}
+
 /* Shared with the children. */
 struct shared {
 	unsigned int next;
@@ -183,15 +190,19 @@ static void run_jobs(const struct options *o, unsigned int of)
 			w++;
 		if (w == o->jobs)
 			continue;
+		if (!shared->running[w][0] && !status) {
+			alive--;
+			continue;
+		}
+		printf("FAIL %s (seed %llu): its process died (status %#x)\n",
+		       shared->running[w][0] ? shared->running[w] : "at the end of all tests",
+		       (unsigned long long)test_seed, status);
+		count(TEST_FAILED);
 		if (!shared->running[w][0]) {
 			alive--;
 			continue;
 		}
-		printf("FAIL %s (seed %llu): its process died (status %#x)\n", shared->running[w],
-		       (unsigned long long)test_seed, status);
-		fflush(stdout);
 		shared->running[w][0] = 0;
-		count(TEST_FAILED);
 		pids[w] = start_worker(o, w, of);
 	}
 }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* LK-I1: every way of taking locks in a wrong order is reported, and only those. Builds without DEBUG=1 do not check, and have no such test. */
+/*
+ * LK-I1: every way of taking locks in a wrong order is reported, and only those. Builds without DEBUG=1 do not
+ * check, and have no such test.
+ */
 #include "harness.h"
 
 #include "mm/sync/cpu.h"

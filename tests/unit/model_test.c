@@ -3,7 +3,7 @@
 #include "fault.h"
 #include "model.h"
 
-#include "mm/sync/cpu.h"
+#include <octavo/gfp.h>
 
 /*
  * A counter that loses one: its 3rd "increment" after a "reset" does nothing. The shortest failing sequence is
@@ -115,12 +115,13 @@ TEST(model, decodes_bytes)
 	EXPECT_EQ(model_decode(bytes, sizeof(bytes), ops, 1), 1);
 }
 
-/* Stands for an allocation: fails when its turn has come. */
-static bool fake_allocation(void)
+static bool one_allocation(void)
 {
-	struct cpu_local *cpu = this_cpu();
+	struct page *page = alloc_page(GFP_KERNEL | __GFP_NOWARN);
 
-	return !cpu->fault_nth || --cpu->fault_nth;
+	if (page)
+		__free_page(page);
+	return page != NULL;
 }
 
 static unsigned int checks;
@@ -134,7 +135,7 @@ static void count_check(void *ctx)
 static bool three_allocations(void *ctx)
 {
 	(void)ctx;
-	return fake_allocation() && fake_allocation() && fake_allocation();
+	return one_allocation() && one_allocation() && one_allocation();
 }
 
 static bool never(void *ctx)

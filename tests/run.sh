@@ -1,0 +1,145 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Everything: each variant of the build with its tests, real boot logs, emulated PCs, the checks of the sources.
+# Usage: tests/run.sh [SUITE...]      without any: all of them; "list" names them
+# One line a suite; what a suite that failed had to say comes before its line. The last line is
+# "N passed, N failed, N skipped". Logs are in build/log/.
+#
+# JOBS: how many compilers and test processes at once (default: the processors). SEED: of the random tests (default: a new one
+# each day). With CI=true a missing package is a failure; otherwise the suites that need it are skipped.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+jobs=${JOBS:-$(nproc 2>/dev/null || echo 2)}
+seed=${SEED:-$(date +%Y%m%d)}
+logs=build/log
+mkdir -p "$logs"
+only=" $* "
+passed=0
+failed=0
+skipped=0
+missing=
+
+# name|needs|make variables|options of the test program
+variants='
+gcc|gcc|CC=gcc|
+clang|clang|CC=clang|--effort 50
+debug|gcc|CC=gcc DEBUG=1|--effort 50
+m32|m32|CC=gcc M32=1|--effort 50
+m32-debug|m32|CC=gcc M32=1 DEBUG=1 SCHED=1|--effort 20
+address|asan|CC=gcc SAN=address,undefined|--effort 20
+thread|tsan|CC=gcc SAN=thread|--effort 15
+sched|gcc|CC=gcc SCHED=1 DEBUG=1|--effort 100
+sparse|gcc|CC=gcc MODEL=sparse|--effort 25
+discontig|gcc|CC=gcc MODEL=discontig|--effort 25
+flat|gcc|CC=gcc MODEL=flat|--effort 25
+bootmem|gcc|CC=gcc BOOTMEM=1|--effort 25
+call|gcc|CC=gcc INLINE=call|--effort 25
+'
+others='nm|conformance|fuzz|qemu|tidy'
+
+if [ "$*" = list ]; then
+	echo "$variants" | cut -d'|' -f1 | grep .
+	echo "$others" | tr '|' '\n'
+	exit 0
+fi
+
+wanted() { [ "$only" = "  " ] || case $only in *" $1 "*) true ;; *) false ;; esac; }
+
+# say NAME PASSED FAILED SKIPPED SECONDS
+say() {
+	[ -t 1 ] && printf '\r\033[K'
+	printf '%-12s %6d passed %4d failed %4d skipped %5d s\n' "$@"
+	passed=$((passed + $2))
+	failed=$((failed + $3))
+	skipped=$((skipped + $4))
+}
+
+busy() { [ -t 1 ] && printf '\r\033[K%-12s %s' "$1" "$2"; }
+
+# lacks NAME NEED: is what it needs missing? Says so.
+lacks() {
+	line=$(echo "$missing" | grep -m 1 "^$2 ") || return 1
+	line=${line#* }
+	echo "$1 needs ${line#* } (package ${line%% *})"
+	if [ "${CI:-}" = true ]; then
+		say "$1" 0 1 0 0
+	else
+		say "$1" 0 0 1 0
+	fi
+}
+
+# run NAME COMMAND...: runs it, reads its last counting line
+run() {
+	name=$1
+	log=$logs/$name.log
+	begin=$(date +%s)
+	shift
+	"$@" >"$log" 2>&1 </dev/null
+	status=$?
+	counts=$(sed -n 's/^.*[^0-9]*\<\([0-9][0-9]*\) passed.*, \([0-9][0-9]*\) failed, \([0-9][0-9]*\) skipped.*$/\1 \2 \3/p' "$log" | tail -n 1)
+	counts=${counts:-0 1 0}
+	# shellcheck disable=SC2086
+	set -- $counts
+	# A program that ends badly has failed, whatever it counted.
+	[ "$status" -eq 0 ] || [ "$2" -gt 0 ] || set -- "$1" 1 "$3"
+	if [ "$2" -gt 0 ]; then
+		[ -t 1 ] && printf '\r\033[K'
+		echo "---- $name: $log"
+		tail -n 200 "$log"
+		echo "----"
+	else
+		grep -h '^\(.*] \)\{0,1\}\(skipped: \|SKIP \)' "$log" | sed 's/^\[[^]]*\] //' | grep -v '^SKIP.*[a-z]$' | sort | uniq -c |
+			sed 's/^ *\([0-9]*\) /     \1 x /'
+	fi
+	say "$name" "$1" "$2" "$3" $(($(date +%s) - begin))
+}
+
+variant() { # NAME VARIABLES OPTIONS
+	dir=build/$1
+	[ "$1" = gcc ] && dir=build
+	# shellcheck disable=SC2086
+	make -s -j"$jobs" B="$dir" $2 all || { echo "the build failed: make B=$dir $2 all"; return 1; }
+	# shellcheck disable=SC2086
+	"$dir/tests" --seed "$seed" --jobs "$jobs" $3
+}
+
+objects() { make -s -j"$jobs" build/liboctavo.a build/octavo build/octavo.elf && sh tests/nm.sh build; }
+conformance() { make -s -j"$jobs" build/conformance && build/conformance; }
+fuzz() { make -s -j"$jobs" fuzz FUZZ_SECONDS=5; }
+qemu() { make -s -j"$jobs" build/octavo.elf && sh tests/qemu/run.sh build; }
+
+echo "seed $seed, $jobs jobs"
+busy packages '...'
+missing=$(sh tests/packages.sh)
+lines=$(echo "$variants" | grep .)
+while IFS='|' read -r name needs variables options; do
+	wanted "$name" || continue
+	lacks "$name" "$needs" && continue
+	busy "$name" '...'
+	run "$name" variant "$name" "$variables" "$options"
+done <<END
+$lines
+END
+if wanted nm && ! lacks nm gcc; then
+	busy nm '...'
+	run nm objects
+fi
+if wanted conformance && ! lacks conformance gcc; then
+	busy conformance '...'
+	run conformance conformance
+fi
+if wanted fuzz && ! lacks fuzz fuzz; then
+	busy fuzz '...'
+	run fuzz fuzz
+fi
+if wanted qemu && ! lacks qemu qemu; then
+	[ "${CI:-}" != true ] || ! lacks qemu-grub grub
+	busy qemu '...'
+	run qemu qemu
+fi
+if wanted tidy && ! lacks tidy git; then
+	busy tidy '...'
+	run tidy sh tools/tidy build
+fi
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]

@@ -19,6 +19,7 @@ include mk/build.mk
 include mk/core.mk
 include mk/hosted.mk
 include mk/test.mk
+include mk/examples.mk
 include mk/pc.mk
 include mk/install.mk
 

@@ -272,10 +272,11 @@ void resource_late_init(void)
 
 bool firmware_map_entry(unsigned int index, phys_addr_t *start, phys_addr_t *end, const char **type)
 {
-	const struct e820_entry *entry = &e820_table_firmware.entries[index];
+	const struct e820_entry *entry;
 
 	if (boot_arch == BOOT_ARCH_ARM64 || index >= e820_table_firmware.nr_entries)
 		return false;
+	entry = &e820_table_firmware.entries[index];
 	*start = entry->addr;
 	*end = entry->addr + (entry->size - 1);
 	*type = e820_type_resource_name(entry->type);

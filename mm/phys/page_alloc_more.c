@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Allocation in other shapes: many single pages, exact sizes, by address of the direct map; page contents. */
 #include <octavo/gfp.h>
+#include <octavo/memblock.h>
 #include <octavo/page.h>
 #include <octavo/port.h>
 
@@ -159,6 +160,12 @@ void free_pages_exact(void *virt, size_t size)
 }
 
 /* ---- Contents ---- */
+
+/* For ports without high memory: part of their contract in <octavo/port.h>. */
+OCTAVO_API __weak void *port_kmap_local(unsigned long pfn)
+{
+	return phys_to_virt(PFN_PHYS(pfn));
+}
 
 void *kmap_local_page(struct page *page)
 {

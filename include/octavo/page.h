@@ -85,12 +85,22 @@ octavo_static_assert(MAX_NUMNODES <= 1 << PAGE_NODE_BITS, "node number fits");
 #define PAGE_ORDER_MASK 0x1fu
 
 struct page {
-	u32 flags; /* (a) 1 << PG_* */
-	u8 order;	/* (r) see above */
-	u8 tails_ready; /* (a) the 2^n - 1 pages behind this one carry the marks of tails of this page */
-	u16 ids;	/* (i) zone, node */
-	s32 _refcount; /* (a) 0: free, or inside a larger block */
-	s32 _mapcount; /* (a) page table entries that map it, less 1 */
+	union {
+		struct {
+			u32 flags; /* (a) 1 << PG_* */
+			u8 order;	/* (r) see above */
+			u8 tails_ready; /* (a) the 2^n - 1 pages behind this one carry the marks of tails of this page */
+			u16 ids;	/* (i) zone, node */
+		};
+		u64 state; /* all of it at one look */
+	};
+	union {
+		struct {
+			s32 _refcount; /* (a) 0: free, or inside a larger block */
+			s32 _mapcount; /* (a) page table entries that map it, less 1 */
+		};
+		u64 counts;
+	};
 	union {
 		struct {
 			u32 lru_next, lru_prev; /* (l) page numbers within the zone; ~0: none */

@@ -26,6 +26,7 @@ void fail_page_alloc_set(const struct fault_attr *attr)
 		atomic_fetch_and(&alloc_hooks, ~HOOK_FAULT);
 	}
 	spin_unlock_irqrestore(&fault.lock, flags);
+	page_alloc_gate();
 }
 
 unsigned int fail_nth_set(unsigned int nth)
@@ -36,6 +37,7 @@ unsigned int fail_nth_set(unsigned int nth)
 
 	cpu->fault_nth = nth;
 	cpu_section_end(cpu, flags);
+	page_alloc_gate();
 	return left;
 }
 
@@ -46,6 +48,8 @@ static bool nth_is_now(void)
 	bool now = cpu->fault_nth && --cpu->fault_nth == 0;
 
 	cpu_section_end(cpu, flags);
+	if (now)
+		page_alloc_gate();
 	return now;
 }
 

@@ -155,8 +155,9 @@ static unsigned int scope_enter(unsigned int flag)
 								 scope_slot(port_thread_self(), true);
 	unsigned int was;
 
-	if (flag == PF_MEMALLOC_PIN)
-		atomic_fetch_or(&alloc_hooks, HOOK_SCOPE); /* stays: cheap, and rare */
+	/* stays, for such scopes are rare: from now on every allocation asks for the thread's */
+	if (flag == PF_MEMALLOC_PIN && !(atomic_fetch_or(&alloc_hooks, HOOK_SCOPE) & HOOK_SCOPE))
+		page_alloc_gate();
 	if (!word) {
 		scope_for_all(flag, true);
 		return SCOPE_WAS_FOR_ALL;

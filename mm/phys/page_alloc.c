@@ -45,6 +45,7 @@
 #include "../base/string.h"
 #include "../boot/params.h"
 #include "compound.h"
+#include "cpupages.h"
 #include "fault_alloc.h"
 #include "gfp.h"
 #include "memmap.h"
@@ -59,7 +60,31 @@ unsigned long page_alloc_pfn_limit __memsys;
 
 #define FLAGS_FRESH (1u << PG_init)
 
+/* What ids name while there is no such zone: frees find nothing fresh here, allocations nothing free. */
+static struct zone no_zone __memsys = { .fresh = ~0ull };
+
 /* ---- Descriptors ---- */
+
+/* page->state and page->counts of a free page of the zone. */
+static u64 fresh_state(const struct zone *zone)
+{
+	struct page page = { .flags = FLAGS_FRESH,
+			     .ids = (u16)((unsigned int)zone->node << PAGE_ZONE_BITS | zone->type) };
+
+	return page.state;
+}
+
+#define FRESH_COUNTS ((struct page){ ._refcount = 0, ._mapcount = -1 }.counts)
+
+static force_inline bool state_is(const struct page *page, u64 state)
+{
+#if __SIZEOF_POINTER__ == 8
+	return load_acquire(&page->state) == state;
+#else
+	return load_acquire(&page->flags) == (u32)state && load_relaxed(&page->order) == (u8)(state >> 32) &&
+	       load_relaxed(&page->tails_ready) == (u8)(state >> 40) && page->ids == (u16)(state >> 48);
+#endif
+}
 
 static force_inline bool page_is_fresh(const struct page *page)
 {
@@ -300,54 +325,103 @@ struct page *__alloc_pages(gfp_t gfp, unsigned int order, int nid, const nodemas
 
 /* ---- First try ---- */
 
-static force_inline bool above_low(const struct zone *zone, const struct alloc_fast *fast)
-{
-	long free = (long)load_relaxed(&zone->stat[NR_FREE_PAGES]) - (long)load_relaxed(&zone->nr_free_highatomic);
-
-	if (!(fast->alloc_flags & ALLOC_CMA))
-		free -= (long)load_relaxed(&zone->stat[NR_FREE_CMA_PAGES]);
-	return free > (long)(READ_ONCE(zone->watermark[WMARK_LOW]) + READ_ONCE(zone->watermark_boost) +
-			     READ_ONCE(zone->lowmem_reserve[fast->highest]));
-}
-
-static noinline struct page *alloc_order(gfp_t gfp, unsigned int order, const struct alloc_fast *fast)
-{
-	struct zone *zone = fast->zone;
-	unsigned long pfn;
-
-	if (unlikely(!zone || order > MAX_PAGE_ORDER) || alloc_hooks & (HOOK_FAULT | HOOK_SCOPE) ||
-	    !zone_watermark_fast(zone, order, low_wmark_pages(zone), (enum zone_type)fast->highest, fast->alloc_flags))
-		return NULL;
-	pfn = frame_alloc(zone, order, fast->migratetype, fast->alloc_flags);
-	return likely(pfn != PFN_NONE) ? prep_page(pfn, order, gfp) : NULL;
-}
-
 static noinline struct page *alloc_pages_general(gfp_t gfp, unsigned int order)
 {
 	return __alloc_pages(gfp, order, this_cpu()->node, NULL);
 }
 
-struct page *alloc_pages(gfp_t gfp, unsigned int order)
+/* An order above 0, zeroed pages, masks that make no sense. */
+static noinline struct page *alloc_pages_other(gfp_t gfp, unsigned int order)
 {
-	const struct cpu_local *cpu = this_cpu();
-	const struct alloc_fast *fast = cpu->fast;
+	const struct alloc_fast *fast = this_cpu()->fast;
+	struct zone *zone;
 	struct page *page;
+	unsigned long pfn;
 
-	if (unlikely(!fast || cpu->fault_nth || gfp & ~__GFP_BITS_MASK))
+	if (unlikely(!fast || order > MAX_PAGE_ORDER || gfp & ~__GFP_BITS_MASK))
 		return alloc_pages_general(gfp, order);
 	fast += gfp & (ALLOC_FAST_NR - 1);
-	if (likely(!order)) {
-		struct zone *zone = fast->zone;
-		unsigned long pfn;
-
-		if (unlikely(!zone || alloc_hooks & (HOOK_FAULT | HOOK_SCOPE) || !above_low(zone, fast)))
-			return alloc_pages_general(gfp, order);
-		pfn = frame_alloc(zone, 0, fast->migratetype, fast->alloc_flags);
-		page = likely(pfn != PFN_NONE) ? prep_page(pfn, 0, gfp) : NULL;
-	} else {
-		page = alloc_order(gfp, order, fast);
-	}
+	zone = fast->zone;
+	if (unlikely(!zone_watermark_fast(zone, order, low_wmark_pages(zone), (enum zone_type)fast->highest,
+					  fast->alloc_flags)))
+		return alloc_pages_general(gfp, order);
+	pfn = frame_alloc(zone, order, fast->migratetype, fast->alloc_flags);
+	page = likely(pfn != PFN_NONE) ? prep_page(pfn, order, gfp) : NULL;
 	return likely(page != NULL) ? page : alloc_pages_general(gfp, order);
+}
+
+/* The zone is well above its low watermark, but the CPU has no frame at hand. */
+static noinline struct page *alloc_page_refill(gfp_t gfp, const struct alloc_fast *fast)
+{
+	unsigned long pfn = frame_alloc(fast->zone, 0, fast->migratetype, fast->alloc_flags);
+	struct page *page = likely(pfn != PFN_NONE) ? prep_page(pfn, 0, gfp) : NULL;
+
+	return likely(page != NULL) ? page : alloc_pages_general(gfp, 0);
+}
+
+/* A frame was taken, but its descriptor is not quite fresh. */
+static noinline struct page *alloc_page_prep(gfp_t gfp, unsigned long pfn)
+{
+	struct page *page = prep_page(pfn, 0, gfp);
+
+	return likely(page != NULL) ? page : alloc_pages_general(gfp, 0);
+}
+
+/* A frame that this CPU has at hand; PFN_NONE if it has none. */
+static force_inline unsigned long frame_at_hand(const struct zone *zone, unsigned int type)
+{
+	unsigned long flags, pfn = PFN_NONE;
+	struct cpu_local *cpu = cpu_section_begin(&flags);
+
+	if (likely(cpu->depth == 1)) {
+		struct cpu_pages *cp = cpu_pages_of(zone, cpu);
+		struct frame_row *row = &cp->rows[type][0];
+
+		hide_var(row);
+		if (likely(load_acquire(&cp->drain) == DRAIN_NONE && row->heads)) {
+			u64 heads = row->heads;
+
+			store_relaxed_u64(&row->heads, heads & (heads - 1));
+			pfn = row->base + lowest_bit(heads);
+		}
+	}
+	cpu_section_end(cpu, flags);
+	return pfn;
+}
+
+static force_inline bool above_floor(const struct zone *zone, const struct alloc_fast *fast)
+{
+	long free = (long)load_relaxed(&zone->stat[NR_FREE_PAGES]);
+
+	if (unlikely(fast->without_cma))
+		free -= (long)load_relaxed(&zone->stat[NR_FREE_CMA_PAGES]);
+	return free > READ_ONCE(fast->floor);
+}
+
+struct page *alloc_pages(gfp_t gfp, unsigned int order)
+{
+	const struct alloc_fast *fast;
+	struct page *page;
+	unsigned long pfn;
+
+	if (unlikely((gfp & (__GFP_ZERO | ~__GFP_BITS_MASK)) | order))
+		return alloc_pages_other(gfp, order);
+	fast = this_cpu()->fast;
+	if (unlikely(!fast))
+		return alloc_pages_general(gfp, 0);
+	fast += gfp & (ALLOC_FAST_NR - 1);
+	if (unlikely(!above_floor(fast->zone, fast)))
+		return alloc_pages_general(gfp, 0);
+	pfn = frame_at_hand(fast->zone, fast->migratetype);
+	if (unlikely(pfn == PFN_NONE))
+		return alloc_page_refill(gfp, fast);
+	page = pfn_to_page(pfn);
+	if (unlikely(!state_is(page, fast->fresh) || page->counts != FRESH_COUNTS))
+		return alloc_page_prep(gfp, pfn);
+	page->private_data = 0;
+	page->mapping_index = 0;
+	set_page_count(page, 1);
+	return page;
 }
 
 struct page *alloc_pages_node(int nid, gfp_t gfp, unsigned int order)
@@ -406,24 +480,16 @@ bool free_pages_ok(struct page *page, unsigned int order)
 		page_poison_fill(page, order);
 	for (unsigned long i = 0; i < 1ul << order && hooks & HOOK_INIT_ON_FREE && !(hooks & HOOK_POISON); i++)
 		clear_highpage(page + i);
-	if (unlikely(!frame_free(page_zone_of(page), pfn, order))) {
-		bad_page(page, "freed twice: frame is free already");
-		return false;
-	}
-	return true;
+	if (likely(frame_free(page_zone_of(page), pfn, order)))
+		return true;
+	bad_page(page, "freed twice: frame is free already");
+	return false;
 }
 
-static force_inline void free_block(struct page *page, unsigned long pfn, unsigned int order)
+static noinline void free_frame(struct page *page, unsigned long pfn, unsigned int order)
 {
-	if (likely(load_relaxed(&page->flags) == FLAGS_FRESH && load_relaxed(&page->_mapcount) == -1 &&
-		   page->mapping_index == 0 && alloc_hooks == 0)) {
-		if (order)
-			store_relaxed(&page->order, 0);
-		if (unlikely(!frame_free(page_zone_of(page), pfn, order)))
-			bad_page(page, "freed twice: frame is free already");
-		return;
-	}
-	(void)free_pages_ok(page, order);
+	if (unlikely(!frame_free(page_zone_of(page), pfn, order)))
+		bad_page(page, "freed twice: frame is free already");
 }
 
 /*
@@ -460,22 +526,87 @@ static noinline void free_bad(struct page *page, unsigned int order)
 		bad_free_order(page, order, has & PAGE_ORDER_MASK);
 }
 
-void __free_pages(struct page *page, unsigned int order)
+/* Not a single page in the plainest state. */
+static noinline void free_pages_general(struct page *page, unsigned int order)
 {
 	unsigned long pfn = page_to_pfn(page);
 
-	if (unlikely(pfn >= page_alloc_pfn_limit || load_relaxed(&page->_refcount) <= 0 ||
-		     load_relaxed(&page->order) != order)) {
+	if (unlikely(pfn >= page_alloc_pfn_limit || page_ref_count(page) <= 0 || load_relaxed(&page->order) != order)) {
 		free_bad(page, order);
 		return;
 	}
 	if (likely(atomic_fetch_sub(&page->_refcount, 1) == 1)) {
-		if (unlikely(order && PageHead(page)))
+		if (order && PageHead(page))
 			__ClearPageHead(page);
-		free_block(page, pfn, order);
+		if (likely(load_relaxed(&page->flags) == FLAGS_FRESH && page->_mapcount == -1 &&
+			   !page->mapping_index && !(alloc_hooks & HOOKS_AT_FREE))) {
+			store_relaxed(&page->order, 0);
+			free_frame(page, pfn, order);
+		} else {
+			(void)free_pages_ok(page, order);
+		}
 	} else if (order && !PageHead(page)) {
 		free_all_but_first(page, order);
 	}
+}
+
+/* The count is not 0 after it was lowered. Below 0 the page was free already. */
+static noinline void free_not_last(struct page *page)
+{
+	if (likely(page_ref_count(page) > 0))
+		return;
+	atomic_fetch_add(&page->_refcount, 1);
+	free_bad(page, 0);
+}
+
+/* Into what this CPU has freed of the same row lately; false: not that simple. */
+static force_inline bool frame_put_back(const struct zone *zone, unsigned long pfn)
+{
+	unsigned long flags;
+	struct cpu_local *cpu = cpu_section_begin(&flags);
+	bool done = false;
+
+	if (likely(cpu->depth == 1)) {
+		struct cpu_pages *cp = cpu_pages_of(zone, cpu);
+		struct free_slot *slot = slot_of(zone, cp, pfn);
+		u64 mask;
+
+		hide_var(slot);
+		mask = slot->mask;
+		if (likely(load_acquire(&cp->drain) == DRAIN_NONE && slot->row == pfn >> ROW_ORDER &&
+			   !(mask >> pfn % ROW_FRAMES & 1))) {
+			store_relaxed_u64(&slot->mask, mask | 1ull << pfn % ROW_FRAMES);
+			done = true;
+		}
+	}
+	cpu_section_end(cpu, flags);
+	return done;
+}
+
+void __free_pages(struct page *page, unsigned int order)
+{
+	unsigned long pfn = page_to_pfn(page);
+	struct zone *zone;
+
+	if (unlikely(order || pfn >= page_alloc_pfn_limit)) {
+		free_pages_general(page, order);
+		return;
+	}
+	zone = page_zones[page->ids & (ARRAY_SIZE(page_zones) - 1)];
+	if (unlikely(!state_is(page, READ_ONCE(zone->fresh)))) {
+		free_pages_general(page, 0);
+		return;
+	}
+	if (unlikely(atomic_sub_fetch(&page->_refcount, 1) != 0)) {
+		free_not_last(page);
+		return;
+	}
+	if (unlikely(page->_mapcount != -1 || page->mapping_index)) {
+		(void)free_pages_ok(page, 0);
+		return;
+	}
+	if (unlikely(!frame_put_back(zone, pfn)))
+		free_frame(page, pfn, 0);
 }
 
 void put_page(struct page *page)
@@ -571,6 +702,26 @@ static int set_page_poison(const char *value)
 }
 early_param("page_poison", set_page_poison);
 
+/* The zone's free pages that make any single-page request of the kind safe; see zone_watermark_ok(). */
+static long floor_of(const struct zone *zone, enum zone_type highest)
+{
+	return (long)(READ_ONCE(zone->watermark[WMARK_LOW]) + READ_ONCE(zone->watermark_boost) +
+		      READ_ONCE(zone->lowmem_reserve[highest]) + READ_ONCE(zone->nr_reserved_highatomic));
+}
+
+void page_alloc_floor_changed(const struct zone *zone)
+{
+	struct alloc_fast *fast = zone->pgdat ? zone->pgdat->alloc_fast : NULL;
+
+	for (unsigned int gfp = 0; fast && gfp < ALLOC_FAST_NR; gfp++) {
+		if (fast[gfp].zone != zone)
+			continue;
+		/* again if another CPU changed what it follows from meanwhile */
+		while (READ_ONCE(fast[gfp].floor) != floor_of(zone, (enum zone_type)fast[gfp].highest))
+			WRITE_ONCE(fast[gfp].floor, floor_of(zone, (enum zone_type)fast[gfp].highest));
+	}
+}
+
 static void fill_fast(struct pglist_data *pgdat)
 {
 	for (unsigned int gfp = 0; gfp < ALLOC_FAST_NR; gfp++) {
@@ -579,14 +730,30 @@ static void fill_fast(struct pglist_data *pgdat)
 		enum zone_type highest = gfp_zone(gfp);
 		struct zone *zone = first_zones_zonelist(&pgdat->node_zonelists[ZONELIST_FALLBACK], highest, NULL)->zone;
 
+		if (!zone || zone->node != pgdat->node_id || zones & (zones - 1))
+			zone = &no_zone;
 		fast->highest = (u8)highest;
 		fast->migratetype = (u8)gfp_migratetype(gfp);
-		if (!zone || zone->node != pgdat->node_id || zones & (zones - 1)) {
-			WRITE_ONCE(fast->zone, NULL);
-			continue;
-		}
 		fast->alloc_flags = (u16)(gfp_to_alloc_flags_cma(gfp, alloc_flags_nofragment(zone, 0)) & 0xffu);
+		fast->without_cma = zone->cma_pages && !(fast->alloc_flags & ALLOC_CMA);
+		fast->fresh = fresh_state(zone);
+		WRITE_ONCE(fast->floor, zone == &no_zone ? (long)(~0ul >> 1) : floor_of(zone, highest));
 		WRITE_ONCE(fast->zone, zone);
+	}
+}
+
+void page_alloc_gate(void)
+{
+	unsigned int hooks = READ_ONCE(alloc_hooks);
+
+	for_each_zone(zone)
+		WRITE_ONCE(zone->fresh, hooks & HOOKS_AT_FREE ? ~0ull : fresh_state(zone));
+	for_each_possible_cpu(cpu) {
+		struct cpu_local *local = cpu_locals[cpu];
+		bool open = local && !hooks && !local->fault_nth && local->node >= 0 && NODE_DATA(local->node);
+
+		if (local)
+			WRITE_ONCE(local->fast, open ? NODE_DATA(local->node)->alloc_fast : NULL);
 	}
 }
 
@@ -594,22 +761,25 @@ void page_alloc_update(void)
 {
 	unsigned long limit = 0;
 
+	for (unsigned int i = 0; i < ARRAY_SIZE(page_zones); i++)
+		if (!page_zones[i])
+			page_zones[i] = &no_zone;
 	for_each_zone(zone) {
 		page_zones[(unsigned int)zone->node << PAGE_ZONE_BITS | zone->type] = zone;
 		if (zone->spanned_pages)
 			limit = max(limit, zone_end_pfn(zone));
 	}
 	WRITE_ONCE(page_alloc_pfn_limit, limit);
+	init_per_zone_wmark_min();
 	for_each_online_node(nid)
 		fill_fast(NODE_DATA(nid));
-	init_per_zone_wmark_min();
+	page_alloc_gate();
 }
 
 void page_alloc_init(void)
 {
 	unsigned int hooks = 0;
 
-	page_alloc_update();
 	if (options.page_poison)
 		hooks |= HOOK_POISON | HOOK_CHECK;
 	if (options.init_on_alloc)
@@ -620,10 +790,5 @@ void page_alloc_init(void)
 	hooks |= HOOK_CHECK;
 #endif
 	alloc_hooks |= hooks;
-	for_each_possible_cpu(cpu) {
-		struct cpu_local *local = cpu_locals[cpu];
-
-		if (local && local->node >= 0 && NODE_DATA(local->node))
-			local->fast = NODE_DATA(local->node)->alloc_fast;
-	}
+	page_alloc_update();
 }

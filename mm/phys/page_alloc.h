@@ -37,6 +37,7 @@ struct alloc_context {
 #define HOOK_FAULT 0x10u /* fail_page_alloc is armed */
 #define HOOK_CHECK 0x20u /* look at every page of a block, not at its first only */
 #define HOOK_SCOPE 0x40u /* some thread is in a scope that changes what zones it may use */
+#define HOOKS_AT_FREE (HOOK_INIT_ON_FREE | HOOK_POISON | HOOK_OWNER | HOOK_CHECK)
 extern unsigned int alloc_hooks;
 
 /* Which zone a page's ids name: page->ids is the index. */
@@ -56,6 +57,8 @@ extern unsigned long page_alloc_pfn_limit;
  */
 void page_alloc_init(void);
 void page_alloc_update(void);
+/* Open or close the fast paths of all CPUs, after alloc_hooks or a CPU's fault_nth changed. */
+void page_alloc_gate(void);
 
 /* From the zonelist, down to the watermark that @alloc_flags names. NULL if there is none. */
 struct page *get_page_from_freelist(gfp_t gfp, unsigned int order, unsigned int alloc_flags,

@@ -73,7 +73,7 @@ unsigned long alloc_pages_bulk_node(gfp_t gfp, int nid, unsigned long nr, struct
 	while (at < nr && pages[at])
 		at++;
 	if (nr - at > 1 && this_cpu()->fast && nid >= 0 && nid < (int)nr_node_ids && NODE_DATA(nid) &&
-	    !this_cpu()->fault_nth && !(alloc_hooks & (HOOK_FAULT | HOOK_SCOPE)) && !(gfp & ~__GFP_BITS_MASK))
+	    !(gfp & ~__GFP_BITS_MASK))
 		zone = bulk_zone(nid, gfp, nr - at);
 	while (zone && at < nr && bulk_fill(zone, gfp, nr, pages, &at))
 		;

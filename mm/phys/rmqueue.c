@@ -38,6 +38,7 @@ static void boost_watermark(struct zone *zone)
 	most = max(most, (u64)pageblock_nr_pages);
 	store_relaxed(&zone->watermark_boost,
 		      (unsigned long)min((u64)zone->watermark_boost + pageblock_nr_pages, most));
+	page_alloc_floor_changed(zone);
 }
 
 /* Part of another type's block. Its largest piece first, and the whole block if at least half of it is free. */
@@ -249,6 +250,7 @@ bool rmqueue_row(struct zone *zone, unsigned int cpu, unsigned int order, unsign
 			index_update_unowned(zone, b);
 		}
 		pageblock_unlock(b);
+		page_alloc_floor_changed(zone);
 	}
 	spin_unlock_irqrestore(&zone->lock, flags);
 	return b != NULL;
@@ -442,6 +444,7 @@ void reserve_highatomic(struct zone *zone, unsigned long pfn, unsigned int order
 		}
 		pageblock_unlock(b);
 	}
+	page_alloc_floor_changed(zone);
 	spin_unlock_irqrestore(&zone->lock, flags);
 }
 
@@ -461,6 +464,7 @@ bool unreserve_highatomic(struct zone *zone, bool force)
 		index_update(zone, b);
 		zone->nr_reserved_highatomic -= min(zone->nr_reserved_highatomic, pageblock_nr_pages);
 		pageblock_unlock(b);
+		page_alloc_floor_changed(zone);
 	}
 	spin_unlock_irqrestore(&zone->lock, flags);
 	return b != NULL;

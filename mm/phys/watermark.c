@@ -156,6 +156,8 @@ static void calculate_totalreserve_pages(void)
 		total += sum;
 	}
 	WRITE_ONCE(totalreserve_pages, total);
+	for_each_zone(z)
+		page_alloc_floor_changed(z);
 }
 
 static void setup_per_zone_wmarks_locked(void)

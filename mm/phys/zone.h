@@ -30,6 +30,7 @@ struct zone {
 
 	s32 node;				  /* (c) */
 	enum zone_type type;			  /* (c) */
+	u64 fresh;				  /* (c) page->state of a free page; ~0 while frees must not be fast */
 	u32 index;				  /* (c) into all_zones[] and each CPU's pages[] */
 	const char *name;			  /* (c) */
 	struct pglist_data *pgdat;		  /* (c) */
@@ -63,12 +64,18 @@ enum { ZONELIST_FALLBACK, ZONELIST_NOFALLBACK, MAX_ZONELISTS };
  * modifiers and __GFP_RECLAIMABLE: the low five GFP bits. page_alloc_update() fills it.
  */
 struct alloc_fast {
-	struct zone *zone;  /* (c) first of the zonelist; NULL: none, or not a zone of this node */
+	struct zone *zone;  /* (c) first of the zonelist; a dummy without pages if that is not of this node */
+	long floor;	    /* (z) free pages, less CMA's if without_cma, that make it safe to take one */
+	u64 fresh;	    /* (c) page->state of a page of the zone that is free */
 	u16 alloc_flags;    /* (c) for the frame layer */
 	u8 migratetype;	    /* (c) */
 	u8 highest;	    /* (c) enum zone_type the request is limited to */
-};
+	bool without_cma;   /* (c) the zone has CMA pages and the request cannot get them */
+} __aligned(64);
 #define ALLOC_FAST_NR 32
+
+/* The zone's watermarks, boost, reserves or highatomic reserve changed: what the first try compares with follows. */
+void page_alloc_floor_changed(const struct zone *zone);
 
 struct pglist_data {
 	struct zone node_zones[MAX_NR_ZONES];

@@ -65,6 +65,11 @@
 		sched_point();                            \
 		__atomic_fetch_sub(p, v, __ATOMIC_SEQ_CST); \
 	})
+#define atomic_sub_fetch(p, v)                            \
+	({                                                \
+		sched_point();                            \
+		__atomic_sub_fetch(p, v, __ATOMIC_SEQ_CST); \
+	})
 #define atomic_fetch_or(p, v)                            \
 	({                                               \
 		sched_point();                           \

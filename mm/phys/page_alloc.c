@@ -45,8 +45,8 @@
 #include "../base/string.h"
 #include "../boot/params.h"
 #include "compound.h"
-#include "cpupages.h"
 #include "fault_alloc.h"
+#include "frame_fast.h"
 #include "gfp.h"
 #include "memmap.h"
 #include "page_owner.h"
@@ -370,7 +370,7 @@ static noinline struct page *alloc_page_prep(gfp_t gfp, unsigned long pfn)
 /* A frame that this CPU has at hand; PFN_NONE if it has none. */
 static force_inline unsigned long frame_at_hand(const struct zone *zone, unsigned int type)
 {
-	unsigned long flags, pfn = PFN_NONE;
+	unsigned long flags;
 	struct cpu_local *cpu = cpu_section_begin(&flags);
 
 	if (likely(cpu->depth == 1)) {
@@ -379,14 +379,14 @@ static force_inline unsigned long frame_at_hand(const struct zone *zone, unsigne
 
 		hide_var(row);
 		if (likely(load_acquire(&cp->drain) == DRAIN_NONE && row->heads)) {
-			u64 heads = row->heads;
+			unsigned long pfn = row_pop(row, row->heads);
 
-			store_relaxed_u64(&row->heads, heads & (heads - 1));
-			pfn = row->base + lowest_bit(heads);
+			cpu_section_end_outermost(cpu, flags);
+			return pfn;
 		}
 	}
 	cpu_section_end(cpu, flags);
-	return pfn;
+	return PFN_NONE;
 }
 
 static force_inline bool above_floor(const struct zone *zone, const struct alloc_fast *fast)
@@ -564,7 +564,6 @@ static force_inline bool frame_put_back(const struct zone *zone, unsigned long p
 {
 	unsigned long flags;
 	struct cpu_local *cpu = cpu_section_begin(&flags);
-	bool done = false;
 
 	if (likely(cpu->depth == 1)) {
 		struct cpu_pages *cp = cpu_pages_of(zone, cpu);
@@ -576,11 +575,12 @@ static force_inline bool frame_put_back(const struct zone *zone, unsigned long p
 		if (likely(load_acquire(&cp->drain) == DRAIN_NONE && slot->row == pfn >> ROW_ORDER &&
 			   !(mask >> pfn % ROW_FRAMES & 1))) {
 			store_relaxed_u64(&slot->mask, mask | 1ull << pfn % ROW_FRAMES);
-			done = true;
+			cpu_section_end_outermost(cpu, flags);
+			return true;
 		}
 	}
 	cpu_section_end(cpu, flags);
-	return done;
+	return false;
 }
 
 void __free_pages(struct page *page, unsigned int order)

@@ -41,7 +41,7 @@
 #include "numa_internal.h"
 #include "params.h"
 
-nodemask_t node_possible_map __memsys;
+nodemask_t node_possible_map __memsys, node_cpu_map __memsys;
 
 static struct numa_config config __memsys;
 static struct numa_meminfo firmware_blocks __memsys; /* unclipped: where memory may be plugged in */
@@ -339,6 +339,15 @@ static void register_blocks(nodemask_t *memory)
 	}
 }
 
+/* Where firmware says the CPUs are, before those of nodes without memory are placed elsewhere. */
+static void note_cpu_nodes(const s8 *cpu_node)
+{
+	node_cpu_map = (nodemask_t){ { 0 } };
+	for (unsigned int cpu = 0; cpu < nr_cpus; cpu++)
+		if (cpu_node[cpu] != NUMA_NO_NODE)
+			node_set(cpu_node[cpu], &node_cpu_map);
+}
+
 void numa_setup(const struct bootinfo *info)
 {
 	struct numa_ram ram = { memblock_start_of_DRAM(), memblock_end_of_DRAM(), memblock_bytes };
@@ -357,6 +366,7 @@ void numa_setup(const struct bootinfo *info)
 	register_blocks(&memory);
 	if (firmware)
 		clear_kernel_nodes_hotplug();
+	note_cpu_nodes(config.cpu_node);
 	numa_place_cpus(&config, nr_cpus, &memory);
 }
 

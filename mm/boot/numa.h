@@ -25,6 +25,9 @@ struct numa_meminfo {
 /* Nodes that firmware names (or emulation makes), with memory or without. nr_node_ids is its highest plus 1. */
 extern nodemask_t node_possible_map;
 
+/* Nodes that have CPUs of their own, with memory or without. */
+extern nodemask_t node_cpu_map;
+
 /*
  * numa_setup - give every range of memblock.memory its node, every CPU its node, and know the distances
  * Called once memblock has the memory and before anything asks for a node. Cannot fail: a table that

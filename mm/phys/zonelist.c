@@ -22,17 +22,23 @@
 #include <octavo/numa.h>
 
 #include "../base/printk.h"
+#include "../boot/numa.h"
 #include "zone_init.h"
 
 enum zone_type policy_zone __memsys;
 bool page_group_by_mobility_disabled __memsys;
 
+/* Nodes with CPUs of their own; when firmware does not say, those that CPUs were placed on. */
 static nodemask_t nodes_with_cpus(void)
 {
-	nodemask_t nodes = { { 0 } };
+	nodemask_t nodes = node_cpu_map;
+	u64 any = 0;
 
-	for_each_possible_cpu(cpu)
-		node_set(cpu_to_node(cpu), &nodes);
+	for (unsigned int w = 0; w < NODEMASK_WORDS; w++)
+		any |= nodes.bits[w];
+	if (!any)
+		for_each_possible_cpu(cpu)
+			node_set(cpu_to_node(cpu), &nodes);
 	return nodes;
 }
 
@@ -112,23 +118,33 @@ static int alloc_zonelists(struct pglist_data *pgdat)
 	return 0;
 }
 
-static void build_node_zonelists(struct pglist_data *pgdat, struct fallback_nodes *nodes)
+static void print_fallback_order(int nid, const int *order, unsigned int nr)
 {
-	struct zoneref *ref = pgdat->node_zonelists[ZONELIST_FALLBACK].refs;
-	int order[MAX_NUMNODES];
-	unsigned int nr = node_fallback_order(nodes, pgdat->node_id, order);
-
-	for (unsigned int i = 0; i < nr; i++)
-		ref = add_node_zones(ref, NODE_DATA(order[i]));
-	WRITE_ONCE(ref->zone, NULL);
-	ref = add_node_zones(pgdat->node_zonelists[ZONELIST_NOFALLBACK].refs, pgdat);
-	WRITE_ONCE(ref->zone, NULL);
 	if (!kernel_has_numa)
 		return;
-	printk("Fallback order for Node %d: ", pgdat->node_id);
+	printk("Fallback order for Node %d: ", nid);
 	for (unsigned int i = 0; i < nr; i++)
 		printk("%d ", order[i]);
 	printk("\n");
+}
+
+/* A node with CPUs but no memory has no lists of its own here, as its CPUs use those of another; Linux's has. */
+static void build_node_zonelists(int nid, struct fallback_nodes *nodes)
+{
+	struct pglist_data *pgdat = NODE_DATA(nid);
+	int order[MAX_NUMNODES];
+	unsigned int nr = node_fallback_order(nodes, nid, order);
+	struct zoneref *ref;
+
+	if (pgdat) {
+		ref = pgdat->node_zonelists[ZONELIST_FALLBACK].refs;
+		for (unsigned int i = 0; i < nr; i++)
+			ref = add_node_zones(ref, NODE_DATA(order[i]));
+		WRITE_ONCE(ref->zone, NULL);
+		ref = add_node_zones(pgdat->node_zonelists[ZONELIST_NOFALLBACK].refs, pgdat);
+		WRITE_ONCE(ref->zone, NULL);
+	}
+	print_fallback_order(nid, order, nr);
 }
 
 int build_all_zonelists(void)
@@ -144,10 +160,12 @@ int build_all_zonelists(void)
 		err = alloc_zonelists(NODE_DATA(nid));
 		if (err)
 			return err;
-	}
-	for_each_online_node(nid) {
-		build_node_zonelists(NODE_DATA(nid), &order);
 		pages += NODE_DATA(nid)->node_present_pages;
+	}
+	for (int nid = 0; nid < MAX_NUMNODES; nid++) {
+		if (!NODE_DATA(nid) && !node_isset(nid, &order.with_cpus))
+			continue;
+		build_node_zonelists(nid, &order);
 		nodes++;
 	}
 	page_group_by_mobility_disabled = pages < pageblock_nr_pages * MIGRATE_TYPES;

@@ -167,6 +167,29 @@ TEST(start, kernelcore_mirror)
 	expect_line(boot(&info, 0), "This configuration results in unmirrored kernel memory.\n");
 }
 
+/* Processors without memory of their own: the node is there, with a fallback order that leaves it out. */
+TEST(start, nodes_without_memory)
+{
+	static const u8 slit[] = { 10, 20, 20, 20, 10, 20, 20, 20, 10 };
+	static const struct bootinfo_cpu three[] = { { 0, 0 }, { 1, 1 }, { 2, 2 } };
+	struct bootinfo info = two_nodes("");
+	const char *log;
+
+	NEEDS_64BIT();
+	affinity[2].pxm = 2;
+	info.cpus = three;
+	info.cpus_nr = 3;
+	info.distance = slit;
+	info.distance_nr = 3;
+	log = boot(&info, 0);
+	expect_line(log, "Initmem setup node 1 as memoryless\n");
+	expect_line(log, "Fallback order for Node 0: 0 2 \n");
+	expect_line(log, "Fallback order for Node 1: 2 0 \n");
+	expect_line(log, "Fallback order for Node 2: 2 0 \n");
+	expect_line(log, "Built 3 zonelists, ");
+	EXPECT(!NODE_DATA(1));
+}
+
 TEST(start, holes_have_descriptors_to_the_section)
 {
 	struct bootinfo info = pc(3, "");

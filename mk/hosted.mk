@@ -18,7 +18,8 @@ $(B)/hosted/%.o: %.c
 
 # Line editing for the monitor, if the headers and the library are here: readline, or libedit. Asked only once the
 # command is to be built.
-has_library = $(shell printf '%s\n' '\#include <stdio.h>' '\#include <$(1)>' 'int main(void) { return !readline; }' | \
+hash := \#
+has_library = $(shell printf '%s\n' '$(hash)include <stdio.h>' '$(hash)include <$(1)>' 'int main(void) { return !readline; }' | \
 	$(CC) $(if $(M32),-m32) -x c -o /dev/null - $(2) 2>/dev/null && echo yes)
 CLI_EDITING = $(eval CLI_EDITING := $$(if $$(call has_library,readline/readline.h,-lreadline),readline,$$(if \
 	$$(call has_library,editline/readline.h,-ledit),editline)))$(CLI_EDITING)

@@ -451,7 +451,8 @@ static int cmd_info(struct monitor *mon, char *args)
 		managed += zone_managed_pages(zone);
 		present += zone->present_pages;
 	}
-	monitor_say(mon, "%u CPUs online of %u, %lu nodes\n", num_online_cpus(), nr_cpu_ids, nodes);
+	monitor_say(mon, "%u CPUs online of %u, %lu node%s\n", num_online_cpus(), nr_cpu_ids, nodes,
+		    nodes == 1 ? "" : "s");
 	monitor_say(mon, "%s of RAM, %s managed, %s free; %u bytes describe a page\n",
 		    size_text((u64)present << PAGE_SHIFT, ram), size_text((u64)managed << PAGE_SHIFT, total),
 		    size_text((u64)nr_free_pages() << PAGE_SHIFT, free), (unsigned int)sizeof(struct page));

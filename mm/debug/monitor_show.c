@@ -97,7 +97,8 @@ static void show_cell(struct monitor *mon, u64 free, u64 frames, bool *coloured)
 /* Blocks of the zone from @first on, @per_cell of them: free frames, and frames that were ever free. */
 static void count_cell(struct zone *zone, unsigned long first, unsigned long per_cell, u64 *free, u64 *frames)
 {
-	unsigned long end = min(first + per_cell, zone->frames.nr_blocks);
+	unsigned long blocks = DIV_ROUND_UP(zone_end_pfn(zone) - zone->frames.base_pfn, (unsigned long)BLOCK_FRAMES);
+	unsigned long end = min(first + per_cell, blocks);
 
 	*free = *frames = 0;
 	for (unsigned long i = first; i < end; i++) {
@@ -117,7 +118,9 @@ static void count_cell(struct zone *zone, unsigned long first, unsigned long per
 
 void monitor_map_zone(struct monitor *mon, struct zone *zone, unsigned int rows)
 {
-	unsigned long blocks = zone->frames.nr_blocks, per_cell = DIV_ROUND_UP(blocks, (unsigned long)CELLS * rows);
+	/* the zone may have tables for memory that is not there yet */
+	unsigned long blocks = DIV_ROUND_UP(zone_end_pfn(zone) - zone->frames.base_pfn, (unsigned long)BLOCK_FRAMES);
+	unsigned long per_cell = DIV_ROUND_UP(blocks, (unsigned long)CELLS * rows);
 	unsigned long nr[NR_PAGE_ORDERS], total = 0, large = 0;
 	char size[SIZE_TEXT_MAX];
 

@@ -85,6 +85,9 @@ static char *message(const struct machine_desc *m, unsigned int line, const char
 	char text[600];
 
 	vsnprintf(text, sizeof(text), fmt, args);
+	for (char *p = text; *p; p++) /* it may quote what is no text */
+		if ((unsigned char)*p < ' ' || (unsigned char)*p > '~')
+			*p = '?';
 	return line ? cli_format("%s:%u: %s", m->name, line, text) : cli_format("%s: %s", m->name, text);
 }
 
@@ -121,11 +124,26 @@ void machine_set_cmdline(struct machine_desc *m, const char *cmdline)
 	m->cmdline = cli_strdup(cmdline);
 }
 
+/* Where " --" stands in a command line, behind which all is init's: its length if nowhere. */
+static size_t kernel_part(const char *cmdline)
+{
+	const char *p = cmdline;
+
+	if (!strncmp(p, "--", 2) && (!p[2] || p[2] == ' '))
+		return 0;
+	while ((p = strstr(p, " --")))
+		if (!*(p += 3) || *p == ' ')
+			return (size_t)(p - 3 - cmdline);
+	return strlen(cmdline);
+}
+
 void machine_append_cmdline(struct machine_desc *m, const char *more)
 {
 	char *old = m->cmdline;
+	size_t len = old ? kernel_part(old) : 0;
 
-	m->cmdline = cli_format("%s%s%s", old ? old : "", old && *old ? " " : "", more);
+	m->cmdline = cli_format("%.*s%s%s%s%s", (int)len, old ? old : "", len ? " " : "", more,
+				len || !old || !*old ? "" : " ", old ? old + len : "");
 	free(old);
 }
 

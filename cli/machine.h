@@ -72,6 +72,7 @@ __printf(3, 4) void machine_warn(struct machine_desc *m, unsigned int line, cons
 __printf(3, 4) int machine_error(struct machine_desc *m, unsigned int line, const char *fmt, ...);
 
 void machine_set_cmdline(struct machine_desc *m, const char *cmdline);
+/* More parameters for the kernel: ahead of "--", where init's begin. */
 void machine_append_cmdline(struct machine_desc *m, const char *more);
 
 /* A range from inclusive ends; the whole 64-bit space loses its last byte, for want of a number for its size. */

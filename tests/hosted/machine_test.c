@@ -324,6 +324,30 @@ TEST(machine, of_a_file_system)
 	remove_tree(root);
 }
 
+TEST(machine, parameters_are_appended_ahead_of_inits)
+{
+	static const struct {
+		const char *before, *after;
+	} cases[] = {
+		{ NULL, "mem=1G" },
+		{ "", "mem=1G" },
+		{ "ro quiet", "ro quiet mem=1G" },
+		{ "ro -- --verbose", "ro mem=1G -- --verbose" },
+		{ "ro --not -- x", "ro --not mem=1G -- x" },
+		{ "ro --", "ro mem=1G --" },
+		{ "-- x", "mem=1G -- x" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		machine_free(&machine);
+		machine_init(&machine, "text");
+		if (cases[i].before)
+			machine_set_cmdline(&machine, cases[i].before);
+		machine_append_cmdline(&machine, "mem=1G");
+		EXPECT_STREQ(machine.cmdline, cases[i].after);
+	}
+}
+
 TEST(machine, cpus_are_dealt_to_the_nodes)
 {
 	READ(mapfile_read, "ram 0-1G node 3\nram 1G-2G node 5\ncpu 1 node 5\n");

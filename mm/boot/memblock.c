@@ -289,10 +289,11 @@ int mb_add(struct memblock *mb, struct memblock_type *type, phys_addr_t base, ph
 	if (!size)
 		return 0;
 	/* A range has at most one gap more than the list has regions: mostly there is room without counting. */
-	err = type->cnt * 2 + 1 <= type->max ? 0 :
-					       make_room(mb, type, fill_gaps(type, base, end, nid, flags, true), base, end);
-	if (err)
-		return err;
+	if (type->cnt * 2 + 1 > type->max) {
+		err = make_room(mb, type, fill_gaps(type, base, end, nid, flags, true), base, end);
+		if (err)
+			return err;
+	}
 	add_with_room(type, base, end, nid, flags);
 	tell_bootmem(type, base, end);
 	return 0;

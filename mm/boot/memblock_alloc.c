@@ -112,7 +112,8 @@ phys_addr_t memblock_alloc_range_nid(phys_addr_t size, phys_addr_t align, phys_a
 {
 	phys_addr_t at = mb_alloc(&memblock, size, align, start, end, nid, exact_nid);
 
-	memblock_dbg(&memblock, "memblock_alloc: %llu bytes align=0x%llx nid=%d from=0x%016llx max_addr=0x%016llx: 0x%016llx\n",
+	memblock_dbg(&memblock,
+		     "memblock_alloc: %llu bytes align=0x%llx nid=%d from=0x%016llx max_addr=0x%016llx: 0x%016llx\n",
 		     (unsigned long long)size, (unsigned long long)align, nid, (unsigned long long)start,
 		     (unsigned long long)end, (unsigned long long)at);
 	return at;

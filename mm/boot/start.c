@@ -19,7 +19,6 @@
 
 #include "../base/printk.h"
 #include "../phys/cma.h"
-#include "../phys/hotplug.h"
 #include "../phys/memmap.h"
 #include "../phys/page_alloc.h"
 #include "../phys/page_owner.h"
@@ -33,6 +32,7 @@
 #include "params.h"
 #include "reserve.h"
 #include "resource.h"
+#include "zone_frames.h"
 
 /* What mm_free_initmem() gives back, and the sizes for the "Memory:" line. */
 static struct {
@@ -186,27 +186,6 @@ static int setup_nodes(const struct bootinfo *info)
 	resource_init(info);
 	print_cpus(info, present);
 	params_report();
-	return 0;
-}
-
-/* The frame layer's tables, in memory of the zone's node. */
-static int alloc_zone_frames(void)
-{
-	for_each_zone(zone) {
-		struct pfn_range room = hotplug_room(zone);
-		size_t bytes = frames_bytes(room.start, room.end - room.start);
-		void *metadata;
-
-		if (!bytes)
-			continue;
-		metadata = memblock_alloc_node(bytes, 128, zone->node);
-		if (!metadata) {
-			pr_err("node %d, zone %s: no %zu bytes of memory for its pageblocks\n", zone->node, zone->name,
-			       bytes);
-			return -ENOMEM;
-		}
-		frames_zone_init_room(zone, metadata, room.start, room.end - room.start);
-	}
 	return 0;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The discontig model: an array of descriptors for each stretch of one node's memory, holes below a section included. */
+/* The discontig model: an array of descriptors for each stretch of one node's memory, small holes included. */
 #include <octavo/memblock.h>
 
 #include "../base/printk.h"

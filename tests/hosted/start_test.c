@@ -2,6 +2,7 @@
 /* Whole boots of machines made for the purpose, and what they print. */
 #include <octavo/memblock.h>
 #include <octavo/port.h>
+#include <octavo/verify.h>
 
 #include "harness.h"
 #include "hosted.h"
@@ -272,4 +273,36 @@ TEST(start, huge_machine_costs_little)
 	boot(&info, 0);
 	EXPECT(hosted_resident_bytes() < 64 * MIB);
 	EXPECT(global_zone_page_state(NR_FREE_PAGES) > 266000000);
+}
+
+TEST(start, top_of_52_bits)
+{
+	struct bootinfo info = pc(4, "");
+
+	NEEDS_64BIT();
+	map[2] = (struct bootinfo_range){ ((u64)1 << 52) - GIB, GIB, E820_TYPE_RAM };
+	info.max_phys_bits = 52;
+	expect_line(boot(&info, 0), "  node   0: [mem 0x000fffffc0000000-0x000fffffffffffff]\n");
+	EXPECT(pfn_valid((1ul << 40) - 1));
+	EXPECT_EQ(zone_end_pfn(zone_of(0, ZONE_NORMAL)), 1ul << 40);
+	EXPECT(pfn_to_online_page((1ul << 40) - 1) != NULL);
+	EXPECT(!page_address(pfn_to_page((1ul << 40) - 1)));
+}
+
+/* Between two pieces of one zone lie 4 PiB: the smaller one is not used, and all is well otherwise. */
+TEST(start, a_hole_too_wide)
+{
+	struct bootinfo info = pc(8, "");
+	const char *log;
+
+	NEEDS_64BIT();
+	map[3] = (struct bootinfo_range){ ((u64)1 << 52) - GIB, GIB, E820_TYPE_RAM };
+	info.map_nr = 4;
+	info.max_phys_bits = 52;
+	log = boot(&info, 0);
+	expect_line(log, "zone Normal: [mem 0x000fffffc0000000-0x000fffffffffffff] is not used");
+	EXPECT_EQ(zone_of(0, ZONE_NORMAL)->present_pages, (5ul + 1) << 18);
+	EXPECT(zone_of(0, ZONE_NORMAL)->managed_pages < 5ul << 18);
+	EXPECT(PageReserved(pfn_to_online_page((1ul << 40) - 1)));
+	EXPECT_EQ(mm_verify(NULL, NULL), 0);
 }

@@ -18,6 +18,7 @@
 #include <octavo/proc.h>
 
 #include "../base/printk.h"
+#include "../base/string.h"
 #include "../phys/cma.h"
 #include "../phys/memmap.h"
 #include "../phys/page_alloc.h"
@@ -42,6 +43,16 @@ static struct {
 
 /* Regions memblock's lists take in after the hand-over: hotplugged memory, pieces left by late frees. */
 #define SPARE_REGIONS 64
+
+/* memblock=debug: say what memblock does, and show both lists once the map is in. */
+static int memblock_param(const char *value)
+{
+	if (!value || strcmp(value, "debug"))
+		return -EINVAL;
+	memblock.debug = true;
+	return 0;
+}
+early_param("memblock", memblock_param);
 
 static int reserve_span(const char *what, const struct bootinfo_span *span)
 {
@@ -169,6 +180,8 @@ static int setup_nodes(const struct bootinfo *info)
 
 	nr_cpu_ids = clamp(info->cpus_possible, present, (unsigned int)NR_CPUS);
 	numa_setup(info);
+	/* What may be unplugged must not hold anything of the kernel's. */
+	memblock.skip_hotplug = kernelcore_params.movable_node;
 	err = alloc_node_data();
 	if (err)
 		return err;

@@ -141,6 +141,26 @@ TEST(start, movable_node)
 	EXPECT_EQ(zone_of(1, ZONE_MOVABLE)->present_pages, 1ul << 20);
 	EXPECT_EQ(zone_of(1, ZONE_NORMAL)->present_pages, 0);
 	EXPECT_EQ(zone_of(0, ZONE_MOVABLE)->present_pages, 0);
+	/* nothing of the kernel's is on what may be unplugged, so all of it is free */
+	EXPECT_EQ(zone_of(1, ZONE_MOVABLE)->managed_pages, 1ul << 20);
+	EXPECT_EQ(memblock_search_pfn_nid(PFN_DOWN(virt_to_phys(NODE_DATA(1))), &(unsigned long){ 0 },
+					  &(unsigned long){ 0 }), 0);
+}
+
+TEST(start, memblock_debug)
+{
+	struct bootinfo info = pc(3, "memblock=debug");
+	const char *log;
+
+	map[1].size = 255 * MIB;
+	log = boot(&info, 0);
+	expect_line(log, "MEMBLOCK configuration:\n");
+	expect_line(log, " memory size = 0x000000000ff9e000 reserved size = 0x0000000000100000\n");
+	expect_line(log, " memory.cnt  = 0x2\n");
+	expect_line(log, " memory[0x0]\t[0x0000000000001000-0x000000000009efff], 0x000000000009e000 bytes flags: 0x0\n");
+	expect_line(log, " reserved[0x0]\t[0x0000000000000000-0x00000000000fffff], 0x0000000000100000 bytes flags: 0x0\n");
+	info.cmdline = "memblock=loud";
+	expect_line(boot(&info, 0), "Malformed early option 'memblock'");
 }
 
 TEST(start, kernelcore_mirror)

@@ -20,6 +20,7 @@ include mk/core.mk
 include mk/hosted.mk
 include mk/test.mk
 include mk/examples.mk
+include mk/bench.mk
 include mk/pc.mk
 include mk/install.mk
 

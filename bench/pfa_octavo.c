@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 
 #include "hosted.h"
-#include "mm/phys/zone.h"
+#include "mm/phys/frame_fast.h"
 #include "pfa.h"
 
 #define MAX_CPUS 64u
@@ -32,12 +32,16 @@ static void *map(size_t bytes)
 	return p;
 }
 
-static void enter(unsigned int cpu)
+static noinline void enter_now(unsigned int cpu)
 {
-	if (entered == (int)cpu)
-		return;
 	hosted_enter_cpu(cpu);
 	entered = (int)cpu;
+}
+
+static inline void enter(unsigned int cpu)
+{
+	if (__builtin_expect(entered != (int)cpu, 0))
+		enter_now(cpu);
 }
 
 int pf_init(size_t frames, unsigned int nr_cpus)
@@ -53,7 +57,8 @@ int pf_init(size_t frames, unsigned int nr_cpus)
 	metadata_bytes = frames_bytes(0, frames);
 	metadata = map(metadata_bytes);
 	for (unsigned int cpu = 0; cpu < cpus; cpu++) {
-		locals[cpu] = (struct cpu_local){ .self = &locals[cpu], .cpu = cpu, .online = 1, .zone_stats = &stats[cpu] };
+		locals[cpu] = (struct cpu_local){ .self = &locals[cpu], .cpu = cpu, .online = 1 };
+		locals[cpu].zone_stats = &stats[cpu];
 		cpu_locals[cpu] = &locals[cpu];
 		cpu_memory[cpu] = map(cpu_pages_bytes(1));
 		cpu_pages_init(cpu, cpu_memory[cpu], 1);
@@ -82,23 +87,15 @@ uint64_t pf_alloc(unsigned int order, unsigned int cpu)
 	unsigned long pfn;
 
 	enter(cpu);
-	pfn = frame_alloc(&zone, order, MIGRATE_MOVABLE, 0);
+	pfn = order ? frame_alloc(&zone, order, MIGRATE_MOVABLE, 0) : frame_alloc_inline(&zone, 0, MIGRATE_MOVABLE, 0);
 	return pfn == PFN_NONE ? PF_NONE : pfn;
 }
 
 void pf_free(uint64_t frame, unsigned int order, unsigned int cpu)
 {
 	enter(cpu);
-	if (!frame_free(&zone, (unsigned long)frame, order))
+	if (!(order ? frame_free(&zone, frame, order) : frame_free_inline(&zone, frame, 0)))
 		abort();
-}
-
-__attribute__((weak)) void frames_bad_free(struct zone *z, unsigned long pfn, u64 bits)
-{
-	(void)z;
-	(void)pfn;
-	(void)bits;
-	abort();
 }
 
 

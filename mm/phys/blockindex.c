@@ -7,13 +7,12 @@
  * up first, and between nearly empty ones there is little to choose.
  */
 static const u8 fullness_of[16] = { 0, 1, 2, 2, 3, 3, 4, 4, 4, 5, 5, 5, 5, 6, 6, 6 };
-static const u16 fullness_end[FULLNESS_CLASSES] = { 32, 64, 128, 192, 288, 416, 512 };
 
-/* A block moves up when it has passed all of the next class too, so that frames to and fro move nothing. */
-static unsigned int fullness_limit(unsigned int fullness)
-{
-	return fullness_end[min(fullness + 1, FULLNESS_CLASSES - 1)];
-}
+/*
+ * A block whose free runs grow is listed for somewhat more than it has, so that it need not move at each order: who
+ * looks for more than there is puts it right, and pays no more for that than the moves saved.
+ */
+static const u8 promised[RUN_CLASSES] = { 1, 1, 3, 3, 5, 5, 8, 8, 8 };
 
 static unsigned int pos_fullness(unsigned int pos)
 {
@@ -55,8 +54,6 @@ bool pageblock_outgrew(const struct pageblock *b, unsigned int row)
 	if (b->pos == POS_OWNED)
 		return false;
 	if (b->pos == POS_NONE)
-		return true;
-	if (b->nr_free >= fullness_limit(pos_fullness(b->pos)))
 		return true;
 	order = index_pos_order(b->pos) + 1;
 	return order <= ROW_ORDER ? row_heads(b->bits[row], (unsigned int)order) != 0 :
@@ -258,6 +255,7 @@ void index_raise(struct zone *zone, struct pageblock *b, unsigned int row)
 	if (b->pos == POS_OWNED)
 		return;
 	order = row_order(b->bits[row]);
+	order = order < 0 ? order : promised[order];
 	if (b->pos != POS_NONE)
 		order = max(order, index_pos_order(b->pos));
 	if (order < 0 || list_pos(b, order) == b->pos)
@@ -291,19 +289,32 @@ void index_set_type(struct zone *zone, struct pageblock *b, unsigned int type)
 
 /* ---- Finding ---- */
 
+/*
+ * Frees do not move a block for its fullness: that is made up for here, for so many blocks at a time. Those an
+ * allocation would have taken in place of a fuller one are few anyway.
+ */
+#define MOVES_MAX 8u
+
+static bool grown_emptier(const struct pageblock *b)
+{
+	return fullness_of[b->nr_free / 32] > pos_fullness(b->pos);
+}
+
 struct pageblock *index_find(struct zone *zone, unsigned int type, unsigned int order, bool emptiest)
 {
 	struct block_index *index = zone->frames.index;
 	u64 fit = lists_with_run(order), at;
+	unsigned int moved = 0;
 
 	while ((at = index->occupied[type] & fit)) {
 		unsigned int list = emptiest ? highest_bit(at) : lowest_bit(at);
 		struct pageblock *b = &zone->frames.blocks[index->lists[type][list] - 1];
 
 		pageblock_lock(b);
-		if (pageblock_order_free(b) >= (int)order)
+		if (pageblock_order_free(b) >= (int)order && (moved == MOVES_MAX || !grown_emptier(b)))
 			return b;
-		index_update(zone, b); /* it promised more than it has */
+		index_update(zone, b); /* it promised more than it has, or there may be a fuller one */
+		moved += moved < MOVES_MAX;
 		pageblock_unlock(b);
 	}
 	return NULL;
@@ -358,16 +369,18 @@ struct pageblock *index_open_lowest(struct zone *zone, unsigned int type, unsign
 
 bool index_give_whole(struct zone *zone, struct pageblock *b)
 {
-	bool used;
+	unsigned long i = pageblock_index(zone, b);
+	struct block_map *map = &zone->frames.index->whole[pageblock_type(b)];
 
-	pageblock_lock(b);
-	used = !b->nr_free && !index_is_whole(zone, b);
-	if (used) {
+	if (load_relaxed(&b->nr_free) || map_test(map, i))
+		return false;
+	if (unlikely(b->pos != POS_NONE)) { /* used up since it was listed */
+		pageblock_lock(b);
 		index_remove(zone, b);
-		map_set(&zone->frames.index->whole[pageblock_type(b)], pageblock_index(zone, b));
+		pageblock_unlock(b);
 	}
-	pageblock_unlock(b);
-	return used;
+	map_set(map, i);
+	return true;
 }
 
 unsigned long index_find_pair(struct zone *zone, unsigned int types)

@@ -52,13 +52,12 @@ static force_inline bool frame_free_inline(struct zone *zone, unsigned long pfn,
 	if (likely(order < ROW_ORDERS && cpu->depth == 1)) {
 		struct cpu_pages *cp = cpu_pages_of(zone, cpu);
 		struct free_slot *slot = slot_of(zone, cp, pfn);
-		u64 runs = order ? (~0ull >> (64 - (1u << order))) : 1, mask;
+		u64 runs = order ? (~0ull >> (64 - (1u << order))) : 1;
 
 		hide_var(slot);
-		mask = slot->mask;
 		if (likely(load_acquire(&cp->drain) == DRAIN_NONE && slot->row == pfn >> ROW_ORDER &&
-			   !(mask >> pfn % ROW_FRAMES & runs))) {
-			store_relaxed_u64(&slot->mask, mask | runs << pfn % ROW_FRAMES);
+			   !(slot->mask >> pfn % ROW_FRAMES & runs))) {
+			store_relaxed_u64(&slot->mask, slot->mask | runs << pfn % ROW_FRAMES);
 			cpu_section_end_outermost(cpu, flags);
 			return true;
 		}

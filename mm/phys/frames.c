@@ -34,7 +34,7 @@
  *	FR-I1  nr_free is the number of set bits.
  *	FR-I2  a block's place (pos, type) is the one list that holds it; a list is marked iff it is not empty.
  *	FR-I3  what is free can be found: a block with free frames, not whole, is in a list; a list's order is at
- *	       least that of the block's largest run (more is put right by who is misled).
+ *	       least that of the block's largest run.
  *	FR-I4  a whole block is one bit of its type's map, and none of its own: never touched or touched, it looks
  *	       the same. The summary and count of a map agree with its bits.
  *	FR-I5  an owned block has one owner, whose current[] names it.
@@ -53,11 +53,13 @@
  *	Where the port cannot do that the owner drains at its next operation.
  *
  * Memory use and bounds
- *	128 bytes a block, 0.25 a frame: 64 of bits, a header in a line of its own so that 0 is a valid state; the maps
- *	add 7 bits a block. 1 TiB: 64 MiB, of which adding memory touches 64 KiB. 1.5 KiB a CPU and zone.
+ *	128 bytes a block, 0.25 a frame: 64 of bits and a line for the header; the maps add 7 bits a block. 1 TiB:
+ *	64 MiB, of which adding memory touches 64 KiB. 1.5 KiB a CPU and zone.
  *	Hidden in one CPU's caches: 16 rows, 64 slots of 64 frames and 16 blocks, less in small zones (slots: an
- *	eighth of the zone, blocks: a 128th). zone->lock is taken about once per 50 frames freed at random: a block
- *	passes at most 9 orders and, two at a time, 7 classes of fullness on its way from used to free.
+ *	eighth of the zone, blocks: a 128th). zone->lock is taken about once per 80 frames freed at random: a
+ *	block on its way from used to free is moved when it gets its first free frame, when it has runs of orders 2,
+ *	4 and 6 (it is listed for 1, 3, 5 and 8: who is misled by that moves it back, at most once for each move saved)
+ *	and when it is whole. Its fullness alone moves it when an allocation comes by, 8 blocks at a time.
  *
  * What failure does
  *	Allocation: PFN_NONE, after this CPU's caches went back. A free of what is free: false if a cache or the block
@@ -73,7 +75,7 @@
  * Sources
  *	The orders and types: Gorman, "Understanding the Linux Virtual Memory Manager" (2004), chapter 6, and the
  *	kernel's documentation of page migration and of /proc/pagetypeinfo. Bits instead of lists, per-CPU
- *	reservation: Wrenger et al., "LLFree: Scalable and Optionally-Persistent Page-Frame Allocation", USENIX ATC 2023.
+ *	reservation: Wrenger et al., "LLFree: Scalable and Optionally-Persistent Page-Frame Allocation", ATC 2023.
  */
 #include "../base/string.h"
 #include "cpupages.h"

@@ -96,7 +96,8 @@ bool unreserve_highatomic(struct zone *zone, bool force);
 unsigned int frames_verify(struct zone *zone, void (*report)(void *ctx, const char *line), void *ctx);
 
 /*
- * What page_report.c provides: frames of @bits, from @pfn on, were freed although they were free; found only when a CPU's buffer went back to the blocks. Any context, no lock of this layer held.
+ * What page_report.c provides: frames of @bits, from @pfn on, were freed although they were free; found only when a
+ * CPU's buffer went back to the blocks. Any context; no lock of this layer is held, but a section may be open.
  */
 void frames_bad_free(struct zone *zone, unsigned long pfn, u64 bits);
 

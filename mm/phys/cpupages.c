@@ -13,6 +13,42 @@ void cpu_pages_init(unsigned int cpu, void *memory, unsigned int zones)
 	cpu_locals[cpu]->pages = memory;
 }
 
+/* ---- Counting ---- */
+
+static void add_count(unsigned long *count, unsigned long n)
+{
+	store_relaxed(count, *count + n);
+}
+
+/* A row was loaded with these runs. */
+static void count_row(struct cpu_pages *cp, u64 heads, unsigned int order)
+{
+	add_count(&cp->row_runs, count_bits(heads));
+	add_count(&cp->row_frames, (unsigned long)count_bits(heads) << order);
+}
+
+/* What does not go through a row. @usable: the caches, and so these counts, are this section's alone. */
+static void count_direct_alloc(struct zone *zone, struct cpu_local *cpu, struct cpu_pages *cp, unsigned int order,
+			       bool usable)
+{
+	if (usable) {
+		add_count(&cp->row_runs, 1);
+		add_count(&cp->row_frames, 1ul << order);
+	} else {
+		count_vm_events((enum vm_event_item)(PGALLOC_FIRST + zone->type), 1ul << order);
+		mod_zone_page_state(zone, NUMA_HIT, 1);
+		mod_zone_page_state(zone, zone->node == cpu->node ? NUMA_LOCAL : NUMA_OTHER, 1);
+	}
+}
+
+static void count_direct_free(struct cpu_pages *cp, unsigned int order, bool usable)
+{
+	if (usable)
+		add_count(&cp->slot_frames, 1ul << order);
+	else
+		count_vm_events(PGFREE, 1ul << order);
+}
+
 /* Those frames of row number @row that wait in this CPU's rows to be allocated. */
 static u64 frames_in_rows(const struct cpu_pages *cp, unsigned long row)
 {
@@ -30,11 +66,12 @@ static u64 frames_in_rows(const struct cpu_pages *cp, unsigned long row)
 /* ---- Giving back what is cached ---- */
 
 /* What a slot holds, less what was never in use. */
-static u64 slot_take(struct zone *zone, const struct cpu_pages *cp, struct free_slot *slot)
+static u64 slot_take(struct zone *zone, struct cpu_pages *cp, struct free_slot *slot)
 {
 	u64 mask = slot->mask, bad = mask & frames_in_rows(cp, slot->row);
 
 	store_relaxed_u64(&slot->mask, 0);
+	add_count(&cp->slot_frames, count_bits(mask & ~bad));
 	if (unlikely(bad))
 		frames_bad_free(zone, slot->row << ROW_ORDER, bad);
 	return mask & ~bad;
@@ -72,7 +109,7 @@ static void flush_slots(struct zone *zone, struct cpu_pages *cp)
 			flush_block(zone, cp, cp->slots[i].row);
 }
 
-static void flush_row(struct zone *zone, struct frame_row *row, unsigned int order)
+static void flush_row(struct zone *zone, struct cpu_pages *cp, struct frame_row *row, unsigned int order)
 {
 	u64 heads = row->heads, bad;
 	unsigned long base = row->base;
@@ -82,6 +119,8 @@ static void flush_row(struct zone *zone, struct frame_row *row, unsigned int ord
 	if (!heads)
 		return;
 	store_relaxed_u64(&row->heads, 0);
+	add_count(&cp->row_runs, -(unsigned long)count_bits(heads));
+	add_count(&cp->row_frames, -((unsigned long)count_bits(heads) << order));
 	bad = blocks_give_row(zone, base, heads_frames(heads, order));
 	if (unlikely(bad))
 		frames_bad_free(zone, base, bad);
@@ -104,7 +143,7 @@ static void drain(struct zone *zone, unsigned int cpu, struct cpu_pages *cp)
 	flush_slots(zone, cp);
 	for (unsigned int t = 0; t < ROW_TYPES; t++) {
 		for (unsigned int order = 0; order < ROW_ORDERS; order++)
-			flush_row(zone, &cp->rows[t][order], order);
+			flush_row(zone, cp, &cp->rows[t][order], order);
 		rmqueue_disown(zone, cpu, &cp->current[t][0]);
 		rmqueue_disown(zone, cpu, &cp->current[t][1]);
 	}
@@ -143,6 +182,7 @@ static bool row_from_slot(struct zone *zone, struct cpu_pages *cp, struct frame_
 		return false;
 	heads = row_heads(slot->mask, order);
 	store_relaxed_u64(&slot->mask, slot->mask & ~heads_frames(heads, order));
+	add_count(&cp->slot_frames, (unsigned long)count_bits(heads) << order);
 	store_relaxed_u64(&row->heads, heads);
 	return heads != 0;
 }
@@ -170,6 +210,7 @@ static unsigned long alloc_from(struct zone *zone, struct cpu_local *cpu, struct
 		if (!row_from_slot(zone, cp, row, order) &&
 		    !rmqueue_row(zone, cpu->cpu, order, type, alloc_flags, find, &cp->current[rows][order > 0], row))
 			return PFN_NONE;
+		count_row(cp, row->heads, order);
 		note_rows(cp);
 	}
 	return row_pop(row, row->heads);
@@ -234,12 +275,12 @@ unsigned long frame_alloc_slow(struct zone *zone, unsigned int order, unsigned i
 			       struct cpu_local *cpu, unsigned long flags)
 {
 	struct cpu_pages *cp = cpu_pages_of(zone, cpu);
-	bool usable = caches_usable(zone, cpu, cp);
+	bool usable = caches_usable(zone, cpu, cp), counted = false;
 	unsigned long pfn = PFN_NONE;
 
 	if (usable && !(alloc_flags & ALLOC_NO_PCP)) {
 		if (order < ROW_ORDERS)
-			pfn = alloc_row(zone, cpu, cp, order, type, alloc_flags);
+			counted = (pfn = alloc_row(zone, cpu, cp, order, type, alloc_flags)) != PFN_NONE;
 		else if (order == PAGEBLOCK_ORDER && type == MIGRATE_MOVABLE && zone->frames.whole_max)
 			pfn = alloc_whole(zone, cp);
 	}
@@ -251,6 +292,8 @@ unsigned long frame_alloc_slow(struct zone *zone, unsigned int order, unsigned i
 	}
 	if (pfn != PFN_NONE && order && alloc_flags & ALLOC_HIGHATOMIC)
 		reserve_highatomic(zone, pfn, order);
+	if (pfn != PFN_NONE && !counted)
+		count_direct_alloc(zone, cpu, cp, order, usable);
 	cpu_section_end(cpu, flags);
 	return pfn;
 }
@@ -327,6 +370,8 @@ static void slot_to_row(struct zone *zone, struct cpu_pages *cp, struct free_slo
 	store_relaxed_u64(&slot->mask, slot->mask & ~heads_frames(heads, order));
 	row->base = base;
 	store_relaxed_u64(&row->heads, heads);
+	add_count(&cp->slot_frames, (unsigned long)count_bits(heads) << order);
+	count_row(cp, heads, order);
 	cp->row_filter |= 1ull << slot->row % 64;
 }
 
@@ -367,6 +412,8 @@ bool frame_free_slow(struct zone *zone, unsigned long pfn, unsigned int order, s
 			ok = free_whole(zone, cp, pfn);
 		else
 			ok = blocks_give_run(zone, pfn, order);
+		if (ok && !(usable && order < ROW_ORDERS))
+			count_direct_free(cp, order, usable);
 	}
 	cpu_section_end(cpu, flags);
 	return ok;
@@ -446,4 +493,28 @@ unsigned int cpu_pages_count(struct zone *zone, unsigned int cpu)
 	for (unsigned int i = 0; i < FREE_SLOTS_MAX; i++)
 		n += count_bits(load_relaxed_u64(&cp->slots[i].mask));
 	return n + load_relaxed(&cp->nr_whole) * BLOCK_FRAMES;
+}
+
+struct frame_events cpu_pages_events(struct zone *zone, unsigned int cpu)
+{
+	struct frame_events events = { 0 };
+	struct cpu_pages *cp;
+
+	if (cpu >= nr_cpu_ids || !cpu_locals[cpu] || !cpu_locals[cpu]->pages)
+		return events;
+	cp = cpu_pages_of(zone, cpu_locals[cpu]);
+	events.allocs = load_relaxed(&cp->row_runs);
+	events.alloc_frames = load_relaxed(&cp->row_frames);
+	events.free_frames = load_relaxed(&cp->slot_frames);
+	for (unsigned int t = 0; t < ROW_TYPES; t++) {
+		for (unsigned int order = 0; order < ROW_ORDERS; order++) {
+			unsigned long runs = count_bits(load_relaxed_u64(&cp->rows[t][order].heads));
+
+			events.allocs -= runs;
+			events.alloc_frames -= runs << order;
+		}
+	}
+	for (unsigned int i = 0; i < FREE_SLOTS_MAX; i++)
+		events.free_frames += count_bits(load_relaxed_u64(&cp->slots[i].mask));
+	return events;
 }

@@ -32,6 +32,11 @@ struct cpu_pages {
 	struct frame_row rows[ROW_TYPES][ROW_ORDERS]; /* (o) what allocations are served from */
 	u32 current[ROW_TYPES][2];		      /* (o) owned blocks: for order 0, for higher ones */
 	unsigned long whole[WHOLE_BLOCKS_MAX];	      /* (o) free blocks of order 9, movable */
+	/*
+	 * (o) Runs and frames that rows were loaded with, less what went back unused; frames that left the slots.
+	 * With what rows and slots hold now this is what was allocated and freed: cpu_pages_events().
+	 */
+	unsigned long row_runs, row_frames, slot_frames;
 } __aligned(64);
 
 static inline struct cpu_pages *cpu_pages_of(const struct zone *zone, struct cpu_local *cpu)

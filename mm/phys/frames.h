@@ -83,6 +83,15 @@ void frames_count_all(struct zone *zone, unsigned long nr_free[NR_PAGE_ORDERS]);
 /* Might the zone serve @order for @migratetype with @alloc_flags? For the watermark check of high orders. */
 bool frames_order_available(struct zone *zone, unsigned int order, unsigned int migratetype, unsigned int alloc_flags);
 
+/*
+ * cpu_pages_events - what one CPU has allocated and freed of a zone so far: allocations, and frames
+ * Costs the fast paths nothing: it is worked out from what rows and slots were loaded with.
+ */
+struct frame_events {
+	unsigned long allocs, alloc_frames, free_frames;
+};
+struct frame_events cpu_pages_events(struct zone *zone, unsigned int cpu);
+
 /* Frames in the cache of one CPU (pcp count), and over all types. */
 unsigned int cpu_pages_count(struct zone *zone, unsigned int cpu);
 

@@ -172,17 +172,12 @@ struct page *prep_new_page(struct zone *zone, unsigned long pfn, unsigned int or
 
 /* ---- Choosing the zone ---- */
 
-static void count_numa(const struct alloc_context *ac, struct zone *zone, unsigned long nr)
+/* The frame layer counts every allocation as a hit, on its own node or another: this one was wanted elsewhere. */
+static void count_numa_miss(struct zone *zone, struct zone *preferred)
 {
-	struct zone *preferred = ac->preferred->zone;
-
-	if (zone->node == preferred->node) {
-		mod_zone_page_state(zone, NUMA_HIT, (long)nr);
-	} else {
-		mod_zone_page_state(zone, NUMA_MISS, (long)nr);
-		mod_zone_page_state(preferred, NUMA_FOREIGN, (long)nr);
-	}
-	mod_zone_page_state(zone, zone->node == this_cpu()->node ? NUMA_LOCAL : NUMA_OTHER, (long)nr);
+	mod_zone_page_state(zone, NUMA_HIT, -1);
+	mod_zone_page_state(zone, NUMA_MISS, 1);
+	mod_zone_page_state(preferred, NUMA_FOREIGN, 1);
 }
 
 /* May the zone be used, by watermark? */
@@ -208,8 +203,8 @@ static struct page *try_zone(struct zone *zone, gfp_t gfp, unsigned int order, u
 			return NULL;
 		page = prep_page(pfn, order, gfp);
 	} while (!page); /* a bad page stays where it is: try the next */
-	count_vm_events((enum vm_event_item)(PGALLOC_FIRST + zone->type), 1ul << order);
-	count_numa(ac, zone, 1);
+	if (zone->node != ac->preferred->zone->node)
+		count_numa_miss(zone, ac->preferred->zone);
 	return page;
 }
 

@@ -49,11 +49,6 @@ static bool bulk_fill(struct zone *zone, gfp_t gfp, unsigned long nr, struct pag
 			++*at;
 		pages[(*at)++] = page;
 	}
-	if (got) {
-		count_vm_events((enum vm_event_item)(PGALLOC_FIRST + zone->type), got);
-		mod_zone_page_state(zone, NUMA_HIT, (long)got);
-		mod_zone_page_state(zone, zone->node == this_cpu()->node ? NUMA_LOCAL : NUMA_OTHER, (long)got);
-	}
 	while (*at < nr && pages[*at])
 		++*at;
 	return got == want;

@@ -13,13 +13,14 @@
  *
  * Structures
  *	cpu_local.zone_stats[zone->index]     zone->stat[item]
- *	  allocs frees diff[item] ---fold---> what everybody reads
+ *	  diff[item] -------------fold---> what everybody reads
  *	cpu_local.events[item]                shared_events[item]
- *	One single-page allocation by the fast path is one numa_hit, one numa_local and one pgalloc; it counts in
- *	"allocs" alone, and the three sums include it when they are read. Likewise "frees" and pgfree.
+ *	Allocations and frees are not counted one by one: the frame layer knows from the rows it loaded and the
+ *	slots it emptied how many there were (cpu_pages_events()). Each is a numa_hit, and numa_local or numa_other by
+ *	the nodes of CPU and zone; who finds that another node was wanted takes the hit back and counts a miss.
  *
  * Invariants
- *	VS-I1  stat + the sum of all diffs (and allocs, for NUMA_HIT and NUMA_LOCAL) is the exact count.
+ *	VS-I1  stat + the sum of all diffs (and of allocations, for NUMA_HIT, _LOCAL, _OTHER) is the exact count.
  *	VS-I2  no diff's absolute value exceeds the largest threshold the zone has had since the last fold.
  *
  * Locking
@@ -122,8 +123,8 @@ unsigned long zone_page_state_snapshot(const struct zone *zone, enum zone_stat_i
 			continue;
 		stats = &cpu_locals[cpu]->zone_stats[zone->index];
 		value += load_relaxed(&stats->diff[item]);
-		if (item == NUMA_HIT || item == NUMA_LOCAL)
-			value += (long)load_relaxed(&stats->allocs);
+		if (item == NUMA_HIT || item == (zone->node == cpu_locals[cpu]->node ? NUMA_LOCAL : NUMA_OTHER))
+			value += (long)cpu_pages_events((struct zone *)zone, cpu).allocs;
 	}
 	return value > 0 ? (unsigned long)value : 0;
 }
@@ -170,20 +171,20 @@ void count_vm_events(enum vm_event_item item, unsigned long count)
 	cpu_section_end(cpu, flags);
 }
 
-/* What the fast path counted in "allocs" or "frees" and belongs to @item. */
-static unsigned long fast_events(const struct cpu_local *cpu, enum vm_event_item item)
+/* What the frame layer knows of @item: pages of one zone type allocated, pages freed. */
+static unsigned long frame_events_sum(unsigned int cpu, enum vm_event_item item)
 {
 	unsigned long sum = 0;
 
 	if (item != PGFREE && item > PGALLOC_LAST)
 		return 0;
 	for_each_zone(zone) {
-		const struct zone_cpu_stat *stats = &cpu->zone_stats[zone->index];
+		struct frame_events events = cpu_pages_events(zone, cpu);
 
 		if (item == PGFREE)
-			sum += load_relaxed(&stats->frees);
+			sum += events.free_frames;
 		else if ((unsigned int)item - PGALLOC_FIRST == (unsigned int)zone->type)
-			sum += load_relaxed(&stats->allocs);
+			sum += events.alloc_frames;
 	}
 	return sum;
 }
@@ -196,7 +197,7 @@ unsigned long vm_event_sum(enum vm_event_item item)
 		const struct cpu_local *local = cpu_locals[cpu];
 
 		if (local && local->events)
-			sum += load_relaxed(&local->events[item]) + fast_events(local, item);
+			sum += load_relaxed(&local->events[item]) + frame_events_sum(cpu, item);
 	}
 	return sum;
 }

@@ -112,8 +112,6 @@ struct pglist_data;
  * nested; others read with relaxed loads.
  */
 struct zone_cpu_stat {
-	unsigned long allocs; /* (o) single pages the fast path took on this CPU's node: hit, local and pgalloc at once */
-	unsigned long frees;  /* (o) single pages freed by the fast path: pgfree */
 	s32 diff[NR_VM_ZONE_STAT_ITEMS]; /* (o) not yet in zone->stat */
 } __aligned(128);
 

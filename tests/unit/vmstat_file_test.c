@@ -107,15 +107,52 @@ static u64 allocated(void)
 	return sum;
 }
 
-TEST(vmstat_file, events_count_allocated_pages)
+/* VS-I1: every order, single and in bulk, by row and past the caches; frees too. */
+TEST(vmstat_file, events_count_every_page)
 {
-	u64 allocs = allocated();
-	struct page *page = __alloc_pages(GFP_KERNEL, 3, 0, NULL);
+	u64 allocs = allocated(), frees = proc_value(VMSTAT, "pgfree"), hits = proc_value(VMSTAT, "numa_hit");
+	struct page *pages[MAX_PAGE_ORDER + 1], *many[100] = { NULL };
+	u64 sum = 0;
 
+	for (unsigned int order = 0; order <= MAX_PAGE_ORDER; order++) {
+		pages[order] = alloc_pages(GFP_KERNEL, order);
+		ASSERT(pages[order]);
+		sum += 1ull << order;
+		EXPECT_EQ(allocated() - allocs, sum);
+	}
+	EXPECT_EQ(alloc_pages_bulk(GFP_KERNEL, ARRAY_SIZE(many), many), ARRAY_SIZE(many));
+	sum += ARRAY_SIZE(many);
+	EXPECT_EQ(allocated() - allocs, sum);
+	EXPECT_EQ(proc_value(VMSTAT, "numa_hit") - hits, MAX_PAGE_ORDER + 1 + ARRAY_SIZE(many));
+	drain_all_pages(NULL);
+	EXPECT_EQ(allocated() - allocs, sum);
+	EXPECT_EQ(proc_value(VMSTAT, "pgfree") - frees, 0);
+	for (unsigned int order = 0; order <= MAX_PAGE_ORDER; order++)
+		__free_pages(pages[order], order);
+	for (unsigned int i = 0; i < ARRAY_SIZE(many); i++)
+		__free_page(many[i]);
+	EXPECT_EQ(proc_value(VMSTAT, "pgfree") - frees, sum);
+	drain_all_pages(NULL);
+	EXPECT_EQ(proc_value(VMSTAT, "pgfree") - frees, sum);
+	EXPECT_EQ(allocated() - allocs, sum);
+}
+
+/* Had from the node it was wanted from, which is not this CPU's. */
+TEST(vmstat_file, numa_events)
+{
+	u64 miss = proc_value(VMSTAT, "numa_miss"), foreign = proc_value(VMSTAT, "numa_foreign");
+	u64 hits = proc_value(VMSTAT, "numa_hit"), other = proc_value(VMSTAT, "numa_other");
+	struct page *page;
+
+	if (nr_node_ids < 2 || !NODE_DATA(1) || this_cpu()->node != 0)
+		SKIP("the machine has no second node with memory, or this CPU is on it");
+	page = alloc_pages_node(1, GFP_KERNEL, 0);
 	ASSERT(page);
-	EXPECT_EQ(allocated() - allocs, 8);
-	__free_pages(page, 3);
-	EXPECT_EQ(allocated() - allocs, 8);
+	EXPECT_EQ(proc_value(VMSTAT, "numa_hit") - hits, 1);
+	EXPECT_EQ(proc_value(VMSTAT, "numa_other") - other, 1);
+	EXPECT_EQ(proc_value(VMSTAT, "numa_miss") - miss, 0);
+	EXPECT_EQ(proc_value(VMSTAT, "numa_foreign") - foreign, 0);
+	__free_page(page);
 }
 
 TEST(vmstat_file, nodes_add_up)

@@ -11,6 +11,7 @@ enum { UART_DATA = 0, UART_IER = 1, UART_FCR = 2, UART_LCR = 3, UART_MCR = 4, UA
 #define LSR_TRANSMITTER_EMPTY 0x20
 
 static bool serial_present;
+static int early_byte = -1; /* came in before the FIFO was on, which turning it on would drop */
 
 void serial_init(void)
 {
@@ -19,6 +20,8 @@ void serial_init(void)
 	if (!serial_present)
 		return;
 	outb(COM1 + UART_IER, 0);
+	if (inb(COM1 + UART_LSR) & LSR_DATA_READY)
+		early_byte = inb(COM1 + UART_DATA);
 	outb(COM1 + UART_LCR, 0x80); /* the divisor follows: 115200 / 115200 */
 	outb(COM1 + UART_DATA, 1);
 	outb(COM1 + UART_IER, 0);
@@ -48,6 +51,11 @@ void serial_write(const char *text, size_t len)
 
 int serial_read(void)
 {
+	int c = early_byte;
+
+	early_byte = -1;
+	if (c >= 0)
+		return c;
 	if (!serial_present || !(inb(COM1 + UART_LSR) & LSR_DATA_READY))
 		return -1;
 	return inb(COM1 + UART_DATA);

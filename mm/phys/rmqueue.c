@@ -287,7 +287,11 @@ static bool settle(struct zone *zone, struct pageblock *b, unsigned int row, boo
 		spin_lock(&zone->lock);
 		pageblock_lock(b);
 	}
-	whole = index_is_whole(zone, b);
+	/*
+	 * A whole block has no bit set; one that has got them wrongly. While the lock was let go, another CPU may have
+	 * made it whole, rightly, with what was given here: then no bit is left and nothing is to do.
+	 */
+	whole = index_is_whole(zone, b) && b->nr_free;
 	if (unlikely(whole))
 		undo_give(zone, b, undone);
 	else

@@ -34,9 +34,11 @@ struct kbench_case {
 	unsigned int line; /* in its file; the compiler may emit them in any order, they run in this one */
 };
 
-#define KBENCH(id, ...)                                                                         \
-	static const struct kbench_case kbench_case_##id                                               \
-		__attribute__((used, section("octavo_benches"), aligned(sizeof(void *)))) = { __VA_ARGS__, .line = __LINE__ }
+#define KBENCH(id, ...)                                                                     \
+	static const struct kbench_case kbench_case_##id                                     \
+		__attribute__((used, section("octavo_benches"), aligned(sizeof(void *)))) = { \
+			__VA_ARGS__, .line = __LINE__                                        \
+		}
 
 /*
  * kbench_run - run the benches that have rows @b->only asks for

@@ -44,7 +44,7 @@ $(B)/octavo.elf: $(B)/pc/symbols.S
 
 # The readers of firmware tables are pure functions: the hosted tests run them too.
 PC_PURE_OBJS := $(call objs,$(B)/hosted,port/pc/acpi.c port/pc/bootproto.c)
-$(B)/tests: $(PC_PURE_OBJS)
+$(B)/tests: $(PC_PURE_OBJS) $(KBENCH_OBJS)
 -include $(PC_PURE_OBJS:.o=.d)
 
 # make qemu MEM=2G SMP=4 NUMA=2 APPEND='octavo.test=all'; Ctrl-A X leaves.

@@ -324,8 +324,11 @@ static unsigned long free_span(const struct bootinfo_span *span)
 
 void mm_free_initmem(void)
 {
-	unsigned long pages = free_span(&kept.initrd);
+	unsigned long pages;
 
+	/* Per-CPU limits and thresholds follow from how many CPUs have come online by now. */
+	page_alloc_update();
+	pages = free_span(&kept.initrd);
 	if (kept.initrd.size)
 		printk("Freeing initrd memory: %luK\n", kib(pages));
 	pages = free_span(&kept.init);

@@ -220,10 +220,11 @@ void pc_reboot_core(void)
 	wrmsr(MSR_GS_BASE, (uintptr_t)octavo_cpu_local(0));
 	shown = printk_console(false);
 	boot_core();
-	printk_console(shown);
-	/* The log's clock stays off: tests compare reports to the character. */
 	irq_enable();
 	smp_thaw();
+	mm_free_initmem();
+	/* The log's clock stays off: tests compare reports to the character. */
+	printk_console(shown);
 }
 
 void pc_start(enum pc_protocol protocol, u32 info)

@@ -392,10 +392,11 @@ static void stress_tick(void)
 static void stress_this_cpu(void *arg)
 {
 	struct held *h = &held[port_cpu_id()];
+	u64 until = port_clock_ns() + 5000000000;
 
 	(void)arg;
 	apic_timer_start(100000, stress_tick);
-	for (unsigned int i = 0; i < STRESS_OPS; i++)
+	for (unsigned int i = 0; i < STRESS_OPS || (!READ_ONCE(h->in_tick) && port_clock_ns() < until); i++)
 		stress_step(h, 0);
 	apic_timer_stop();
 	for (unsigned int i = 0; i < 2 * HELD; i++)

@@ -15,13 +15,19 @@ static struct {
 /* ISA devices can reach the lowest 16 MiB only: use them last. */
 #define DMA_END ((phys_addr_t)16 << 20)
 
+/* Memory that boot must not use: not mapped, or to be unplugged one day (movable_node). */
+static bool not_for_boot(u32 flags)
+{
+	return (flags & MEMBLOCK_NOMAP) || (memblock.skip_hotplug && (flags & MEMBLOCK_HOTPLUG));
+}
+
 static void mark_holes(struct bootmem_data *data, int nid)
 {
 	unsigned long at = data->start_pfn;
 	const struct memblock_region *r;
 
 	for_each_mem_region(r) {
-		if (r->nid != nid || (r->flags & MEMBLOCK_NOMAP))
+		if (r->nid != nid || not_for_boot(r->flags))
 			continue;
 		bootmem_reserve(data, at, PFN_UP(r->base));
 		at = max(at, PFN_DOWN(region_end(r)));
@@ -81,8 +87,8 @@ phys_addr_t bootmem_alloc_nid(phys_addr_t size, phys_addr_t align, phys_addr_t s
 static bool taken_now(unsigned long pfn, unsigned long *stop, int nid)
 {
 	const struct memblock_type *taken = &memblock.reserved;
-	unsigned long i = mb_first_after(taken, PFN_PHYS(pfn)), from, to;
-	const struct memblock_region *r = &taken->regions[i];
+	unsigned long i = mb_first_after(taken, PFN_PHYS(pfn));
+	const struct memblock_region *r = &taken->regions[i], *memory;
 
 	if (i < taken->cnt && r->base < PFN_PHYS(pfn + 1)) {
 		*stop = min(*stop, max(pfn + 1, PFN_DOWN(region_end(r))));
@@ -90,11 +96,13 @@ static bool taken_now(unsigned long pfn, unsigned long *stop, int nid)
 	}
 	if (i < taken->cnt)
 		*stop = min(*stop, PFN_DOWN(r->base));
-	if (!pfn || memblock_search_pfn_nid(pfn, &from, &to) != nid || !memblock_is_map_memory(PFN_PHYS(pfn))) {
+	memory = mb_region_of(&memblock.memory, PFN_PHYS(pfn));
+	if (!pfn || !memory || memory->nid != nid || not_for_boot(memory->flags) ||
+	    PFN_DOWN(region_end(memory)) <= pfn) {
 		*stop = pfn + 1;
 		return true;
 	}
-	*stop = min(*stop, to);
+	*stop = min(*stop, PFN_DOWN(region_end(memory)));
 	return false;
 }
 
@@ -119,6 +127,11 @@ void bootmem_follow(phys_addr_t base, phys_addr_t end)
 
 void bootmem_free_all(void (*fn)(int nid, unsigned long start, unsigned long end))
 {
+	const struct memblock_region *r;
+
+	for_each_mem_region(r)
+		if (r->flags & MEMBLOCK_HOTPLUG)
+			bootmem_follow(r->base, region_end(r));
 	bootmem.ready = false;
 	for_each_online_node(nid) {
 		unsigned long end = 0, start;

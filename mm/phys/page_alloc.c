@@ -362,8 +362,8 @@ static noinline struct page *alloc_page_prep(gfp_t gfp, unsigned long pfn)
 	return likely(page != NULL) ? page : alloc_pages_general(gfp, 0);
 }
 
-/* A frame that this CPU has at hand; PFN_NONE if it has none. */
-static force_inline unsigned long frame_at_hand(const struct zone *zone, unsigned int type)
+/* A frame that this CPU has at hand. */
+static force_inline bool frame_at_hand(const struct zone *zone, unsigned int type, unsigned long *pfn)
 {
 	unsigned long flags;
 	struct cpu_local *cpu = cpu_section_begin(&flags);
@@ -374,23 +374,13 @@ static force_inline unsigned long frame_at_hand(const struct zone *zone, unsigne
 
 		hide_var(row);
 		if (likely(load_acquire(&cp->drain) == DRAIN_NONE && row->heads)) {
-			unsigned long pfn = row_pop(row, row->heads);
-
+			*pfn = row_pop(row, row->heads);
 			cpu_section_end_outermost(cpu, flags);
-			return pfn;
+			return true;
 		}
 	}
 	cpu_section_end(cpu, flags);
-	return PFN_NONE;
-}
-
-static force_inline bool above_floor(const struct zone *zone, const struct alloc_fast *fast)
-{
-	long free = (long)load_relaxed(&zone->stat[NR_FREE_PAGES]);
-
-	if (unlikely(fast->without_cma))
-		free -= (long)load_relaxed(&zone->stat[NR_FREE_CMA_PAGES]);
-	return free > READ_ONCE(fast->floor);
+	return false;
 }
 
 struct page *alloc_pages(gfp_t gfp, unsigned int order)
@@ -405,10 +395,9 @@ struct page *alloc_pages(gfp_t gfp, unsigned int order)
 	if (unlikely(!fast))
 		return alloc_pages_general(gfp, 0);
 	fast += gfp & (ALLOC_FAST_NR - 1);
-	if (unlikely(!above_floor(fast->zone, fast)))
+	if (unlikely((long)load_relaxed(&fast->zone->stat[NR_FREE_PAGES]) <= READ_ONCE(fast->floor)))
 		return alloc_pages_general(gfp, 0);
-	pfn = frame_at_hand(fast->zone, fast->migratetype);
-	if (unlikely(pfn == PFN_NONE))
+	if (unlikely(!frame_at_hand(fast->zone, fast->migratetype, &pfn)))
 		return alloc_page_refill(gfp, fast);
 	page = pfn_to_page(pfn);
 	if (unlikely(!state_is(page, fast->fresh) || page->counts != FRESH_COUNTS))
@@ -698,10 +687,15 @@ static int set_page_poison(const char *value)
 early_param("page_poison", set_page_poison);
 
 /* The zone's free pages that make any single-page request of the kind safe; see zone_watermark_ok(). */
-static long floor_of(const struct zone *zone, enum zone_type highest)
+static long floor_of(const struct zone *zone, const struct alloc_fast *fast)
 {
-	return (long)(READ_ONCE(zone->watermark[WMARK_LOW]) + READ_ONCE(zone->watermark_boost) +
-		      READ_ONCE(zone->lowmem_reserve[highest]) + READ_ONCE(zone->nr_reserved_highatomic));
+	unsigned long pages = READ_ONCE(zone->watermark[WMARK_LOW]) + READ_ONCE(zone->watermark_boost) +
+			      READ_ONCE(zone->lowmem_reserve[fast->highest]) + READ_ONCE(zone->nr_reserved_highatomic);
+
+	/* as if all of it were free: then the exact check decides */
+	if (!(fast->alloc_flags & ALLOC_CMA))
+		pages += READ_ONCE(zone->cma_pages);
+	return (long)pages;
 }
 
 void page_alloc_floor_changed(const struct zone *zone)
@@ -712,8 +706,8 @@ void page_alloc_floor_changed(const struct zone *zone)
 		if (fast[gfp].zone != zone)
 			continue;
 		/* again if another CPU changed what it follows from meanwhile */
-		while (READ_ONCE(fast[gfp].floor) != floor_of(zone, (enum zone_type)fast[gfp].highest))
-			WRITE_ONCE(fast[gfp].floor, floor_of(zone, (enum zone_type)fast[gfp].highest));
+		while (READ_ONCE(fast[gfp].floor) != floor_of(zone, &fast[gfp]))
+			WRITE_ONCE(fast[gfp].floor, floor_of(zone, &fast[gfp]));
 	}
 }
 
@@ -730,9 +724,8 @@ static void fill_fast(struct pglist_data *pgdat)
 		fast->highest = (u8)highest;
 		fast->migratetype = (u8)gfp_migratetype(gfp);
 		fast->alloc_flags = (u16)(gfp_to_alloc_flags_cma(gfp, alloc_flags_nofragment(zone, 0)) & 0xffu);
-		fast->without_cma = zone->cma_pages && !(fast->alloc_flags & ALLOC_CMA);
 		fast->fresh = fresh_state(zone);
-		WRITE_ONCE(fast->floor, zone == &no_zone ? (long)(~0ul >> 1) : floor_of(zone, highest));
+		WRITE_ONCE(fast->floor, zone == &no_zone ? (long)(~0ul >> 1) : floor_of(zone, fast));
 		WRITE_ONCE(fast->zone, zone);
 	}
 }

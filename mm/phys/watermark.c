@@ -78,7 +78,8 @@ unsigned long lowmem_reserve_compute(const unsigned long managed[MAX_NR_ZONES], 
 {
 	unsigned long above = 0;
 
-	if (ratio < 1 || !managed[i])
+	/* a class without pages of its own falls back on nothing (Linux since 6.10) */
+	if (ratio < 1 || !managed[i] || !managed[j])
 		return 0;
 	for (unsigned int k = i + 1; k <= j; k++)
 		above += managed[k];

@@ -65,12 +65,11 @@ enum { ZONELIST_FALLBACK, ZONELIST_NOFALLBACK, MAX_ZONELISTS };
  */
 struct alloc_fast {
 	struct zone *zone;  /* (c) first of the zonelist; a dummy without pages if that is not of this node */
-	long floor;	    /* (z) free pages, less CMA's if without_cma, that make it safe to take one */
+	long floor;	    /* (z) with more free pages the low watermark holds for a single page, whatever the rest */
 	u64 fresh;	    /* (c) page->state of a page of the zone that is free */
 	u16 alloc_flags;    /* (c) for the frame layer */
 	u8 migratetype;	    /* (c) */
 	u8 highest;	    /* (c) enum zone_type the request is limited to */
-	bool without_cma;   /* (c) the zone has CMA pages and the request cannot get them */
 } __aligned(64);
 #define ALLOC_FAST_NR 32
 

@@ -314,6 +314,8 @@ static void on_ramdisk(struct log *l, const char *rest)
 
 static void on_version(struct log *l, const char *rest)
 {
+	static const char *const foreign[] = { "riscv", "powerpc", "ppc64", "mips", "loongarch", "s390x", "arm-",
+					       "armv7" };
 	size_t len = strcspn(rest, " ");
 
 	if (l->version_line) {
@@ -329,6 +331,8 @@ static void on_version(struct log *l, const char *rest)
 		return;
 	}
 	l->version_line = cli_strdup(rest);
+	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
+		l->m->foreign |= strstr(rest, foreign[i]) != NULL;
 	l->m->version = cli_format("%.*s", (int)(len > 80 ? 80 : len), rest);
 	if (strstr(rest, "aarch64"))
 		l->arm64 = true;
@@ -603,9 +607,11 @@ static void conclude_arch(struct log *l)
 	unsigned int bits = l->max_arch_pfn ? pfn_bits(l->max_arch_pfn) : 0;
 
 	m->arch = BOOT_ARCH_X86_64;
-	if (l->arm64) {
+	m->foreign &= !m->map_nr;
+	if (l->arm64 || m->foreign) {
 		m->arch = BOOT_ARCH_ARM64;
-		if (l->saw_highmem)
+		m->foreign |= l->saw_highmem;
+		if (m->foreign)
 			machine_warn(m, 0, "neither an x86 nor an arm64 machine: arm64's zones are used");
 		if (l->zone_end[0] & 1)
 			m->zone_dma_end = (l->zone_end[0] | 1) + 1;

@@ -35,6 +35,7 @@ struct machine_desc {
 	unsigned int max_phys_bits;
 	phys_addr_t zone_dma_end, zone_dma32_end;
 	bool no_numa; /* a boot log of a kernel built without NUMA */
+	bool foreign; /* a boot log of neither an x86 nor an arm64 machine */
 	u32 zones;    /* zones of a boot log's kernel, 0: unknown */
 
 	struct bootinfo info; /* machine_finish() */

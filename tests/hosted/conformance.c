@@ -49,12 +49,13 @@ struct list {
 /* The lines of one side, by kind. */
 struct side {
 	struct list kind[KINDS];
-	bool numa; /* any line of a NUMA kernel */
+	bool numa;     /* any line of a NUMA kernel */
+	bool graphics; /* memory of a graphics device was reserved after the map was printed */
 };
 
 struct log_info {
 	unsigned int version; /* 6.12 is 612, 4.19 is 419 */
-	bool no_zone_device;  /* its Zone ranges have no line for it */
+	bool graphics;	      /* side.graphics */
 	enum boot_arch arch;
 };
 
@@ -161,6 +162,7 @@ static void sort_lines(struct side *s, const struct text *from)
 		if (!*t || line[0] == '#')
 			continue;
 		s->numa |= begins(t, "NUMA") || begins(t, "No NUMA") || begins(t, "NODE_DATA");
+		s->graphics |= begins(t, "Reserving Intel graphics");
 		if (begins(t, "e820: last_pfn"))
 			t += strlen("e820: ");
 		if (begins(t, "Zone ranges:") || begins(t, "Zone PFN ranges:")) {
@@ -237,13 +239,42 @@ static bool same_but(const struct list *a, const struct list *b, char *(*form)(c
 	return equal;
 }
 
+/* "Built 1 zonelists in Node order, mobility grouping on.  Total pages: 826286": the order, before 4.14, and number */
 static char *before_total(const char *line)
 {
-	char *copy = cli_strdup(line), *total = strstr(copy, "Total pages:");
+	char *copy = cli_strdup(line), *total = strstr(copy, "Total pages:"), *in = strstr(copy, " in ");
+	char *comma = in ? strchr(in, ',') : NULL;
 
 	if (total)
 		*total = 0;
+	if (comma)
+		memmove(in, comma, strlen(comma) + 1);
 	return copy;
+}
+
+/* "  DMA32    [mem 0x01000000-": which zone, and where it begins. */
+static char *zone_start(const char *line)
+{
+	char *copy = without_zeros(line), *dash = strchr(copy, '-');
+
+	if (dash)
+		*dash = 0;
+	return copy;
+}
+
+static char *mem_end(const char *line)
+{
+	char *copy = without_zeros(line), *dash = strchr(copy, '-');
+
+	if (dash)
+		memmove(copy, dash, strlen(dash) + 1);
+	return copy;
+}
+
+/* "e820: [mem 0xc0000000-0xfebfffff] available for PCI devices" */
+static char *without_key(const char *line)
+{
+	return cli_strdup(begins(line, "e820: ") ? line + strlen("e820: ") : line);
 }
 
 /* "NUMA: Node 0 [mem 0x00001000-…": before 6.12 nodes began at 0, where firmware says. */
@@ -340,12 +371,16 @@ static const char *explain(enum kind kind, const struct log_info *info, const st
 
 	if (!v)
 		return NULL;
+	if (v < 305)
+		return "printed in another form before 3.5";
 	if (same_but(log, ours, without_zeros) && v < 400)
 		return "addresses were printed shorter before 4.0";
 	switch (kind) {
 	case KIND_ZONES:
 		if (only_device_differs(log, ours))
 			return "no ZONE_DEVICE in its configuration";
+		if (v < 400 && same_but(log, ours, zone_start))
+			return "zones were not cut to the end of memory before 4.0";
 		return (info->arch == BOOT_ARCH_I386 || info->arch == BOOT_ARCH_I386_PAE) && other_split(log, ours) ?
 			       "another split of the address space in its configuration" :
 			       NULL;
@@ -360,6 +395,12 @@ static const char *explain(enum kind kind, const struct log_info *info, const st
 	case KIND_BUILT:
 		return v < 611 && same_but(log, ours, before_total) ? "Total pages was counted otherwise before 6.11" :
 								      NULL;
+	case KIND_INITMEM:
+		return v < 400 && same_but(log, ours, mem_end) ? "began where firmware's node does, before 4.0" : NULL;
+	case KIND_PCI:
+		if (info->graphics)
+			return "graphics memory was reserved behind firmware's map";
+		return v < 414 && same_but(log, ours, without_key) ? "printed with another key before 4.14" : NULL;
 	case KIND_FALLBACK:
 		if (v < 516 && !log->line_nr)
 			return "not reported before 5.16";
@@ -486,6 +527,11 @@ static enum verdict run_log(const char *path)
 		printf("%s: FAILED: %s\n", path, machine.error ? machine.error : "cannot be read");
 		goto out;
 	}
+	if (machine.foreign) {
+		printf("%s: skipped: neither an x86 nor an arm64 machine\n", path);
+		verdict = SKIPPED;
+		goto out;
+	}
 	if (sizeof(long) == 4 && machine.arch != BOOT_ARCH_I386 && machine.arch != BOOT_ARCH_I386_PAE) {
 		printf("%s: skipped: a 64-bit machine has more frames than a 32-bit process can number\n", path);
 		verdict = SKIPPED;
@@ -507,6 +553,7 @@ static enum verdict run_log(const char *path)
 	       machine.version ? machine.version : "version unknown", total);
 	if (machine.warnings)
 		printf("    %s", machine.warnings);
+	info.graphics = log.graphics;
 	verdict = compare(&log, &ours, &info);
 	if (verdict == EQUAL)
 		printf("    equal\n");

@@ -246,17 +246,18 @@ static u64 memblock_bytes(phys_addr_t start, phys_addr_t end)
 }
 
 /* One node with all memory, when there is nothing better. */
-static void fake_one_node(const struct numa_ram *ram)
+static void fake_one_node(const struct bootinfo *info, const struct numa_ram *ram)
 {
 	bool arm64 = boot_arch == BOOT_ARCH_ARM64;
 	phys_addr_t start = arm64 ? ram->low : 0, end = arm64 ? ram->high : PFN_PHYS(max_pfn);
 
-	if (options.off)
+	if (options.off && !info->no_numa)
 		pr_info("%s\n", arm64 ? "NUMA: NUMA disabled" : "NUMA turned off");
-	else if (!arm64)
+	else if (!arm64 && !info->no_numa)
 		pr_info("No NUMA configuration found\n");
-	pr_info("%sFaking a node at [mem 0x%016llx-0x%016llx]\n", prefix(), (unsigned long long)start,
-		(unsigned long long)(end - 1));
+	if (!info->no_numa)
+		pr_info("%sFaking a node at [mem 0x%016llx-0x%016llx]\n", prefix(), (unsigned long long)start,
+			(unsigned long long)(end - 1));
 	numa_config_clear(&config);
 	node_set(0, &config.parsed);
 	config.meminfo.nr_blocks = 1;
@@ -358,7 +359,7 @@ void numa_setup(const struct bootinfo *info)
 	nr_cpus = nr_cpus ? min_t(unsigned int, nr_cpus, NR_CPUS) : 1;
 	firmware = !from_firmware(info, &ram);
 	if (!firmware)
-		fake_one_node(&ram);
+		fake_one_node(info, &ram);
 	if (options.fake[0] && numa_emulate(options.fake, &config, &ram))
 		pr_err("NUMA: numa=fake=%s: emulation disabled\n", options.fake);
 	if (firmware)

@@ -185,7 +185,8 @@ static int setup_nodes(const struct bootinfo *info)
 	err = alloc_node_data();
 	if (err)
 		return err;
-	print_node_data();
+	if (!info->no_numa)
+		print_node_data();
 	reserve_crashkernel();
 	hugepages_reserve();
 	cma_reserve_early();

@@ -18,6 +18,7 @@ passed=0
 failed=0
 skipped=0
 missing=
+limit=400 # seconds for the tests of one suite: several times what they take
 
 # name|needs|make variables|options of the test program
 variants='
@@ -76,6 +77,7 @@ run() {
 	shift
 	"$@" >"$log" 2>&1 </dev/null
 	status=$?
+	[ "$status" -ne 124 ] || echo "not done within $limit s" >>"$log"
 	counts=$(sed -n 's/^.*[^0-9]*\<\([0-9][0-9]*\) passed.*, \([0-9][0-9]*\) failed, \([0-9][0-9]*\) skipped.*$/\1 \2 \3/p' "$log" | tail -n 1)
 	counts=${counts:-0 1 0}
 	# shellcheck disable=SC2086
@@ -100,13 +102,13 @@ variant() { # NAME VARIABLES OPTIONS
 	# shellcheck disable=SC2086
 	make -s -j"$jobs" B="$dir" $2 all || { echo "the build failed: make B=$dir $2 all"; return 1; }
 	# shellcheck disable=SC2086
-	"$dir/tests" --seed "$seed" --jobs "$jobs" $3
+	timeout "$limit" "$dir/tests" --seed "$seed" --jobs "$jobs" $3
 }
 
 objects() { make -s -j"$jobs" build/liboctavo.a build/octavo build/octavo.elf && sh tests/nm.sh build; }
-conformance() { make -s -j"$jobs" build/conformance && build/conformance; }
+conformance() { make -s -j"$jobs" build/conformance && timeout "$limit" build/conformance; }
 fuzz() { make -s -j"$jobs" fuzz FUZZ_SECONDS=5; }
-qemu() { make -s -j"$jobs" build/octavo.elf && sh tests/qemu/run.sh build; }
+qemu() { make -s -j"$jobs" build/octavo.elf && timeout "$limit" sh tests/qemu/run.sh build; }
 
 echo "seed $seed, $jobs jobs"
 busy packages '...'

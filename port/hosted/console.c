@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* Console, panic, clock, random numbers, backtrace: what the core asks of any port besides memory and CPUs. */
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,7 +71,8 @@ void port_panic(const char *why)
 /* ---- Clock and chance ---- */
 
 static u64 boot_ns;
-static u64 random_state;
+static u64 random_seed;
+static unsigned long random_drawn;
 
 static u64 host_ns(void)
 {
@@ -85,7 +85,8 @@ static u64 host_ns(void)
 void clock_random_reset(const struct hosted_options *options)
 {
 	boot_ns = host_ns();
-	random_state = options->seed ? options->seed : 1;
+	random_seed = options->seed ? options->seed : 1;
+	random_drawn = 0;
 }
 
 u64 port_clock_ns(void)
@@ -93,20 +94,14 @@ u64 port_clock_ns(void)
 	return hosted_mode_now == HOSTED_COROUTINES || sched_running() ? sched_clock_ns() : host_ns() - boot_ns;
 }
 
-/* SplitMix64 (Steele, Lea, Flood 2014): its state is a counter, so CPUs can share it with one atomic. */
+/*
+ * SplitMix64 (Steele, Lea, Flood 2014): its state is a counter, of which the drawing CPUs and their interrupts share
+ * one word.
+ */
 u64 port_random(void)
 {
-	u64 z;
-#if UINTPTR_MAX > 0xffffffffu
-	z = __atomic_add_fetch(&random_state, 0x9e3779b97f4a7c15ull, __ATOMIC_RELAXED);
-#else
-	/* 64-bit atomics are not to be had everywhere; 0 is unlocked in glibc and musl. */
-	static pthread_spinlock_t lock;
+	u64 z = random_seed + (u64)__atomic_add_fetch(&random_drawn, 1, __ATOMIC_RELAXED) * 0x9e3779b97f4a7c15ull;
 
-	pthread_spin_lock(&lock);
-	z = random_state += 0x9e3779b97f4a7c15ull;
-	pthread_spin_unlock(&lock);
-#endif
 	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
 	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
 	return z ^ z >> 31;

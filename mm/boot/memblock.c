@@ -140,7 +140,8 @@ static unsigned long fill_gaps(struct memblock_type *type, phys_addr_t base, phy
 
 	for (i = first; base < end; i++) {
 		bool none = i == type->cnt || type->regions[i].base >= end;
-		phys_addr_t gap_end = none ? end : type->regions[i].base, next = none ? end : region_end(&type->regions[i]);
+		phys_addr_t gap_end = none ? end : type->regions[i].base;
+		phys_addr_t next = none ? end : region_end(&type->regions[i]);
 		bool own = gap_end > base && fill_gap(type, i, base, gap_end, nid, flags, dry);
 
 		taken += own;

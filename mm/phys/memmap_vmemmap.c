@@ -59,7 +59,8 @@ int model_add_section(unsigned long pfn, void *memory)
 		return -EINVAL;
 	if (!window.populate)
 		return 0;
-	return window.populate((uintptr_t)(vmemmap + pfn), virt_to_phys(memory), PAGES_PER_SECTION * sizeof(struct page));
+	return window.populate((uintptr_t)(vmemmap + pfn), virt_to_phys(memory),
+			       PAGES_PER_SECTION * sizeof(struct page));
 }
 
 unsigned long memmap_end_pfn(void)

@@ -552,13 +552,12 @@ static force_inline bool frame_put_back(const struct zone *zone, unsigned long p
 	if (likely(cpu->depth == 1)) {
 		struct cpu_pages *cp = cpu_pages_of(zone, cpu);
 		struct free_slot *slot = slot_of(zone, cp, pfn);
-		u64 mask;
 
 		hide_var(slot);
-		mask = slot->mask;
+		/* The mask is read behind the flag: who drains may be at it until then. */
 		if (likely(load_acquire(&cp->drain) == DRAIN_NONE && slot->row == pfn >> ROW_ORDER &&
-			   !(mask >> pfn % ROW_FRAMES & 1))) {
-			store_relaxed_u64(&slot->mask, mask | 1ull << pfn % ROW_FRAMES);
+			   !(slot->mask >> pfn % ROW_FRAMES & 1))) {
+			store_relaxed_u64(&slot->mask, slot->mask | 1ull << pfn % ROW_FRAMES);
 			cpu_section_end_outermost(cpu, flags);
 			return true;
 		}

@@ -49,8 +49,20 @@ static void count_direct_free(struct cpu_pages *cp, unsigned int order, bool usa
 		count_vm_events(PGFREE, 1ul << order);
 }
 
+/* Which rows are out, for frames_in_rows(): after one was loaded, and when the filter has misled. */
+static void note_rows(struct cpu_pages *cp)
+{
+	u64 filter = 0;
+
+	for (unsigned int t = 0; t < ROW_TYPES; t++)
+		for (unsigned int order = 0; order < ROW_ORDERS; order++)
+			if (cp->rows[t][order].heads)
+				filter |= 1ull << (cp->rows[t][order].base >> ROW_ORDER) % 64;
+	cp->row_filter = filter;
+}
+
 /* Those frames of row number @row that wait in this CPU's rows to be allocated. */
-static u64 frames_in_rows(const struct cpu_pages *cp, unsigned long row)
+static u64 frames_in_rows(struct cpu_pages *cp, unsigned long row)
 {
 	u64 frames = 0;
 
@@ -60,6 +72,8 @@ static u64 frames_in_rows(const struct cpu_pages *cp, unsigned long row)
 		for (unsigned int order = 0; order < ROW_ORDERS; order++)
 			if (cp->rows[t][order].base == row << ROW_ORDER)
 				frames |= heads_frames(cp->rows[t][order].heads, order);
+	if (!frames)
+		note_rows(cp);
 	return frames;
 }
 
@@ -185,18 +199,6 @@ static bool row_from_slot(struct zone *zone, struct cpu_pages *cp, struct frame_
 	add_count(&cp->slot_frames, (unsigned long)count_bits(heads) << order);
 	store_relaxed_u64(&row->heads, heads);
 	return heads != 0;
-}
-
-/* A row was loaded: note which rows are out, for in_own_rows(). Rare, so from scratch. */
-static void note_rows(struct cpu_pages *cp)
-{
-	u64 filter = 0;
-
-	for (unsigned int t = 0; t < ROW_TYPES; t++)
-		for (unsigned int order = 0; order < ROW_ORDERS; order++)
-			if (cp->rows[t][order].heads)
-				filter |= 1ull << (cp->rows[t][order].base >> ROW_ORDER) % 64;
-	cp->row_filter = filter;
 }
 
 /* A row of @rows frames (type or ROWS_CMA); PFN_NONE if there is none as far as @find goes. */

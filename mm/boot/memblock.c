@@ -22,7 +22,7 @@
  *   MB-I4  an array that was grown lies in a reserved range, and nothing else does there
  *
  * Memory use and bounds
- *   Both arrays begin as 128 static elements and double into pages taken from the map itself, once
+ *   Both arrays begin as static elements, 128 and 256, and double into pages taken from the map itself, once
  *   memblock_allow_resize() says that all that must survive is reserved. A look-up is a binary search, a change
  *   moves the tail of an array: 10^4 regions cost microseconds.
  *

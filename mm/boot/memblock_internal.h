@@ -10,7 +10,7 @@
 #include "../base/string.h"
 
 #define INIT_MEMORY_REGIONS 128
-#define INIT_RESERVED_REGIONS 128
+#define INIT_RESERVED_REGIONS 256 /* before there is memory to grow into: what the loader occupies */
 
 #define memblock_dbg(mb, ...)                \
 	do {                                 \

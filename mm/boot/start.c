@@ -122,14 +122,22 @@ static void mark_mirrored(const struct bootinfo *info)
 }
 
 /* The end of what the core may touch: the direct map's, and on i386 low memory's. */
-static int set_reach(const struct bootinfo *info)
+static void set_reach(const struct bootinfo *info)
 {
 	phys_addr_t end = info->direct_map_size;
 
 	if (info->arch == BOOT_ARCH_I386 || info->arch == BOOT_ARCH_I386_PAE)
 		end = min(end, PFN_PHYS(max_low_pfn));
+	memblock.direct_map = info->direct_map;
 	memblock.direct_map_end = end;
+	memblock.zeroed = info->ram_zeroed;
 	memblock_set_current_limit(end);
+}
+
+static int check_reach(void)
+{
+	phys_addr_t end = memblock.direct_map_end;
+
 	if (memblock_find_in_range(0, end, PAGE_SIZE, PAGE_SIZE))
 		return 0;
 	pr_err("mm_init: none of %llu KiB of memory is free below %#llx, where the core can reach it\n",
@@ -141,22 +149,23 @@ static int setup_map(const struct bootinfo *info)
 {
 	int err;
 
-	memblock.direct_map = info->direct_map;
-	memblock.zeroed = info->ram_zeroed;
 	params_setup(info);
 	e820_setup(info);
 	parse_early_params();
 	e820_finish_params();
 	e820_apply_edits(info);
 	e820_trim();
+	set_reach(info);
 	err = reserve_occupied(info);
-	if (!err)
-		err = e820_memblock_setup();
-	if (!err)
-		err = set_reach(info);
 	if (err)
 		return err;
+	/* Whatever must survive is reserved: a map of many entries may now make its list grow. */
 	memblock_allow_resize();
+	err = e820_memblock_setup();
+	if (!err)
+		err = check_reach();
+	if (err)
+		return err;
 	mark_mirrored(info);
 	memblock_dump_all();
 	print_ramdisk(info);

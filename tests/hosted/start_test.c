@@ -263,6 +263,25 @@ TEST(start, holes_have_descriptors_to_the_section)
 	expect_no_line(log, "Device");
 }
 
+/* memblock's list of memory grows while it is filled. */
+TEST(start, hundreds_of_ranges)
+{
+	static struct bootinfo_range many[700];
+	struct bootinfo info = pc(3, "");
+	unsigned long present = 0;
+
+	for (unsigned int i = 0; i < 700; i++)
+		many[i] = (struct bootinfo_range){ MIB + i * 2 * 65536, 65536, E820_TYPE_RAM };
+	many[699] = (struct bootinfo_range){ 256 * MIB, 64 * MIB, E820_TYPE_RAM }; /* room for the tables */
+	info.map = many;
+	info.map_nr = 700;
+	expect_no_line(boot(&info, 0), "not used");
+	for_each_populated_zone(zone)
+		present += zone->present_pages;
+	EXPECT_EQ(present, 699 * 16 + 64 * 256);
+	EXPECT_EQ(mm_verify(NULL, NULL), 0);
+}
+
 TEST(start, refuses_machines_without_memory)
 {
 	struct bootinfo info = pc(3, "");

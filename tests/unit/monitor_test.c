@@ -85,9 +85,11 @@ TEST(monitor, what_cannot_be_had_is_said)
 
 TEST(monitor, arguments_are_checked)
 {
-	static const char *const bad[] = { "alloc",	   "alloc 11",	  "alloc x",	"alloc 0 GFP_NONE", "alloc 0 x0",
-					   "alloc 0 0xfffffffff", "free", "free 0",	"free 300",	    "cat",
-					   "stress none",  "frag 0",	  "log maybe", "echo 1 >",	    "cat /proc/nothing" };
+	static const char *const bad[] = {
+		"alloc",   "alloc 11",   "alloc x",	 "alloc 0 GFP_NONE", "alloc 0 x0", "alloc 0 0xfffffffff",
+		"free",	   "free 0",	 "free 300",	 "cat",		     "frag 0",	   "stress none",
+		"log maybe", "echo 1 >", "cat /proc/nothing",
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		unsigned int failures = mon.failures;

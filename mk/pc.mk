@@ -14,9 +14,6 @@ CFLAGS_PC := $(filter-out -Iport/inline/%,$(CFLAGS_CORE)) -Iport/inline/gs -I. -
 LDFLAGS_PC := -nostdlib -static -T port/pc/pc.ld \
 	-Wl,--no-relax,-z,max-page-size=4096,-z,noexecstack,--build-id=none,--no-warn-rwx-segments
 
-# A PC kernel needs the 64-bit build with %gs as the per-CPU base, and no sanitizer's run time.
-PC_BUILDS := $(if $(SAN)$(SCHED),,$(filter gs,$(INLINE)))
-
 $(B)/pc/%.o: %.c
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  CC    $<")
@@ -36,9 +33,14 @@ $(B)/pc/octavo-1.elf: $(B)/pc/symbols-none.S $(ELF_OBJS) port/pc/pc.ld
 	$(Q)$(CC) $(LDFLAGS_PC) -o $@ $(ELF_OBJS) $<
 $(B)/pc/symbols.S: $(B)/pc/octavo-1.elf
 	$(Q)nm -n $< | awk -f port/pc/symbols.awk >$@
+ifneq ($(SAN)$(SCHED)$(M32),)
+$(B)/octavo.elf:
+	@echo "octavo.elf: a kernel image is 64-bit code without a sanitizer's or the scheduler's run time" >&2; false
+else
 $(B)/octavo.elf: $(B)/pc/symbols.S
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)$(CC) $(LDFLAGS_PC) -o $@ $(ELF_OBJS) $<
+endif
 
 -include $(PC_OBJS:.o=.d) $(KBENCH_OBJS:.o=.d)
 

@@ -100,7 +100,7 @@ static void show_zone(struct zone *zone)
 	printk("lowmem_reserve[]:");
 	for (unsigned int i = 0; i < MAX_NR_ZONES; i++)
 		if (zone_configured((enum zone_type)i))
-			printk(" %lu", KB(zone->lowmem_reserve[i]) >> 10);
+			printk(" %lu", READ_ONCE(zone->lowmem_reserve[i]));
 	printk("\n");
 }
 

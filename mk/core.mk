@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The core: the same objects in every port.
 
-CORE_SRCS := $(sort $(wildcard mm/*/*.c))
+include mk/sources.mk
 ifneq ($(SAN),)
 CORE_SRCS := $(filter-out mm/base/memory.c,$(CORE_SRCS))
 endif

@@ -21,6 +21,11 @@ $(B)/conformance: $(CONFORMANCE_OBJS) $(CLI_LIB_OBJS) $(HOSTED_OBJS) $(CORE_OBJS
 conformance-logs: $(B)/conformance ## boot the logs in OCTAVO_SHARED/bootlogs and compare (LOGS=FILES: those logs)
 	$(Q)$(B)/conformance $(LOGS)
 
+.PHONY: check
+check: $(B)/tests ## lint and unit tests, under a minute: before each commit
+	$(Q)tools/tidy $(B)
+	$(Q)$(B)/tests --jobs 2
+
 .PHONY: unit
 unit: $(B)/tests ## run the unit tests in the process (ONLY=PATTERN for some)
 	$(Q)$(B)/tests $(ONLY)

@@ -18,7 +18,7 @@ things='
 gcc|gcc|have gcc|the gcc compiler
 m32|gcc-multilib|compiles gcc -m32 $scratch/main.c|32-bit libraries for gcc -m32
 clang|clang|have clang|the clang compiler
-fuzz|clang|compiles clang -fsanitize=fuzzer,address $scratch/fuzz.c|clang with libFuzzer
+fuzz|libclang-rt-dev|compiles clang -fsanitize=fuzzer,address $scratch/fuzz.c|clang with libFuzzer
 asan|gcc|compiles gcc -fsanitize=address,undefined $scratch/main.c|the address sanitizer of gcc
 tsan|gcc|compiles gcc -fsanitize=thread $scratch/main.c|the thread sanitizer of gcc
 readline|libreadline-dev|compiles gcc $scratch/readline.c -lreadline|the readline library

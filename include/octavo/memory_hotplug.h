@@ -46,7 +46,14 @@ OCTAVO_API int memory_block_nid(unsigned long id);
 OCTAVO_API struct zone *memory_block_zone(unsigned long id);
 
 /**
- * add_memory - memory has appeared
+ * memhp_set_default_online_type - what add_memory() does with new memory (MMOP_OFFLINE: nothing)
+ * Boot's default is MMOP_OFFLINE, as on Linux without CONFIG_MEMORY_HOTPLUG_DEFAULT_ONLINE.
+ */
+OCTAVO_API void memhp_set_default_online_type(enum mmop how);
+OCTAVO_API enum mmop memhp_default_online_type(void);
+
+/**
+ * add_memory - memory has appeared; it goes online at once if memhp_set_default_online_type() said so
  * @nid: its node, which must exist
  * @start, @size: physical range, multiples of the memory block size
  *

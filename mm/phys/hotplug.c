@@ -56,6 +56,17 @@
 
 static struct mutex hotplug_mutex __memsys = MUTEX_INIT;
 static u64 block_size __memsys;
+static u8 default_online_type __memsys; /* enum mmop */
+
+void memhp_set_default_online_type(enum mmop how)
+{
+	WRITE_ONCE(default_online_type, (u8)how);
+}
+
+enum mmop memhp_default_online_type(void)
+{
+	return (enum mmop)READ_ONCE(default_online_type);
+}
 
 void hotplug_lock(void)
 {
@@ -177,6 +188,8 @@ static bool blocks_are(phys_addr_t start, u64 size, enum memory_block_state stat
 	return true;
 }
 
+static int online_locked(phys_addr_t start, u64 size, enum mmop how);
+
 /* ---- Adding and removing ---- */
 
 static void remove_sections(unsigned long start, unsigned long end)
@@ -241,6 +254,9 @@ int add_memory(int nid, phys_addr_t start, u64 size)
 		return err;
 	hotplug_lock();
 	err = add_memory_locked(nid, start, size);
+	/* Memory that cannot go online stays added: whoever looks sees it offline, and why is on the console. */
+	if (!err && memhp_default_online_type() != MMOP_OFFLINE)
+		(void)online_locked(start, size, memhp_default_online_type());
 	hotplug_unlock();
 	return err;
 }

@@ -15,8 +15,6 @@ static const char *const online_types[] = {
 	[MMOP_ONLINE_MOVABLE] = "online_movable",
 };
 
-static u8 auto_online __memsys; /* enum mmop; Linux's default without CONFIG_MEMORY_HOTPLUG_DEFAULT_ONLINE */
-
 /* sysfs takes a word with or without one newline behind it. Return: enum mmop, or -EINVAL. */
 static int parse_online_type(const char *text)
 {
@@ -41,7 +39,7 @@ void auto_online_show(struct seq_file *m, const struct proc_entry *entry, unsign
 {
 	(void)entry;
 	(void)id;
-	seq_printf(m, "%s\n", online_types[auto_online]);
+	seq_printf(m, "%s\n", online_types[memhp_default_online_type()]);
 }
 
 int auto_online_store(const struct proc_entry *entry, unsigned long id, const char *text)
@@ -52,7 +50,7 @@ int auto_online_store(const struct proc_entry *entry, unsigned long id, const ch
 	(void)id;
 	if (type < 0)
 		return type;
-	auto_online = (u8)type;
+	memhp_set_default_online_type((enum mmop)type);
 	return 0;
 }
 
@@ -125,7 +123,7 @@ int block_online_store(const struct proc_entry *entry, unsigned long id, const c
 	}
 	if (on == block_online(id))
 		return 0;
-	return block_set(id, on ? (enum mmop)max(auto_online, (u8)MMOP_ONLINE) : MMOP_OFFLINE);
+	return block_set(id, on ? max(memhp_default_online_type(), MMOP_ONLINE) : MMOP_OFFLINE);
 }
 
 void block_index_show(struct seq_file *m, const struct proc_entry *entry, unsigned long id)

@@ -211,6 +211,23 @@ TEST(hotplug, new_memory_lives_and_leaves)
 	EXPECT_EQ(mm_verify(say, NULL), 0);
 }
 
+TEST(hotplug, goes_online_by_itself)
+{
+	phys_addr_t start = 4 * GIB + 768 * MIB;
+
+#if !defined(OCTAVO_MEMORY_MODEL_FLAT) && !defined(OCTAVO_MEMORY_MODEL_DISCONTIG)
+	ASSERT(boot());
+	memhp_set_default_online_type(MMOP_ONLINE_MOVABLE);
+	ASSERT(!hosted_ram_add(start, BLOCK));
+	ASSERT(!add_memory(1, start, BLOCK));
+	EXPECT(memory_block_zone(block_id(start)) == zone_of(1, ZONE_MOVABLE));
+	EXPECT_EQ(mm_verify(say, NULL), 0);
+#endif
+	ASSERT(boot());
+	EXPECT_EQ(memhp_default_online_type(), MMOP_OFFLINE);
+	EXPECT_EQ(memory_block_state(block_id(start)), MEM_BLOCK_ABSENT);
+}
+
 TEST(hotplug, bad_input)
 {
 	ASSERT(boot());

@@ -76,7 +76,7 @@ static void one_step(unsigned int cpu)
 	struct pagebook *b = &book[cpu];
 	u64 r = test_random(&chance[cpu]);
 	unsigned int which = b->nr ? (unsigned int)(r >> 32) % b->nr : 0;
-	bool much = b->pages > 6000;
+	bool much = b->pages > 6000 || b->nr > BOOK_MAX - 512; /* room is left for what the belt brings */
 
 	switch (r % 16) {
 	case 0:
@@ -84,7 +84,8 @@ static void one_step(unsigned int cpu)
 		exchange(b);
 		break;
 	case 2:
-		(void)book_alloc_bulk(b, book_gfps[r >> 8 & 3], 1 + (r >> 16) % 128);
+		if (!much)
+			(void)book_alloc_bulk(b, book_gfps[r >> 8 & 3], 1 + (r >> 16) % 128);
 		break;
 	case 3:
 		if (b->nr)

@@ -29,7 +29,7 @@ struct options {
 const char *__tsan_default_options(void);
 const char *__tsan_default_options(void)
 {
-	return "halt_on_error=1";
+	return "halt_on_error=1:report_signal_unsafe=0";
 }
 
 /* Shared with the children. */

@@ -89,7 +89,7 @@ struct page {
 		struct {
 			u32 flags; /* (a) 1 << PG_* */
 			u8 order;	/* (r) see above */
-			u8 tails_ready; /* (a) the 2^n - 1 pages behind this one carry the marks of tails of this page */
+			u8 tails_ready; /* (a) the 2^n - 1 pages behind carry the marks of tails of this page */
 			u16 ids;	/* (i) zone, node */
 		};
 		u64 state; /* all of it at one look */

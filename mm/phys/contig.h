@@ -25,7 +25,8 @@ struct isolated_blocks {
  * CPUs have cached of them is back in the blocks
  * Return: 0; -EBUSY if one of them is isolated already; -EINVAL for more than ISOLATE_BLOCKS_MAX blocks.
  */
-int __must_check isolate_blocks(struct zone *zone, unsigned long start, unsigned long end, struct isolated_blocks *blocks);
+int __must_check isolate_blocks(struct zone *zone, unsigned long start, unsigned long end,
+				struct isolated_blocks *blocks);
 /* Back to what they were. */
 void undo_isolate_blocks(struct isolated_blocks *blocks);
 

@@ -616,7 +616,8 @@ bool get_page_unless_zero(struct page *page)
 void split_page(struct page *page, unsigned int order)
 {
 	if (page_ref_count(page) <= 0 || PageCompound(page) || load_relaxed(&page->order) != order) {
-		bad_page(page, PageCompound(page) ? "split_page() of a compound page" : "split_page() of another order");
+		bad_page(page, PageCompound(page) ? "split_page() of a compound page" :
+						    "split_page() of another order");
 		return;
 	}
 	store_relaxed(&page->order, 0);
@@ -716,7 +717,8 @@ static void fill_fast(struct pglist_data *pgdat)
 		struct alloc_fast *fast = &pgdat->alloc_fast[gfp];
 		unsigned int zones = gfp & (__GFP_DMA | __GFP_DMA32 | __GFP_HIGHMEM);
 		enum zone_type highest = gfp_zone(gfp);
-		struct zone *zone = first_zones_zonelist(&pgdat->node_zonelists[ZONELIST_FALLBACK], highest, NULL)->zone;
+		struct zonelist *list = &pgdat->node_zonelists[ZONELIST_FALLBACK];
+		struct zone *zone = first_zones_zonelist(list, highest, NULL)->zone;
 
 		if (!zone || zone->node != pgdat->node_id || zones & (zones - 1))
 			zone = &no_zone;

@@ -185,8 +185,8 @@ static void check_counts(struct verify *v)
 	owned = v->free + v->isolated + cached + v->allocated + v->ownerless;
 	if (owned != zone_managed_pages(v->zone))
 		finding(v, v->zone->zone_start_pfn,
-			"%lu free, %lu isolated, %lu cached, %lu allocated, %lu bad: %lu in all, but %lu managed", v->free,
-			v->isolated, cached, v->allocated, v->ownerless, owned, zone_managed_pages(v->zone));
+			"%lu free, %lu isolated, %lu cached, %lu allocated, %lu bad: %lu in all, but %lu managed",
+			v->free, v->isolated, cached, v->allocated, v->ownerless, owned, zone_managed_pages(v->zone));
 }
 
 unsigned int mm_verify(void (*report)(void *ctx, const char *line), void *ctx)

@@ -165,7 +165,8 @@ void show_mem(const nodemask_t *nodemask)
 			show_free_lists(zone);
 	for_each_online_node(nid)
 		if (node_shown(nid, nodemask))
-			printk("Node %d hugepages_total=0 hugepages_free=0 hugepages_surp=0 hugepages_size=2048kB\n", nid);
+			printk("Node %d hugepages_total=0 hugepages_free=0 hugepages_surp=0 hugepages_size=2048kB\n",
+			       nid);
 	show_rest();
 }
 

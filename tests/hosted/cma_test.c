@@ -28,6 +28,7 @@ static const char *boot(const char *cmdline)
 	return text;
 }
 
+/* PA-I8 */
 TEST(cma, area_of_the_command_line)
 {
 	const char *text = boot("cma=16M");

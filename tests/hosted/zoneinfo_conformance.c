@@ -106,12 +106,12 @@ static void expect_between(const char *file, const struct recorded *z, const cha
 	checked++;
 	if (got != now) {
 		differing++;
-		printf("%s: node %u %s %s %lu, now %lu: managed pages were %lu to %lu at boot, %lu later\n", file, z->node,
-		       z->name, what, got, now, z->least, z->most, z->managed);
+		printf("%s: node %u %s %s %lu, now %lu: managed pages were %lu to %lu at boot, %lu later\n", file,
+		       z->node, z->name, what, got, now, z->least, z->most, z->managed);
 	}
 	if (got < lo || got > hi)
-		test_fail(__FILE__, __LINE__, "%s: node %u %s: %s is %lu, our rule gives %lu to %lu", file, z->node, z->name,
-			  what, got, lo, hi);
+		test_fail(__FILE__, __LINE__, "%s: node %u %s: %s is %lu, our rule gives %lu to %lu", file, z->node,
+			  z->name, what, got, lo, hi);
 }
 
 static bool capped(const struct recorded *z)
@@ -155,8 +155,8 @@ static void check_protection(const char *file, unsigned int i)
 		now += zones[i + k].managed;
 		if (!z->managed || !ratio)
 			least = most = now = 0;
-		expect_between(file, z, "protection", z->protection[place + k], ratio ? least / (unsigned long)ratio : 0,
-			       ratio ? most / (unsigned long)ratio : 0, ratio ? now / (unsigned long)ratio : 0);
+		expect_between(file, z, "protection", z->protection[place + k],
+			       ratio ? least / (unsigned long)ratio : 0, ratio ? most / (unsigned long)ratio : 0, ratio ? now / (unsigned long)ratio : 0);
 	}
 }
 

@@ -8,6 +8,7 @@
 #include "mm/phys/page_alloc.h"
 #include "mm/phys/watermark.h"
 
+/* PA-I6: what a free writes to the descriptor is there for the next owner, of whatever order. */
 TEST(page_alloc, every_order_is_aligned_counted_and_returns)
 {
 	for (unsigned int order = 0; order <= MAX_PAGE_ORDER; order++) {

@@ -61,6 +61,7 @@ TEST(page_report, exact_form_of_a_report)
 	EXPECT_EQ(mm_verify(NULL, NULL), 0);
 }
 
+/* PA-I4 */
 TEST(page_report, wrong_order)
 {
 	struct page *page = alloc_pages(GFP_KERNEL, 3);
@@ -134,7 +135,7 @@ TEST(page_report, mapped_and_owned_pages)
 	EXPECT_EQ(bad_pages(), 2);
 }
 
-/* Written to after it was freed: whoever would get it gets another page. */
+/* PA-I5. Written to after it was freed: whoever would get it gets another page. */
 TEST(page_report, a_free_page_in_a_bad_state_is_not_handed_out)
 {
 	struct page *page = alloc_page(GFP_KERNEL), *other;

@@ -6,6 +6,7 @@
 
 #include "harness.h"
 
+/* PA-I9 */
 TEST(page_wait, lock_and_unlock)
 {
 	struct folio *folio = folio_alloc(GFP_KERNEL, 0);

@@ -61,8 +61,8 @@ TEST(slowpath, reserves_open_in_steps)
 TEST(slowpath, the_report)
 {
 	static const char *const parts[] = {
-		"[    0.000000] swapper/0: page allocation failure: order:0, mode:0xcc0(GFP_KERNEL), "
-		"nodemask=(null),cpuset=/,mems_allowed=0",
+		("[    0.000000] swapper/0: page allocation failure: order:0, mode:0xcc0(GFP_KERNEL), "
+		 "nodemask=(null),cpuset=/,mems_allowed=0"),
 		"] Mem-Info:\n",
 		"] active_anon:0 inactive_anon:0 isolated_anon:0\n",
 		"]  slab_reclaimable:0 slab_unreclaimable:0\n",

@@ -183,22 +183,32 @@ static bool caches_usable(struct zone *zone, struct cpu_local *cpu, struct cpu_p
 
 /* ---- Allocation ---- */
 
+/* Fewer runs than this in a slot, and another row of the CPU's block is the better source. */
+#define SLOT_RUNS_MIN 8u
+
 /*
  * What was freed since of the row just used up: it lies in the block this CPU is filling, so taking it again
- * costs no contiguity, and it is warm.
+ * costs no contiguity, and it is warm. At least @least runs of it, or none.
  */
-static bool row_from_slot(struct zone *zone, struct cpu_pages *cp, struct frame_row *row, unsigned int order)
+static bool row_from_slot(struct zone *zone, struct cpu_pages *cp, struct frame_row *row, unsigned int order,
+			  unsigned int least)
 {
 	struct free_slot *slot = slot_of(zone, cp, row->base);
+	unsigned int runs;
 	u64 heads;
 
 	if (slot->row != row->base >> ROW_ORDER)
 		return false;
 	heads = row_heads(slot->mask, order);
+	runs = count_bits(heads);
+	if (runs < least)
+		return false;
 	store_relaxed_u64(&slot->mask, slot->mask & ~heads_frames(heads, order));
-	add_count(&cp->slot_frames, (unsigned long)count_bits(heads) << order);
+	add_count(&cp->slot_frames, (unsigned long)runs << order);
 	store_relaxed_u64(&row->heads, heads);
-	return heads != 0;
+	/* note_rows() would say the same: this row was out before, the others are as they were. */
+	cp->row_filter |= 1ull << (row->base >> ROW_ORDER) % 64;
+	return true;
 }
 
 /* A row of @rows frames (type or ROWS_CMA); PFN_NONE if there is none as far as @find goes. */
@@ -209,11 +219,17 @@ static unsigned long alloc_from(struct zone *zone, struct cpu_local *cpu, struct
 	unsigned int type = rows == ROWS_CMA ? MIGRATE_CMA : rows;
 
 	if (!row->heads) {
-		if (!row_from_slot(zone, cp, row, order) &&
-		    !rmqueue_row(zone, cpu->cpu, order, type, alloc_flags, find, &cp->current[rows][order > 0], row))
-			return PFN_NONE;
+		u32 *current = &cp->current[rows][order > 0];
+
+		if (!row_from_slot(zone, cp, row, order, SLOT_RUNS_MIN)) {
+			if (rmqueue_row_current(zone, cpu->cpu, order, type, *current, row) ||
+			    (!row_from_slot(zone, cp, row, order, 1) &&
+			     rmqueue_row(zone, cpu->cpu, order, type, alloc_flags, find, current, row)))
+				note_rows(cp);
+			else if (!row->heads)
+				return PFN_NONE;
+		}
 		count_row(cp, row->heads, order);
-		note_rows(cp);
 	}
 	return row_pop(row, row->heads);
 }

@@ -337,8 +337,8 @@ static noinline struct page *alloc_pages_other(gfp_t gfp, unsigned int order)
 		return alloc_pages_general(gfp, order);
 	fast += gfp & (ALLOC_FAST_NR - 1);
 	zone = fast->zone;
-	if (unlikely(!zone_watermark_fast(zone, order, low_wmark_pages(zone), (enum zone_type)fast->highest,
-					  fast->alloc_flags)))
+	/* Whether a block of the order is there, the frame layer sees for itself: it takes no reserve without being told. */
+	if (unlikely((long)load_relaxed(&zone->stat[NR_FREE_PAGES]) - (1l << order) < READ_ONCE(fast->floor)))
 		return alloc_pages_general(gfp, order);
 	pfn = frame_alloc(zone, order, fast->migratetype, fast->alloc_flags);
 	page = likely(pfn != PFN_NONE) ? prep_page(pfn, order, gfp) : NULL;

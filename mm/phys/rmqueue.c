@@ -205,8 +205,8 @@ void rmqueue_disown(struct zone *zone, unsigned int cpu, u32 *cur)
 	spin_unlock_irqrestore(&zone->lock, flags);
 }
 
-static bool row_from_current(struct zone *zone, unsigned int cpu, unsigned int order, unsigned int type, u32 cur,
-			     struct frame_row *row)
+bool rmqueue_row_current(struct zone *zone, unsigned int cpu, unsigned int order, unsigned int type, u32 cur,
+			 struct frame_row *row)
 {
 	struct pageblock *b;
 	unsigned int at = 0;
@@ -234,8 +234,6 @@ bool rmqueue_row(struct zone *zone, unsigned int cpu, unsigned int order, unsign
 	unsigned long flags;
 	unsigned int at = 0;
 
-	if (row_from_current(zone, cpu, order, type, *cur, row))
-		return true;
 	rmqueue_disown(zone, cpu, cur);
 	spin_lock_irqsave(&zone->lock, flags);
 	b = find_block(zone, order, type, alloc_flags, find);

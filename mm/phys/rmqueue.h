@@ -21,8 +21,16 @@ unsigned long rmqueue(struct zone *zone, unsigned int order, unsigned int type, 
 		      unsigned int find);
 
 /*
- * rmqueue_row - all runs of @order of one row
- * @cur: the block this CPU owns for such rows, as index + 1, or 0; changed when it has no more
+ * rmqueue_row_current - all runs of @order of one row of the block that this CPU owns
+ * @cur: that block, as index + 1, or 0
+ * Return: false if it has none. Takes only the block's lock.
+ */
+bool rmqueue_row_current(struct zone *zone, unsigned int cpu, unsigned int order, unsigned int type, u32 cur,
+			 struct frame_row *row);
+
+/*
+ * rmqueue_row - the same from a block of the index
+ * @cur: given up if it is a block, and set to the new one
  * Return: false if there is none as far as @find goes.
  */
 bool rmqueue_row(struct zone *zone, unsigned int cpu, unsigned int order, unsigned int type,

@@ -144,8 +144,9 @@ TEST(page_report, a_free_page_in_a_bad_state_is_not_handed_out)
 	ASSERT(page);
 	__free_page(page);
 	page->_refcount = 7;
+	drain_local_pages(NULL);
 	test_capture_begin();
-	for (unsigned int i = 0; i < 200; i++) {
+	for (unsigned int i = 0; i < 4096; i++) {
 		other = alloc_page(GFP_KERNEL);
 		ASSERT(other);
 		EXPECT(other != page);

@@ -348,9 +348,12 @@ static noinline struct page *alloc_pages_other(gfp_t gfp, unsigned int order)
 /* The zone is well above its low watermark, but the CPU has no frame at hand. */
 static noinline struct page *alloc_page_refill(gfp_t gfp, const struct alloc_fast *fast)
 {
-	unsigned long pfn = frame_alloc(fast->zone, 0, fast->migratetype, fast->alloc_flags);
-	struct page *page = likely(pfn != PFN_NONE) ? prep_page(pfn, 0, gfp) : NULL;
+	unsigned long flags, pfn;
+	struct cpu_local *cpu = cpu_section_begin(&flags);
+	struct page *page;
 
+	pfn = frame_alloc_slow(fast->zone, 0, fast->migratetype, fast->alloc_flags, cpu, flags);
+	page = likely(pfn != PFN_NONE) ? prep_page(pfn, 0, gfp) : NULL;
 	return likely(page != NULL) ? page : alloc_pages_general(gfp, 0);
 }
 

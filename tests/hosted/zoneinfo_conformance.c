@@ -156,7 +156,8 @@ static void check_protection(const char *file, unsigned int i)
 		if (!z->managed || !ratio)
 			least = most = now = 0;
 		expect_between(file, z, "protection", z->protection[place + k],
-			       ratio ? least / (unsigned long)ratio : 0, ratio ? most / (unsigned long)ratio : 0, ratio ? now / (unsigned long)ratio : 0);
+			       ratio ? least / (unsigned long)ratio : 0, ratio ? most / (unsigned long)ratio : 0,
+			       ratio ? now / (unsigned long)ratio : 0);
 	}
 }
 

@@ -224,6 +224,11 @@ static void free_to_zones(int nid, unsigned long start, unsigned long end)
 			stop = min(stop, zone_movable_pfn[nid]);
 		else if (mirrored_kernelcore)
 			stop = min(stop, PFN_DOWN(region_end(mb_region_of(&memblock.memory, PFN_PHYS(start)))));
+		if (stop <= start) {
+			pr_err("[mem 0x%016llx-0x%016llx] lies in no zone and is not used\n",
+			       (unsigned long long)PFN_PHYS(start), (unsigned long long)(PFN_PHYS(end) - 1));
+			return;
+		}
 		frames_add(zone, start, stop, MIGRATE_MOVABLE);
 		zone->managed_pages += stop - start;
 		start = stop;

@@ -71,10 +71,13 @@ static u8 zone_or_normal(enum zone_type type)
 
 void zone_setup_arch(const struct bootinfo *info)
 {
+	/* What a configuration decides. The other zones an architecture has or has not: memory would belong to none. */
+	const u32 optional = 1u << ZONE_DMA | 1u << ZONE_DMA32 | 1u << ZONE_DEVICE;
+
 	zone_configured_mask = zones_of(info->arch);
 	if (info->zones)
-		zone_configured_mask = (info->zones & ((1u << MAX_NR_ZONES) - 1)) | 1u << ZONE_NORMAL |
-				       1u << ZONE_MOVABLE;
+		zone_configured_mask = (zone_configured_mask & (info->zones | ~optional)) |
+				       (info->zones & 1u << ZONE_DEVICE);
 	kernel_has_numa = !info->no_numa;
 	/* More than one of DMA, DMA32 and HIGHMEM contradict each other: MAX_NR_ZONES marks them as senseless. */
 	for (unsigned int gfp = 0; gfp < 16; gfp++)

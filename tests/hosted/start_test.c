@@ -387,3 +387,20 @@ TEST(start, a_hole_too_wide)
 	EXPECT(PageReserved(pfn_to_online_page(TOP_PFN - 1)));
 	EXPECT_EQ(mm_verify(NULL, NULL), 0);
 }
+
+/* A log can say that its kernel has zones no kernel of the architecture has: then memory must not fall between them. */
+TEST(start, zones_the_architecture_has_not)
+{
+	struct bootinfo info = pc(2, "");
+	const char *log;
+
+	info.arch = BOOT_ARCH_I386_PAE;
+	info.zones = 1u << ZONE_DMA | 1u << ZONE_DMA32 | 1u << ZONE_NORMAL | 1u << ZONE_MOVABLE | 1u << ZONE_DEVICE;
+	map[1].size = 2 * GIB - 0x100000;
+	log = boot(&info, 0);
+	expect_line(log, "  HighMem  [mem 0x");
+	expect_no_line(log, "DMA32");
+	expect_no_line(log, "lies in no zone");
+	EXPECT(populated_zone(zone_of(0, ZONE_HIGHMEM)));
+	EXPECT_EQ(mm_verify(NULL, NULL), 0);
+}

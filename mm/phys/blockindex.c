@@ -297,7 +297,10 @@ void index_set_type(struct zone *zone, struct pageblock *b, unsigned int type)
 
 static bool grown_emptier(const struct pageblock *b)
 {
-	return fullness_of[b->nr_free / 32] > pos_fullness(b->pos);
+	/* its frees may have made it whole since: then it counts as the emptiest class */
+	unsigned int nr_free = min((unsigned int)b->nr_free, BLOCK_FRAMES - 1);
+
+	return fullness_of[nr_free / 32] > pos_fullness(b->pos);
 }
 
 struct pageblock *index_find(struct zone *zone, unsigned int type, unsigned int order, bool emptiest)

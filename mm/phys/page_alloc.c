@@ -337,7 +337,7 @@ static noinline struct page *alloc_pages_other(gfp_t gfp, unsigned int order)
 		return alloc_pages_general(gfp, order);
 	fast += gfp & (ALLOC_FAST_NR - 1);
 	zone = fast->zone;
-	/* Whether a block of the order is there, the frame layer sees for itself: it takes no reserve without being told. */
+	/* Whether a block of the order is there the frame layer sees for itself; it takes no reserve unless told to. */
 	if (unlikely((long)load_relaxed(&zone->stat[NR_FREE_PAGES]) - (1l << order) < READ_ONCE(fast->floor)))
 		return alloc_pages_general(gfp, order);
 	pfn = frame_alloc(zone, order, fast->migratetype, fast->alloc_flags);

@@ -171,7 +171,7 @@ void *kmap_local_page(struct page *page)
 
 void kunmap_local(const void *virt)
 {
-	if (!virt_to_page(virt))
+	if (unlikely((uintptr_t)virt - memblock.direct_map >= memblock.direct_map_end))
 		port_kunmap_local((void *)virt);
 }
 

@@ -16,7 +16,8 @@
 #include "reserve.h"
 
 #define MIB (1ull << 20)
-#define RAM_GRANULE (128 * MIB) /* firmware keeps some memory for itself: the total is rounded up before it is compared */
+/* Firmware keeps some memory for itself: the total is rounded up to this before it is compared. */
+#define RAM_GRANULE (128 * MIB)
 #define LOW_DEFAULT (256 * MIB)
 
 struct bootinfo_span crashkernel_res __memsys, crashkernel_low_res __memsys;

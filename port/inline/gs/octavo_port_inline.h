@@ -24,7 +24,8 @@ static inline struct cpu_local *cpu_section_begin(unsigned long *flags)
 }
 
 /*
- * cpu_section_end() where depth is known to be 1. It waits for no load of depth: sections in close succession would each
+ * cpu_section_end() where depth is known to be 1. It waits for no load of depth: sections in close succession
+ * would each
  * wait for the one before.
  */
 static inline void cpu_section_end_outermost(struct cpu_local *cpu, unsigned long flags)

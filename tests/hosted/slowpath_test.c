@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+/* Hosted: a machine is driven out of memory, which takes one of known, small size. */
 /* Short of memory: who still gets pages, the hooks, and the report to the letter. */
 #include <octavo/fault.h>
 #include <octavo/gfp.h>

@@ -129,7 +129,7 @@ if wanted nm && ! lacks nm gcc; then
 	run nm objects
 fi
 for name in install readme; do
-	wanted $name && ! lacks $name gcc && busy $name '...' && run $name $name
+	wanted $name && ! lacks $name gcc && run $name $name
 done
 if wanted conformance && ! lacks conformance gcc; then
 	busy conformance '...'

@@ -5,6 +5,7 @@
 CORE_SRCS := \
 	mm/base/format.c \
 	mm/base/memory.c \
+	mm/base/part.c \
 	mm/base/string.c \
 	mm/boot/bootmem.c \
 	mm/boot/bootmem_machine.c \

@@ -2,6 +2,7 @@
 /* A CPU leaves: what it has cached and counted goes back to where all can see it. */
 #include <octavo/port.h>
 
+#include "../base/part.h"
 #include "../base/printk.h"
 #include "../phys/zone.h"
 #include "../sync/atomic.h"
@@ -13,6 +14,7 @@ void mm_cpu_offline(unsigned int cpu)
 		return;
 	}
 	store_release(&cpu_locals[cpu]->online, 0);
+	mm_parts_cpu_dead(cpu);
 	for_each_populated_zone(zone)
 		frames_drain_all(zone);
 	vmstat_cpu_dead(cpu);

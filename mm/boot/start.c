@@ -17,6 +17,7 @@
 #include <octavo/port.h>
 #include <octavo/proc.h>
 
+#include "../base/part.h"
 #include "../base/printk.h"
 #include "../base/string.h"
 #include "../phys/cma.h"
@@ -300,17 +301,21 @@ int mm_init(const struct bootinfo *info)
 	print_memory(info);
 	cma_init_areas();
 	page_alloc_init();
-	return 0;
+	return mm_parts_init();
 }
 
 int mm_cpu_online(unsigned int cpu)
 {
+	int err;
+
 	if (cpu >= nr_cpu_ids || !cpu_locals[cpu]) {
 		pr_err("mm_cpu_online: CPU %u is not one of the %u that may exist\n", cpu, nr_cpu_ids);
 		return -EINVAL;
 	}
-	store_release(&cpu_locals[cpu]->online, 1);
-	return 0;
+	err = mm_parts_cpu_online(cpu);
+	if (!err)
+		store_release(&cpu_locals[cpu]->online, 1);
+	return err;
 }
 
 /* Boot-reserved memory joins the free frames, by whole pages and zone by zone. Return: pages. */

@@ -6,6 +6,9 @@
  * handler that finds depth above 1 when it enters leaves the caches alone and goes to the shared structures.
  * Another CPU that must get at the caches sets a flag the owner looks at inside its sections, makes every
  * CPU pass a memory barrier (port_cpu_call), and waits until depth is 0: the owner pays no atomic for it.
+ *
+ * cpu_section_begin() nests. cpu_section_try() does not: it fails where a section is open already, and is left by
+ * cpu_section_leave(). Pointers that never change are read by this_cpu_const().
  */
 #ifndef MM_SYNC_CPU_H
 #define MM_SYNC_CPU_H
@@ -15,6 +18,8 @@
 struct cpu_pages;
 struct zone_cpu_stat;
 struct alloc_fast;
+struct magazine;
+struct cpu_cache;
 
 /*
  * Legend: (o) the owning CPU only, (c) constant once the CPU is online, (a) atomic.
@@ -30,6 +35,12 @@ struct cpu_local {
 	struct zone_cpu_stat *zone_stats; /* (c) mm/phys: batched counters, an array over zones */
 	unsigned long *events;	  /* (c) mm/phys: vm events of this CPU */
 	const struct alloc_fast *fast; /* (c) mm/phys: first zone by GFP bits; NULL: the page allocator is not open */
+	struct magazine **heap;	      /* (c) mm/slab: magazines by slot, the closed one where an operation must take the long way */
+	struct magazine **heap_local; /* (c) the same from the slot of this CPU's node on */
+	struct cpu_cache **heap_caches; /* (c) what the magazines are parts of, by slot; NULL: this CPU has none */
+	uintptr_t percpu;	      /* (c) this CPU's copy of the first chunk of per-CPU variables */
+	u32 preempt_count;	      /* (o) preempt_disable() less preempt_enable() */
+	u32 rcu_nesting;	      /* (o) rcu_read_lock() less rcu_read_unlock(); others read it */
 	u8 held_ranks[16];	  /* (o) debug builds: locks held, by rank */
 	u32 held_nr;		  /* (o) */
 	u32 fault_nth;		  /* (o) fault injection: fail the Nth allocation from now, 0 off */

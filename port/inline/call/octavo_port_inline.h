@@ -26,6 +26,32 @@ static inline struct cpu_local *cpu_section_begin(unsigned long *flags)
 	return cpu;
 }
 
+/* A section, unless one is open on this CPU. */
+static inline bool cpu_section_try(unsigned long *flags)
+{
+	struct cpu_local *cpu;
+
+	*flags = port_irq_save();
+	cpu = this_cpu();
+	if (cpu->depth) {
+		port_irq_restore(*flags);
+		return false;
+	}
+	__atomic_store_n(&cpu->depth, 1, __ATOMIC_RELAXED);
+	__asm__ volatile("" : : : "memory");
+	return true;
+}
+
+/* The end of what cpu_section_try() began. */
+static inline void cpu_section_leave(unsigned long flags)
+{
+	__atomic_store_n(&this_cpu()->depth, 0, __ATOMIC_RELEASE);
+	port_irq_restore(flags);
+}
+
+/* A pointer of this CPU's base that does not change once the CPU is online; inside a section. */
+#define this_cpu_const(field) (this_cpu()->field)
+
 /* cpu_section_end() where depth is known to be 1. */
 static inline void cpu_section_end_outermost(struct cpu_local *cpu, unsigned long flags)
 {

@@ -24,9 +24,43 @@ static inline struct cpu_local *cpu_section_begin(unsigned long *flags)
 }
 
 /*
+ * A section, unless one is open on this CPU. An interrupt between the look and the store leaves depth as it was; a
+ * thread that is moved to another CPU there finds that one's depth at 0 too, as no CPU changes threads in a section.
+ */
+static inline __attribute__((always_inline)) bool cpu_section_try(unsigned long *flags)
+{
+	bool open;
+
+	*flags = 0;
+	__asm__ volatile("cmpl $0, %%gs:8" : "=@ccne"(open) : : "memory");
+	if (__builtin_expect(open, 0))
+		return false;
+	__asm__ volatile("movl $1, %%gs:8" : : : "memory");
+	return true;
+}
+
+/* The end of what cpu_section_try() began. */
+static inline __attribute__((always_inline)) void cpu_section_leave(unsigned long flags)
+{
+	(void)flags;
+#ifdef __SANITIZE_THREAD__ /* which does not see into assembly */
+	__atomic_store_n(&this_cpu()->depth, 0, __ATOMIC_RELEASE);
+#else
+	__asm__ volatile("movl $0, %%gs:8" : : : "memory");
+#endif
+}
+
+/* A pointer of this CPU's base that does not change once the CPU is online; inside a section. */
+#define this_cpu_const(field)                                                                               \
+	({                                                                                                  \
+		__typeof__(((struct cpu_local *)0)->field) _value;                                          \
+		__asm__ volatile("movq %%gs:%c1, %0" : "=r"(_value) : "i"(offsetof(struct cpu_local, field))); \
+		_value;                                                                                     \
+	})
+
+/*
  * cpu_section_end() where depth is known to be 1. It waits for no load of depth: sections in close succession
- * would each
- * wait for the one before.
+ * would each wait for the one before.
  */
 static inline void cpu_section_end_outermost(struct cpu_local *cpu, unsigned long flags)
 {

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+/* The registered parts, called in their order. There are few: the table is searched for each place in the order. */
+#include "part.h"
+
+extern const struct mm_part __start_octavo_parts[] __weak;
+extern const struct mm_part __stop_octavo_parts[] __weak;
+
+#define for_each_part(part, order_)                                                               \
+	for (const struct mm_part *part = __start_octavo_parts; part < __stop_octavo_parts; part++) \
+		if (part->order == (enum mm_part_order)(order_))
+
+int mm_parts_init(void)
+{
+	for (unsigned int i = 0; i < MM_PARTS; i++)
+		for_each_part(part, i) {
+			int err = part->init ? part->init() : 0;
+
+			if (err)
+				return err;
+		}
+	return mm_parts_cpu_online(0);
+}
+
+int mm_parts_cpu_online(unsigned int cpu)
+{
+	for (unsigned int i = 0; i < MM_PARTS; i++)
+		for_each_part(part, i) {
+			int err = part->cpu_online ? part->cpu_online(cpu) : 0;
+
+			if (err)
+				return err;
+		}
+	return 0;
+}
+
+void mm_parts_cpu_dead(unsigned int cpu)
+{
+	for (unsigned int i = MM_PARTS; i-- > 0;)
+		for_each_part(part, i)
+			if (part->cpu_dead)
+				part->cpu_dead(cpu);
+}
+
+void mm_parts_memory_changed(void)
+{
+	for (unsigned int i = 0; i < MM_PARTS; i++)
+		for_each_part(part, i)
+			if (part->memory_changed)
+				part->memory_changed();
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Parts of the core that start once the page allocator is open, and follow CPUs as they come and go. A part of a higher
+ * layer registers itself; the linker collects them, so that no lower layer calls a higher one by name.
+ */
+#ifndef MM_BASE_PART_H
+#define MM_BASE_PART_H
+
+#include "compiler.h"
+
+/* The order in which parts start; CPUs are taken away in the opposite one. */
+enum mm_part_order {
+	MM_PART_RCU,
+	MM_PART_PERCPU,
+	MM_PART_HEAP,
+	MM_PART_SHRINKER,
+	MM_PART_FAULT,
+	MM_PART_GUARD,
+	MM_PART_LEAK,
+	MM_PARTS
+};
+
+/**
+ * struct mm_part - functions that are not needed are NULL
+ * @init: at the end of mm_init(), on the boot CPU. Return: 0 or a negative errno, which fails mm_init().
+ * @cpu_online: on the CPU that comes online, interrupts off, before it is marked so. Return: 0 or a negative errno, which keeps it
+ *              offline. Also called for the boot CPU, after all @init.
+ * @cpu_dead: on another CPU, after @cpu was marked offline
+ * @memory_changed: memory came or went (hotplug)
+ */
+struct mm_part {
+	enum mm_part_order order;
+	int (*init)(void);
+	int (*cpu_online)(unsigned int cpu);
+	void (*cpu_dead)(unsigned int cpu);
+	void (*memory_changed)(void);
+};
+
+#define MM_PART(name, ...)                                                                                  \
+	static const struct mm_part mm_part_##name                                                          \
+		__attribute__((used, section("octavo_parts"), aligned(sizeof(void *)))) = { __VA_ARGS__ }
+
+/* Call each part in its order; stop at the first error. */
+int mm_parts_init(void);
+int mm_parts_cpu_online(unsigned int cpu);
+void mm_parts_cpu_dead(unsigned int cpu);
+void mm_parts_memory_changed(void);
+
+#endif

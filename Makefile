@@ -13,6 +13,7 @@ DEBUG ?=
 SCHED ?=
 MODEL ?= vmemmap
 BOOTMEM ?=
+SLAB ?= slub
 V ?=
 
 include mk/build.mk

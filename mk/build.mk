@@ -16,7 +16,8 @@ SAN_NO_WARNING := $(if $(findstring clang,$(shell $(CC) --version)),,-Wno-tsan -
 CFLAGS_COMMON := -std=gnu11 -g $(OPT) $(WARN) -Iinclude $(if $(M32),-m32) \
 	$(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer $(SAN_NO_WARNING)) \
 	$(if $(DEBUG),-DOCTAVO_DEBUG) $(if $(SCHED),-DOCTAVO_SCHED) \
-	-DOCTAVO_MEMORY_MODEL_$(shell echo $(MODEL) | tr a-z A-Z) $(if $(BOOTMEM),-DOCTAVO_BOOTMEM)
+	-DOCTAVO_MEMORY_MODEL_$(shell echo $(MODEL) | tr a-z A-Z) $(if $(BOOTMEM),-DOCTAVO_BOOTMEM) \
+	-DOCTAVO_HEAP_$(shell echo $(SLAB) | tr a-z A-Z)
 DEPFLAGS = -MMD -MP
 
 # $(call objs,DIR,SOURCES): the object of each source below DIR
@@ -27,7 +28,7 @@ help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  variants: CC=clang  M32=1  SAN=address,undefined  SAN=thread  DEBUG=1  SCHED=1"
-	@echo "            MODEL=vmemmap|sparse|discontig|flat  BOOTMEM=1  (give each a directory: B=build/NAME)"
+	@echo "            MODEL=vmemmap|sparse|discontig|flat  BOOTMEM=1  SLAB=slub|slab|slob  (give each a directory: B=build/NAME)"
 
 clean: ## remove everything that was built
 	$(Q)rm -rf $(B)

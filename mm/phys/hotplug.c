@@ -45,6 +45,7 @@
 #include <octavo/memblock.h>
 #include <octavo/memory_hotplug.h>
 
+#include "../base/part.h"
 #include "../base/printk.h"
 #include "../boot/resource.h"
 #include "../sync/mutex.h"
@@ -385,6 +386,7 @@ static int online_locked(phys_addr_t start, u64 size, enum mmop how)
 			return err;
 	}
 	page_alloc_update();
+	mm_parts_memory_changed();
 	printk("Onlined [mem %#010llx-%#010llx]: %lu pages in zone %s of node %d\n", (unsigned long long)start,
 	       (unsigned long long)(start + size - 1), pages, zone->name, nid);
 	return 0;
@@ -543,6 +545,7 @@ static int offline_locked(phys_addr_t start, u64 size)
 	if (!populated_zone(zone) && build_all_zonelists())
 		printk("memory offlining: the zonelists keep an empty zone\n");
 	page_alloc_update();
+	mm_parts_memory_changed();
 	printk("Offlined [mem %#010llx-%#010llx]: %lu pages\n", (unsigned long long)start,
 	       (unsigned long long)(start + size - 1), pages);
 	return 0;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a back end does for the heap. One of slub.c, slab_lists.c and slob.c is linked (make SLAB=slub|slab|slob).
+ * What a back end does for the heap. One of slub, slab and slob is compiled in: OCTAVO_HEAP_SLUB, _SLAB or _SLOB (make
+ * SLAB=slub|slab|slob).
  *
  * The front end keeps a magazine of objects per CPU (and node) and comes here when it is empty or full. "Inside the
- * section" means: between cpu_section_try() and cpu_section_end(), on the CPU that @cc belongs to, or with @cc taken away from
- * its CPU; no page may be allocated or freed there, and nothing may sleep. Everything else is called outside sections.
+ * section" means: between cpu_section_try() and cpu_section_leave(), on the CPU that @cc belongs to, or with @cc taken
+ * away from its CPU; no page may be allocated or freed there, and nothing may sleep. Everything else is called outside sections.
  */
 #ifndef MM_SLAB_BACKEND_H
 #define MM_SLAB_BACKEND_H
@@ -59,7 +60,7 @@ void *backend_take_direct(struct kmem_cache *cache, int nid, size_t size);
  */
 int backend_grow(struct kmem_cache *cache, gfp_t gfp, int nid, size_t size);
 
-/* backend_flush - move the slabs that @cc owns to its node. @cc was taken away from its CPU, and its magazine is empty. */
+/* backend_flush - move the slabs that @cc owns to its node. @cc was taken from its CPU, and its magazine is empty. */
 void backend_flush(struct kmem_cache *cache, struct cpu_cache *cc, struct list_head *dead);
 
 /* backend_shrink - put all free slabs of the nodes on @dead, the kept ones too; order the lists. Thread context. */

@@ -74,8 +74,8 @@ struct kmem_cache {
 };
 
 /*
- * A run of pages cut into objects: what all back ends have in common. A back end's own structure begins with it, and lies
- * on the slab or in memory of meta_alloc(). Each of the slab's pages leads to it: page_slab().
+ * A run of pages cut into objects: what all back ends have in common. A back end's own structure begins with it, and
+ * lies on the slab or in memory of meta_alloc(). Each of the slab's pages leads to it: page_slab().
  */
 struct slab {
 	struct kmem_cache *cache; /* (c) slob: NULL, objects of many caches share a page */
@@ -201,7 +201,8 @@ static force_inline void *slab_object(const struct kmem_cache *cache, const stru
 }
 
 /* Is @object where an object of the slab starts? Its index follows. */
-static inline bool slab_has_object(const struct kmem_cache *cache, const struct slab *slab, const void *object, u32 *index)
+static inline bool slab_has_object(const struct kmem_cache *cache, const struct slab *slab, const void *object,
+				   u32 *index)
 {
 	size_t offset = (uintptr_t)object - (uintptr_t)slab->base;
 

@@ -35,7 +35,7 @@ struct cpu_local {
 	struct zone_cpu_stat *zone_stats; /* (c) mm/phys: batched counters, an array over zones */
 	unsigned long *events;	  /* (c) mm/phys: vm events of this CPU */
 	const struct alloc_fast *fast; /* (c) mm/phys: first zone by GFP bits; NULL: the page allocator is not open */
-	struct magazine **heap;	      /* (c) mm/slab: magazines by slot, the closed one where an operation must take the long way */
+	struct magazine **heap;	      /* (c) mm/slab: magazines by slot; the closed one sends to the slow path */
 	struct magazine **heap_local; /* (c) the same from the slot of this CPU's node on */
 	struct cpu_cache **heap_caches; /* (c) what the magazines are parts of, by slot; NULL: this CPU has none */
 	uintptr_t percpu;	      /* (c) this CPU's copy of the first chunk of per-CPU variables */

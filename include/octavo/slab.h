@@ -147,7 +147,7 @@ static inline void *__must_check kmem_cache_zalloc(struct kmem_cache *cache, gfp
 	return kmem_cache_alloc(cache, gfp | __GFP_ZERO);
 }
 
-/** kmem_cache_free - give an object back; NULL: nothing. An object of another cache is reported and stays. Any context. */
+/** kmem_cache_free - give an object back; NULL: nothing. One of another cache is reported and stays. Any context. */
 OCTAVO_API void kmem_cache_free(struct kmem_cache *cache, void *object);
 
 /**

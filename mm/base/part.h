@@ -23,8 +23,8 @@ enum mm_part_order {
 /**
  * struct mm_part - functions that are not needed are NULL
  * @init: at the end of mm_init(), on the boot CPU. Return: 0 or a negative errno, which fails mm_init().
- * @cpu_online: on the CPU that comes online, interrupts off, before it is marked so. Return: 0 or a negative errno, which keeps it
- *              offline. Also called for the boot CPU, after all @init.
+ * @cpu_online: on the CPU that comes online, interrupts off, before it is marked so; for the boot CPU after all @init.
+ *              Return: 0 or a negative errno, which keeps it offline.
  * @cpu_dead: on another CPU, after @cpu was marked offline
  * @memory_changed: memory came or went (hotplug)
  */

@@ -5,7 +5,8 @@
  *
  * The front end keeps a magazine of objects per CPU (and node) and comes here when it is empty or full. "Inside the
  * section" means: between cpu_section_try() and cpu_section_leave(), on the CPU that @cc belongs to, or with @cc taken
- * away from its CPU; no page may be allocated or freed there, and nothing may sleep. Everything else is called outside sections.
+ * away from its CPU; no page may be allocated or freed there, and nothing may sleep. Everything else is called outside
+ * sections.
  */
 #ifndef MM_SLAB_BACKEND_H
 #define MM_SLAB_BACKEND_H
@@ -18,8 +19,8 @@ extern const char backend_name[];
 int backend_init(void);
 
 /*
- * backend_layout - choose order, objects, colours, mag_limit, mag_batch, min_partial and cpu_slabs of a cache whose size,
- * align and flags are settled. Caches with SLAB_DEBUG_FLAGS get no magazine. 0 or -E2BIG.
+ * backend_layout - choose order, objects, colours, mag_limit, mag_batch, min_partial and cpu_slabs of a cache whose
+ * size, align and flags are settled. Caches with SLAB_DEBUG_FLAGS get no magazine. 0 or -E2BIG.
  */
 int backend_layout(struct kmem_cache *cache);
 

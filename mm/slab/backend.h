@@ -84,6 +84,18 @@ struct backend_counts {
 /* Add what node @nid (NUMA_NO_NODE: each) has to @counts. Any context; sums are approximate while others work. */
 void backend_count(struct kmem_cache *cache, int nid, struct backend_counts *counts);
 
+/* What /proc/slabinfo shows and sets: of a CPU's array, and objects in the arrays that CPUs share. */
+struct backend_tunables {
+	unsigned int limit, batchcount, shared;
+	unsigned long shared_available;
+};
+/*
+ * backend_tunables, backend_tune - read and set them. heap.mutex is held; thread context. A back end without such arrays
+ * leaves both to the weak defaults (zeros; -EIO). Return: 0, -EINVAL, -ENOMEM, -EIO.
+ */
+void backend_tunables(struct kmem_cache *cache, struct backend_tunables *tunables);
+int backend_tune(struct kmem_cache *cache, unsigned int limit, unsigned int batchcount, unsigned int shared);
+
 /* Call @fn for each slab of the cache until it returns false. Thread context; the slabs do not go away meanwhile. */
 void backend_for_each_slab(struct kmem_cache *cache, bool (*fn)(struct slab *slab, void *ctx), void *ctx);
 

@@ -83,4 +83,5 @@ CORE_SRCS := \
 	mm/sync/lockdep.c \
 	mm/sync/log.c \
 	mm/sync/mutex.c \
-	mm/sync/port_default.c
+	mm/sync/port_default.c \
+	mm/sync/rcu.c

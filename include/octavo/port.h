@@ -179,6 +179,7 @@ OCTAVO_API void *octavo_cpu_local(unsigned int cpu);
 
 /**
  * octavo_cpu_in_section - is this CPU inside one of the core's per-CPU sections?
+ * True as well inside rcu_read_lock() and preempt_disable(), whose counts belong to the CPU, not to the thread.
  * A port that preempts threads must not switch the CPU to another thread while this is true. Interrupt
  * handlers may run, and may allocate and free.
  */

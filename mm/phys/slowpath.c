@@ -8,7 +8,7 @@
  *
  * Words
  *	costly: of order above PAGE_ALLOC_COSTLY_ORDER; nobody is killed for it, and it is given up early.
- *	progress: reclaim freed something, or the OOM killer did.
+ *	progress: reclaim freed something, callbacks of RCU ran, or the OOM killer did.
  *
  * Structures
  *	wake kswapd; try at the min watermark -- page
@@ -39,6 +39,7 @@
 #include <octavo/reclaim_hook.h>
 
 #include "../base/printk.h"
+#include "../sync/rcu.h"
 #include "gfp.h"
 #include "watermark.h"
 
@@ -151,6 +152,7 @@ static struct page *direct_reclaim(struct attempt *at)
 		at->progress = at->ops->try_to_free_pages(&at->request) != 0;
 		memalloc_noreclaim_restore(scope);
 	}
+	at->progress |= rcu_reclaim();
 	page = at->progress ? try_again(at) : NULL;
 	if (page)
 		return page;
@@ -326,6 +328,8 @@ struct page *alloc_pages_slowpath(gfp_t gfp, unsigned int order, struct alloc_co
 	struct page *page = NULL;
 	bool again;
 
+	if (gfp & __GFP_DIRECT_RECLAIM)
+		rcu_poll();
 	/* no zone at all that the request may use: waiting for one would be for ever */
 	if (!ac->preferred->zone)
 		goto fail;

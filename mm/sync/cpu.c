@@ -3,7 +3,9 @@
 #include "cpu.h"
 
 #include <octavo/port.h>
+#include <octavo/preempt.h>
 
+#include "../base/printk.h"
 #include "atomic.h"
 
 static struct cpu_local boot_cpu __memsys = { .self = &boot_cpu, .online = 1 };
@@ -17,7 +19,34 @@ void *octavo_cpu_local(unsigned int cpu)
 
 bool octavo_cpu_in_section(void)
 {
-	return load_relaxed(&this_cpu()->depth) != 0;
+	struct cpu_local *cpu = this_cpu();
+
+	return load_relaxed(&cpu->depth) || load_relaxed(&cpu->rcu_nesting) || load_relaxed(&cpu->preempt_count);
+}
+
+void preempt_disable(void)
+{
+	this_cpu_count_up(preempt_count);
+}
+
+void preempt_enable(void)
+{
+	if (unlikely(!load_relaxed(&this_cpu()->preempt_count))) {
+		pr_err("preempt_enable: preemption is on already on CPU %u\n", smp_processor_id());
+		return;
+	}
+	this_cpu_count_down(preempt_count);
+}
+
+int preempt_count(void)
+{
+	return (int)load_relaxed(&this_cpu()->preempt_count);
+}
+
+int get_cpu(void)
+{
+	preempt_disable();
+	return (int)smp_processor_id();
 }
 
 unsigned int num_online_cpus(void)

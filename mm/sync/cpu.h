@@ -20,6 +20,7 @@ struct zone_cpu_stat;
 struct alloc_fast;
 struct magazine;
 struct cpu_cache;
+struct rcu_head;
 
 /*
  * Legend: (o) the owning CPU only, (c) constant once the CPU is online, (a) atomic.
@@ -41,6 +42,10 @@ struct cpu_local {
 	uintptr_t percpu;	      /* (c) this CPU's copy of the first chunk of per-CPU variables */
 	u32 preempt_count;	      /* (o) preempt_disable() less preempt_enable() */
 	u32 rcu_nesting;	      /* (o) rcu_read_lock() less rcu_read_unlock(); others read it */
+	struct rcu_head *rcu_queue;   /* (a) callbacks that wait for a grace period to begin, latest first */
+	unsigned long rcu_seen;	      /* mm/sync/rcu.c's mutex: last grace period this CPU needs not be waited for in */
+	u32 rcu_queued;		      /* (a) about how many are in rcu_queue */
+	u32 rcu_polls;		      /* (o) polls that left them there */
 	u8 held_ranks[16];	  /* (o) debug builds: locks held, by rank */
 	u32 held_nr;		  /* (o) */
 	u32 fault_nth;		  /* (o) fault injection: fail the Nth allocation from now, 0 off */

@@ -52,6 +52,18 @@ static inline void cpu_section_leave(unsigned long flags)
 /* A pointer of this CPU's base that does not change once the CPU is online; inside a section. */
 #define this_cpu_const(field) (this_cpu()->field)
 
+/* Count a u32 of this CPU's base up and down. Down is a release. */
+#define this_cpu_count(field, step)                                                     \
+	do {                                                                            \
+		unsigned long _flags = port_irq_save();                                 \
+		struct cpu_local *_cpu = this_cpu();                                    \
+		__atomic_store_n(&_cpu->field, _cpu->field + (step), __ATOMIC_RELEASE); \
+		__asm__ volatile("" : : : "memory");                                    \
+		port_irq_restore(_flags);                                               \
+	} while (0)
+#define this_cpu_count_up(field) this_cpu_count(field, 1)
+#define this_cpu_count_down(field) this_cpu_count(field, -1)
+
 /* cpu_section_end() where depth is known to be 1. */
 static inline void cpu_section_end_outermost(struct cpu_local *cpu, unsigned long flags)
 {

@@ -59,6 +59,25 @@ static inline __attribute__((always_inline)) void cpu_section_leave(unsigned lon
 	})
 
 /*
+ * Count a u32 of this CPU's base up and down: what counts is balanced, interrupts' counts too. Down is a release: who
+ * reads 0 with acquire sees what was done before.
+ */
+#ifdef __SANITIZE_THREAD__
+#define this_cpu_count(field, step)                                                                         \
+	do {                                                                                                \
+		struct cpu_local *_cpu = this_cpu();                                                        \
+		__atomic_store_n(&_cpu->field, _cpu->field + (step), __ATOMIC_RELEASE);                     \
+	} while (0)
+#define this_cpu_count_up(field) this_cpu_count(field, 1)
+#define this_cpu_count_down(field) this_cpu_count(field, -1)
+#else
+#define this_cpu_count_up(field) \
+	__asm__ volatile("incl %%gs:%c0" : : "i"(offsetof(struct cpu_local, field)) : "memory", "cc")
+#define this_cpu_count_down(field) \
+	__asm__ volatile("decl %%gs:%c0" : : "i"(offsetof(struct cpu_local, field)) : "memory", "cc")
+#endif
+
+/*
  * cpu_section_end() where depth is known to be 1. It waits for no load of depth: sections in close succession
  * would each wait for the one before.
  */

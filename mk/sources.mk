@@ -61,6 +61,7 @@ CORE_SRCS := \
 	mm/phys/rmqueue.c \
 	mm/phys/show_mem.c \
 	mm/phys/slowpath.c \
+	mm/phys/stackdepot.c \
 	mm/phys/vmstat.c \
 	mm/phys/watermark.c \
 	mm/phys/zone_holes.c \

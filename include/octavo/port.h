@@ -143,6 +143,14 @@ void port_ram_discard(unsigned long pfn, unsigned long pages);
  */
 unsigned int port_backtrace(uintptr_t *pc, unsigned int max);
 
+/**
+ * port_symbol - the name of a place in the code, for reports
+ * @pc: a return address: the function is the one that the byte before it belongs to
+ * @text: "name+0xoffset/0xsize", offset and size in hexadecimal; what does not fit in @size bytes is cut
+ * Weak default, and what a port writes for a place it has no name for: the address as 0x and hexadecimal digits.
+ */
+void port_symbol(uintptr_t pc, char *text, size_t size);
+
 /* ---- What the port calls ---- */
 
 /**

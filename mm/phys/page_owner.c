@@ -8,16 +8,14 @@
  *
  * Structures
  *	sections[pfn >> 15] -> 32768 records of 32 bytes, from memblock, for sections with memory.
- *	stacks: an open hash table of up to 4096 different stacks of 16 callers. A record holds its number.
+ *	A record holds handles of stacks in the stack store (stackdepot.c).
  *
  * Locking
  *	A record belongs to whoever has the page. The stack table is added to under its lock and never removed
  *	from, so a number stays good.
  *
  * Memory use and bounds
- *	0.8 % of memory, and 576 KiB for the stacks; nothing when off. When the stack table is full, new stacks
- *	are not kept (number 0), and the text says so. Memory added later has no records.
- */
+ *XX */
 #include "page_owner.h"
 
 #include <octavo/memblock.h>
@@ -30,9 +28,9 @@
 #include "memmap.h"
 #include "page_alloc.h"
 #include "page_report.h"
+#include "stackdepot.h"
 
-#define STACK_DEPTH 16u
-#define STACKS_NR 4096u /* a power of two */
+#define STACKS_NR 4096u
 #define OWNER_SECTIONS ((unsigned long)(((u64)1 << (MAX_PHYS_BITS_OWNER - PAGE_SHIFT)) >> PFN_SECTION_SHIFT))
 /* Records for the first 16 TiB; above, pages go without. */
 #define MAX_PHYS_BITS_OWNER 44
@@ -40,25 +38,18 @@
 struct owner {
 	u64 ts_ns, free_ts_ns;
 	u32 gfp;
-	u16 stack, free_stack; /* 0: none */
 	s32 pid;
-	u8 order;
-	u8 allocated; /* first page of a block in use */
-	u8 known;     /* has ever been set */
+	u64 stack : STACK_DEPOT_HANDLE_BITS, free_stack : STACK_DEPOT_HANDLE_BITS; /* 0: none */
+	u64 order : 8;
+	u64 allocated : 1; /* first page of a block in use */
+	u64 known : 1;	   /* has ever been set */
 };
-
-struct stack {
-	u32 hash, depth;
-	uintptr_t pc[STACK_DEPTH];
-};
+octavo_static_assert(sizeof(struct owner) == 32, "records take 32 bytes of 4096");
 
 static struct {
 	bool wanted;
 	struct owner **sections;
-	struct stack *stacks;
-	spinlock_t lock;
-	unsigned int stacks_used, stacks_lost;
-} po __memsys = { .lock = { .rank = LOCK_RANK_OWNER } };
+} po __memsys;
 
 static int set_page_owner(const char *value)
 {
@@ -83,8 +74,7 @@ void page_owner_init(void)
 	if (!po.wanted)
 		return;
 	po.sections = memblock_alloc(OWNER_SECTIONS * sizeof(*po.sections), 64);
-	po.stacks = memblock_alloc(STACKS_NR * sizeof(*po.stacks), 64);
-	if (!po.sections || !po.stacks)
+	if (!po.sections || !stack_depot_early_init(STACKS_NR))
 		goto fail;
 	while (memblock_next_pfn_range(&cursor, NUMA_NO_NODE, &start, &end, &nid))
 		for (unsigned long s = start >> PFN_SECTION_SHIFT; s <= (end - 1) >> PFN_SECTION_SHIFT; s++)
@@ -106,50 +96,6 @@ static struct owner *owner_of(const struct page *page)
 	return &po.sections[section][pfn % PAGES_PER_SECTION];
 }
 
-/* ---- Stacks ---- */
-
-static bool stack_is(const struct stack *s, u32 hash, const uintptr_t *pc, unsigned int depth)
-{
-	return s->hash == hash && s->depth == depth && !memcmp(s->pc, pc, depth * sizeof(*pc));
-}
-
-/* The number of this stack, added if it is new; 0 when there is none or no room. */
-static u16 save_stack(void)
-{
-	uintptr_t pc[STACK_DEPTH];
-	unsigned int depth = port_backtrace(pc, STACK_DEPTH), slot;
-	unsigned long flags;
-	u32 hash = 2166136261u; /* FNV-1a, over words */
-	u16 found = 0;
-
-	if (!depth)
-		return 0;
-	for (unsigned int i = 0; i < depth; i++)
-		hash = (hash ^ (u32)pc[i] ^ (u32)((u64)pc[i] >> 32)) * 16777619u;
-	slot = hash % STACKS_NR;
-	spin_lock_irqsave(&po.lock, flags);
-	for (unsigned int i = 0; i < STACKS_NR && !found; i++, slot = (slot + 1) % STACKS_NR) {
-		struct stack *s = &po.stacks[slot];
-
-		if (!slot)
-			continue; /* number 0 means none */
-		if (!s->depth) {
-			if (po.stacks_used >= STACKS_NR * 7 / 8)
-				break;
-			po.stacks_used++;
-			s->hash = hash;
-			memcpy(s->pc, pc, depth * sizeof(*pc));
-			s->depth = depth;
-		}
-		if (stack_is(s, hash, pc, depth))
-			found = (u16)slot;
-	}
-	if (!found)
-		po.stacks_lost++;
-	spin_unlock_irqrestore(&po.lock, flags);
-	return found;
-}
-
 /* ---- Records ---- */
 
 void page_owner_set(struct page *page, unsigned int order, gfp_t gfp)
@@ -158,11 +104,11 @@ void page_owner_set(struct page *page, unsigned int order, gfp_t gfp)
 
 	if (!owner)
 		return;
-	owner->stack = save_stack();
+	owner->stack = stack_depot_save_current(0);
 	owner->gfp = gfp;
 	owner->ts_ns = port_clock_ns();
 	owner->pid = (s32)current_task_pid();
-	owner->order = (u8)order;
+	owner->order = order & 0xff;
 	owner->known = 1;
 	owner->allocated = 1;
 }
@@ -174,7 +120,7 @@ void page_owner_reset(struct page *page, unsigned int order)
 	(void)order;
 	if (!owner)
 		return;
-	owner->free_stack = save_stack();
+	owner->free_stack = stack_depot_save_current(0);
 	owner->free_ts_ns = port_clock_ns();
 	owner->allocated = 0;
 }
@@ -199,17 +145,11 @@ void page_owner_split(struct page *page, unsigned int order)
 static const char *const type_names[MIGRATE_TYPES] = { "Unmovable", "Movable", "Reclaimable",
 						       "HighAtomic", "CMA",	"Isolate" };
 
-static size_t stack_text(char *buf, size_t size, u16 number)
+static size_t stack_text(char *buf, size_t size, u32 handle)
 {
-	const struct stack *s = &po.stacks[number];
-	size_t len = 0;
-
-	for (unsigned int i = 0; number && i < s->depth && len < size; i++)
-		len += octavo_snprintf(buf + len, size - len, " [<%0*llx>]\n", (int)sizeof(uintptr_t) * 2,
-				       (unsigned long long)s->pc[i]);
-	if (!number && len < size)
-		len += octavo_snprintf(buf + len, size - len, " (no stack kept)\n");
-	return len;
+	if (!handle)
+		return octavo_snprintf(buf, size, " (no stack kept)\n");
+	return stack_depot_text(buf, size, handle);
 }
 
 static size_t owner_text(char *buf, size_t size, const struct page *page, const struct owner *owner)
@@ -258,7 +198,7 @@ size_t page_owner_read(unsigned long *pfn, char *buf, size_t size)
 void dump_page_owner(const struct page *page)
 {
 	const struct owner *owner = owner_of(page);
-	char text[900];
+	char text[GFP_TEXT_MAX];
 
 	if (!owner)
 		return;
@@ -271,11 +211,12 @@ void dump_page_owner(const struct page *page)
 	pr_warn("page last allocated via order %u, migratetype %s, gfp_mask 0x%x(%s), pid %d, ts %llu, free_ts %llu\n",
 		owner->order, type_names[gfp_migratetype(owner->gfp)], owner->gfp, text, owner->pid,
 		(unsigned long long)owner->ts_ns, (unsigned long long)owner->free_ts_ns);
-	stack_text(text, sizeof(text), owner->stack);
-	pr_warn("%s", text);
+	if (owner->stack)
+		stack_depot_print(owner->stack);
+	else
+		pr_warn(" (no stack kept)\n");
 	if (owner->free_stack) {
 		pr_warn("page last free stack trace:\n");
-		stack_text(text, sizeof(text), owner->free_stack);
-		pr_warn("%s", text);
+		stack_depot_print(owner->free_stack);
 	}
 }

@@ -11,6 +11,7 @@
 #include "memmap.h"
 #include "page_alloc.h"
 #include "page_owner.h"
+#include "stackdepot.h"
 
 #define REPORTS_MAX 60u
 #define REPORTS_PERIOD_NS 60000000000ull
@@ -130,8 +131,7 @@ void dump_stack(void)
 	if (!depth)
 		return;
 	pr_warn("Call Trace:\n <TASK>\n");
-	for (unsigned int i = 0; i < depth; i++)
-		pr_warn(" [<%0*llx>]\n", (int)sizeof(uintptr_t) * 2, (unsigned long long)pc[i]);
+	stack_print(pc, depth);
 	pr_warn(" </TASK>\n");
 }
 

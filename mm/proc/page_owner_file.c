@@ -12,7 +12,7 @@ bool page_owner_on(void)
 
 void page_owner_show(struct seq_file *m, const struct proc_entry *entry, unsigned long id)
 {
-	char text[1024]; /* page_owner.c bounds a stack's text */
+	char text[2048]; /* stackdepot.h bounds a stack's depth */
 	unsigned long pfn = 0;
 	size_t len;
 

@@ -55,8 +55,12 @@ __cold static void report(const struct cpu_local *cpu, const char *what, const v
 	for (u32 i = 0; i < min(cpu->held_nr, HELD_MAX); i++)
 		printk("  holding the %s lock (rank %u)\n", rank_name(cpu->held_ranks[i]), cpu->held_ranks[i]);
 	n = port_backtrace(pc, ARRAY_SIZE(pc));
-	for (unsigned int i = 0; i < n; i++)
-		printk("  from %p\n", (void *)pc[i]);
+	for (unsigned int i = 0; i < n; i++) {
+		char name[128];
+
+		port_symbol(pc[i], name, sizeof(name));
+		printk("  from %s\n", name);
+	}
 	__atomic_store_n(&reporting, 0, __ATOMIC_RELEASE);
 }
 

@@ -6,6 +6,7 @@
 #include <octavo/port.h>
 
 #include "../base/compiler.h"
+#include "../base/printk.h"
 
 #define DEFAULT OCTAVO_API __weak
 
@@ -115,4 +116,9 @@ DEFAULT unsigned int port_backtrace(uintptr_t *pc, unsigned int max)
 	(void)pc;
 	(void)max;
 	return 0;
+}
+
+DEFAULT void port_symbol(uintptr_t pc, char *text, size_t size)
+{
+	octavo_snprintf(text, size, "0x%lx", (unsigned long)pc);
 }

@@ -39,24 +39,38 @@ bool report_stopping(void)
 
 /* ---- Symbols ---- */
 
-void report_symbol(uintptr_t addr, char *text, size_t size)
+/* "name+0xoffset/0xsize": the function that @inside is in, the offset of @addr in it. */
+static void name_address(uintptr_t addr, uintptr_t inside, char *text, size_t size)
 {
 	u32 low = 0, high = pc_symbols_nr;
+	uintptr_t start, end;
 
 	while (low < high) {
 		u32 middle = low + (high - low) / 2;
 
-		if (pc_symbol_addresses[middle] <= addr)
+		if (pc_symbol_addresses[middle] <= inside)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	if (!low || addr >= (uintptr_t)pc_text_end) {
-		octavo_snprintf(text, size, "%#lx", (unsigned long)addr);
+	if (!low || inside >= (uintptr_t)pc_text_end) {
+		octavo_snprintf(text, size, "0x%lx", (unsigned long)addr);
 		return;
 	}
-	octavo_snprintf(text, size, "%s+%#lx", pc_symbol_text + pc_symbol_names[low - 1],
-			(unsigned long)(addr - pc_symbol_addresses[low - 1]));
+	start = pc_symbol_addresses[low - 1];
+	end = low < pc_symbols_nr ? pc_symbol_addresses[low] : (uintptr_t)pc_text_end;
+	octavo_snprintf(text, size, "%s+0x%lx/0x%lx", pc_symbol_text + pc_symbol_names[low - 1],
+			(unsigned long)(addr - start), (unsigned long)(end - start));
+}
+
+void report_symbol(uintptr_t addr, char *text, size_t size)
+{
+	name_address(addr, addr, text, size);
+}
+
+void port_symbol(uintptr_t pc, char *text, size_t size)
+{
+	name_address(pc, pc - 1, text, size);
 }
 
 /* ---- Backtrace ---- */

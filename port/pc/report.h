@@ -14,7 +14,7 @@ bool report_stopping(void);
 /* Return addresses from frame pointer @rbp on. */
 unsigned int report_walk(uintptr_t rbp, uintptr_t *pc, unsigned int max);
 
-/* "name+0xoffset/0xsize", or the number alone when no symbol covers @addr. */
+/* "name+0xoffset/0xsize", or 0x and the number when no symbol covers @addr. */
 void report_symbol(uintptr_t addr, char *text, size_t size);
 
 #endif

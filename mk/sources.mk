@@ -80,6 +80,16 @@ CORE_SRCS := \
 	mm/proc/sysctl_params.c \
 	mm/proc/table.c \
 	mm/proc/zoneinfo.c \
+	mm/slab/debug.c \
+	mm/slab/heap.c \
+	mm/slab/heap_bulk.c \
+	mm/slab/heap_cpus.c \
+	mm/slab/heap_verify.c \
+	mm/slab/kmalloc.c \
+	mm/slab/kmem_cache.c \
+	mm/slab/meta.c \
+	mm/slab/slub.c \
+	mm/slab/slub_slabs.c \
 	mm/sync/cpu.c \
 	mm/sync/lockdep.c \
 	mm/sync/log.c \

@@ -39,7 +39,9 @@ struct cpu_cache {
 	/* The back end's: slabs that this CPU alone allocates from. */
 	struct list_head slabs; /* (o) */
 	u32 nr_slabs, nr_empty; /* (o) */
+	bool local;		/* (c) its node is its CPU's */
 	u64 shuffle;		/* (o) state of the generator that orders objects, with slab_freelist_random */
+	struct cpu_cache *next; /* (m) while it is taken from its CPU */
 	struct magazine mag;
 };
 
@@ -70,6 +72,7 @@ struct kmem_cache {
 	struct list_head list; /* (m) heap.caches */
 	int refcount;	    /* (m) caches merged into this one */
 	u32 id;		    /* (c) */
+	bool on_slab;	    /* (c) the back end's: descriptors lie on the slabs */
 	bool dying;	    /* (a) kmem_cache_destroy() has begun */
 };
 
@@ -134,6 +137,15 @@ struct heap {
 };
 extern struct heap heap;
 
+/* What a CPU has of a slot; NULL if nothing, or while it is taken from it. */
+static inline struct cpu_cache *heap_cpu_cache(unsigned int cpu, u32 slot)
+{
+	struct cpu_local *local = cpu_locals[cpu];
+	struct cpu_cache *cc = local && local->heap_caches ? load_acquire(&local->heap_caches[slot]) : NULL;
+
+	return cc == CPU_CACHE_BUSY ? NULL : cc;
+}
+
 enum heap_state { HEAP_DOWN, HEAP_PARTIAL, HEAP_UP };
 
 /* ---- Pages of the heap ---- */
@@ -172,6 +184,12 @@ static force_inline struct page *heap_page(const void *p)
 	if (unlikely(offset >= heap.bytes))
 		return NULL;
 	return pfn_to_page(offset >> PAGE_SHIFT);
+}
+
+/* The same of an address that is known to lie there. */
+static force_inline struct page *heap_page_known(const void *p)
+{
+	return pfn_to_page(((uintptr_t)p - heap.direct_map) >> PAGE_SHIFT);
 }
 
 /* What a page kind does with kfree() and ksize() of an address on it. */
@@ -224,11 +242,10 @@ void heap_slab_free(struct kmem_cache *cache, struct page *page);
 /* ---- meta.c: memory for the heap's own structures ---- */
 
 /*
- * meta_alloc - @bytes (at most META_MAX), zeroed, aligned to 16 (64 from 64 bytes on), on @nid if possible
+ * meta_alloc - @bytes, zeroed, aligned to 16 (to 64 if a multiple of it), from @nid if possible
  * It takes whole pages from the page allocator and cuts them up; it never calls the heap. Any context @gfp allows,
  * outside sections. Return: NULL if there is none.
  */
-#define META_MAX 4096u
 void *meta_alloc(size_t bytes, gfp_t gfp, int nid);
 void meta_free(void *p, size_t bytes);
 unsigned long meta_pages(void);
@@ -248,6 +265,9 @@ void slab_debug_init_object(struct kmem_cache *cache, struct slab *slab, void *o
  */
 bool slab_debug_alloc(struct kmem_cache *cache, struct slab *slab, void *object, size_t size, uintptr_t caller);
 bool slab_debug_free(struct kmem_cache *cache, struct slab *slab, void *object, uintptr_t caller);
+
+/* krealloc(): may @object, which has room for @old bytes, stay where it is as one of @size? Its marks then say so. */
+bool slab_resize_in_place(const void *object, size_t size, size_t old);
 
 /* Reports; each counts in heap.errors. @caller may be 0. */
 void heap_report_wild_free(const void *object, uintptr_t caller);

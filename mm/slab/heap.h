@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* The front end's inside: magazines and the paths through them. Theory in heap.c. */
+#ifndef MM_SLAB_HEAP_H
+#define MM_SLAB_HEAP_H
+
+#include "backend.h"
+
+/* What the fast paths find where there is no magazine to use: nothing to take, no room to put. */
+extern const struct magazine closed_magazine;
+
+static force_inline void *shut(void)
+{
+	return (void *)&closed_magazine;
+}
+
+/* The long ways. @size: as asked for. @caller: return address of the heap's user. @asked: the cache it names, or NULL. */
+void *heap_alloc_slow(struct kmem_cache *cache, gfp_t gfp, int nid, size_t size, uintptr_t caller);
+void heap_free_slow(struct kmem_cache *asked, void *object, uintptr_t caller);
+
+/* An object is on its way out: what was asked for beyond the object itself. */
+void *heap_zero(struct kmem_cache *cache, void *object);
+
+/*
+ * heap_drain - take what all CPUs hold of @cache (NULL: of every one) back to the slabs
+ * @discard: and the magazines go too; nobody uses the cache any more
+ * Thread context, interrupts on, heap.mutex held. False: a CPU could not be reached, and will drain itself at its next visit
+ * of the slow path.
+ */
+bool heap_drain(struct kmem_cache *cache, bool discard);
+/* heap_reclaim - free what can be without anybody noticing, of all caches. Thread context. Return: pages freed. */
+unsigned long heap_reclaim(void);
+/* Objects in magazines, of @nid's memory or (NUMA_NO_NODE) all. Approximate while others work. */
+unsigned long heap_in_magazines(struct kmem_cache *cache, int nid);
+/* Shut or open the fast paths: HEAP_* bits. */
+void heap_hooks_set(u32 hooks, bool on);
+/* Pages of all slabs. */
+unsigned long heap_slab_pages_nr(void);
+/* A new table for a CPU. 0 or -ENOMEM. */
+int heap_cpu_online(unsigned int cpu);
+void heap_cpu_dead(unsigned int cpu);
+
+#endif

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: MIT
+/* The heap's front end: the CPUs' tables, draining them, and the gate that shuts the fast paths. Theory in heap.c. */
+#include "heap.h"
+
+#include "../base/printk.h"
+#include "../base/string.h"
+#include "meta.h"
+
+#define for_each_slot(slot) for (u32 slot = 1; slot < heap.slots; slot++)
+
+/* ---- Tables ---- */
+
+int heap_cpu_online(unsigned int cpu_nr)
+{
+	struct cpu_local *cpu = cpu_locals[cpu_nr];
+	struct magazine **table;
+
+	if (cpu->heap)
+		return 0;
+	table = alloc_pages_exact_nid(cpu->node, heap.slots * (sizeof(*table) + sizeof(struct cpu_cache *)), GFP_NOWAIT);
+	if (!table) {
+		pr_err("CPU %u: no memory for its table of %u caches\n", cpu_nr, heap.caches_max);
+		return -ENOMEM;
+	}
+	for (u32 slot = 0; slot < heap.slots; slot++)
+		table[slot] = shut();
+	cpu->heap_caches = (struct cpu_cache **)(table + heap.slots);
+	memset(cpu->heap_caches, 0, heap.slots * sizeof(struct cpu_cache *));
+	cpu->heap_local = table + cpu->node;
+	store_release(&cpu->heap, table);
+	return 0;
+}
+
+/* ---- The gate ---- */
+
+static void set_gates_locked(void)
+{
+	for_each_possible_cpu(nr) {
+		struct cpu_local *cpu = cpu_locals[nr];
+
+		if (!cpu || !cpu->heap)
+			continue;
+		for_each_slot(slot) {
+			struct cpu_cache *cc = cpu->heap_caches[slot];
+
+			if (cc && cc != CPU_CACHE_BUSY)
+				store_release(&cpu->heap[slot], heap.hooks || cc->cache->dying ? shut() : &cc->mag);
+		}
+	}
+}
+
+void heap_hooks_set(u32 hooks, bool on)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&heap.gate, flags);
+	store_relaxed(&heap.hooks, on ? heap.hooks | hooks : heap.hooks & ~hooks);
+	set_gates_locked();
+	spin_unlock_irqrestore(&heap.gate, flags);
+}
+
+void heap_tool_set(enum heap_tool_kind kind, const struct heap_tool *tool)
+{
+	static const u32 hook[HEAP_TOOLS] = { HEAP_FAIL, HEAP_GUARD, HEAP_LEAK };
+
+	if (tool)
+		store_release(&heap.tools[kind], tool);
+	heap_hooks_set(hook[kind], tool != NULL);
+	if (!tool)
+		store_release(&heap.tools[kind], NULL);
+}
+
+/* ---- Draining ---- */
+
+/* Take the cpu_caches of @cache, or all, from their CPUs: onto a list. */
+static struct cpu_cache *take_all(const struct kmem_cache *cache)
+{
+	struct cpu_cache *taken = NULL;
+	unsigned long flags;
+
+	for_each_possible_cpu(nr) {
+		struct cpu_local *cpu = cpu_locals[nr];
+
+		if (!cpu || !cpu->heap)
+			continue;
+		spin_lock_irqsave(&heap.gate, flags);
+		for_each_slot(slot) {
+			struct cpu_cache *cc = cpu->heap_caches[slot];
+
+			if (!cc || cc == CPU_CACHE_BUSY || (cache && cc->cache != cache))
+				continue;
+			store_release(&cpu->heap[slot], shut());
+			store_release(&cpu->heap_caches[slot], CPU_CACHE_BUSY);
+			cc->next = taken;
+			taken = cc;
+		}
+		spin_unlock_irqrestore(&heap.gate, flags);
+	}
+	return taken;
+}
+
+/* Whoever was in a section when the entries changed has left it. False: there is no way to know. */
+static bool wait_for_sections(void)
+{
+	smp_mb();
+	if (num_online_cpus() > 1 && port_cpu_call(PORT_CPU_OTHERS, NULL, NULL) == -ENOSYS)
+		return false;
+	for_each_online_cpu(nr)
+		while (nr != smp_processor_id() && load_acquire(&cpu_locals[nr]->depth))
+			port_cpu_relax();
+	return true;
+}
+
+/* Back to its CPU, or away for good. */
+static void put_one(struct cpu_cache *cc, bool discard)
+{
+	struct cpu_local *cpu = cpu_locals[cc->cpu];
+	u32 slot = cc->cache->slot + cc->node;
+	unsigned long flags;
+
+	spin_lock_irqsave(&heap.gate, flags);
+	store_release(&cpu->heap_caches[slot], discard ? NULL : cc);
+	store_release(&cpu->heap[slot], discard || heap.hooks || cc->cache->dying ? shut() : &cc->mag);
+	spin_unlock_irqrestore(&heap.gate, flags);
+	if (discard)
+		meta_free(cc, cc->bytes);
+}
+
+bool heap_drain(struct kmem_cache *cache, bool discard)
+{
+	struct cpu_cache *cc, *next, *taken;
+	bool reached;
+
+	if (cache && !cache->slot)
+		return true;
+	taken = take_all(cache);
+	reached = !taken || wait_for_sections();
+	for (cc = taken; cc; cc = next) {
+		struct list_head dead;
+
+		next = cc->next;
+		if (!reached && cc->cpu != smp_processor_id() && READ_ONCE(cpu_locals[cc->cpu]->online)) {
+			store_relaxed(&cc->asked, 1);
+			put_one(cc, false);
+			continue;
+		}
+		INIT_LIST_HEAD(&dead);
+		backend_give(cc->cache, cc, cc->mag.objs, cc->mag.nr, &dead);
+		store_relaxed(&cc->mag.nr, 0);
+		backend_flush(cc->cache, cc, &dead);
+		backend_bury(cc->cache, &dead);
+		put_one(cc, discard);
+	}
+	return reached;
+}
+
+/* The CPU is offline: what it held goes back, and what it goes through at its return is its own again. */
+void heap_cpu_dead(unsigned int cpu)
+{
+	struct cpu_local *local = cpu_locals[cpu];
+
+	if (!local->heap)
+		return;
+	mutex_lock(&heap.mutex);
+	for_each_slot(slot) {
+		struct cpu_cache *cc = local->heap_caches[slot];
+		struct list_head dead;
+
+		if (!cc)
+			continue;
+		INIT_LIST_HEAD(&dead);
+		backend_give(cc->cache, cc, cc->mag.objs, cc->mag.nr, &dead);
+		store_relaxed(&cc->mag.nr, 0);
+		backend_flush(cc->cache, cc, &dead);
+		backend_bury(cc->cache, &dead);
+	}
+	mutex_unlock(&heap.mutex);
+}
+
+unsigned long heap_in_magazines(struct kmem_cache *cache, int nid)
+{
+	unsigned long n = 0;
+
+	if (!cache->slot)
+		return 0;
+	for_each_possible_cpu(cpu)
+		for (u32 i = 0; i < heap.nodes; i++) {
+			struct cpu_cache *cc = nid == NUMA_NO_NODE || (u32)nid == i ?
+						       heap_cpu_cache(cpu, cache->slot + i) : NULL;
+
+			n += cc ? load_relaxed(&cc->mag.nr) : 0;
+		}
+	return n;
+}
+
+/* Every cache's empty slabs, those that magazines keep from being empty included. */
+unsigned long heap_reclaim(void)
+{
+	unsigned long before = heap_slab_pages_nr();
+	struct kmem_cache *cache;
+
+	/* An allocation made with the mutex held may have come here. */
+	if (!mutex_trylock(&heap.mutex))
+		return 0;
+	heap_drain(NULL, false);
+	list_for_each_entry(cache, &heap.caches, list) {
+		struct list_head dead;
+
+		INIT_LIST_HEAD(&dead);
+		backend_shrink(cache, &dead);
+		backend_bury(cache, &dead);
+	}
+	mutex_unlock(&heap.mutex);
+	return before - min(before, heap_slab_pages_nr());
+}

@@ -322,7 +322,7 @@ OCTAVO_API void *__must_check kmemdup(const void *src, size_t len, gfp_t gfp);
 OCTAVO_API char *__must_check kmemdup_nul(const char *s, size_t len, gfp_t gfp);
 OCTAVO_API void *__must_check kmemdup_array(const void *src, size_t n, size_t size, gfp_t gfp);
 OCTAVO_API void *__must_check kvmemdup(const void *src, size_t len, gfp_t gfp);
-/** kstrdup_const - a string that will not be changed; a port with constant data it knows may spare the copy. kfree_const(). */
+/** kstrdup_const - a string that will not be changed, to be given to kfree_const(). The core copies it all the same. */
 OCTAVO_API const char *__must_check kstrdup_const(const char *s, gfp_t gfp);
 OCTAVO_API void kfree_const(const void *x);
 

@@ -70,6 +70,15 @@ static inline unsigned int highest_bit(u64 x)
 	return 63u - (unsigned int)__builtin_clzll(x);
 }
 
+/* Set bits of a word. The core has no popcount instruction to count on, nor a library for it. */
+static inline unsigned int count_bits(u64 w)
+{
+	w -= w >> 1 & 0x5555555555555555ull;
+	w = (w & 0x3333333333333333ull) + (w >> 2 & 0x3333333333333333ull);
+	w = (w + (w >> 4)) & 0x0f0f0f0f0f0f0f0full;
+	return (unsigned int)(w * 0x0101010101010101ull >> 56);
+}
+
 /* The whole part of log2; 0 for 0. */
 static inline unsigned int ilog2(u64 x)
 {

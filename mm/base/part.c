@@ -9,6 +9,18 @@ extern const struct mm_part __stop_octavo_parts[] __weak;
 	for (const struct mm_part *part = __start_octavo_parts; part < __stop_octavo_parts; part++) \
 		if (part->order == (enum mm_part_order)(order_))
 
+int mm_parts_cpu_setup(unsigned int cpu)
+{
+	for (unsigned int i = 0; i < MM_PARTS; i++)
+		for_each_part(part, i) {
+			int err = part->cpu_setup ? part->cpu_setup(cpu) : 0;
+
+			if (err)
+				return err;
+		}
+	return 0;
+}
+
 int mm_parts_init(void)
 {
 	for (unsigned int i = 0; i < MM_PARTS; i++)

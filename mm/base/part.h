@@ -22,6 +22,7 @@ enum mm_part_order {
 
 /**
  * struct mm_part - functions that are not needed are NULL
+ * @cpu_setup: for each possible CPU, while memblock still serves. Return: 0 or a negative errno, which fails mm_init().
  * @init: at the end of mm_init(), on the boot CPU. Return: 0 or a negative errno, which fails mm_init().
  * @cpu_online: on the CPU that comes online, interrupts off, before it is marked so; for the boot CPU after all @init.
  *              Return: 0 or a negative errno, which keeps it offline.
@@ -30,6 +31,7 @@ enum mm_part_order {
  */
 struct mm_part {
 	enum mm_part_order order;
+	int (*cpu_setup)(unsigned int cpu);
 	int (*init)(void);
 	int (*cpu_online)(unsigned int cpu);
 	void (*cpu_dead)(unsigned int cpu);
@@ -41,6 +43,7 @@ struct mm_part {
 		__attribute__((used, section("octavo_parts"), aligned(sizeof(void *)))) = { __VA_ARGS__ }
 
 /* Call each part in its order; stop at the first error. */
+int mm_parts_cpu_setup(unsigned int cpu);
 int mm_parts_init(void);
 int mm_parts_cpu_online(unsigned int cpu);
 void mm_parts_cpu_dead(unsigned int cpu);

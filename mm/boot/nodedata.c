@@ -5,6 +5,7 @@
 #include <octavo/memblock.h>
 #include <octavo/numa.h>
 
+#include "../base/part.h"
 #include "../base/printk.h"
 #include "../phys/zone.h"
 
@@ -73,7 +74,7 @@ static int alloc_cpu(unsigned int cpu)
 	cpu_locals[cpu] = local;
 	cpu_pages_init(cpu, pages, nr_node_ids * MAX_NR_ZONES);
 	vmstat_cpu_init(cpu, stats);
-	return 0;
+	return mm_parts_cpu_setup(cpu);
 }
 
 int alloc_cpu_data(void)

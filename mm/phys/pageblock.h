@@ -84,15 +84,6 @@ static inline void pageblock_add_free(struct pageblock *b, int delta)
 	store_relaxed(&b->nr_free, (u16)(b->nr_free + delta));
 }
 
-/* Set bits of a word. The core has no popcount instruction to count on, nor a library for it. */
-static inline unsigned int count_bits(u64 w)
-{
-	w -= w >> 1 & 0x5555555555555555ull;
-	w = (w & 0x3333333333333333ull) + (w >> 2 & 0x3333333333333333ull);
-	w = (w + (w >> 4)) & 0x0f0f0f0f0f0f0f0full;
-	return (unsigned int)(w * 0x0101010101010101ull >> 56);
-}
-
 /* The 2^order frames from @pfn, as bits of its row; order at most 6. */
 static inline u64 run_mask(unsigned long pfn, unsigned int order)
 {

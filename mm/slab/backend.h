@@ -90,8 +90,8 @@ struct backend_tunables {
 	unsigned long shared_available;
 };
 /*
- * backend_tunables, backend_tune - read and set them. heap.mutex is held; thread context. A back end without such arrays
- * leaves both to the weak defaults (zeros; -EIO). Return: 0, -EINVAL, -ENOMEM, -EIO.
+ * backend_tunables, backend_tune - read and set them. heap.mutex is held; thread context. A back end without such
+ * arrays leaves both to the weak defaults (zeros; -EIO). Return: 0, -EINVAL, -ENOMEM, -EIO.
  */
 void backend_tunables(struct kmem_cache *cache, struct backend_tunables *tunables);
 int backend_tune(struct kmem_cache *cache, unsigned int limit, unsigned int batchcount, unsigned int shared);

@@ -58,8 +58,8 @@ bool slab_resize_in_place(const void *object, size_t size, size_t old)
 static void report(const struct kmem_cache *cache, const char *what, const void *object, uintptr_t caller)
 {
 	atomic_add_relaxed(&heap.errors, 1);
-	pr_err("BUG %s: %s: object at 0x%lx, freed by 0x%lx\n", cache ? cache->name : "kfree", what, (unsigned long)object,
-	       (unsigned long)caller);
+	pr_err("BUG %s: %s: object at 0x%lx, freed by 0x%lx\n", cache ? cache->name : "kfree", what,
+	       (unsigned long)object, (unsigned long)caller);
 }
 
 void heap_report_wild_free(const void *object, uintptr_t caller)

@@ -2,12 +2,13 @@
 /*
  * The heap's front end: magazines, and the paths through them.
  *
- * Purpose: an allocation or a free that needs nothing special touches one line of its CPU's own memory and runs some twenty
- * instructions; everything special costs the others nothing.
+ * Purpose: an allocation or a free that needs nothing special touches one line of its CPU's own memory and runs some
+ * twenty instructions; everything special costs the others nothing.
  *
- * Words: a *magazine* is a CPU's array of free objects of one cache and one node's memory. A *slot* numbers that pair: cache
- * id times nodes, plus node. A CPU's *table* has two entries a slot: the open one that the fast paths follow, and the
- * cpu_cache it belongs to. *Shut* entries lead to a magazine that is empty and has no room, so that whatever comes goes the long way.
+ * Words: a *magazine* is a CPU's array of free objects of one cache and one node's memory. A *slot* numbers that
+ * pair: cache id times nodes, plus node. A CPU's *table* has two entries a slot: the open one that the fast paths
+ * follow, and the cpu_cache it belongs to. *Shut* entries lead to a magazine that is empty and has no room, so that
+ * whatever comes goes the long way.
  *
  * Structures:
  *
@@ -17,29 +18,33 @@
  *	 slot 2           shut            cpu_cache        hooks are on, or it is being drained
  *	 slot 3           shut            BUSY             another CPU has it
  *
- *	 kmalloc(64): section, heap_local[slot], pop.      kfree(p): struct page of p names the slot; section, heap[slot], push.
+ *	 kmalloc(64): section, heap_local[slot], pop.
+ *	 kfree(p):    struct page of p names the slot; section, heap[slot], push.
  *
- * The page of an object names the slot of its own node: frees of another node's objects gather in a magazine of their own
- * ("alien") and go back as a batch.
+ * The page of an object names the slot of its own node: frees of another node's objects gather in a magazine of their
+ * own ("alien") and go back as a batch.
  *
  * Invariants:
  *	HP-I1  an object in a magazine is allocated in its slab, and in no other magazine
  *	HP-I2  a magazine's objects are of its cache and node
  *	HP-I3  nr <= limit; the shut magazine has 0 of both
- *	HP-I4  an entry of heap[] is shut, or the magazine of the same slot's cpu_cache; with heap.hooks every one is shut
+ *	HP-I4  an entry of heap[] is shut, or the magazine of the same slot's cpu_cache; with hooks on all are shut
  *
- * Locking: a CPU uses its magazines in a section that does not nest (cpu_section_try()): an interrupt inside one goes to the back end
- * directly. To take a cpu_cache from its CPU: mark it BUSY, make every CPU pass a barrier, wait until that CPU is in no section;
- * it belongs to who marked it until it is put back. Where the port has no such barrier (port_cpu_call: -ENOSYS) the CPU is asked,
- * and drains at its next visit of the slow path. heap.gate guards which entries are open, heap.mutex the list of caches and draining.
+ * Locking: a CPU uses its magazines in a section that does not nest (cpu_section_try()): an interrupt inside one goes
+ * to the back end directly. To take a cpu_cache from its CPU: mark it BUSY, make every CPU pass a barrier, wait until
+ * that CPU is in no section; it belongs to who marked it until it is put back. Where the port has no such barrier
+ * (port_cpu_call: -ENOSYS) the CPU is asked, and drains at its next visit of the slow path. heap.gate guards which
+ * entries are open, heap.mutex the list of caches and draining.
  *
- * Memory use and bounds: a CPU holds at most mag_limit objects of a cache and node (about 16 KiB, slub; see the back ends), and
- * what its back end keeps. kmem_cache_shrink() and heap_reclaim() leave nothing of either. 16 bytes a slot and CPU.
+ * Memory use and bounds: a CPU holds at most mag_limit objects of a cache and node (about 16 KiB, slub; see the back
+ * ends), and what its back end keeps. kmem_cache_shrink() and heap_reclaim() leave nothing of either. 16 bytes a slot
+ * and CPU.
  *
- * What failure does: without memory for a magazine the back end serves the CPU directly. An allocation that fails has changed nothing.
+ * What failure does: without memory for a magazine the back end serves the CPU directly. An allocation that fails has
+ * changed nothing.
  *
- * Differences from Linux: magazines in front instead of a per-CPU free list, one structure for all back ends; no per-object
- * link. No memory cgroups: SLAB_ACCOUNT is kept and shown only.
+ * Differences from Linux: magazines in front instead of a per-CPU free list, one structure for all back ends; no
+ * per-object link. No memory cgroups: SLAB_ACCOUNT is kept and shown only.
  *
  * Sources: Bonwick and Adams, "Magazines and Vmem" (USENIX 2001); Documentation/core-api/memory-allocation.rst.
  */
@@ -244,8 +249,9 @@ static int grow(struct kmem_cache *cache, gfp_t gfp, int nid, size_t size, void 
 	if (nid == NUMA_NO_NODE)
 		nid = this_cpu()->node;
 	if (heap.nodes > 1 && !(gfp & __GFP_THISNODE)) {
-		node = backend_grow(cache, (gfp | __GFP_THISNODE | __GFP_NOWARN) & ~(__GFP_DIRECT_RECLAIM | __GFP_NOFAIL),
-				    nid, size);
+		gfp_t here = (gfp | __GFP_THISNODE | __GFP_NOWARN) & ~(__GFP_DIRECT_RECLAIM | __GFP_NOFAIL);
+
+		node = backend_grow(cache, here, nid, size);
 		if (node >= 0)
 			return node;
 		*object = backend_take_direct(cache, NUMA_NO_NODE, size);
@@ -333,7 +339,8 @@ void *heap_alloc_slow(struct kmem_cache *cache, gfp_t gfp, int nid, size_t size,
 /* ---- Freeing, the long way ---- */
 
 /* Into this CPU's magazine, half of which goes back if it is full. */
-static enum visit visit_free(struct kmem_cache *cache, u32 nid, void *object, struct list_head *dead, unsigned int *cpu_nr)
+static enum visit visit_free(struct kmem_cache *cache, u32 nid, void *object, struct list_head *dead,
+			     unsigned int *cpu_nr)
 {
 	struct cpu_local *cpu;
 	struct cpu_cache *cc;

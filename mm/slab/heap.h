@@ -13,7 +13,10 @@ static force_inline void *shut(void)
 	return (void *)&closed_magazine;
 }
 
-/* The long ways. @size: as asked for. @caller: return address of the heap's user. @asked: the cache it names, or NULL. */
+/*
+ * The long ways. @size: as asked for. @caller: return address of the heap's user. @asked: the cache it names, or
+ * NULL.
+ */
 void *heap_alloc_slow(struct kmem_cache *cache, gfp_t gfp, int nid, size_t size, uintptr_t caller);
 void heap_free_slow(struct kmem_cache *asked, void *object, uintptr_t caller);
 
@@ -21,10 +24,9 @@ void heap_free_slow(struct kmem_cache *asked, void *object, uintptr_t caller);
 void *heap_zero(struct kmem_cache *cache, void *object);
 
 /*
- * heap_drain - take what all CPUs hold of @cache (NULL: of every one) back to the slabs
- * @discard: and the magazines go too; nobody uses the cache any more
- * Thread context, interrupts on, heap.mutex held. False: a CPU could not be reached, and will drain itself at its next visit
- * of the slow path.
+ * heap_drain - take what all CPUs hold of @cache (NULL: of every one) back to the slabs @discard: and the magazines
+ * go too; nobody uses the cache any more Thread context, interrupts on, heap.mutex held. False: a CPU could not be
+ * reached, and will drain itself at its next visit of the slow path.
  */
 bool heap_drain(struct kmem_cache *cache, bool discard);
 /* heap_reclaim - free what can be without anybody noticing, of all caches. Thread context. Return: pages freed. */
@@ -35,7 +37,19 @@ unsigned long heap_in_magazines(struct kmem_cache *cache, int nid);
 void heap_hooks_set(u32 hooks, bool on);
 /* Pages of all slabs. */
 unsigned long heap_slab_pages_nr(void);
-/* A new table for a CPU. 0 or -ENOMEM. */
+/* Entries of a CPU's table, and caches that have some. With nodes they are dear. */
+static inline u32 heap_caches_max(void)
+{
+	return nr_node_ids > 1 ? 256 : 512;
+}
+
+static inline u32 heap_slots(void)
+{
+	return heap_caches_max() * nr_node_ids;
+}
+
+/* A possible CPU's table; it is used from when the CPU comes online. */
+int heap_cpu_setup(unsigned int cpu);
 int heap_cpu_online(unsigned int cpu);
 void heap_cpu_dead(unsigned int cpu);
 

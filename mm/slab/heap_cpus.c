@@ -10,22 +10,31 @@
 
 /* ---- Tables ---- */
 
+/* From memblock, so that a CPU that comes online needs no memory. Not written until then. */
+int heap_cpu_setup(unsigned int cpu_nr)
+{
+	struct cpu_local *cpu = cpu_locals[cpu_nr];
+	size_t bytes = heap_slots() * (sizeof(struct magazine *) + sizeof(struct cpu_cache *));
+	void *table = memblock_alloc_node(bytes, 64, cpu->node);
+
+	if (!table) {
+		pr_err("CPU %u: no %zu bytes of memory for its table of caches\n", cpu_nr, bytes);
+		return -ENOMEM;
+	}
+	cpu->heap = NULL;
+	cpu->heap_caches = (struct cpu_cache **)((struct magazine **)table + heap_slots());
+	return 0;
+}
+
 int heap_cpu_online(unsigned int cpu_nr)
 {
 	struct cpu_local *cpu = cpu_locals[cpu_nr];
-	struct magazine **table;
+	struct magazine **table = (struct magazine **)cpu->heap_caches - heap_slots();
 
 	if (cpu->heap)
 		return 0;
-	table = alloc_pages_exact_nid(cpu->node, heap.slots * (sizeof(*table) + sizeof(struct cpu_cache *)), GFP_NOWAIT);
-	if (!table) {
-		pr_err("CPU %u: no memory for its table of %u caches\n", cpu_nr, heap.caches_max);
-		return -ENOMEM;
-	}
 	for (u32 slot = 0; slot < heap.slots; slot++)
 		table[slot] = shut();
-	cpu->heap_caches = (struct cpu_cache **)(table + heap.slots);
-	memset(cpu->heap_caches, 0, heap.slots * sizeof(struct cpu_cache *));
 	cpu->heap_local = table + cpu->node;
 	store_release(&cpu->heap, table);
 	return 0;

@@ -2,9 +2,9 @@
 /*
  * kmalloc(): a cache a size class, whole pages above.
  *
- * Classes: 8 to 8192 by powers of two, and 96 and 192, which spare a quarter for the many objects just above 64 and 128. A class
- * that is a power of two is aligned to its size. Three kinds: normal, reclaimable (kmalloc-rcl-), and, where the machine has such a
- * zone, DMA (dma-kmalloc-). Above 8192 a power of two pages whose first one says so.
+ * Classes: 8 to 8192 by powers of two, and 96 and 192, which spare a quarter for the many objects just above 64 and
+ * 128. A class that is a power of two is aligned to its size. Three kinds: normal, reclaimable (kmalloc-rcl-), and,
+ * where the machine has such a zone, DMA (dma-kmalloc-). Above 8192 a power of two pages whose first one says so.
  */
 #include "kmalloc.h"
 
@@ -86,11 +86,12 @@ static void *alloc_large(size_t size, gfp_t gfp, int nid, uintptr_t caller)
 
 	if (unlikely(size > KMALLOC_MAX_SIZE)) {
 		if (!(gfp & __GFP_NOWARN))
-			pr_warn("kmalloc: %zu bytes asked for; at most %zu can be contiguous\n", size, KMALLOC_MAX_SIZE);
+			pr_warn("kmalloc: %zu bytes asked for; at most %zu can be contiguous\n", size,
+				KMALLOC_MAX_SIZE);
 		return NULL;
 	}
 	order = order_of(size);
-	page = alloc_pages_node(nid, (gfp & (GFP_HEAP_MASK | GFP_DMA | __GFP_RECLAIMABLE | __GFP_ZERO)) | __GFP_COMP, order);
+	page = heap_pages(gfp & (GFP_HEAP_MASK | GFP_DMA | __GFP_RECLAIMABLE | __GFP_ZERO), order, nid);
 	if (!page)
 		return NULL;
 	page->private_data = heap_page_tag(HEAP_PAGE_LARGE, order);
@@ -233,13 +234,14 @@ void register_kvmalloc_ops(const struct kvmalloc_ops *ops)
 
 void *kvmalloc_node(size_t size, gfp_t gfp, int node)
 {
+	const gfp_t easy = (gfp | __GFP_NOWARN | __GFP_NORETRY) & ~__GFP_NOFAIL;
 	const struct kvmalloc_ops *ops = load_acquire(&kv_ops);
 	void *p;
 
 	if (!ops || size <= PAGE_SIZE)
 		return __kmalloc_node(size, gfp, node);
 	/* Contiguous pages are worth a try, not a fight. */
-	p = size <= KMALLOC_MAX_SIZE ? __kmalloc_node(size, (gfp | __GFP_NOWARN | __GFP_NORETRY) & ~__GFP_NOFAIL, node) : NULL;
+	p = size <= KMALLOC_MAX_SIZE ? __kmalloc_node(size, easy, node) : NULL;
 	return p ? p : ops->alloc(size, gfp, node);
 }
 

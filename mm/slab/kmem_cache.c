@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Caches: creating, merging, shrinking, destroying; their slabs' pages; start-up. The theory of what runs through them is heap.c's.
+ * Caches: creating, merging, shrinking, destroying; their slabs' pages; start-up. The theory of what runs through
+ * them is heap.c's.
  *
- * Start-up: 1. meta_alloc() works from pages alone; 2. CPU 0 gets its table; 3. the caches of kmalloc() are made, by the same code
- * as any other: a cache's own structures come from meta_alloc(), so none needs another cache first.
+ * Start-up: 1. meta_alloc() works from pages alone; 2. CPU 0 gets its table; 3. the caches of kmalloc() are made, by
+ * the same code as any other: a cache's own structures come from meta_alloc(), so none needs another cache first.
  */
 #include "heap.h"
 
@@ -62,12 +63,22 @@ unsigned long heap_slab_pages_nr(void)
 	       PAGE_SHIFT;
 }
 
+struct page *heap_pages(gfp_t gfp, unsigned int order, int nid)
+{
+	struct page *page = alloc_pages_node(nid, gfp | (order ? __GFP_COMP : 0), order);
+
+	if (likely(!page || page_to_pfn(page) < heap.bytes >> PAGE_SHIFT))
+		return page;
+	/* Memory that the direct map does not reach lies above what 32 bits address. */
+	__free_pages(page, order);
+	return alloc_pages_node(nid, (gfp & ~GFP_ZONEMASK) | __GFP_DMA32 | (order ? __GFP_COMP : 0), order);
+}
+
 struct page *heap_slab_pages(struct kmem_cache *cache, gfp_t gfp, int nid)
 {
 	struct page *page;
 
-	gfp = (gfp & GFP_HEAP_MASK) | cache->gfp | (cache->order ? __GFP_COMP : 0);
-	page = alloc_pages_node(nid, gfp, cache->order);
+	page = heap_pages((gfp & GFP_HEAP_MASK) | cache->gfp, cache->order, nid);
 	if (page)
 		mod_node_page_state(NODE_DATA(page_to_nid(page)), stat_of(cache), (long)(PAGE_SIZE << cache->order));
 	return page;
@@ -167,15 +178,16 @@ static bool check_args(const char *name, unsigned int size, const struct kmem_ca
 	else if (!size || size > KMALLOC_MAX_SIZE)
 		pr_err("kmem_cache_create(%s): %u bytes; objects have 1 to %zu\n", name, size, KMALLOC_MAX_SIZE);
 	else if (args->align & (args->align - 1) || args->align > PAGE_SIZE)
-		pr_err("kmem_cache_create(%s): alignment %u is no power of two up to %zu\n", name, args->align, PAGE_SIZE);
+		pr_err("kmem_cache_create(%s): alignment %u is no power of two up to %zu\n", name, args->align,
+		       PAGE_SIZE);
 	else if (flags & ~SLAB_CREATE_FLAGS)
 		pr_err("kmem_cache_create(%s): unknown flags %#x\n", name, flags & ~SLAB_CREATE_FLAGS);
 	else if (args->usersize > size || args->useroffset > size - args->usersize)
-		pr_err("kmem_cache_create(%s): bytes %u to %u for user space lie outside of %u\n", name, args->useroffset,
-		       args->useroffset + args->usersize, size);
+		pr_err("kmem_cache_create(%s): bytes %u to %u for user space lie outside of %u\n", name,
+		       args->useroffset, args->useroffset + args->usersize, size);
 	else if (args->use_freeptr_offset && (!(flags & SLAB_TYPESAFE_BY_RCU) || args->ctor ||
 					      args->freeptr_offset > size - min((size_t)size, sizeof(void *))))
-		pr_err("kmem_cache_create(%s): a free pointer at %u needs SLAB_TYPESAFE_BY_RCU, no constructor, and room\n",
+		pr_err("kmem_cache_create(%s): a free pointer at %u needs SLAB_TYPESAFE_BY_RCU, no ctor, and room\n",
 		       name, args->freeptr_offset);
 	else if (!slab_is_available() && !(flags & SLAB_KMALLOC))
 		pr_err("kmem_cache_create(%s): before mm_init()\n", name);
@@ -230,8 +242,8 @@ static struct kmem_cache *new_cache(const char *name, unsigned int size, const s
 		err = backend_layout(cache);
 	}
 	if (err) {
-		pr_err("kmem_cache_create(%s): objects of %u bytes, %u with what debugging adds, fit no slab\n", name, size,
-		       cache->size);
+		pr_err("kmem_cache_create(%s): objects of %u bytes, %u with what debugging adds, fit no slab\n", name,
+		       size, cache->size);
 		free_cache(cache);
 		return NULL;
 	}
@@ -365,8 +377,8 @@ static int heap_init(void)
 
 	heap.direct_map = memblock.direct_map;
 	heap.nodes = nr_node_ids;
-	heap.caches_max = heap.nodes > 1 ? 256 : 512;
-	heap.slots = heap.caches_max * heap.nodes;
+	heap.caches_max = heap_caches_max();
+	heap.slots = heap_slots();
 	heap.merge = !options.nomerge;
 	heap.random = options.random;
 	heap.mutex = (struct mutex)MUTEX_INIT;
@@ -394,5 +406,5 @@ static int heap_init(void)
 	return err;
 }
 
-MM_PART(heap, .order = MM_PART_HEAP, .init = heap_init, .cpu_online = heap_cpu_online, .cpu_dead = heap_cpu_dead,
-	.memory_changed = set_bounds);
+MM_PART(heap, .order = MM_PART_HEAP, .cpu_setup = heap_cpu_setup, .init = heap_init,
+	.cpu_online = heap_cpu_online, .cpu_dead = heap_cpu_dead, .memory_changed = set_bounds);

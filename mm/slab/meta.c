@@ -2,15 +2,15 @@
 /*
  * Memory for the heap's own structures: slab descriptors, magazines, caches.
  *
- * Purpose: what serves the heap must not call the heap. A page is cut into blocks of one class; a header at its start has
- * the list of the free ones, so a page whose last block returns can go back at once. What is larger than a quarter of a page
- * takes pages of its own.
+ * Purpose: what serves the heap must not call the heap. A page is cut into blocks of one class; a header at its start
+ * has the list of the free ones, so a page whose last block returns can go back at once. What is larger than a
+ * quarter of a page takes pages of its own.
  *
  *	page:  [ header | block | block | free | block | free … ]
  *	          next, free --------------------^--------^
  *
- * Locking: one lock; nothing is allocated under it. Bound: one page with free blocks beyond what is in use for each node and
- * class, as a page that is the last with free blocks stays when it becomes empty.
+ * Locking: one lock; nothing is allocated under it. Bound: one page with free blocks beyond what is in use for each
+ * node and class, as a page that is the last with free blocks stays when it becomes empty.
  */
 #include "meta.h"
 
@@ -50,21 +50,14 @@ static size_t class_bytes(unsigned int class)
 /* Blocks whose size is a power of two lie on multiples of it, as far as a cache line matters: the header is one. */
 octavo_static_assert(HEADER == 64, "blocks begin on a cache line");
 
-int meta_init(void)
+static unsigned int order_for(size_t bytes)
 {
-	meta.lists = alloc_pages_exact(heap.nodes * sizeof(*meta.lists), GFP_NOWAIT);
-	if (!meta.lists)
-		return -ENOMEM;
-	for (unsigned int nid = 0; nid < heap.nodes; nid++)
-		for (unsigned int class = 0; class < CLASSES; class++)
-			INIT_LIST_HEAD(&meta.lists[nid][class]);
-	spin_lock_init(&meta.lock, LOCK_RANK_HEAP_META);
-	return 0;
+	return bytes <= PAGE_SIZE ? 0 : highest_bit(bytes - 1) + 1 - PAGE_SHIFT;
 }
 
 static struct page *take_pages(unsigned int order, gfp_t gfp, int nid, u32 extra)
 {
-	struct page *page = alloc_pages_node(nid, (gfp & GFP_HEAP_MASK) | (order ? __GFP_COMP : 0), order);
+	struct page *page = heap_pages(gfp & GFP_HEAP_MASK, order, nid);
 
 	if (!page)
 		return NULL;
@@ -74,6 +67,20 @@ static struct page *take_pages(unsigned int order, gfp_t gfp, int nid, u32 extra
 	atomic_add_relaxed(&meta.pages, 1ul << order);
 	mod_node_page_state(NODE_DATA(page_to_nid(page)), NR_SLAB_UNRECLAIMABLE_B, (long)(PAGE_SIZE << order));
 	return page;
+}
+
+int meta_init(void)
+{
+	struct page *page = take_pages(order_for(heap.nodes * sizeof(*meta.lists)), GFP_NOWAIT, NUMA_NO_NODE, 0);
+
+	if (!page)
+		return -ENOMEM;
+	meta.lists = page_address(page);
+	for (unsigned int nid = 0; nid < heap.nodes; nid++)
+		for (unsigned int class = 0; class < CLASSES; class++)
+			INIT_LIST_HEAD(&meta.lists[nid][class]);
+	spin_lock_init(&meta.lock, LOCK_RANK_HEAP_META);
+	return 0;
 }
 
 static void give_pages(struct page *page, unsigned int order)
@@ -117,11 +124,6 @@ static void *pop_locked(struct meta_page *mp)
 	if (!mp->free)
 		list_del(&mp->list);
 	return p;
-}
-
-static unsigned int order_for(size_t bytes)
-{
-	return bytes <= PAGE_SIZE ? 0 : highest_bit(bytes - 1) + 1 - PAGE_SHIFT;
 }
 
 void *meta_alloc(size_t bytes, gfp_t gfp, int nid)

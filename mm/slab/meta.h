@@ -10,6 +10,9 @@
 	(__GFP_RECLAIM | __GFP_HIGH | __GFP_IO | __GFP_FS | __GFP_NOWARN | __GFP_RETRY_MAYFAIL | __GFP_NOFAIL | \
 	 __GFP_NORETRY | __GFP_MEMALLOC | __GFP_NOMEMALLOC | __GFP_HARDWALL | __GFP_THISNODE)
 
+/* 2^order pages that the direct map shows, a compound page. NULL: none. */
+struct page *heap_pages(gfp_t gfp, unsigned int order, int nid);
+
 /* Boot, before the first meta_alloc(). 0 or -ENOMEM. */
 int meta_init(void);
 

@@ -2,11 +2,11 @@
 /*
  * The slub back end: free objects are bits, slabs have one owner.
  *
- * Purpose: serve magazines from slabs without a lock, let any CPU free any object without one, and give memory back as soon
- * as a slab is empty.
+ * Purpose: serve magazines from slabs without a lock, let any CPU free any object without one, and give memory back
+ * as soon as a slab is empty.
  *
- * Words: a *slab* is a run of 2^order pages cut into objects of one cache. Its *owner* is a CPU, its node, or nobody. A free is
- * *foreign* when the slab is another CPU's.
+ * Words: a *slab* is a run of 2^order pages cut into objects of one cache. Its *owner* is a CPU, its node, or nobody.
+ * A free is *foreign* when the slab is another CPU's.
  *
  * Structures:
  *
@@ -15,12 +15,12 @@
  *	        |
  *	        +- ctl   { owner: CPU 0, foreign: 2 }
  *	           bits  1101 0000 …   the owner's: plain loads and stores
- *	           bits  0000 0011 …   set by others: one atomic OR, one atomic add a group; moved over ("folded") by the owner
+ *	           bits  0000 0011 …   set by others, an atomic OR and an add a group; the owner "folds" them in
  *
  * A refill takes bits from the CPU's first slab, in address order, until the magazine has its batch. A slab without a
  * set bit becomes nobody's. The first CPU to free into it adopts it, so objects freed far from where they were
- * allocated make their slabs the freeing CPU's, and further frees there are plain stores. Nothing is written into a free object:
- * there is no link to corrupt or to guess, and an object freed twice shows as a bit that is set already.
+ * allocated make their slabs the freeing CPU's, and further frees there are plain stores. Nothing is written into a
+ * free object: there is no link to corrupt or to guess, and an object freed twice shows as a bit that is set already.
  *
  * Invariants:
  *	SU-I1  an object is free in its slab (one bit of the two), or allocated or in a magazine (none)
@@ -29,25 +29,26 @@
  *	SU-I4  the foreign count is the number of set bits of the second half, less frees between their OR and their add
  *	SU-I5  nr_slabs, nr_empty and nr_partial are what the lists hold
  *
- * Why a slab never goes away under a foreign free: who has set a bit still has to add to the count. The slab is given up only
- * when all its objects are free in the owner's half and the count is 0; as each of them was folded, the count is then minus the
- * number of frees that have not added yet. And nobody's slab is adopted by exactly one: who raises the count from 0 (or,
- * owning nothing there yet, who replaces {nobody, 0} by itself).
+ * Why a slab never goes away under a foreign free: who has set a bit still has to add to the count. The slab is given
+ * up only when all its objects are free in the owner's half and the count is 0; as each of them was folded, the count
+ * is then minus the number of frees that have not added yet. And nobody's slab is adopted by exactly one: who raises
+ * the count from 0 (or, owning nothing there yet, who replaces {nobody, 0} by itself).
  *
- * Locking: an owner CPU works inside its section; the node's lock guards its partial list, the bits of slabs on it, and the list
- * of all slabs. No page is allocated or freed under it.
+ * Locking: an owner CPU works inside its section; the node's lock guards its partial list, the bits of slabs on it,
+ * and the list of all slabs. No page is allocated or freed under it.
  *
- * Memory use and bounds: a descriptor is 64 bytes and two bits an object; it lies in the slab's waste where that is large
- * enough. A CPU keeps at most cpu_slabs slabs with free objects of a cache (1/1024 of memory, 64 KiB to 1 MiB), of those
- * 64 KiB entirely free; a node keeps min_partial free ones. kmem_cache_shrink() leaves none of them.
+ * Memory use and bounds: a descriptor is 64 bytes and two bits an object; it lies in the slab's waste where that is
+ * large enough. A CPU keeps at most cpu_slabs slabs with free objects of a cache (1/1024 of memory, 64 KiB to 1 MiB),
+ * of those 64 KiB entirely free; a node keeps min_partial free ones. kmem_cache_shrink() leaves none of them.
  *
  * What failure does: no descriptor or no page: the allocation fails, nothing else changes.
  *
- * Differences from Linux: there the free list runs through the objects and a double-word compare-and-swap guards it; frozen
- * slabs are our owned ones, per-CPU partial lists our cpu_cache lists. slab_freelist_hardened has nothing to protect here.
+ * Differences from Linux: there the free list runs through the objects and a double-word compare-and-swap guards it;
+ * frozen slabs are our owned ones, per-CPU partial lists our cpu_cache lists. slab_freelist_hardened has nothing to
+ * protect here.
  *
- * Sources: the tables of the frame layer (bits, rows) in mm/phys; Bonwick and Adams, "Magazines and Vmem" (2001), for what stands
- * in front; mimalloc's owned pages (Leijen, Zorn, de Moura 2019) for owners and foreign frees.
+ * Sources: the tables of the frame layer (bits, rows) in mm/phys; Bonwick and Adams, "Magazines and Vmem" (2001), for
+ * what stands in front; mimalloc's owned pages (Leijen, Zorn, de Moura 2019) for owners and foreign frees.
  */
 #ifdef OCTAVO_HEAP_SLUB
 
@@ -94,6 +95,12 @@ static force_inline unsigned int take_bits(const struct kmem_cache *cache, struc
 	return n;
 }
 
+static void *bit_object(const struct kmem_cache *cache, const struct slub_slab *slab, unsigned int word,
+			unsigned long mask)
+{
+	return slab_object(cache, &slab->s, word * WORD_BITS + lowest_bit(mask));
+}
+
 /* What others freed becomes the owner's. */
 static void fold(struct kmem_cache *cache, struct slub_slab *slab)
 {
@@ -107,11 +114,10 @@ static void fold(struct kmem_cache *cache, struct slub_slab *slab)
 			continue;
 		bits = atomic_xchg(&foreign[w], 0);
 		both = bits & slab->bits[w];
-		taken += (unsigned int)__builtin_popcountl(bits);
-		twice += (unsigned int)__builtin_popcountl(both);
+		taken += count_bits(bits);
+		twice += count_bits(both);
 		for (slab->bits[w] |= bits; unlikely(both); both &= both - 1)
-			heap_report_double_free(cache, &slab->s,
-						slab_object(cache, &slab->s, w * WORD_BITS + (u32)__builtin_ctzl(both)));
+			heap_report_double_free(cache, &slab->s, bit_object(cache, slab, w, both));
 	}
 	set_free(slab, slab->free + taken - twice);
 	if (taken)
@@ -256,8 +262,9 @@ static void shuffle(struct cpu_cache *cc, void **objs, unsigned int n)
 }
 
 /*
- * A slab of ours without a free object: take over what others freed, or let go of it. It stays, at the end of the list, while a
- * foreign free is between its two steps; waiting for that could be for ever, as it may be on this CPU, interrupted.
+ * A slab of ours without a free object: take over what others freed, or let go of it. It stays, at the end of the
+ * list, while a foreign free is between its two steps; waiting for that could be for ever, as it may be on this CPU,
+ * interrupted.
  */
 static void cc_refresh(struct kmem_cache *cache, struct cpu_cache *cc, struct slub_slab *slab)
 {
@@ -353,15 +360,14 @@ static unsigned long set_bits(struct slub_slab *slab, unsigned int word, unsigne
 	unsigned long twice = slab->bits[word] & mask;
 
 	slab->bits[word] |= mask;
-	set_free(slab, slab->free + (unsigned int)__builtin_popcountl(mask & ~twice));
+	set_free(slab, slab->free + count_bits(mask & ~twice));
 	return twice;
 }
 
 static void report_twice(struct kmem_cache *cache, struct slub_slab *slab, unsigned int word, unsigned long twice)
 {
 	for (; twice; twice &= twice - 1)
-		heap_report_double_free(cache, &slab->s,
-					slab_object(cache, &slab->s, word * WORD_BITS + (u32)__builtin_ctzl(twice)));
+		heap_report_double_free(cache, &slab->s, bit_object(cache, slab, word, twice));
 }
 
 /* The slab is on its node's list, if it still is. Return: whether that was so and all is done. */
@@ -402,7 +408,7 @@ static noinline void give_foreign(struct kmem_cache *cache, struct cpu_cache *cc
 	twice = atomic_fetch_or(&foreign_bits(slab)[word], mask) & mask;
 	if (unlikely(twice))
 		report_twice(cache, slab, word, twice);
-	n = (unsigned int)__builtin_popcountl(mask & ~twice);
+	n = count_bits(mask & ~twice);
 	if (!n)
 		return;
 	before = atomic_fetch_add(&slab->ctl, n * FOREIGN_ONE);
@@ -417,7 +423,8 @@ struct group {
 	unsigned long mask;
 };
 
-static noinline void flush_group(struct kmem_cache *cache, struct cpu_cache *cc, struct group *g, struct list_head *dead)
+static noinline void flush_group(struct kmem_cache *cache, struct cpu_cache *cc, struct group *g,
+				 struct list_head *dead)
 {
 	if (g->slab)
 		give_foreign(cache, cc, g->slab, g->word, g->mask, dead);
@@ -457,8 +464,8 @@ static force_inline void give_own(struct kmem_cache *cache, struct cpu_cache *cc
 }
 
 /*
- * The slab of an object that comes back, or NULL after a report. The page is looked at again: of two frees of one object the first
- * may have made the slab empty, and the page somebody else's.
+ * The slab of an object that comes back, or NULL after a report. The page is looked at again: of two frees of one
+ * object the first may have made the slab empty, and the page somebody else's.
  */
 static force_inline struct slub_slab *slab_of(struct kmem_cache *cache, void *object, u32 *index)
 {
@@ -508,7 +515,8 @@ void backend_give(struct kmem_cache *cache, struct cpu_cache *cc, void **objs, u
 /* ---- Without a CPU's caches ---- */
 
 /* Up to @want objects of the node's slabs. One without any stays where it is: see cc_refresh(). */
-static unsigned int node_take_locked(struct kmem_cache *cache, struct kmem_cache_node *n, void **objs, unsigned int want)
+static unsigned int node_take_locked(struct kmem_cache *cache, struct kmem_cache_node *n, void **objs,
+				     unsigned int want)
 {
 	struct slab *s, *next;
 	unsigned int got = 0;

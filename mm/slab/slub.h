@@ -20,8 +20,8 @@ struct slub_slab {
 	u16 free; /* (o) or (n): bits set in the first half of bits[]; others read it to estimate */
 	u16 words;
 	/*
-	 * A bit an object, set when it is free. The first half is the owner's; others set bits in the second with an atomic
-	 * operation and the owner moves them over when it has run out.
+	 * A bit an object, set when it is free. The first half is the owner's; others set bits in the second with an
+	 * atomic operation and the owner moves them over when it has run out.
 	 */
 	unsigned long bits[];
 };

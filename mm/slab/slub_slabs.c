@@ -242,7 +242,7 @@ static unsigned int foreign_count(struct slub_slab *slab)
 	unsigned int n = 0;
 
 	for (unsigned int w = 0; w < slab->words; w++)
-		n += (unsigned int)__builtin_popcountl(load_relaxed(&foreign_bits(slab)[w]));
+		n += count_bits(load_relaxed(&foreign_bits(slab)[w]));
 	return n;
 }
 
@@ -320,29 +320,32 @@ static unsigned int count_bits_of(const unsigned long *bits, unsigned int words)
 	unsigned int n = 0;
 
 	for (unsigned int w = 0; w < words; w++)
-		n += (unsigned int)__builtin_popcountl(bits[w]);
+		n += count_bits(bits[w]);
 	return n;
 }
 
 static void verify_slab(struct verify *v, struct slub_slab *slab)
 {
 	unsigned int own = count_bits_of(slab->bits, slab->words), others = foreign_count(slab), words = slab->words;
+	unsigned int tail = slab->s.objects % WORD_BITS;
 	u32 owner = slab->ctl & OWNER_MASK;
 
 	for (unsigned int w = 0; w < words; w++)
 		if (slab->bits[w] & foreign_bits(slab)[w])
 			found(v, "SU-I1: slab %p: objects free twice: word %u, %#lx", (void *)slab, w,
 			      slab->bits[w] & foreign_bits(slab)[w]);
-	if (slab->s.objects % WORD_BITS && (slab->bits[words - 1] | foreign_bits(slab)[words - 1]) >> slab->s.objects % WORD_BITS)
+	if (tail && (slab->bits[words - 1] | foreign_bits(slab)[words - 1]) >> tail)
 		found(v, "SU-I1: slab %p: bits set behind the last object", (void *)slab);
 	if (own != slab->free)
 		found(v, "SU-I2: slab %p: counts %u free objects and has %u", (void *)slab, slab->free, own);
 	if (owner == OWNER_NONE && own + others)
 		found(v, "SU-I3: slab %p: nobody's, with %u free objects", (void *)slab, own + others);
 	if ((owner == OWNER_NONE) != !slab->s.list.next)
-		found(v, "SU-I3: slab %p: owner %u and %son a list", (void *)slab, owner, slab->s.list.next ? "" : "not ");
+		found(v, "SU-I3: slab %p: owner %u and %son a list", (void *)slab, owner,
+		      slab->s.list.next ? "" : "not ");
 	if (slab->ctl / FOREIGN_ONE != others)
-		found(v, "SU-I4: slab %p: counts %u foreign frees and has %u", (void *)slab, slab->ctl / FOREIGN_ONE, others);
+		found(v, "SU-I4: slab %p: counts %u foreign frees and has %u", (void *)slab,
+		      slab->ctl / FOREIGN_ONE, others);
 }
 
 /* The slabs of a list belong to @owner. Return: how many there are. */
@@ -367,8 +370,8 @@ static void verify_cpu_cache(struct verify *v, struct cpu_cache *cc)
 	unsigned int empty = 0, n = verify_list(v, &cc->slabs, 1u + cc->cpu, &empty);
 
 	if (n != cc->nr_slabs || empty != cc->nr_empty)
-		found(v, "SU-I5: CPU %u node %u: counts %u slabs, %u empty, and has %u and %u", cc->cpu, cc->node, cc->nr_slabs,
-		      cc->nr_empty, n, empty);
+		found(v, "SU-I5: CPU %u node %u: counts %u slabs, %u empty, and has %u and %u", cc->cpu, cc->node,
+		      cc->nr_slabs, cc->nr_empty, n, empty);
 }
 
 unsigned int backend_verify(struct kmem_cache *cache, void (*report)(void *ctx, const char *line), void *ctx)

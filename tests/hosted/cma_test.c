@@ -42,6 +42,7 @@ TEST(cma, area_of_the_command_line)
 	EXPECT_EQ(cma_get_size(cma), 16u << 20);
 	EXPECT_EQ(global_zone_page_state(NR_FREE_CMA_PAGES), 4096);
 	EXPECT_EQ(mm_verify(NULL, NULL), 0);
+	drain_all_pages(NULL);
 	free = nr_free_pages();
 	a = cma_alloc(cma, 100, 0, false);
 	b = cma_alloc(cma, 64, 6, false);

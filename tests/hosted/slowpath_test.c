@@ -66,7 +66,7 @@ TEST(slowpath, the_report)
 		 "nodemask=(null),cpuset=/,mems_allowed=0"),
 		"] Mem-Info:\n",
 		"] active_anon:0 inactive_anon:0 isolated_anon:0\n",
-		"]  slab_reclaimable:0 slab_unreclaimable:0\n",
+		"]  slab_reclaimable:0 slab_unreclaimable:",
 		"] Node 0 active_anon:0kB inactive_anon:0kB active_file:0kB ",
 		" sec_pagetables:0kB all_unreclaimable? no\n",
 		"] Node 0 DMA free:",

@@ -48,7 +48,7 @@ TEST(monitor, nothing_is_done_for_nothing)
 
 TEST(monitor, allocates_and_frees)
 {
-	unsigned long free = nr_free_pages();
+	unsigned long free = (drain_all_pages(NULL), nr_free_pages());
 
 	EXPECT_EQ(run("alloc 2 GFP_KERNEL|__GFP_ZERO x3"), 0);
 	expect_shown("#1: 3 x order 2 (48K) gfp 0xdc0");
@@ -132,7 +132,7 @@ TEST(monitor, pictures)
 TEST(monitor, stress_leaves_nothing_behind)
 {
 	struct stress s = { .ops = 2000, .seed = test_seed };
-	unsigned long free = nr_free_pages();
+	unsigned long free = (drain_all_pages(NULL), nr_free_pages());
 
 	stress_cpu(&s);
 	EXPECT(s.allocs > 100);

@@ -87,6 +87,7 @@ CORE_SRCS := \
 	mm/slab/heap_verify.c \
 	mm/slab/kmalloc.c \
 	mm/slab/kmem_cache.c \
+	mm/slab/mempool.c \
 	mm/slab/meta.c \
 	mm/slab/slub.c \
 	mm/slab/slub_slabs.c \

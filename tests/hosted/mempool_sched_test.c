@@ -93,7 +93,7 @@ static bool check_one(void *ctx)
 /* MP-I2, MP-I3: a reserve of one, no memory at all, four CPUs: nobody sleeps on, and it is never had twice. */
 TEST(mempool_sched, one_element_for_four)
 {
-	static const struct scenario s = { 4, setup_one, hold_and_release, NULL, 0, check_one, NULL, 0 };
+	static const struct scenario s = { 4, setup_one, hold_and_release, NULL, 0, check_one, NULL, 0x30000 };
 
 	scenario_test(&s, test_scaled(300));
 }
@@ -210,7 +210,7 @@ static bool check_queue(void *ctx)
 /* MP-I2 */
 TEST(mempool_sched, first_come_first_served)
 {
-	static const struct scenario s = { 4, setup_queue, queue_up, NULL, 0, check_queue, NULL, 0 };
+	static const struct scenario s = { 4, setup_queue, queue_up, NULL, 0, check_queue, NULL, 0x30000 };
 
 	scenario_test(&s, test_scaled(200));
 }

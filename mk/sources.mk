@@ -87,8 +87,12 @@ CORE_SRCS := \
 	mm/slab/heap_verify.c \
 	mm/slab/kmalloc.c \
 	mm/slab/kmem_cache.c \
-	mm/slab/mempool.c \
 	mm/slab/meta.c \
+	mm/slab/slab_backend.c \
+	mm/slab/slab_layout.c \
+	mm/slab/slab_lists.c \
+	mm/slab/slab_shared.c \
+	mm/slab/slab_verify.c \
 	mm/slab/slub.c \
 	mm/slab/slub_slabs.c \
 	mm/sync/cpu.c \

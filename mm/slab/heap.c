@@ -185,7 +185,7 @@ static bool make_cpu_cache(struct kmem_cache *cache, unsigned int cpu_nr, unsign
 	cc->node = (u16)nid;
 	cc->bytes = (u32)bytes;
 	cc->local = cpu->node == (int)nid;
-	cc->batch = max(limit / 2, 1u);
+	cc->batch = cc->local ? min((unsigned int)cache->mag_batch, limit) : max(limit / 2, 1u);
 	cc->mag.limit = limit;
 	INIT_LIST_HEAD(&cc->slabs);
 	spin_lock_irqsave(&heap.gate, flags);

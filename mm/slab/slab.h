@@ -60,6 +60,7 @@ struct kmem_cache {
 	u16 order;	    /* (c) of a slab, in pages */
 	u16 objects;	    /* (c) in a slab */
 	u16 mag_limit, mag_batch; /* (c) of a CPU's magazine; 0: none */
+	u16 mag_shared;	    /* (a) slab: batches in the array that a node's CPUs share */
 	u16 min_partial;    /* (a) free slabs a node keeps */
 	u16 cpu_slabs;	    /* (a) slabs with free objects that a CPU keeps to itself */
 	gfp_t gfp;	    /* (c) added when a slab is made */

@@ -95,6 +95,7 @@ CORE_SRCS := \
 	mm/slab/slab_verify.c \
 	mm/slab/slub.c \
 	mm/slab/slub_slabs.c \
+	mm/slab/shrinker.c \
 	mm/sync/cpu.c \
 	mm/sync/lockdep.c \
 	mm/sync/log.c \

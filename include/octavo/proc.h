@@ -67,8 +67,8 @@ OCTAVO_API int octavo_proc_list(const char *dir, octavo_list_fn emit, void *ctx)
 /**
  * struct octavo_sysctl_hooks - actions behind files whose parts register themselves
  * @compact_memory: /proc/sys/vm/compact_memory; NULL: that file does not exist
- * @drop_caches: /proc/sys/vm/drop_caches with bits 1 (page cache) and 2 (reclaimable slab); NULL: no part caches
- *               anything, so that there is nothing to drop
+ * @drop_caches: /proc/sys/vm/drop_caches with bits 1 (page cache) and 2 (reclaimable slab), called before the core
+ *               runs all shrinkers for bit 2; NULL: nothing but shrinkers
  * Both run in the context of octavo_proc_write() and return 0 or a negative errno.
  */
 struct octavo_sysctl_hooks {

@@ -94,6 +94,7 @@ enum vm_event_item {
 	PGSKIP_FIRST,
 	PGSKIP_LAST = PGSKIP_FIRST + 5,
 	PGFREE,
+	SLABS_SCANNED, /* objects that shrinkers looked at */
 	PAGEOUTRUN,
 	KSWAPD_WAKE,
 	COMPACTSTALL,

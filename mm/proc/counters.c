@@ -139,7 +139,7 @@ static const struct event_line event_lines[] = {
 	{ "zone_reclaim_success", LINE_NUMA },
 	{ "zone_reclaim_failed", LINE_NUMA },
 	{ "pginodesteal" },
-	{ "slabs_scanned" },
+	{ "slabs_scanned", LINE_ALL, FROM_EVENT, SLABS_SCANNED },
 	{ "kswapd_inodesteal" },
 	{ "kswapd_low_wmark_hit_quickly" },
 	{ "kswapd_high_wmark_hit_quickly" },

@@ -11,7 +11,10 @@
  */
 #include "proc.h"
 
+#include <octavo/shrinker.h>
+
 #include "../boot/params.h"
+#include "../phys/gfp.h"
 #include "../phys/watermark.h"
 #include "../sync/atomic.h"
 
@@ -31,6 +34,7 @@ struct sysctl {
 
 static struct octavo_sysctl_hooks hooks __memsys;
 static unsigned long nr_drops[2] __memsys;
+static u32 drops_silent __memsys;
 static int stat_interval_offset __memsys; /* from the default, 1 s: a cleared section means the default */
 
 void octavo_sysctl_set_hooks(const struct octavo_sysctl_hooks *set)
@@ -238,10 +242,14 @@ bool sysctl_can_compact(void)
 	return hooks.compact_memory != NULL;
 }
 
-/* 1: page cache, 2: slab, 3: both; 4 only silences the line Linux logs, which names the writing process. */
+/*
+ * 1: page cache, 2: slab, 3: both. What the core itself caches is slab; the hook's owner drops the rest ahead of it, so
+ * that what its objects held can go too. 4 silences the line from then on.
+ */
 static int do_drop_caches(const int *values, unsigned int nr)
 {
 	unsigned int what = (unsigned int)values[0] & 3u;
+	char name[32];
 	int ret = 0;
 
 	(void)nr;
@@ -251,11 +259,18 @@ static int do_drop_caches(const int *values, unsigned int nr)
 		return ret;
 	if (what & 1)
 		atomic_add_relaxed(&nr_drops[0], 1);
-	if (what & 2)
+	if (what & 2) {
+		drop_slab();
 		atomic_add_relaxed(&nr_drops[1], 1);
+	}
+	if (!load_relaxed(&drops_silent))
+		pr_info("%s (%ld): drop_caches: %d\n", current_task_name(name, sizeof(name)), current_task_pid(),
+			values[0]);
+	if (values[0] & 4)
+		store_relaxed(&drops_silent, 1);
 	return 0;
 }
-const struct sysctl ctl_drop_caches = { 1, SYSCTL_INT_MAX, NULL, NULL, do_drop_caches };
+const struct sysctl ctl_drop_caches = { 1, 4, NULL, NULL, do_drop_caches };
 
 unsigned long sysctl_drops(bool slab)
 {

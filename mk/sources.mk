@@ -37,6 +37,7 @@ CORE_SRCS := \
 	mm/phys/contig.c \
 	mm/phys/cpupages.c \
 	mm/phys/fault_alloc.c \
+	mm/phys/fault_attr.c \
 	mm/phys/frames.c \
 	mm/phys/frames_verify.c \
 	mm/phys/gfp.c \
@@ -69,6 +70,7 @@ CORE_SRCS := \
 	mm/phys/zonelist.c \
 	mm/proc/buddyinfo.c \
 	mm/proc/counters.c \
+	mm/proc/fault_file.c \
 	mm/proc/meminfo.c \
 	mm/proc/memory_block.c \
 	mm/proc/node.c \
@@ -81,6 +83,7 @@ CORE_SRCS := \
 	mm/proc/table.c \
 	mm/proc/zoneinfo.c \
 	mm/slab/debug.c \
+	mm/slab/failslab.c \
 	mm/slab/heap.c \
 	mm/slab/heap_bulk.c \
 	mm/slab/heap_cpus.c \
@@ -93,9 +96,9 @@ CORE_SRCS := \
 	mm/slab/slab_lists.c \
 	mm/slab/slab_shared.c \
 	mm/slab/slab_verify.c \
+	mm/slab/shrinker.c \
 	mm/slab/slub.c \
 	mm/slab/slub_slabs.c \
-	mm/slab/shrinker.c \
 	mm/sync/cpu.c \
 	mm/sync/lockdep.c \
 	mm/sync/log.c \

@@ -1,92 +1,64 @@
 // SPDX-License-Identifier: MIT
-/* Fault injection for page allocations: by number on one CPU, and by chance on all. */
+/* Fault injection for page allocations: fail_page_alloc, and the Nth on a CPU. The rules stand in fault_attr.c. */
 #include "fault_alloc.h"
 
-#include <octavo/port.h>
-
+#include "../base/part.h"
+#include "../boot/params.h"
 #include "../sync/cpu.h"
+#include "fault_attr.h"
 #include "page_alloc.h"
 
-static struct {
-	spinlock_t lock; /* unranked: held over nothing */
-	struct fault_attr attr;
-	unsigned int candidates;
-} fault __memsys;
+static void arm(bool armed)
+{
+	if (armed)
+		atomic_fetch_or(&alloc_hooks, HOOK_FAULT);
+	else
+		atomic_fetch_and(&alloc_hooks, ~HOOK_FAULT);
+	page_alloc_gate();
+}
+
+struct fault_point fail_page_alloc __memsys = {
+	.name = "fail_page_alloc",
+	.boot = { FAULT_ATTR_BOOT, .min_order = 1, .ignore_gfp_highmem = true, .ignore_gfp_reclaim = true },
+	.arm = arm,
+};
+
+static int fail_page_alloc_param(const char *value)
+{
+	return fault_point_parse(&fail_page_alloc, value);
+}
+early_param("fail_page_alloc", fail_page_alloc_param);
+
+static int start(void)
+{
+	fault_point_start(&fail_page_alloc);
+	return 0;
+}
+MM_PART(fail_page_alloc, .order = MM_PART_FAULT, .init = start);
 
 void fail_page_alloc_set(const struct fault_attr *attr)
 {
-	unsigned long flags;
-
-	spin_lock_irqsave(&fault.lock, flags);
-	fault.candidates = 0;
-	if (attr) {
-		fault.attr = *attr;
-		atomic_fetch_or(&alloc_hooks, HOOK_FAULT);
-	} else {
-		atomic_fetch_and(&alloc_hooks, ~HOOK_FAULT);
-	}
-	spin_unlock_irqrestore(&fault.lock, flags);
-	page_alloc_gate();
+	fault_point_set(&fail_page_alloc, attr);
 }
 
-unsigned int fail_nth_set(unsigned int nth)
+void fail_page_alloc_get(struct fault_attr *attr)
 {
-	unsigned long flags;
-	struct cpu_local *cpu = cpu_section_begin(&flags);
-	unsigned int left = cpu->fault_nth;
-
-	cpu->fault_nth = nth;
-	cpu_section_end(cpu, flags);
-	page_alloc_gate();
-	return left;
-}
-
-static bool nth_is_now(void)
-{
-	unsigned long flags;
-	struct cpu_local *cpu = cpu_section_begin(&flags);
-	bool now = cpu->fault_nth && --cpu->fault_nth == 0;
-
-	cpu_section_end(cpu, flags);
-	if (now)
-		page_alloc_gate();
-	return now;
-}
-
-static bool chance_says_fail(gfp_t gfp, unsigned int order)
-{
-	struct fault_attr *attr = &fault.attr;
-
-	if (order < attr->min_order || (attr->ignore_gfp_highmem && gfp & __GFP_HIGHMEM) ||
-	    (attr->ignore_gfp_reclaim && gfp & __GFP_DIRECT_RECLAIM) || !attr->times)
-		return false;
-	if (attr->space > 1u << order) {
-		attr->space -= 1u << order;
-		return false;
-	}
-	attr->space = 0;
-	if (attr->interval > 1 && ++fault.candidates % attr->interval)
-		return false;
-	if (port_random() % 100 >= attr->probability)
-		return false;
-	if (attr->times > 0)
-		attr->times--;
-	return true;
+	fault_point_get(&fail_page_alloc, attr);
 }
 
 bool should_fail_alloc_page(gfp_t gfp, unsigned int order)
 {
-	unsigned long flags;
-	bool fail;
+	const struct fault_attr *attr = &fail_page_alloc.attr;
 
 	if (gfp & __GFP_NOFAIL)
 		return false;
-	if (unlikely(this_cpu()->fault_nth) && nth_is_now())
+	if (unlikely(this_cpu()->fault_nth) && fault_nth_is_now(FAIL_NTH_PAGE))
 		return true;
 	if (likely(!(alloc_hooks & HOOK_FAULT)))
 		return false;
-	spin_lock_irqsave(&fault.lock, flags);
-	fail = chance_says_fail(gfp, order);
-	spin_unlock_irqrestore(&fault.lock, flags);
-	return fail;
+	if (order < READ_ONCE(attr->min_order) ||
+	    (gfp & __GFP_HIGHMEM && READ_ONCE(attr->ignore_gfp_highmem)) ||
+	    (gfp & __GFP_DIRECT_RECLAIM && READ_ONCE(attr->ignore_gfp_reclaim)))
+		return false;
+	return fault_should_fail(&fail_page_alloc, 1u << order, gfp);
 }

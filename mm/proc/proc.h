@@ -97,6 +97,15 @@ bool memmap_entry_exists(unsigned long id);
 PROC_SHOW(page_owner_show);
 bool page_owner_on(void);
 
+PROC_SHOW(fault_file_show); /* data: a struct fault_file */
+PROC_STORE(fault_file_store);
+extern const struct fault_file fault_slab_probability, fault_slab_interval, fault_slab_times,
+	fault_slab_space, fault_slab_verbose, fault_slab_rate_interval, fault_slab_rate_burst, fault_slab_task_filter,
+	fault_slab_ignore_wait, fault_slab_cache_filter;
+extern const struct fault_file fault_page_probability, fault_page_interval, fault_page_times,
+	fault_page_space, fault_page_verbose, fault_page_rate_interval, fault_page_rate_burst, fault_page_task_filter,
+	fault_page_ignore_wait, fault_page_min_order, fault_page_ignore_highmem;
+
 PROC_SHOW(sysctl_show); /* data: a struct sysctl */
 PROC_STORE(sysctl_store);
 extern const struct sysctl ctl_min_free_kbytes, ctl_watermark_scale_factor, ctl_watermark_boost_factor,

@@ -6,6 +6,9 @@
 #define BLOCK "/sys/devices/system/memory/"
 #define MEMMAP "/sys/firmware/memmap/#/"
 #define VM "/proc/sys/vm/"
+#define FAILSLAB "/sys/kernel/debug/failslab/"
+#define FAIL_PAGE "/sys/kernel/debug/fail_page_alloc/"
+#define FAULT(file) .show = fault_file_show, .store = fault_file_store, .data = &(file)
 #define NUMA_ONLY .present = proc_machine_numa
 
 const struct proc_entry proc_table[] = {
@@ -58,6 +61,29 @@ const struct proc_entry proc_table[] = {
 	{ MEMMAP "end", PROC_ID_MEMMAP, .show = memmap_end_show },
 	{ MEMMAP "start", PROC_ID_MEMMAP, .show = memmap_start_show },
 	{ MEMMAP "type", PROC_ID_MEMMAP, .show = memmap_type_show },
+
+	{ FAILSLAB "cache-filter", FAULT(fault_slab_cache_filter) },
+	{ FAILSLAB "ignore-gfp-wait", FAULT(fault_slab_ignore_wait) },
+	{ FAILSLAB "interval", FAULT(fault_slab_interval) },
+	{ FAILSLAB "probability", FAULT(fault_slab_probability) },
+	{ FAILSLAB "space", FAULT(fault_slab_space) },
+	{ FAILSLAB "task-filter", FAULT(fault_slab_task_filter) },
+	{ FAILSLAB "times", FAULT(fault_slab_times) },
+	{ FAILSLAB "verbose", FAULT(fault_slab_verbose) },
+	{ FAILSLAB "verbose_ratelimit_burst", FAULT(fault_slab_rate_burst) },
+	{ FAILSLAB "verbose_ratelimit_interval_ms", FAULT(fault_slab_rate_interval) },
+
+	{ FAIL_PAGE "ignore-gfp-highmem", FAULT(fault_page_ignore_highmem) },
+	{ FAIL_PAGE "ignore-gfp-wait", FAULT(fault_page_ignore_wait) },
+	{ FAIL_PAGE "interval", FAULT(fault_page_interval) },
+	{ FAIL_PAGE "min-order", FAULT(fault_page_min_order) },
+	{ FAIL_PAGE "probability", FAULT(fault_page_probability) },
+	{ FAIL_PAGE "space", FAULT(fault_page_space) },
+	{ FAIL_PAGE "task-filter", FAULT(fault_page_task_filter) },
+	{ FAIL_PAGE "times", FAULT(fault_page_times) },
+	{ FAIL_PAGE "verbose", FAULT(fault_page_verbose) },
+	{ FAIL_PAGE "verbose_ratelimit_burst", FAULT(fault_page_rate_burst) },
+	{ FAIL_PAGE "verbose_ratelimit_interval_ms", FAULT(fault_page_rate_interval) },
 
 	{ "/sys/kernel/debug/page_owner", .show = page_owner_show, .present = page_owner_on },
 };

@@ -49,6 +49,7 @@ struct cpu_local {
 	u8 held_ranks[16];	  /* (o) debug builds: locks held, by rank */
 	u32 held_nr;		  /* (o) */
 	u32 fault_nth;		  /* (o) fault injection: fail the Nth allocation from now, 0 off */
+	u32 fault_what;		  /* (o) of these: FAIL_NTH_* */
 } __aligned(64);
 
 octavo_static_assert(offsetof(struct cpu_local, self) == 0, "%gs:0 is the CPU's own address");

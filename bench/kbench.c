@@ -15,7 +15,7 @@
 #include "mm/base/printk.h"
 #include "mm/base/string.h"
 
-#define REPEATS 9
+#define REPEATS KBENCH_REPEATS
 #define BLOCKS_MAX 16384
 
 extern const struct kbench_case __start_octavo_benches[] __weak;
@@ -41,7 +41,7 @@ static bool wanted(const struct kbench *b, const char *name)
 	return !b->only || !strncmp(name, b->only, strlen(b->only));
 }
 
-static void row(struct kbench *b, const char *name, u64 ticks[REPEATS], u64 ops, const char *per)
+void kbench_row(struct kbench *b, const char *name, u64 ticks[REPEATS], u64 ops, const char *per)
 {
 	char line[128], median[24], least[24];
 	u64 scaled[REPEATS];
@@ -61,7 +61,7 @@ static void row(struct kbench *b, const char *name, u64 ticks[REPEATS], u64 ops,
 	b->rows++;
 }
 
-static __printf(2, 3) void fail(struct kbench *b, const char *fmt, ...)
+void kbench_fail(struct kbench *b, const char *fmt, ...)
 {
 	char line[128];
 	va_list args;
@@ -71,6 +71,23 @@ static __printf(2, 3) void fail(struct kbench *b, const char *fmt, ...)
 	len = octavo_vsnprintf(line, sizeof(line), fmt, args);
 	va_end(args);
 	b->emit(b->ctx, line, min(len, sizeof(line) - 1));
+}
+
+void kbench_shuffle(void **block, unsigned long count)
+{
+	u64 x = 0x9e3779b97f4a7c15ull; /* xorshift64 */
+
+	for (unsigned long i = count - 1; i; i--) {
+		void *t = block[i];
+		unsigned long j;
+
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		j = (unsigned long)(x % (i + 1));
+		block[i] = block[j];
+		block[j] = t;
+	}
 }
 
 /* ---- The yardstick itself, and moving pages ---- */
@@ -86,7 +103,7 @@ static void bench_clock(struct kbench *b, const struct kbench_case *c)
 			(void)b->clock();
 		ticks[i] = b->clock() - begin;
 	}
-	row(b, c->name, ticks, c->count, "call");
+	kbench_row(b, c->name, ticks, c->count, "call");
 }
 
 static void bench_pages(struct kbench *b, const struct kbench_case *c)
@@ -107,9 +124,9 @@ static void bench_pages(struct kbench *b, const struct kbench_case *c)
 		ticks[i] = b->clock() - begin;
 	}
 	if (to && from)
-		row(b, c->name, ticks, c->count, "4KiB");
+		kbench_row(b, c->name, ticks, c->count, "4KiB");
 	else
-		fail(b, "%s: no memory\n", c->name);
+		kbench_fail(b, "%s: no memory\n", c->name);
 	if (to)
 		__free_pages(to, 0);
 	if (from)
@@ -137,23 +154,6 @@ static void drop(const struct kbench_case *c)
 		__free_pages(blocks[i], c->order);
 }
 
-static void shuffle(unsigned long count)
-{
-	u64 x = 0x9e3779b97f4a7c15ull; /* xorshift64, the same order in every run */
-
-	for (unsigned long i = count - 1; i; i--) {
-		struct page *t = blocks[i];
-		unsigned long j;
-
-		x ^= x << 13;
-		x ^= x >> 7;
-		x ^= x << 17;
-		j = (unsigned long)(x % (i + 1));
-		blocks[i] = blocks[j];
-		blocks[j] = t;
-	}
-}
-
 static bool time_pair(struct kbench *b, const struct kbench_case *c, u64 *ticks, unsigned int pairs)
 {
 	u64 begin = b->clock();
@@ -178,7 +178,7 @@ static bool time_bulk(struct kbench *b, const struct kbench_case *c, bool shuffl
 		return false;
 	*filled = b->clock() - begin;
 	if (shuffled)
-		shuffle(c->count);
+		kbench_shuffle((void **)blocks, c->count);
 	begin = b->clock();
 	drop(c);
 	*emptied = b->clock() - begin;
@@ -199,17 +199,17 @@ static void bench_alloc(struct kbench *b, const struct kbench_case *c)
 	for (unsigned int i = 0; ok && i < REPEATS; i++)
 		ok = time_bulk(b, c, true, &ignored, &random_free[i]);
 	if (!ok) {
-		fail(b, "%s: no memory for %lu blocks of order %u\n", c->name, c->count, c->order);
+		kbench_fail(b, "%s: no memory for %lu blocks of order %u\n", c->name, c->count, c->order);
 		return;
 	}
 	octavo_snprintf(name, sizeof(name), "%s.pair", c->name);
-	row(b, name, pair, pairs, "pair");
+	kbench_row(b, name, pair, pairs, "pair");
 	octavo_snprintf(name, sizeof(name), "%s.bulk_alloc(%lu)", c->name, c->count);
-	row(b, name, bulk, c->count, "op");
+	kbench_row(b, name, bulk, c->count, "op");
 	octavo_snprintf(name, sizeof(name), "%s.bulk_free", c->name);
-	row(b, name, bulk_free, c->count, "op");
+	kbench_row(b, name, bulk_free, c->count, "op");
 	octavo_snprintf(name, sizeof(name), "%s.random_free", c->name);
-	row(b, name, random_free, c->count, "op");
+	kbench_row(b, name, random_free, c->count, "op");
 }
 
 /* 64 pages by one call, freed one by one; per page. */
@@ -223,14 +223,14 @@ static void bench_bulk_array(struct kbench *b, const struct kbench_case *c)
 		for (unsigned int n = 0; n < rounds; n++) {
 			memset(blocks, 0, c->count * sizeof(blocks[0]));
 			if (alloc_pages_bulk(c->gfp, c->count, blocks) != c->count) {
-				fail(b, "%s: no memory\n", c->name);
+				kbench_fail(b, "%s: no memory\n", c->name);
 				return;
 			}
 			drop(c);
 		}
 		ticks[i % REPEATS] = b->clock() - begin;
 	}
-	row(b, c->name, ticks, rounds * c->count, "page");
+	kbench_row(b, c->name, ticks, rounds * c->count, "page");
 }
 
 KBENCH(clock, "rdtsc_overhead", bench_clock, .count = 1000);

@@ -31,13 +31,19 @@ struct kbench_case {
 	gfp_t gfp;
 	unsigned int order;
 	unsigned long count;
+	unsigned int size; /* of an object, bytes */
 	unsigned int line; /* in its file; the compiler may emit them in any order, they run in this one */
 };
+
+/* A file whose benches come behind those of others sets a number that all its lines are added to. */
+#ifndef KBENCH_BEHIND
+#define KBENCH_BEHIND 0
+#endif
 
 #define KBENCH(id, ...)                                                                     \
 	static const struct kbench_case kbench_case_##id                                     \
 		__attribute__((used, section("octavo_benches"), aligned(sizeof(void *)))) = { \
-			__VA_ARGS__, .line = __LINE__                                        \
+			__VA_ARGS__, .line = KBENCH_BEHIND + __LINE__                                        \
 		}
 
 /*
@@ -45,5 +51,15 @@ struct kbench_case {
  * Context: thread context, nothing else running on this CPU. Return: 0, or -ENOENT if there is no such row.
  */
 int kbench_run(struct kbench *b);
+
+/* ---- For the files that have benches ---- */
+
+#define KBENCH_REPEATS 9
+
+/* Prints a row, if it is wanted: median and least of the ticks, which are changed, by @ops, and what one is. */
+void kbench_row(struct kbench *b, const char *name, u64 ticks[KBENCH_REPEATS], u64 ops, const char *per);
+__printf(2, 3) void kbench_fail(struct kbench *b, const char *fmt, ...);
+/* The same order in every run. */
+void kbench_shuffle(void **blocks, unsigned long count);
 
 #endif

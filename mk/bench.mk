@@ -1,13 +1,20 @@
 # SPDX-License-Identifier: MIT
 # make bench: page frames, ours against peers. PEER="a.so b.so" adds peers: shared objects with the functions of
 # bench/pfa.h.
+# make bench-heap: the heap against malloc() of glibc and of mimalloc, jemalloc and tcmalloc, where they are installed
+# (Debian: libmimalloc2.0 libjemalloc2 libtcmalloc-minimal4). PEER="a.so b.so" adds libraries with malloc() and free().
 
 BENCH_SRCS := bench/framebench.c bench/pfa_octavo.c
 BENCH_OBJS := $(call objs,$(B)/hosted,$(BENCH_SRCS))
-$(BENCH_OBJS): CFLAGS_HOSTED += -Ibench
+HEAPBENCH_SRCS := bench/heapbench.c bench/heap_rows.c bench/heap_mix.c bench/heap_octavo.c
+HEAPBENCH_OBJS := $(call objs,$(B)/hosted,$(HEAPBENCH_SRCS))
+$(BENCH_OBJS) $(HEAPBENCH_OBJS): CFLAGS_HOSTED += -Ibench
 PEER ?=
 
 $(B)/framebench: $(BENCH_OBJS) $(HOSTED_OBJS) $(CORE_OBJS)
+	$(if $(V),,@echo "  LD    $@")
+	$(Q)$(CC) $(LDFLAGS_HOSTED) -o $@ $^ -ldl
+$(B)/heapbench: $(HEAPBENCH_OBJS) $(HOSTED_OBJS) $(CORE_OBJS)
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)$(CC) $(LDFLAGS_HOSTED) -o $@ $^ -ldl
 
@@ -16,8 +23,10 @@ $(B)/peer_buddy.so: bench/peer_buddy.c bench/pfa.h
 	$(if $(V),,@echo "  CC    $@")
 	$(Q)$(CC) $(CFLAGS_COMMON) -D_GNU_SOURCE -fPIC -shared -pthread -Ibench -o $@ $<
 
-.PHONY: bench
+.PHONY: bench bench-heap
 bench: $(B)/framebench $(B)/peer_buddy.so ## measure page frames against peers (PEER="a.so b.so"; QUICK=1)
 	$(Q)$(B)/framebench $(if $(QUICK),--quick) $(B)/peer_buddy.so $(PEER)
+bench-heap: $(B)/heapbench ## measure the heap against malloc() of others (PEER="a.so b.so"; QUICK=1; JSON=1)
+	$(Q)$(B)/heapbench $(if $(QUICK),--quick) $(if $(JSON),--json) $(PEER)
 
--include $(BENCH_OBJS:.o=.d)
+-include $(BENCH_OBJS:.o=.d) $(HEAPBENCH_OBJS:.o=.d)

@@ -90,6 +90,7 @@ CORE_SRCS := \
 	mm/slab/heap_verify.c \
 	mm/slab/kmalloc.c \
 	mm/slab/kmem_cache.c \
+	mm/slab/mempool.c \
 	mm/slab/meta.c \
 	mm/slab/slab_backend.c \
 	mm/slab/slab_layout.c \

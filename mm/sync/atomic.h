@@ -82,5 +82,9 @@
 	})
 #define atomic_add_relaxed(p, v) ((void)__atomic_fetch_add(p, v, __ATOMIC_RELAXED))
 #define smp_mb() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+/* What was read before stays before what is read and written after. */
+#define smp_rmb() __atomic_thread_fence(__ATOMIC_ACQUIRE)
+/* What was read and written before stays before what is written after. */
+#define smp_wmb() __atomic_thread_fence(__ATOMIC_RELEASE)
 
 #endif

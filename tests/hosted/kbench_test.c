@@ -52,6 +52,12 @@ TEST(kbench, rows_of_a_group)
 	EXPECT_EQ(rows(out.text), 1);
 	EXPECT_EQ(run(&out, "alloc_pages_bulk"), 0);
 	EXPECT_EQ(rows(out.text), 1);
+	EXPECT_EQ(run(&out, "kmalloc.64"), 0);
+	EXPECT_EQ(rows(out.text), 4);
+	EXPECT(strstr(out.text, "R K:kmalloc.64.bulk_alloc(20000) "));
+	EXPECT_EQ(run(&out, "kmem_cache"), 0);
+	EXPECT_EQ(rows(out.text), 2);
+	EXPECT(strstr(out.text, "R K:kmem_cache.192.bulk_api_64.alloc+free "));
 	EXPECT_EQ(run(&out, "nosuch"), -ENOENT);
 	EXPECT_EQ(rows(out.text), 0);
 }

@@ -73,6 +73,8 @@ struct kmem_cache *backend_cache_of(struct slab *slab, const void *object);
 void *backend_object_of(struct slab *slab, const void *p);
 /* Bytes that the user of an allocated object may use. */
 size_t backend_size_of(struct slab *slab, const void *object);
+/* What kmalloc(@size) gives of a class of @class_bytes; weak default: the class's size. */
+size_t backend_kmalloc_size(size_t size, size_t class_bytes);
 /* Is the object free in its slab? (One in a magazine is not.) Exact only while nobody changes it. */
 bool backend_is_free(struct slab *slab, const void *object);
 

@@ -299,6 +299,12 @@ static const struct heap_tool *tool(enum heap_tool_kind kind)
 	return load_acquire(&heap.tools[kind]);
 }
 
+/* Bytes of an allocated object that are its user's: of its class, or (slob) what was asked for. */
+static size_t usable(const void *object)
+{
+	return backend_size_of(page_slab(heap_page_known(object)), object);
+}
+
 /* Flags that make no sense for objects: reported and left out, as Linux does. */
 static gfp_t check_gfp(gfp_t gfp)
 {
@@ -329,7 +335,7 @@ void *heap_alloc_slow(struct kmem_cache *cache, gfp_t gfp, int nid, size_t size,
 		if (unlikely(!object))
 			return NULL;
 		if (((gfp & __GFP_ZERO) || (hooks & HEAP_INIT_ON_ALLOC)) && !cache->ctor)
-			memset(object, 0, (cache->flags & SLAB_DEBUG_FLAGS) ? size : cache->object_size);
+			memset(object, 0, (cache->flags & SLAB_DEBUG_FLAGS) ? size : usable(object));
 	}
 	if (unlikely(hooks & HEAP_LEAK) && tool(HEAP_TOOL_LEAK))
 		tool(HEAP_TOOL_LEAK)->allocated(cache, object, size, gfp, caller);
@@ -427,6 +433,6 @@ void heap_free_slow(struct kmem_cache *asked, void *object, uintptr_t caller)
 		return;
 	if (unlikely(hooks & HEAP_INIT_ON_FREE) && !cache->ctor &&
 	    !(cache->flags & (SLAB_DEBUG_FLAGS | SLAB_TYPESAFE_BY_RCU)))
-		heap_zero(cache, object);
+		memset(object, 0, usable(object));
 	give_object(cache, page, object);
 }

@@ -173,10 +173,16 @@ size_t ksize(const void *object)
 	return ops && ops->size ? ops->size(page, object) : 0;
 }
 
+__weak size_t backend_kmalloc_size(size_t size, size_t class_bytes)
+{
+	(void)size;
+	return class_bytes;
+}
+
 size_t kmalloc_size_roundup(size_t size)
 {
 	if (size && size <= KMALLOC_MAX_CACHE_SIZE)
-		return class_size(kmalloc_index(size));
+		return backend_kmalloc_size(size, class_size(kmalloc_index(size)));
 	if (!size || size > KMALLOC_MAX_SIZE)
 		return size;
 	return PAGE_SIZE << order_of(size);

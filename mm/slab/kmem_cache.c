@@ -252,7 +252,8 @@ static struct kmem_cache *new_cache(const char *name, unsigned int size, const s
 
 static void enlist(struct kmem_cache *cache)
 {
-	cache->id = cache->mag_limit ? take_id(cache) : 0;
+	/* slob tells by it whose an object is, too. */
+	cache->id = cache->flags & SLAB_DEBUG_FLAGS ? 0 : take_id(cache);
 	cache->slot = cache->id * heap.nodes;
 	if (!cache->id)
 		cache->mag_limit = cache->mag_batch = 0;

@@ -92,12 +92,17 @@ CORE_SRCS := \
 	mm/slab/kmem_cache.c \
 	mm/slab/mempool.c \
 	mm/slab/meta.c \
+	mm/slab/shrinker.c \
 	mm/slab/slab_backend.c \
 	mm/slab/slab_layout.c \
 	mm/slab/slab_lists.c \
 	mm/slab/slab_shared.c \
 	mm/slab/slab_verify.c \
-	mm/slab/shrinker.c \
+	mm/slab/slob.c \
+	mm/slab/slob_block.c \
+	mm/slab/slob_look.c \
+	mm/slab/slob_own.c \
+	mm/slab/slob_verify.c \
 	mm/slab/slub.c \
 	mm/slab/slub_slabs.c \
 	mm/sync/cpu.c \

@@ -203,6 +203,7 @@ void boot_monitor(struct monitor *mon)
 		.emit = emit,
 		.ctx = stdout,
 		.run_all = run_all,
+		.live = cli_terminal()->tty && isatty(STDIN_FILENO) ? live_show : NULL,
 		.unicode = cli_terminal()->unicode,
 		.colour = cli_terminal()->colour,
 	};

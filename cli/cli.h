@@ -65,6 +65,9 @@ void json_print(FILE *to, const struct boot *boot);
 /* Monitor lines from @in; prompts and edits if it is a terminal. Return: an exit code. */
 int console_run(struct monitor *mon, FILE *in);
 
+/* Draws again and again until a key is pressed; once where there is no terminal: for struct monitor. */
+void live_show(struct monitor *mon, void (*draw)(struct monitor *mon, void *arg, unsigned int rows), void *arg);
+
 int tour_run(const struct boot_options *options);
 
 #endif

@@ -47,6 +47,13 @@ static void add_entry(void *ctx, const char *name, bool directory)
 	add_choice(cli_format("%.*s%s%s", (int)choices.dir_len, choices.dir, name, directory ? "/" : ""));
 }
 
+static void add_cache(void *ctx, const char *name, bool directory)
+{
+	(void)ctx;
+	(void)directory;
+	add_choice(cli_strdup(name));
+}
+
 static void list_paths(const char *word)
 {
 	const char *slash = strrchr(word, '/');
@@ -86,10 +93,12 @@ static char **complete(const char *word, int start, int end)
 			add_choice(cli_strdup(monitor_command_name(i)));
 	} else if (monitor_command_takes_path(command)) {
 		list_paths(word);
-	} else if (!strcmp(command, "alloc")) {
+	} else if (!strcmp(command, "alloc") || !strcmp(command, "kmalloc")) {
 		for (unsigned int i = 0; monitor_gfp_name(i, NULL); i++)
 			add_choice(cli_strdup(monitor_gfp_name(i, NULL)));
 	}
+	if (!strcmp(command, "heap") || !strcmp(command, "shrink") || !strcmp(command, "kmem_cache"))
+		octavo_proc_list("/sys/kernel/slab", add_cache, NULL);
 	free(command);
 	matches = rl_completion_matches(word, next_choice);
 	rl_attempted_completion_over = 1;

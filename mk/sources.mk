@@ -29,8 +29,11 @@ CORE_SRCS := \
 	mm/boot/start.c \
 	mm/boot/zone_frames.c \
 	mm/debug/monitor.c \
+	mm/debug/monitor_heap.c \
 	mm/debug/monitor_show.c \
+	mm/debug/monitor_slabtop.c \
 	mm/debug/stress.c \
+	mm/debug/stress_heap.c \
 	mm/phys/blockindex.c \
 	mm/phys/cma.c \
 	mm/phys/compound.c \
@@ -78,6 +81,8 @@ CORE_SRCS := \
 	mm/proc/proc.c \
 	mm/proc/resource_file.c \
 	mm/proc/seq.c \
+	mm/proc/slab_sysfs.c \
+	mm/proc/slabinfo.c \
 	mm/proc/sysctl.c \
 	mm/proc/sysctl_params.c \
 	mm/proc/table.c \
@@ -88,6 +93,7 @@ CORE_SRCS := \
 	mm/slab/heap_bulk.c \
 	mm/slab/heap_cpus.c \
 	mm/slab/heap_verify.c \
+	mm/slab/info.c \
 	mm/slab/kmalloc.c \
 	mm/slab/kmem_cache.c \
 	mm/slab/mempool.c \

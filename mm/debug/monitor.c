@@ -9,6 +9,7 @@
  * Locking: none; one caller at a time. The core calls made here take what they need.
  */
 #include "monitor.h"
+#include "monitor_words.h"
 
 #include <octavo/gfp.h>
 #include <octavo/page.h>
@@ -65,8 +66,7 @@ const char *size_text(u64 bytes, char buf[SIZE_TEXT_MAX])
 
 /* ---- Words ---- */
 
-/* The next word at *@p, NUL terminated in place; NULL at the end. */
-static char *next_word(char **p)
+char *next_word(char **p)
 {
 	char *word, *s = *p;
 
@@ -85,7 +85,7 @@ static char *next_word(char **p)
 	return word;
 }
 
-static bool parse_number_word(const char *word, u64 max, u64 *value)
+bool parse_number_word(const char *word, u64 max, u64 *value)
 {
 	bool overflow = false;
 	size_t len = word ? parse_u64(word, value, &overflow) : 0;
@@ -143,8 +143,7 @@ const char *monitor_gfp_name(unsigned int i, gfp_t *value)
 	return gfp_names[i].name;
 }
 
-/* Flags joined by "|" or "+": names, or numbers. NULL, or the part that is neither. */
-static const char *parse_gfp(const char *text, gfp_t *gfp)
+const char *parse_gfp(const char *text, gfp_t *gfp)
 {
 	*gfp = 0;
 	while (*text) {
@@ -167,6 +166,27 @@ static const char *parse_gfp(const char *text, gfp_t *gfp)
 		text += len + (text[len] != 0);
 	}
 	return NULL;
+}
+
+int parse_alloc_words(struct monitor *mon, char **args, gfp_t *gfp, u64 *count)
+{
+	char *word;
+
+	while ((word = next_word(args))) {
+		const char *bad = NULL;
+
+		if (word[0] == 'x' && word[1] >= '0' && word[1] <= '9') {
+			if (!parse_number_word(word + 1, ~0ul >> 1, count) || !*count)
+				bad = word;
+		} else {
+			bad = parse_gfp(word, gfp);
+		}
+		if (bad) {
+			monitor_say(mon, "'%s' is neither GFP flags nor xCOUNT\n", bad);
+			return -EINVAL;
+		}
+	}
+	return 0;
 }
 
 /* ---- Files ---- */
@@ -193,7 +213,7 @@ static const char *error_text(int error)
 	}
 }
 
-static int failed(struct monitor *mon, const char *what, int error)
+int monitor_failed(struct monitor *mon, const char *what, int error)
 {
 	const char *text = error_text(error);
 
@@ -204,7 +224,7 @@ static int failed(struct monitor *mon, const char *what, int error)
 	return error;
 }
 
-static int usage(struct monitor *mon, const char *text)
+int monitor_usage(struct monitor *mon, const char *text)
 {
 	monitor_say(mon, "usage: %s\n", text);
 	return -EINVAL;
@@ -216,11 +236,11 @@ static int cmd_cat(struct monitor *mon, char *args)
 	int error = 0;
 
 	if (!path)
-		return usage(mon, "cat PATH...");
+		return monitor_usage(mon, "cat PATH...");
 	for (; path && !error; path = next_word(&args)) {
 		error = octavo_proc_read(path, mon->emit, mon->ctx);
 		if (error)
-			failed(mon, path, error);
+			monitor_failed(mon, path, error);
 	}
 	return error;
 }
@@ -235,7 +255,7 @@ static int cmd_ls(struct monitor *mon, char *args)
 	char *path = next_word(&args);
 	int error = octavo_proc_list(path ? path : "/", list_entry, mon);
 
-	return error ? failed(mon, path, error) : 0;
+	return error ? monitor_failed(mon, path, error) : 0;
 }
 
 /* echo VALUE... > PATH; without "> PATH" the words come back */
@@ -254,7 +274,7 @@ static int cmd_echo(struct monitor *mon, char *args)
 	*arrow++ = 0;
 	path = next_word(&arrow);
 	if (!path || next_word(&arrow))
-		return usage(mon, "echo VALUE > PATH");
+		return monitor_usage(mon, "echo VALUE > PATH");
 	len = strlen(value);
 	while (len && (value[len - 1] == ' ' || value[len - 1] == '\t'))
 		len--;
@@ -263,7 +283,7 @@ static int cmd_echo(struct monitor *mon, char *args)
 		len -= 2;
 	}
 	error = octavo_proc_write(path, value, len);
-	return error < 0 ? failed(mon, path, (int)error) : 0;
+	return error < 0 ? monitor_failed(mon, path, (int)error) : 0;
 }
 
 /* ---- Allocations ---- */
@@ -296,22 +316,10 @@ static int cmd_alloc(struct monitor *mon, char *args)
 	if (!parse_number_word(word, MAX_PAGE_ORDER, &order)) {
 		if (word)
 			monitor_say(mon, "order '%s': a number from 0 to %d is needed\n", word, MAX_PAGE_ORDER);
-		return usage(mon, how);
+		return monitor_usage(mon, how);
 	}
-	while ((word = next_word(&args))) {
-		const char *bad = NULL;
-
-		if (word[0] == 'x' && word[1] >= '0' && word[1] <= '9') {
-			if (!parse_number_word(word + 1, ~0ul >> 1, &count) || !count)
-				bad = word;
-		} else {
-			bad = parse_gfp(word, &gfp);
-		}
-		if (bad) {
-			monitor_say(mon, "'%s' is neither GFP flags nor xCOUNT\n", bad);
-			return usage(mon, how);
-		}
-	}
+	if (parse_alloc_words(mon, &args, &gfp, &count))
+		return monitor_usage(mon, how);
 	while (i < GROUPS && groups[i].count)
 		i++;
 	if (i == GROUPS) {
@@ -357,7 +365,7 @@ static int cmd_free(struct monitor *mon, char *args)
 	u64 id;
 
 	if (!word)
-		return usage(mon, "free ID|all");
+		return monitor_usage(mon, "free ID|all");
 	if (!strcmp(word, "all")) {
 		for (unsigned int i = 0; i < GROUPS; i++)
 			free_group(&groups[i]);
@@ -379,31 +387,44 @@ static int cmd_list(struct monitor *mon, char *args)
 	for (unsigned int i = 0; i < GROUPS; i++)
 		if (groups[i].count)
 			show_group(mon, i);
+	monitor_list_objects(mon);
 	return 0;
 }
 
 /* ---- Checks and pictures ---- */
+
+int monitor_run_all(struct monitor *mon, void (*fn)(void *arg), void *arg)
+{
+	int error;
+
+	if (mon->run_all) {
+		mon->run_all(fn, arg);
+		return 0;
+	}
+	error = port_cpu_call(PORT_CPU_OTHERS, fn, arg);
+	/* -ENOSYS: this port has no way to reach other CPUs, and this one works alone */
+	if (error && error != -ENOSYS)
+		return error;
+	fn(arg);
+	return 0;
+}
 
 static int cmd_stress(struct monitor *mon, char *args)
 {
 	char *word = next_word(&args);
 	struct stress s = { .seed = port_random() };
 	u64 start, ns, ops = 20000;
+	int error;
 
+	if (word && !strcmp(word, "heap"))
+		return monitor_stress_heap(mon, args);
 	if (word && (!parse_number_word(word, ~0ul >> 1, &ops) || !ops))
-		return usage(mon, "stress [CALLS]   (on each CPU)");
+		return monitor_usage(mon, "stress [heap] [CALLS]   (on each CPU)");
 	s.ops = (unsigned long)ops;
 	start = port_clock_ns();
-	if (mon->run_all) {
-		mon->run_all(stress_cpu, &s);
-	} else {
-		int error = port_cpu_call(PORT_CPU_OTHERS, stress_cpu, &s);
-
-		/* -ENOSYS: this port has no way to reach other CPUs, and this one works alone */
-		if (error && error != -ENOSYS)
-			return failed(mon, "stress", error);
-		stress_cpu(&s);
-	}
+	error = monitor_run_all(mon, stress_cpu, &s);
+	if (error)
+		return monitor_failed(mon, "stress", error);
 	ns = port_clock_ns() - start;
 	monitor_say(mon, "%lu CPUs, %lu calls each: %lu blocks allocated and freed, %lu refused, %lu damaged", s.cpus,
 		    s.ops, s.allocs, s.refused, s.bad);
@@ -417,7 +438,7 @@ static int cmd_verify(struct monitor *mon, char *args)
 
 	(void)args;
 	if (!findings)
-		monitor_say(mon, "every frame has exactly one owner; no finding\n");
+		monitor_say(mon, "every frame and every object has exactly one owner; no finding\n");
 	return findings ? -EIO : 0;
 }
 
@@ -434,7 +455,7 @@ static int cmd_frag(struct monitor *mon, char *args)
 	u64 rows = 4;
 
 	if (word && (!parse_number_word(word, 64, &rows) || !rows))
-		return usage(mon, "frag [LINES]   (1 to 64 a zone)");
+		return monitor_usage(mon, "frag [LINES]   (1 to 64 a zone)");
 	monitor_show_fragmentation(mon, (unsigned int)rows);
 	return 0;
 }
@@ -468,7 +489,7 @@ static int cmd_log(struct monitor *mon, char *args)
 	else if (word && !strcmp(word, "off"))
 		printk_console(false);
 	else
-		return usage(mon, "log on|off");
+		return monitor_usage(mon, "log on|off");
 	return 0;
 }
 
@@ -495,8 +516,20 @@ static const struct {
 	{ "alloc", cmd_alloc, "ORDER [FLAGS] [xN]", "allocate N blocks of 2^ORDER pages (GFP_KERNEL, 1)", false },
 	{ "free", cmd_free, "ID|all", "free what an alloc got", false },
 	{ "list", cmd_list, "", "allocations not yet freed", false },
-	{ "stress", cmd_stress, "[CALLS]", "random allocation and freeing on all CPUs, contents checked", false },
-	{ "verify", cmd_verify, "", "check that every frame has exactly one owner", false },
+	{ "kmalloc", cmd_kmalloc, "SIZE [FLAGS] [xN]", "allocate N objects of SIZE bytes from the heap", false },
+	{ "kfree", cmd_kfree, "ID|all", "free them, or what kmem_cache alloc got", false },
+	{ "poke", cmd_poke, "ID OFFSET", "write a byte at or beyond an object: for the checks to find", false },
+	{ "forget", cmd_forget, "ID", "lose objects without freeing them: for leak to find", false },
+	{ "kmem_cache", cmd_kmem_cache, "create|alloc|...", "caches of objects; without words: how", false },
+	{ "slabinfo", cmd_slabinfo, "", "cat /proc/slabinfo", false },
+	{ "slabtop", cmd_slabtop, "[-o] [-l] [-s KEY]", "caches by size; live on a terminal", false },
+	{ "heap", cmd_heap, "[CACHE [SLABS]]", "what is free and used in caches, or in slabs of one", false },
+	{ "shrink", cmd_shrink, "[CACHE]", "give free slabs back, of one cache or all", false },
+	{ "drop_caches", cmd_drop_caches, "1|2|3", "shrink page cache, slab, both", false },
+	{ "leak", cmd_leak, "[COMMAND]", "scan for lost objects and show them (kmemleak)", false },
+	{ "stress", cmd_stress, "[heap] [CALLS]", "random allocation and freeing on all CPUs, contents checked",
+	  false },
+	{ "verify", cmd_verify, "", "check that every frame and object has exactly one owner", false },
 	{ "buddy", cmd_buddy, "", "free blocks of each order", false },
 	{ "frag", cmd_frag, "[LINES]", "fullness of the pageblocks", false },
 	{ "info", cmd_info, "", "the machine in brief", false },
@@ -510,7 +543,7 @@ static int cmd_help(struct monitor *mon, char *args)
 	(void)args;
 	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++)
 		if (commands[i].what)
-			monitor_say(mon, "  %-6s %-19s %s\n", commands[i].name, commands[i].args, commands[i].what);
+			monitor_say(mon, "  %-11s %-18s %s\n", commands[i].name, commands[i].args, commands[i].what);
 	return 0;
 }
 

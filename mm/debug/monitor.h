@@ -23,12 +23,14 @@
  * @run_all: run @fn on every CPU at once and return when all have; NULL: port_cpu_call() and this CPU
  * @unicode: block characters may be used in pictures (UTF-8), else ASCII
  * @colour: ECMA-48 colours may be used
+ * @live: show a picture, of at most so many rows, again and again until a key is pressed; NULL: pictures are shown once
  * @failures: commands that failed so far, counted by monitor_command()
  */
 struct monitor {
 	octavo_emit_fn emit;
 	void *ctx;
 	void (*run_all)(void (*fn)(void *arg), void *arg);
+	void (*live)(struct monitor *mon, void (*draw)(struct monitor *mon, void *arg, unsigned int rows), void *arg);
 	bool unicode;
 	bool colour;
 	unsigned int failures;
@@ -61,6 +63,8 @@ void monitor_show_buddy(struct monitor *mon);
 void monitor_map_zone(struct monitor *mon, struct zone *zone, unsigned int rows);
 void monitor_map_legend(struct monitor *mon);
 void monitor_show_fragmentation(struct monitor *mon, unsigned int rows);
+/* Caches of the heap as slabtop shows them, the first @rows (0: all) by a key of procps' slabtop ('c': cache size). */
+void monitor_show_slabtop(struct monitor *mon, char key, unsigned int rows);
 /* Every verifier of the core. Return: findings, each emitted as a line. The machine must be quiet. */
 unsigned int monitor_verify(struct monitor *mon);
 
@@ -81,6 +85,28 @@ struct stress {
 
 /* stress_cpu - one CPU's share; @arg: struct stress. Any context. Leaves nothing allocated. */
 void stress_cpu(void *arg);
+
+/**
+ * struct stress_heap - random kmalloc(), krealloc() and kfree() of sizes from 1 byte to some pages, contents checked;
+ * some objects change hands, so that a CPU frees what another allocated
+ * @ops: calls on each CPU
+ * @seed: of the random choices and of what the objects hold
+ * @exchange: objects that are between two owners; they stay from one run to the next, until stress_heap_end()
+ * The rest are results, summed over the CPUs: as of struct stress; @moved objects were freed by another than allocated
+ * them; @bad counts objects whose contents were overwritten, that overlap their alignment, or were not zero when asked.
+ */
+#define STRESS_EXCHANGE 128
+struct stress_heap {
+	u64 seed;
+	unsigned long ops;
+	unsigned long allocs, refused, bad, moved, cpus;
+	void *exchange[STRESS_EXCHANGE];
+};
+
+/* stress_heap_cpu - one CPU's share; @arg: struct stress_heap. Any context. */
+void stress_heap_cpu(void *arg);
+/* Free what is left between owners. */
+void stress_heap_end(struct stress_heap *s);
 
 __printf(2, 3) void monitor_say(struct monitor *mon, const char *fmt, ...);
 

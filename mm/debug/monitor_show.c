@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The monitor's pictures: where the free memory is, in what blocks, and how full the pageblocks are. */
+#include <octavo/slab.h>
 #include <octavo/verify.h>
 
 #include "../phys/blockindex.h"
@@ -177,5 +178,5 @@ unsigned int monitor_verify(struct monitor *mon)
 	drain_all_pages(NULL);
 	for_each_populated_zone(zone)
 		findings += frames_verify(zone, report_finding, mon);
-	return findings + mm_verify(report_finding, mon);
+	return findings + mm_verify(report_finding, mon) + heap_verify(report_finding, mon);
 }

@@ -36,7 +36,7 @@ static unsigned long free_pcp(struct zone *zone)
 
 static unsigned long node_stat(enum node_stat_item item)
 {
-	return global_node_page_state(item);
+	return global_node_page_state_pages(item);
 }
 
 static void show_totals(void)
@@ -53,7 +53,7 @@ static void show_totals(void)
 	       node_stat(NR_ACTIVE_ANON), node_stat(NR_INACTIVE_ANON), node_stat(NR_ISOLATED_ANON),
 	       node_stat(NR_ACTIVE_FILE), node_stat(NR_INACTIVE_FILE), node_stat(NR_ISOLATED_FILE),
 	       node_stat(NR_UNEVICTABLE), node_stat(NR_FILE_DIRTY), node_stat(NR_WRITEBACK),
-	       node_stat(NR_SLAB_RECLAIMABLE_B) >> PAGE_SHIFT, node_stat(NR_SLAB_UNRECLAIMABLE_B) >> PAGE_SHIFT,
+	       node_stat(NR_SLAB_RECLAIMABLE_B), node_stat(NR_SLAB_UNRECLAIMABLE_B),
 	       node_stat(NR_FILE_MAPPED), node_stat(NR_SHMEM), node_stat(NR_PAGETABLE));
 	printk(" sec_pagetables:%lu bounce:%lu\n"
 	       " kernel_misc_reclaimable:%lu\n"

@@ -159,6 +159,21 @@ unsigned long global_node_page_state(enum node_stat_item item)
 	return sum;
 }
 
+static unsigned long as_pages(enum node_stat_item item, unsigned long value)
+{
+	return item == NR_SLAB_RECLAIMABLE_B || item == NR_SLAB_UNRECLAIMABLE_B ? value >> PAGE_SHIFT : value;
+}
+
+unsigned long node_page_state_pages(const struct pglist_data *pgdat, enum node_stat_item item)
+{
+	return as_pages(item, node_page_state(pgdat, item));
+}
+
+unsigned long global_node_page_state_pages(enum node_stat_item item)
+{
+	return as_pages(item, global_node_page_state(item));
+}
+
 void count_vm_events(enum vm_event_item item, unsigned long count)
 {
 	unsigned long flags;

@@ -139,6 +139,9 @@ unsigned long global_zone_page_state(enum zone_stat_item item);
 void mod_node_page_state(struct pglist_data *pgdat, enum node_stat_item item, long delta);
 unsigned long node_page_state(const struct pglist_data *pgdat, enum node_stat_item item);
 unsigned long global_node_page_state(enum node_stat_item item);
+/* The same with counters of bytes (NR_..._B) as pages, which is how they are shown. */
+unsigned long node_page_state_pages(const struct pglist_data *pgdat, enum node_stat_item item);
+unsigned long global_node_page_state_pages(enum node_stat_item item);
 void count_vm_events(enum vm_event_item item, unsigned long count);
 unsigned long vm_event_sum(enum vm_event_item item);
 

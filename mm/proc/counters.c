@@ -287,7 +287,7 @@ static void event_line_show(struct seq_file *m, const struct event_line *line)
 	if (line->source == FROM_EVENT)
 		value = vm_event_sum((enum vm_event_item)line->item);
 	else if (line->source == FROM_NODES)
-		value = global_node_page_state((enum node_stat_item)line->item);
+		value = global_node_page_state_pages((enum node_stat_item)line->item);
 	else if (line->source == FROM_DROPS)
 		value = sysctl_drops(line->item != 0);
 	seq_printf(m, "%s %llu\n", line->name, (unsigned long long)value);
@@ -307,7 +307,7 @@ void vmstat_show(struct seq_file *m, const struct proc_entry *entry, unsigned lo
 		const char *name = proc_node_stat_name((enum node_stat_item)item);
 
 		if (name)
-			seq_printf(m, "%s %lu\n", name, global_node_page_state((enum node_stat_item)item));
+			seq_printf(m, "%s %lu\n", name, global_node_page_state_pages((enum node_stat_item)item));
 	}
 	for (unsigned int i = 0; i < ARRAY_SIZE(event_lines); i++)
 		event_line_show(m, &event_lines[i]);

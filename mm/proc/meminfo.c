@@ -33,7 +33,7 @@ static void line(struct seq_file *m, const char *label, unsigned long pages)
 
 static unsigned long node_sum(enum node_stat_item item)
 {
-	return global_node_page_state(item);
+	return global_node_page_state_pages(item);
 }
 
 /* Over the zones the function accepts: high memory, or all but that. */
@@ -232,9 +232,9 @@ static void node_lines(struct seq_file *m, int nid, const struct node_line *line
 		unsigned long value = 0;
 
 		if (lines[i].first != NONE)
-			value += node_page_state(NODE_DATA(nid), (enum node_stat_item)lines[i].first);
+			value += node_page_state_pages(NODE_DATA(nid), (enum node_stat_item)lines[i].first);
 		if (lines[i].second != NONE)
-			value += node_page_state(NODE_DATA(nid), (enum node_stat_item)lines[i].second);
+			value += node_page_state_pages(NODE_DATA(nid), (enum node_stat_item)lines[i].second);
 		node_line(m, nid, lines[i].label, lines[i].first == NR_KERNEL_STACK_KB ? value : kib(value));
 	}
 }

@@ -140,6 +140,7 @@ void node_vmstat_show(struct seq_file *m, const struct proc_entry *entry, unsign
 		const char *name = proc_node_stat_name((enum node_stat_item)item);
 
 		if (name)
-			seq_printf(m, "%s %lu\n", name, node_page_state(NODE_DATA(nid), (enum node_stat_item)item));
+			seq_printf(m, "%s %lu\n", name,
+				   node_page_state_pages(NODE_DATA(nid), (enum node_stat_item)item));
 	}
 }

@@ -8,8 +8,9 @@
  *
  * Words
  *	entry: one file of the table (table.c), or as many as there are numbers for the "#" in its path.
- *	kind: what such a number counts: nodes, memory blocks, entries of the firmware's map.
- *	link: a directory that Linux shows a second time (node0/memory3, memory3/node0).
+ *	kind: what such a number counts: nodes, memory blocks, entries of the firmware's map; caches of the heap, whose
+ *	numbers stand in paths as their names.
+ *	link: a directory that Linux shows a second time (node0/memory3, memory3/node0), also a cache's other names.
  *
  * Structures
  *	octavo_proc_read(path) -> resolve links -> match with each entry's path -> entry->show(seq, id)
@@ -40,16 +41,34 @@
 
 #include <octavo/memory_hotplug.h>
 
+#include "../slab/info.h"
+
 #define PATH_SIZE 128
 /* A write longer than this cannot be a value. */
 #define TEXT_SIZE 512
 
 #define NODE_DIR "/sys/devices/system/node/node"
+#define CACHE_DIR "/sys/kernel/slab"
 #define BLOCK_DIR "/sys/devices/system/memory/memory"
 
 enum match { MATCH_NONE, MATCH_FILE, MATCH_DIR, MATCH_THROUGH };
 
 /* ---- Numbers in paths ---- */
+
+static bool next_cache(enum proc_id kind, unsigned long from, unsigned long *id)
+{
+	struct cache_info info;
+	u32 found;
+
+	while (heap_cache_next((u32)from, &found)) {
+		*id = found;
+		if (kind == PROC_ID_CACHE ||
+		    (heap_cache_info(found, &info) && info.flags & SLAB_STORE_USER))
+			return true;
+		from = found + 1ul;
+	}
+	return false;
+}
 
 bool proc_id_next(enum proc_id kind, unsigned long from, unsigned long *id)
 {
@@ -67,6 +86,9 @@ bool proc_id_next(enum proc_id kind, unsigned long from, unsigned long *id)
 	case PROC_ID_MEMMAP:
 		*id = from;
 		return memmap_entry_exists(from);
+	case PROC_ID_CACHE:
+	case PROC_ID_TRACKED:
+		return next_cache(kind, from, id);
 	case PROC_ID_NONE:
 		break;
 	}
@@ -93,6 +115,37 @@ static size_t parse_id(const char *s, unsigned long *id)
 	return len;
 }
 
+/* What stands in place of "#". Return: its length, 0 if nothing of the kind has that number or name. */
+static size_t parse_component(enum proc_id kind, const char *path, unsigned long *id)
+{
+	size_t len = 0;
+	long found;
+
+	if (kind != PROC_ID_CACHE && kind != PROC_ID_TRACKED) {
+		len = parse_id(path, id);
+	} else {
+		while (path[len] && path[len] != '/')
+			len++;
+		found = heap_cache_find(path, len);
+		if (found < 0)
+			return 0;
+		*id = (unsigned long)found;
+	}
+	return len && id_exists(kind, *id) ? len : 0;
+}
+
+static void component_text(enum proc_id kind, unsigned long id, char *text, size_t size)
+{
+	struct cache_info info;
+
+	if (kind != PROC_ID_CACHE && kind != PROC_ID_TRACKED)
+		octavo_snprintf(text, size, "%lu", id);
+	else if (heap_cache_info((u32)id, &info))
+		strscpy(text, info.name, size);
+	else
+		text[0] = 0;
+}
+
 /* ---- Matching ---- */
 
 /* How @path relates to the entry: it names the file, a directory on the way to it, or something below it. */
@@ -104,9 +157,9 @@ static enum match match(const struct proc_entry *entry, const char *path, unsign
 		return MATCH_NONE;
 	while (*pattern && *path) {
 		if (*pattern == '#') {
-			size_t len = parse_id(path, id);
+			size_t len = parse_component(entry->kind, path, id);
 
-			if (!len || !id_exists(entry->kind, *id))
+			if (!len)
 				return MATCH_NONE;
 			path += len;
 			pattern++;
@@ -293,16 +346,17 @@ static void emit_component(const struct proc_entry *entry, const char *pattern, 
 		return;
 	}
 	for (unsigned long from = 0, id; proc_id_next(entry->kind, from, &id); from = id + 1) {
-		octavo_snprintf(name + hash, sizeof(name) - hash, "%lu", id);
-		emit(ctx, name, true);
+		component_text(entry->kind, id, name + hash, sizeof(name) - hash);
+		if (name[hash])
+			emit(ctx, name, true);
 	}
 }
 
-/* The links that a node's and a block's directory hold. */
+/* The links that a node's and a block's directory, and that of the caches, hold. */
 static void list_links(const char *dir, octavo_list_fn emit, void *ctx)
 {
 	unsigned long id;
-	char name[32];
+	char name[32], cache[CACHE_NAME_MAX];
 	const char *rest = below(dir, NODE_DIR, &id);
 
 	if (rest && !*rest) {
@@ -313,6 +367,8 @@ static void list_links(const char *dir, octavo_list_fn emit, void *ctx)
 			emit(ctx, name, true);
 		}
 	}
+	for (unsigned int i = 0; !strcmp(dir, CACHE_DIR) && heap_cache_alias(i, cache, sizeof(cache)); i++)
+		emit(ctx, cache, true);
 	rest = below(dir, BLOCK_DIR, &id);
 	if (rest && !*rest && memory_block_nid(id) >= 0) {
 		octavo_snprintf(name, sizeof(name), "node%d", memory_block_nid(id));

@@ -34,12 +34,19 @@ void seq_mask(struct seq_file *m, bool (*has)(unsigned int n, unsigned long arg)
 /* ---- The table (table.c) and the lookup in it (proc.c) ---- */
 
 /* What a "#" in a path counts. */
-enum proc_id { PROC_ID_NONE, PROC_ID_NODE, PROC_ID_BLOCK, PROC_ID_MEMMAP };
+enum proc_id {
+	PROC_ID_NONE,
+	PROC_ID_NODE,
+	PROC_ID_BLOCK,
+	PROC_ID_MEMMAP,
+	PROC_ID_CACHE,	/* a cache of the heap, by its name or another name of it */
+	PROC_ID_TRACKED /* the same, of those that remember who allocated each object */
+};
 
 struct proc_entry {
 	const char *path;
 	enum proc_id kind;
-	/* NULL: cannot be read. @id: the number in place of "#". */
+	/* NULL: cannot be read. @id: the number in place of "#", of a name the number it stands for. */
 	void (*show)(struct seq_file *m, const struct proc_entry *entry, unsigned long id);
 	/* NULL: cannot be written. @text is NUL terminated. Return: 0 or a negative errno. */
 	int (*store)(const struct proc_entry *entry, unsigned long id, const char *text);
@@ -64,6 +71,8 @@ PROC_SHOW(zoneinfo_show);
 PROC_SHOW(vmstat_show);
 PROC_SHOW(meminfo_show);
 PROC_SHOW(iomem_show);
+PROC_SHOW(slabinfo_show);
+PROC_STORE(slabinfo_store);
 PROC_SHOW(cmdline_show);
 PROC_SHOW(swaps_show);
 
@@ -93,6 +102,16 @@ PROC_SHOW(memmap_start_show);
 PROC_SHOW(memmap_end_show);
 PROC_SHOW(memmap_type_show);
 bool memmap_entry_exists(unsigned long id);
+
+PROC_SHOW(slab_attr_show); /* data: a struct slab_attr */
+PROC_STORE(slab_attr_store);
+extern const struct slab_attr slab_attr_aliases, slab_attr_align, slab_attr_cache_dma, slab_attr_cpu_partial,
+	slab_attr_cpu_slabs, slab_attr_ctor, slab_attr_destroy_by_rcu, slab_attr_failslab, slab_attr_hwcache_align,
+	slab_attr_min_partial, slab_attr_object_size, slab_attr_objects, slab_attr_objects_partial,
+	slab_attr_objs_per_slab, slab_attr_order, slab_attr_partial, slab_attr_poison, slab_attr_reclaim_account,
+	slab_attr_red_zone, slab_attr_sanity_checks, slab_attr_shrink, slab_attr_slab_size, slab_attr_slabs,
+	slab_attr_slabs_cpu_partial, slab_attr_store_user, slab_attr_total_objects, slab_attr_trace,
+	slab_attr_usersize;
 
 PROC_SHOW(page_owner_show);
 bool page_owner_on(void);

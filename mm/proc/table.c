@@ -9,6 +9,11 @@
 #define FAILSLAB "/sys/kernel/debug/failslab/"
 #define FAIL_PAGE "/sys/kernel/debug/fail_page_alloc/"
 #define FAULT(file) .show = fault_file_show, .store = fault_file_store, .data = &(file)
+#define CACHE_FILE(name) \
+	{ "/sys/kernel/slab/#/" #name, PROC_ID_CACHE, .show = slab_attr_show, .data = &slab_attr_##name }
+#define CACHE_FILE_RW(name)                                                                                   \
+	{ "/sys/kernel/slab/#/" #name, PROC_ID_CACHE, .show = slab_attr_show, .store = slab_attr_store, \
+	  .data = &slab_attr_##name }
 #define NUMA_ONLY .present = proc_machine_numa
 
 const struct proc_entry proc_table[] = {
@@ -17,6 +22,7 @@ const struct proc_entry proc_table[] = {
 	{ "/proc/iomem", .show = iomem_show },
 	{ "/proc/meminfo", .show = meminfo_show },
 	{ "/proc/pagetypeinfo", .show = pagetypeinfo_show },
+	{ "/proc/slabinfo", .show = slabinfo_show, .store = slabinfo_store },
 	{ "/proc/swaps", .show = swaps_show },
 	{ "/proc/vmstat", .show = vmstat_show },
 	{ "/proc/zoneinfo", .show = zoneinfo_show },
@@ -84,6 +90,35 @@ const struct proc_entry proc_table[] = {
 	{ FAIL_PAGE "verbose", FAULT(fault_page_verbose) },
 	{ FAIL_PAGE "verbose_ratelimit_burst", FAULT(fault_page_rate_burst) },
 	{ FAIL_PAGE "verbose_ratelimit_interval_ms", FAULT(fault_page_rate_interval) },
+
+	CACHE_FILE(aliases),
+	CACHE_FILE(align),
+	CACHE_FILE(cache_dma),
+	CACHE_FILE_RW(cpu_partial),
+	CACHE_FILE(cpu_slabs),
+	CACHE_FILE(ctor),
+	CACHE_FILE(destroy_by_rcu),
+	CACHE_FILE_RW(failslab),
+	CACHE_FILE(hwcache_align),
+	CACHE_FILE_RW(min_partial),
+	CACHE_FILE(object_size),
+	CACHE_FILE(objects),
+	CACHE_FILE(objects_partial),
+	CACHE_FILE(objs_per_slab),
+	CACHE_FILE(order),
+	CACHE_FILE(partial),
+	CACHE_FILE(poison),
+	CACHE_FILE(reclaim_account),
+	CACHE_FILE(red_zone),
+	CACHE_FILE(sanity_checks),
+	CACHE_FILE_RW(shrink),
+	CACHE_FILE(slab_size),
+	CACHE_FILE(slabs),
+	CACHE_FILE(slabs_cpu_partial),
+	CACHE_FILE(store_user),
+	CACHE_FILE(total_objects),
+	CACHE_FILE(trace),
+	CACHE_FILE(usersize),
 
 	{ "/sys/kernel/debug/page_owner", .show = page_owner_show, .present = page_owner_on },
 };

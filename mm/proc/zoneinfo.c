@@ -26,7 +26,7 @@ static void node_stats_show(struct seq_file *m, int nid)
 
 		if (proc_node_stat_name(stat))
 			seq_printf(m, "\n      %-12s %lu", proc_node_stat_name(stat),
-				   node_page_state(NODE_DATA(nid), stat));
+				   node_page_state_pages(NODE_DATA(nid), stat));
 	}
 }
 

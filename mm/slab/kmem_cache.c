@@ -201,8 +201,43 @@ static size_t cache_bytes(void)
 	return sizeof(struct kmem_cache) + heap.nodes * sizeof(struct kmem_cache_node *);
 }
 
+/* ---- Names of merged caches ---- */
+
+static void free_alias(struct cache_alias *alias)
+{
+	list_del(&alias->list);
+	meta_free(alias, sizeof(*alias) + strlen(alias->name) + 1);
+}
+
+/* The name stands for another cache from now on. */
+static void drop_alias(const char *name)
+{
+	struct kmem_cache *cache;
+	struct cache_alias *alias, *next;
+
+	list_for_each_entry(cache, &heap.caches, list)
+		list_for_each_entry_safe(alias, next, &cache->aliases, list)
+			if (!strcmp(alias->name, name))
+				free_alias(alias);
+}
+
+/* Without memory the cache goes by its first name alone. */
+static void add_alias(struct kmem_cache *cache, const char *name)
+{
+	struct cache_alias *alias = meta_alloc(sizeof(*alias) + strlen(name) + 1, GFP_KERNEL, NUMA_NO_NODE);
+
+	if (!alias)
+		return;
+	memcpy(alias->name, name, strlen(name) + 1);
+	list_add_tail(&alias->list, &cache->aliases);
+}
+
 static void free_cache(struct kmem_cache *cache)
 {
+	struct cache_alias *alias, *next;
+
+	list_for_each_entry_safe(alias, next, &cache->aliases, list)
+		free_alias(alias);
 	if (cache->id)
 		heap.by_id[cache->id] = NULL;
 	backend_release(cache);
@@ -225,6 +260,7 @@ static struct kmem_cache *new_cache(const char *name, unsigned int size, const s
 		return NULL;
 	}
 	memcpy(copy, name, strlen(name) + 1);
+	INIT_LIST_HEAD(&cache->aliases);
 	cache->name = copy;
 	cache->node = (struct kmem_cache_node **)(cache + 1);
 	cache->flags = slab_debug_flags(name, flags, size);
@@ -255,6 +291,7 @@ static void enlist(struct kmem_cache *cache)
 	/* slob tells by it whose an object is, too. */
 	cache->id = cache->flags & SLAB_DEBUG_FLAGS ? 0 : take_id(cache);
 	cache->slot = cache->id * heap.nodes;
+	cache->number = ++heap.last_number;
 	if (!cache->id)
 		cache->mag_limit = cache->mag_batch = 0;
 	list_add(&cache->list, &heap.caches);
@@ -275,7 +312,10 @@ struct kmem_cache *__kmem_cache_create_args(const char *name, unsigned int objec
 	} else {
 		cache = new_cache(name, object_size, args, flags);
 		other = cache ? find_mergeable(cache) : NULL;
+		if (cache)
+			drop_alias(name);
 		if (other) {
+			add_alias(other, name);
 			other->refcount++;
 			other->object_size = max(other->object_size, object_size);
 			other->inuse = max(other->inuse, cache->inuse);

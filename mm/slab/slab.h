@@ -73,8 +73,16 @@ struct kmem_cache {
 	struct list_head list; /* (m) heap.caches */
 	int refcount;	    /* (m) caches merged into this one */
 	u32 id;		    /* (c) */
+	u32 number;	    /* (c) of its own, greater than that of any older cache: /proc and /sys go by it */
+	struct list_head aliases; /* (m) struct cache_alias: names of caches that were merged into this one */
 	bool on_slab;	    /* (c) the back end's: descriptors lie on the slabs */
 	bool dying;	    /* (a) kmem_cache_destroy() has begun */
+};
+
+/* Stays until the cache goes, or another cache takes the name: who destroys a merged cache does not say which. */
+struct cache_alias {
+	struct list_head list;
+	char name[];
 };
 
 /*
@@ -134,6 +142,7 @@ struct heap {
 	struct mutex mutex;   /* guards the caches: creating, destroying, draining */
 	struct list_head caches; /* (m) */
 	struct kmem_cache **by_id; /* (m) */
+	u32 last_number; /* (m) */
 	unsigned long errors; /* (a) */
 };
 extern struct heap heap;

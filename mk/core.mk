@@ -16,6 +16,9 @@ CFLAGS_CORE += -mgeneral-regs-only $(if $(M32),,-mno-red-zone)
 endif
 endif
 
+# Leaf functions, run at every allocation (see there).
+$(B)/core/mm/slab/heap_fast.o: CFLAGS_CORE += $(if $(SAN),,-fomit-frame-pointer)
+
 $(B)/core/%.o: %.c
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  CC    $<")

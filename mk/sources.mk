@@ -92,6 +92,7 @@ CORE_SRCS := \
 	mm/slab/heap.c \
 	mm/slab/heap_bulk.c \
 	mm/slab/heap_cpus.c \
+	mm/slab/heap_fast.c \
 	mm/slab/heap_verify.c \
 	mm/slab/info.c \
 	mm/slab/kmalloc.c \

@@ -167,6 +167,19 @@ static inline bool page_test_flag(const struct page *page, unsigned int bit)
 }
 
 /*
+ * A flag of a page that the caller knows nobody to change, or takes as a hint: a plain read, which the compiler may fold.
+ * (The thread sanitizer is told the truth: that it may race.)
+ */
+static inline bool page_plain_flag(const struct page *page, unsigned int bit)
+{
+#ifdef __SANITIZE_THREAD__
+	return page_test_flag(page, bit);
+#else
+	return (page->flags >> bit) & 1;
+#endif
+}
+
+/*
  * PageXxx() tests, SetPageXxx() and ClearPageXxx() change atomically, __SetPageXxx() and __ClearPageXxx()
  * do when nobody else can see the page, TestSetPageXxx() and TestClearPageXxx() return what it was.
  */

@@ -70,7 +70,7 @@ static void verify_cpu(struct verify *v, unsigned int nr)
 		if (!cc)
 			continue;
 		if (cc->mag.nr > cc->mag.limit) {
-			found(v, "HP-I3: %s: CPU %u: %u objects of at most %u", cc->cache->name, nr, cc->mag.nr,
+			found(v, "HP-I3: %s: CPU %u: %lu objects of at most %lu", cc->cache->name, nr, cc->mag.nr,
 			      cc->mag.limit);
 			continue;
 		}

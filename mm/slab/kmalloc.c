@@ -16,6 +16,10 @@
 #define CALLER ((uintptr_t)__builtin_return_address(0))
 
 struct kmem_cache *kmalloc_caches[NR_KMALLOC_TYPES][NR_KMALLOC_CLASSES] __memsys;
+u8 kmalloc_class[KMALLOC_UNITS] __memsys;
+
+/* The place of size 0 and, in a cache's, of no cache: nothing to take. */
+static struct kmem_cache nothing __memsys;
 
 static const struct kvmalloc_ops *kv_ops __memsys;
 
@@ -55,6 +59,10 @@ int kmalloc_init(void)
 	bool dma = has_dma();
 	int err = 0;
 
+	for (unsigned int units = 1; units < KMALLOC_UNITS; units++)
+		kmalloc_class[units] = (u8)kmalloc_index(units * 8);
+	for (unsigned int type = 0; type < NR_KMALLOC_TYPES; type++)
+		kmalloc_caches[type][0] = &nothing;
 	for (unsigned int type = 0; type < NR_KMALLOC_TYPES; type++)
 		for (unsigned int index = 1; index < NR_KMALLOC_CLASSES && !err; index++) {
 			if (type == KMALLOC_DMA && !dma)
@@ -136,28 +144,18 @@ const struct heap_page_ops *heap_page_ops[HEAP_PAGE_KINDS] __memsys = { [HEAP_PA
 
 /* ---- kmalloc ---- */
 
-static force_inline void *alloc(size_t size, gfp_t gfp, int node, uintptr_t caller)
+void *kmalloc_any(size_t size, gfp_t gfp, int node, uintptr_t caller)
 {
-	struct kmem_cache *cache;
-
 	if (unlikely(size > KMALLOC_MAX_CACHE_SIZE))
 		return alloc_large(size, gfp, node, caller);
 	if (unlikely(!size))
 		return ZERO_SIZE_PTR;
-	cache = kmalloc_caches[kmalloc_type(gfp)][kmalloc_index(size)];
-	if (node == NUMA_NO_NODE)
-		return kmalloc_cache_alloc(cache, gfp, size);
-	return heap_alloc_slow(cache, gfp, node, size, caller);
-}
-
-void *__kmalloc(size_t size, gfp_t gfp)
-{
-	return alloc(size, gfp, NUMA_NO_NODE, CALLER);
+	return heap_alloc_slow(kmalloc_caches[kmalloc_type(gfp)][kmalloc_index(size)], gfp, node, size, caller);
 }
 
 void *__kmalloc_node(size_t size, gfp_t gfp, int node)
 {
-	return alloc(size, gfp, node, CALLER);
+	return kmalloc_any(size, gfp, node, CALLER);
 }
 
 size_t ksize(const void *object)

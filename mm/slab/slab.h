@@ -24,8 +24,8 @@ struct slab_debug;	/* debug.c's part of a cache, NULL without debugging */
 
 /* Objects at hand, newest last. Nothing else of the heap is looked at on the fast paths. */
 struct magazine {
-	u32 nr;	   /* (o) others read it for counting */
-	u32 limit; /* (c) 0: closed, and nr is 0 */
+	unsigned long nr;    /* (o) others read it for counting */
+	unsigned long limit; /* (c) 0: closed, and nr is 0 */
 	void *objs[];
 };
 

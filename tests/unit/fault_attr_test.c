@@ -77,7 +77,7 @@ TEST(fault_attr, probability_is_a_percentage)
 
 	failslab_set(&attr);
 	for (unsigned int i = 0; i < 100; i++)
-		failed += (unsigned int)__builtin_popcount(slab_failures(32, ATOMIC, 32));
+		failed += (unsigned int)count_bits(slab_failures(32, ATOMIC, 32));
 	failslab_set(NULL);
 	/* 3200 draws: 960 expected, standard deviation 26; six of them */
 	EXPECT(failed > 960 - 156 && failed < 960 + 156);

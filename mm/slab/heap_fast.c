@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The heap's fast paths: what every allocation and free runs. Theory in heap.c.
+ *
+ * They are leaf functions that end in a tail call when there is more to do, so they keep no frame (mk/core.mk), and the long
+ * way finds its caller, who is the heap's user, by its own return address.
+ */
+#include "../base/string.h"
+#include "heap.h"
+#include "kmalloc.h"
+
+#define CALLER ((uintptr_t)__builtin_return_address(0))
+
+/* ---- The long ways, as they are jumped to ---- */
+
+static noinline void *cache_alloc_slow(struct kmem_cache *cache, gfp_t gfp)
+{
+	return heap_alloc_slow(cache, gfp, NUMA_NO_NODE, cache->object_size, CALLER);
+}
+
+static noinline void *cache_alloc_size_slow(struct kmem_cache *cache, gfp_t gfp, size_t size)
+{
+	return heap_alloc_slow(cache, gfp, NUMA_NO_NODE, size, CALLER);
+}
+
+static noinline void *kmalloc_slow(size_t size, gfp_t gfp)
+{
+	return kmalloc_any(size, gfp, NUMA_NO_NODE, CALLER);
+}
+
+static noinline void free_slow(struct kmem_cache *cache, void *object)
+{
+	heap_free_slow(cache, object, CALLER);
+}
+
+/* ---- Magazines ---- */
+
+/* The newest object of this CPU's magazine, or NULL. */
+static force_inline void *pop(const struct kmem_cache *cache)
+{
+	struct magazine *mag;
+	unsigned long flags;
+	void *object;
+	unsigned long n;
+
+	if (unlikely(!cpu_section_try(&flags)))
+		return NULL;
+	mag = load_acquire(&this_cpu_const(heap_local)[cache->slot]);
+	if (unlikely(__builtin_sub_overflow(mag->nr, 1ul, &n))) {
+		cpu_section_leave(flags);
+		return NULL;
+	}
+	store_relaxed(&mag->nr, n);
+	object = mag->objs[n];
+	if (!object)
+		__builtin_unreachable();
+	cpu_section_leave(flags);
+	return object;
+}
+
+static force_inline bool push(u32 slot, void *object)
+{
+	struct magazine *mag;
+	unsigned long flags;
+	unsigned long n;
+
+	if (unlikely(!cpu_section_try(&flags)))
+		return false;
+	mag = load_acquire(&this_cpu_const(heap)[slot]);
+	n = mag->nr;
+	if (unlikely(n >= mag->limit)) {
+		cpu_section_leave(flags);
+		return false;
+	}
+	mag->objs[n] = object;
+	store_relaxed(&mag->nr, n + 1);
+	cpu_section_leave(flags);
+	return true;
+}
+
+/* The page of an address where a slab may be, as far as one look tells: the slot is right if PG_slab is set. */
+static force_inline bool find_slot(const void *object, u32 *slot)
+{
+	uintptr_t offset = (uintptr_t)object - heap.direct_map;
+	struct page *page;
+
+	if (unlikely(offset >= heap.bytes))
+		return false;
+	page = pfn_to_page(offset >> PAGE_SHIFT);
+	*slot = (u32)page->_mapcount;
+	return likely(page_plain_flag(page, PG_slab));
+}
+
+/* ---- Caches ---- */
+
+void *kmem_cache_alloc(struct kmem_cache *cache, gfp_t gfp)
+{
+	void *object = pop(cache);
+
+	if (unlikely(!object))
+		return cache_alloc_slow(cache, gfp);
+	if (unlikely(gfp & __GFP_ZERO))
+		return heap_zero(cache, object);
+	return object;
+}
+
+void *kmalloc_cache_alloc(struct kmem_cache *cache, gfp_t gfp, size_t size)
+{
+	void *object = pop(cache);
+
+	if (unlikely(!object))
+		return cache_alloc_size_slow(cache, gfp, size);
+	if (unlikely(gfp & __GFP_ZERO))
+		return heap_zero(cache, object);
+	return object;
+}
+
+void *kmem_cache_alloc_node(struct kmem_cache *cache, gfp_t gfp, int node)
+{
+	return heap_alloc_slow(cache, gfp, node, cache->object_size, CALLER);
+}
+
+void kmem_cache_free(struct kmem_cache *cache, void *object)
+{
+	u32 slot;
+
+	if (likely(find_slot(object, &slot)) && likely(slot - cache->slot < heap.nodes) && likely(push(slot, object)))
+		return;
+	free_slow(cache, object);
+}
+
+/* ---- kmalloc ---- */
+
+void *__kmalloc(size_t size, gfp_t gfp)
+{
+	struct kmem_cache *cache;
+	void *object;
+
+	if (unlikely(size > KMALLOC_MAX_CACHE_SIZE) || unlikely(gfp & (__GFP_DMA | __GFP_RECLAIMABLE)))
+		return kmalloc_slow(size, gfp);
+	cache = kmalloc_caches[KMALLOC_NORMAL][kmalloc_class[(size + 7) / 8]];
+	object = pop(cache);
+	if (unlikely(!object))
+		return kmalloc_slow(size, gfp);
+	if (unlikely(gfp & __GFP_ZERO))
+		return heap_zero(cache, object);
+	return object;
+}
+
+void kfree(const void *object)
+{
+	u32 slot;
+
+	if (likely(find_slot(object, &slot)) && likely(push(slot, (void *)object)))
+		return;
+	free_slow(NULL, (void *)object);
+}

@@ -27,6 +27,7 @@ grub|grub-pc-bin|test -d /usr/lib/grub/i386-pc|GRUB for BIOS machines
 grub|grub-common|have grub-mkrescue|grub-mkrescue
 grub|xorriso|have xorriso|xorriso
 grub|mtools|have mformat|mtools
+procps|procps|have slabtop|the programs slabtop and vmstat
 git|git|have git|git
 '
 

@@ -36,7 +36,7 @@ flat|gcc|CC=gcc MODEL=flat|--effort 25
 bootmem|gcc|CC=gcc BOOTMEM=1|--effort 25
 call|gcc|CC=gcc INLINE=call|--effort 25
 '
-others='nm|install|readme|conformance|fuzz|qemu|tidy'
+others='nm|install|readme|procps|conformance|fuzz|qemu|tidy'
 
 if [ "$*" = list ]; then
 	echo "$variants" | cut -d'|' -f1 | grep .
@@ -108,6 +108,7 @@ variant() { # NAME VARIABLES OPTIONS
 objects() { make -s -j"$jobs" build/liboctavo.a build/octavo build/octavo.elf && sh tests/nm.sh build; }
 conformance() { make -s -j"$jobs" build/conformance && timeout "$limit" build/conformance; }
 install() { make -s -j"$jobs" build/octavo build/liboctavo.a && sh tests/install.sh build; }
+procps() { make -s -j"$jobs" build/octavo && sh tests/procps.sh build; }
 readme() { make -s -j"$jobs" examples && sh tests/readme.sh build; }
 fuzz() { make -s -j"$jobs" fuzz FUZZ_SECONDS=5; }
 qemu() { make -s -j"$jobs" build/octavo.elf && timeout "$limit" sh tests/qemu/run.sh build; }
@@ -131,6 +132,10 @@ fi
 for name in install readme; do
 	wanted $name && ! lacks $name gcc && run $name $name
 done
+if wanted procps && ! lacks procps procps; then
+	busy procps '...'
+	run procps procps
+fi
 if wanted conformance && ! lacks conformance gcc; then
 	busy conformance '...'
 	run conformance conformance

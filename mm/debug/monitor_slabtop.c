@@ -271,13 +271,13 @@ int cmd_slabtop(struct monitor *mon, char *args)
 
 /* ---- heap ---- */
 
-enum state { STATE_FREE, STATE_AT_HAND, STATE_USED, STATES };
+enum state { STATE_FREE, STATE_AT_HAND, STATE_USED, STATE_OTHER, STATES };
 
 static void show_states(struct monitor *mon, enum state state, unsigned int times)
 {
-	static const char *const ascii[STATES] = { ".", "o", "#" };
-	static const char *const blocks[STATES] = { "·", "▒", "█" };
-	static const char *const colours[STATES] = { "\033[32m", "\033[36m", "\033[31m" };
+	static const char *const ascii[STATES] = { ".", "o", "#", "x" };
+	static const char *const blocks[STATES] = { "·", "▒", "█", "░" };
+	static const char *const colours[STATES] = { "\033[32m", "\033[36m", "\033[31m", "\033[33m" };
 
 	if (times && mon->colour)
 		monitor_say(mon, "%s", colours[state]);
@@ -285,12 +285,14 @@ static void show_states(struct monitor *mon, enum state state, unsigned int time
 		monitor_say(mon, "%s", mon->unicode ? blocks[state] : ascii[state]);
 }
 
-static void show_legend(struct monitor *mon)
+static void show_legend(struct monitor *mon, bool shared)
 {
-	static const char ascii[] = "# used  o free, at hand in a CPU's magazine  . free in its slab";
-	static const char blocks[] = "█ used  ▒ free, at hand in a CPU's magazine  · free in its slab";
+	static const char *const ascii[] = { "# used  o free, at hand in a CPU's magazine  . free in its slab",
+					     "# used  x used by other caches  . free" };
+	static const char *const blocks[] = { "█ used  ▒ free, at hand in a CPU's magazine  · free in its slab",
+					      "█ used  ░ used by other caches  · free" };
 
-	monitor_say(mon, "  %s\n", mon->unicode ? blocks : ascii);
+	monitor_say(mon, "  %s\n", mon->unicode ? blocks[shared] : ascii[shared]);
 }
 
 #define BAR 32u
@@ -327,7 +329,7 @@ static int show_caches(struct monitor *mon)
 			show_cache_bar(mon, r);
 	}
 	table_free(&t);
-	show_legend(mon);
+	show_legend(mon, false);
 	monitor_say(mon, "  back end %s: %s in slabs, %s of it in %u caches' live objects (%llu%%)\n", backend_name,
 		    size_text(bytes, size[0]), size_text(live, size[1]), t.nr,
 		    (unsigned long long)percent(live, bytes));
@@ -338,11 +340,31 @@ static int show_caches(struct monitor *mon)
 struct look {
 	struct kmem_cache *cache;
 	unsigned int skip;
-	bool found;
+	bool found, shared;
 	const void *start;
-	unsigned int node, order, objects, nr;
+	unsigned int node, order, nr;
 	u8 state[PAGE_SIZE - 64];
 };
+
+/* A page that caches share: not objects but pieces of CELL bytes, whoever they belong to. */
+#define CELL 16u
+
+static void look_at_shared(struct look *look, struct slab *slab)
+{
+	const char *start = slab_start(slab);
+
+	look->shared = true;
+	look->nr = (unsigned int)min((PAGE_SIZE << slab->order) / CELL, (size_t)ARRAY_SIZE(look->state));
+	for (unsigned int i = 0; i < look->nr; i++) {
+		const void *object = backend_object_of(slab, start + (size_t)i * CELL);
+		/* a smaller one may begin behind the cell's start */
+		const void *at = object ? object : backend_object_of(slab, start + (size_t)i * CELL + CELL / 2);
+
+		look->state[i] = !at || backend_is_free(slab, at)		    ? STATE_FREE :
+				 backend_cache_of(slab, at) == look->cache ? STATE_USED :
+									      STATE_OTHER;
+	}
+}
 
 static bool look_at_slab(struct slab *slab, void *arg)
 {
@@ -356,7 +378,11 @@ static bool look_at_slab(struct slab *slab, void *arg)
 	look->start = slab_start(slab);
 	look->node = slab->node;
 	look->order = slab->order;
-	look->objects = slab->objects;
+	look->shared = false;
+	if (!slab->cache) {
+		look_at_shared(look, slab);
+		return false;
+	}
 	look->nr = min(slab->objects, (u16)ARRAY_SIZE(look->state));
 	for (unsigned int i = 0; i < look->nr; i++) {
 		const void *object = slab_object(look->cache, slab, i);
@@ -374,9 +400,14 @@ static void show_slab(struct monitor *mon, const struct look *look)
 
 	for (unsigned int i = 0; i < look->nr; i++)
 		count[look->state[i]]++;
-	monitor_say(mon, "%p node %u, %u page%s: %u used, %u at hand, %u free\n", look->start, look->node,
-		    1u << look->order, look->order ? "s" : "", count[STATE_USED], count[STATE_AT_HAND],
-		    count[STATE_FREE]);
+	monitor_say(mon, "%p node %u, %u page%s: ", look->start, look->node, 1u << look->order,
+		    look->order ? "s" : "");
+	if (look->shared)
+		monitor_say(mon, "shared, a cell is %u bytes; %u of this cache, %u of others, %u free\n", CELL,
+			    count[STATE_USED], count[STATE_OTHER], count[STATE_FREE]);
+	else
+		monitor_say(mon, "%u used, %u at hand, %u free\n", count[STATE_USED], count[STATE_AT_HAND],
+			    count[STATE_FREE]);
 	for (unsigned int i = 0; i < look->nr; i++) {
 		if (i % 64 == 0)
 			monitor_say(mon, "  ");
@@ -391,6 +422,7 @@ static int show_slabs(struct monitor *mon, struct kmem_cache *cache, unsigned in
 	struct page *page = alloc_pages(GFP_KERNEL, 0);
 	struct look *look = page ? page_address(page) : NULL;
 	unsigned int shown = 0;
+	bool shared = false;
 
 	if (!look) {
 		monitor_say(mon, "no memory for a picture\n");
@@ -403,11 +435,12 @@ static int show_slabs(struct monitor *mon, struct kmem_cache *cache, unsigned in
 		backend_for_each_slab(cache, look_at_slab, look);
 		if (!look->found)
 			break;
+		shared |= look->shared;
 		show_slab(mon, look);
 	}
 	__free_pages(page, 0);
 	if (shown)
-		show_legend(mon);
+		show_legend(mon, shared);
 	else
 		monitor_say(mon, "%s has no slab\n", cache->name);
 	return 0;

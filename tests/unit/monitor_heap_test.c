@@ -114,8 +114,14 @@ TEST(monitor_heap, pictures)
 	expect_shown("pictured has no slab");
 	EXPECT_EQ(run("kmem_cache alloc pictured x3"), 0);
 	EXPECT_EQ(run("heap pictured"), 0);
-	expect_shown(" 3 used,");
-	expect_shown("###");
+	if (strcmp(backend_name, "slob")) {
+		expect_shown(" 3 used,");
+		expect_shown("###");
+	} else {
+		/* 512 bytes are 32 cells, and each object may lie across one more */
+		expect_shown("of this cache");
+		expect_shown("################################");
+	}
 	EXPECT_EQ(run("heap"), 0);
 	expect_shown("pictured");
 	expect_shown(" 3 of ");

@@ -143,6 +143,8 @@ TEST(slabinfo, adds_up_to_the_counters)
 	struct kmem_cache *cache = make("slabinfo_reclaim", 1000, SLAB_RECLAIM_ACCOUNT);
 
 	ASSERT(cache);
+	if (!strcmp(backend_name, "slob"))
+		SKIP("slob's caches share pages: those of one cannot be counted exactly");
 	fill(cache, NR);
 	bytes = (u64)meta_pages() << PAGE_SHIFT; /* no whole pages of kmalloc() are out */
 	while (heap_cache_info_below(info.number, &info)) {

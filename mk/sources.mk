@@ -95,10 +95,15 @@ CORE_SRCS := \
 	mm/slab/heap_fast.c \
 	mm/slab/heap_verify.c \
 	mm/slab/info.c \
+	mm/slab/kfree_rcu.c \
 	mm/slab/kmalloc.c \
 	mm/slab/kmem_cache.c \
 	mm/slab/mempool.c \
 	mm/slab/meta.c \
+	mm/slab/percpu.c \
+	mm/slab/percpu_chunk.c \
+	mm/slab/percpu_counter.c \
+	mm/slab/percpu_verify.c \
 	mm/slab/shrinker.c \
 	mm/slab/slab_backend.c \
 	mm/slab/slab_layout.c \
@@ -116,5 +121,6 @@ CORE_SRCS := \
 	mm/sync/lockdep.c \
 	mm/sync/log.c \
 	mm/sync/mutex.c \
+	mm/sync/percpu_unit.c \
 	mm/sync/port_default.c \
 	mm/sync/rcu.c

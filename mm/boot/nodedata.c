@@ -8,6 +8,7 @@
 #include "../base/part.h"
 #include "../base/printk.h"
 #include "../phys/zone.h"
+#include "../sync/percpu_unit.h"
 
 int alloc_node_data(void)
 {
@@ -60,30 +61,52 @@ static int alloc_cpu(unsigned int cpu)
 	struct cpu_local *local = cpu_locals[cpu];
 	void *pages, *stats;
 
-	if (!local)
-		local = memblock_alloc_node(sizeof(*local), sizeof(*local) > 64 ? 128 : 64, nid);
+	if (!local) {
+		void *unit = memblock_alloc_try_nid_raw(percpu_unit_pages() << PAGE_SHIFT, PAGE_SIZE,
+							MEMBLOCK_LOW_LIMIT, MEMBLOCK_ALLOC_ACCESSIBLE, nid);
+
+		local = unit ? percpu_unit_place(cpu, unit) : NULL;
+	}
 	pages = memblock_alloc_node(pages_bytes, 128, nid);
 	stats = memblock_alloc_node(stat_bytes, 128, nid);
 	if (!local || !pages || !stats) {
-		pr_err("CPU %u: no %zu bytes of memory\n", cpu, sizeof(*local) + pages_bytes + stat_bytes);
+		pr_err("CPU %u: no %zu bytes of memory\n", cpu,
+		       (percpu_unit_pages() << PAGE_SHIFT) + pages_bytes + stat_bytes);
 		return -ENOMEM;
 	}
 	local->self = local;
 	local->cpu = cpu;
 	local->node = nid;
-	cpu_locals[cpu] = local;
 	cpu_pages_init(cpu, pages, nr_node_ids * MAX_NR_ZONES);
 	vmstat_cpu_init(cpu, stats);
 	return mm_parts_cpu_setup(cpu);
 }
 
+static void *alloc_any(size_t bytes)
+{
+	return memblock_alloc_try_nid_raw(bytes, 64, MEMBLOCK_LOW_LIMIT, MEMBLOCK_ALLOC_ACCESSIBLE, NUMA_NO_NODE);
+}
+
+/* As Linux says it of embedded first chunks. All of a unit but the room is s; there is no room for modules, r. */
+static void print_percpu(void)
+{
+	size_t pages = percpu_unit_pages();
+
+	printk("percpu: Embedded %zu pages/cpu s%zu r0 d%zu u%zu\n", pages, percpu_static_bytes(), PERCPU_ROOM,
+	       pages << PAGE_SHIFT);
+}
+
 int alloc_cpu_data(void)
 {
-	for_each_possible_cpu(cpu) {
-		int err = alloc_cpu(cpu);
+	int err = percpu_units_open(alloc_any);
 
+	if (err)
+		return err;
+	for_each_possible_cpu(cpu) {
+		err = alloc_cpu(cpu);
 		if (err)
 			return err;
 	}
+	print_percpu();
 	return 0;
 }

@@ -2,9 +2,10 @@
 /*
  * /proc/meminfo and a node's meminfo. Format: proc.rst; the order is that of Linux 6.12.
  *
- * Lines of parts that do not exist (swap, zswap, vmalloc, huge page pools, the per-CPU allocator) show zero:
- * there is nothing of the kind.
+ * Lines of parts that do not exist (swap, zswap, vmalloc, huge page pools) show zero: there is nothing of the kind.
  */
+#include <octavo/percpu.h>
+
 #include "proc.h"
 
 #include "../phys/watermark.h"
@@ -133,7 +134,7 @@ static void kernel_lines(struct seq_file *m)
 	line(m, "VmallocTotal:", 0);
 	line(m, "VmallocUsed:", 0);
 	line(m, "VmallocChunk:", 0);
-	line(m, "Percpu:", 0);
+	line(m, "Percpu:", percpu_pages());
 	line(m, "HardwareCorrupted:", 0);
 }
 

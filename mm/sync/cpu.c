@@ -3,13 +3,16 @@
 #include "cpu.h"
 
 #include <octavo/port.h>
+#include <octavo/percpu.h>
 #include <octavo/preempt.h>
 
 #include "../base/printk.h"
 #include "atomic.h"
 
-static struct cpu_local boot_cpu __memsys = { .self = &boot_cpu, .online = 1 };
-struct cpu_local *cpu_locals[NR_CPUS] __memsys = { &boot_cpu };
+struct octavo_percpu_unit octavo_percpu_unit __attribute__((section("octavo_percpu"), aligned(128))) = {
+	.cpu = { .self = &octavo_percpu_unit.cpu, .online = 1, .percpu_ready = 1 },
+};
+struct cpu_local *cpu_locals[NR_CPUS] __memsys = { &octavo_percpu_unit.cpu };
 unsigned int nr_cpu_ids __memsys = 1;
 
 void *octavo_cpu_local(unsigned int cpu)

@@ -39,7 +39,8 @@ struct cpu_local {
 	struct magazine **heap;	      /* (c) mm/slab: magazines by slot; the closed one sends to the slow path */
 	struct magazine **heap_local; /* (c) the same from the slot of this CPU's node on */
 	struct cpu_cache **heap_caches; /* (c) what the magazines are parts of, by slot; NULL: this CPU has none */
-	uintptr_t percpu;	      /* (c) this CPU's copy of the first chunk of per-CPU variables */
+	uintptr_t percpu;	      /* (c) where its copies of per-CPU variables are, less where CPU 0's are */
+	u32 percpu_ready;	      /* (a) they have their first values */
 	u32 preempt_count;	      /* (o) preempt_disable() less preempt_enable() */
 	u32 rcu_nesting;	      /* (o) rcu_read_lock() less rcu_read_unlock(); others read it */
 	struct rcu_head *rcu_queue;   /* (a) callbacks that wait for a grace period to begin, latest first */
@@ -56,6 +57,21 @@ octavo_static_assert(offsetof(struct cpu_local, self) == 0, "%gs:0 is the CPU's 
 #if defined(__x86_64__)
 octavo_static_assert(offsetof(struct cpu_local, depth) == 8, "%gs:8 is the section depth");
 #endif
+
+/* Per-CPU memory of the first chunk (Linux: PERCPU_DYNAMIC_RESERVE), and what later chunks have: mm/slab/percpu.c. */
+#define PERCPU_ROOM ((size_t)(__SIZEOF_POINTER__ == 8 ? 28 : 20) << 10)
+#define PERCPU_UNIT_SIZE ((size_t)32 << 10)
+#define PERCPU_LATER_MAX 256u
+
+/*
+ * What each CPU's part of the section octavo_percpu begins with or contains, between the variables of DEFINE_PER_CPU().
+ * CPU 0's is the section itself.
+ */
+struct octavo_percpu_unit {
+	struct cpu_local cpu;
+	uintptr_t later[PERCPU_LATER_MAX];	 /* (c) while the chunk lives: its unit for this CPU */
+	char room[PERCPU_ROOM] __aligned(64);
+};
 
 #include <octavo_port_inline.h>
 

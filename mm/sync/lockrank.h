@@ -29,6 +29,9 @@ enum lock_rank {
 	LOCK_RANK_MEMINIT,   /* lazily initialised struct pages */
 	LOCK_RANK_OWNER,     /* page_owner's stack store */
 	LOCK_RANK_RESOURCE,  /* the tree behind /proc/iomem */
+	LOCK_RANK_COUNTERS,  /* the list of percpu_counters */
+	LOCK_RANK_COUNTER,   /* one percpu_counter */
+	LOCK_RANK_PERCPU_UNIT, /* a CPU's per-CPU variables get their first values */
 	LOCK_RANK_CONSOLE,   /* the kernel log: last, so that anyone may report */
 	LOCK_RANK_NR
 };

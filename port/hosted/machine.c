@@ -6,8 +6,8 @@
 
 #include "machine.h"
 
-/* The core's state: one section, and what it was before anything ran. */
-extern char __start_memsys[], __stop_memsys[];
+/* The core's state: its section and CPU 0's per-CPU variables, and what they were before anything ran. */
+extern char __start_memsys[], __stop_memsys[], __start_octavo_percpu[], __stop_octavo_percpu[];
 static char *pristine;
 
 static struct {
@@ -23,19 +23,40 @@ static size_t memsys_bytes(void)
 	return (size_t)(__stop_memsys - __start_memsys);
 }
 
+static size_t percpu_bytes(void)
+{
+	return (size_t)(__stop_octavo_percpu - __start_octavo_percpu);
+}
+
+static char *core_state_save(void)
+{
+	char *copy = malloc(memsys_bytes() + percpu_bytes());
+
+	if (copy) {
+		memcpy(copy, __start_memsys, memsys_bytes());
+		memcpy(copy + memsys_bytes(), __start_octavo_percpu, percpu_bytes());
+	}
+	return copy;
+}
+
+static void core_state_restore(const char *copy)
+{
+	memcpy(__start_memsys, copy, memsys_bytes());
+	memcpy(__start_octavo_percpu, copy + memsys_bytes(), percpu_bytes());
+}
+
 __attribute__((constructor)) static void keep_pristine(void)
 {
-	pristine = malloc(memsys_bytes());
+	pristine = core_state_save();
 	if (!pristine)
 		abort();
-	memcpy(pristine, __start_memsys, memsys_bytes());
 	hosted_enter_cpu(0);
 }
 
 void hosted_reset(void)
 {
 	cpus_destroy();
-	memcpy(__start_memsys, pristine, memsys_bytes());
+	core_state_restore(pristine);
 	arena_destroy();
 	free(machine.cpus);
 	memset(&machine, 0, sizeof(machine));
@@ -112,7 +133,7 @@ const struct bootinfo *port_bootinfo(void)
 }
 
 struct hosted_snapshot {
-	char *memsys;
+	char *memsys; /* core_state_save() */
 	struct arena_copy *arena;
 };
 
@@ -120,16 +141,15 @@ struct hosted_snapshot *hosted_snapshot(void)
 {
 	struct hosted_snapshot *s = malloc(sizeof(*s));
 
-	if (!s || !machine.booted || !(s->memsys = malloc(memsys_bytes())))
+	if (!s || !machine.booted || !(s->memsys = core_state_save()))
 		port_panic("hosted_snapshot: no machine, or no memory");
-	memcpy(s->memsys, __start_memsys, memsys_bytes());
 	s->arena = arena_save();
 	return s;
 }
 
 void hosted_restore(const struct hosted_snapshot *s)
 {
-	memcpy(__start_memsys, s->memsys, memsys_bytes());
+	core_state_restore(s->memsys);
 	arena_restore(s->arena);
 	hosted_enter_cpu(0);
 }

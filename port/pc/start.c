@@ -22,11 +22,16 @@ static struct bootinfo bootinfo;
 static struct bootinfo_cpu cpu_list[PC_CPUS_MAX];
 static struct bootinfo_span reserved[RESERVED_MAX];
 /* The core's state before mm_init(), for pc_reboot_core(); kept only when tests are to run. */
-static char *memsys_copy;
+static char *memsys_copy; /* and CPU 0's per-CPU variables behind it */
 
 static size_t memsys_bytes(void)
 {
 	return (size_t)(__stop_memsys - __start_memsys);
+}
+
+static size_t percpu_bytes(void)
+{
+	return (size_t)(__stop_octavo_percpu - __start_octavo_percpu);
 }
 
 static bool tests_wanted(void)
@@ -152,7 +157,7 @@ static u32 reserve_memory(void)
 	for (unsigned int i = 0; i < firmware.modules_nr; i++)
 		taken[taken_nr++] = firmware.modules[i];
 	if (tests_wanted())
-		more += PFN_UP(memsys_bytes());
+		more += PFN_UP(memsys_bytes() + percpu_bytes());
 	paging_init(firmware.map, firmware.map_nr, taken, taken_nr, more, &reserved[nr++]);
 	if (trampoline)
 		reserved[nr++] = (struct bootinfo_span){ trampoline, PAGE_SIZE };
@@ -217,6 +222,7 @@ void pc_reboot_core(void)
 	irq_disable();
 	paging_reset_vmemmap();
 	memcpy(__start_memsys, memsys_copy, memsys_bytes());
+	memcpy(__start_octavo_percpu, memsys_copy + memsys_bytes(), percpu_bytes());
 	wrmsr(MSR_GS_BASE, (uintptr_t)octavo_cpu_local(0));
 	shown = printk_console(false);
 	boot_core();
@@ -241,10 +247,11 @@ void pc_start(enum pc_protocol protocol, u32 info)
 	describe_machine();
 	trampoline = reserve_memory();
 	if (tests_wanted()) {
-		memsys_copy = pc_pool_alloc(PFN_UP(memsys_bytes()));
+		memsys_copy = pc_pool_alloc(PFN_UP(memsys_bytes() + percpu_bytes()));
 		if (!memsys_copy)
 			port_panic("no memory for a copy of the core's state");
 		memcpy(memsys_copy, __start_memsys, memsys_bytes());
+		memcpy(memsys_copy + memsys_bytes(), __start_octavo_percpu, percpu_bytes());
 	}
 	boot_core();
 

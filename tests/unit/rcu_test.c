@@ -2,6 +2,7 @@
 /* RCU on one CPU: grace periods end, callbacks run once and in order, tickets, and what the verifier says. */
 #include <octavo/port.h>
 #include <octavo/preempt.h>
+#include <octavo/slab.h>
 
 #include "harness.h"
 #include "mm/sync/rcu.h"
@@ -266,4 +267,31 @@ TEST(rcu, the_verifier_sees_outsiders_and_unfounded_sights)
 	EXPECT(strstr(found, "which has not begun"));
 	cpu->rcu_seen = seen;
 	EXPECT_EQ(verify(), 0);
+}
+
+struct node {
+	u64 payload[5];
+	struct rcu_head rcu;
+};
+
+TEST(rcu, kfree_rcu_frees_objects_of_the_heap)
+{
+	struct node *n = kmalloc(sizeof(*n), GFP_KERNEL), *m = kmalloc(sizeof(*m), GFP_KERNEL);
+	unsigned long errors = heap_errors();
+	const char *said;
+
+	ASSERT(n && m);
+	begin();
+	kfree_rcu(n, rcu);
+	kfree_rcu_mightsleep(m);
+	rcu_barrier();
+	EXPECT_EQ(heap_errors(), errors);
+	EXPECT_EQ(heap_verify(NULL, NULL), 0);
+	/* it is free: a second kfree() is one too many */
+	test_capture_begin();
+	kfree(n);
+	kmem_cache_shrink(kmalloc_caches[KMALLOC_NORMAL][kmalloc_index(sizeof(*n))]);
+	said = test_capture_end();
+	EXPECT(strlen(said) > 0);
+	EXPECT_EQ(heap_errors(), errors + 1);
 }

@@ -88,6 +88,9 @@ CORE_SRCS := \
 	mm/proc/table.c \
 	mm/proc/zoneinfo.c \
 	mm/slab/debug.c \
+	mm/slab/debug_check.c \
+	mm/slab/debug_layout.c \
+	mm/slab/debug_params.c \
 	mm/slab/failslab.c \
 	mm/slab/heap.c \
 	mm/slab/heap_bulk.c \
@@ -104,6 +107,7 @@ CORE_SRCS := \
 	mm/slab/percpu_chunk.c \
 	mm/slab/percpu_counter.c \
 	mm/slab/percpu_verify.c \
+	mm/slab/report.c \
 	mm/slab/shrinker.c \
 	mm/slab/slab_backend.c \
 	mm/slab/slab_layout.c \
@@ -117,6 +121,8 @@ CORE_SRCS := \
 	mm/slab/slob_verify.c \
 	mm/slab/slub.c \
 	mm/slab/slub_slabs.c \
+	mm/slab/track.c \
+	mm/slab/usercopy.c \
 	mm/sync/cpu.c \
 	mm/sync/lockdep.c \
 	mm/sync/log.c \

@@ -92,6 +92,9 @@ struct lowmem_params {
 };
 extern struct lowmem_params lowmem_params;
 
+/* Where the kernel's code lies in physical memory; size 0: the port does not say. */
+extern struct bootinfo_span kernel_text_span;
+
 /* Bytes that mem= leaves, on machines without an e820 map; 0: no limit. */
 extern u64 memory_limit;
 

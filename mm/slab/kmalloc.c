@@ -158,7 +158,7 @@ void *__kmalloc_node(size_t size, gfp_t gfp, int node)
 	return kmalloc_any(size, gfp, node, CALLER);
 }
 
-size_t ksize(const void *object)
+static size_t room_of(const void *object)
 {
 	struct page *page = heap_page(object);
 	const struct heap_page_ops *ops;
@@ -175,6 +175,15 @@ __weak size_t backend_kmalloc_size(size_t size, size_t class_bytes)
 {
 	(void)size;
 	return class_bytes;
+}
+
+size_t ksize(const void *object)
+{
+	size_t room = room_of(object);
+
+	if (room)
+		slab_grant_room(object, room);
+	return room;
 }
 
 size_t kmalloc_size_roundup(size_t size)
@@ -199,22 +208,18 @@ void kfree_sensitive(const void *object)
 
 void *krealloc(const void *object, size_t size, gfp_t gfp)
 {
-	size_t old = ksize(object);
+	size_t old = room_of(object);
 	void *now;
 
 	if (!size) {
 		kfree(object);
 		return ZERO_SIZE_PTR;
 	}
-	if (old && slab_resize_in_place(object, size, old)) {
-		/* What is given up is cleared now, so that it is clear when it comes back into use. */
-		if ((gfp & __GFP_ZERO) && size < old)
-			memset((char *)object + size, 0, old - size);
+	if (old && slab_resize_in_place(object, size, old, gfp))
 		return (void *)object;
-	}
 	now = __kmalloc(size, gfp);
 	if (now && old) {
-		memcpy(now, object, min(size, old));
+		memcpy(now, object, min(size, slab_bytes_asked(object, old)));
 		kfree(object);
 	}
 	return now;
@@ -263,7 +268,7 @@ void *kvrealloc(const void *object, size_t size, gfp_t gfp)
 
 	if (!is_kv(object) && (size <= PAGE_SIZE || !load_acquire(&kv_ops)))
 		return krealloc(object, size, gfp);
-	old = is_kv(object) ? kv_ops->size(object) : ksize(object);
+	old = is_kv(object) ? kv_ops->size(object) : slab_bytes_asked(object, room_of(object));
 	now = kvmalloc_node(size, gfp, NUMA_NO_NODE);
 	if (now) {
 		if (object)

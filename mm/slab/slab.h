@@ -262,7 +262,7 @@ unsigned long meta_pages(void);
 
 /* ---- debug.c: what caches with SLAB_DEBUG_FLAGS do, and all reports ---- */
 
-/* The flags that slab_debug= adds for a cache of this name. */
+/* @flags and those that slab_debug= adds for a cache of this name. */
 slab_flags_t slab_debug_flags(const char *name, slab_flags_t flags, unsigned int object_size);
 /* Work out size, inuse and red_left_pad from object_size, align and flags. 0 or -E2BIG. */
 int slab_debug_layout(struct kmem_cache *cache);
@@ -276,8 +276,15 @@ void slab_debug_init_object(struct kmem_cache *cache, struct slab *slab, void *o
 bool slab_debug_alloc(struct kmem_cache *cache, struct slab *slab, void *object, size_t size, uintptr_t caller);
 bool slab_debug_free(struct kmem_cache *cache, struct slab *slab, void *object, uintptr_t caller);
 
-/* krealloc(): may @object, which has room for @old bytes, stay where it is as one of @size? Its marks then say so. */
-bool slab_resize_in_place(const void *object, size_t size, size_t old);
+/*
+ * krealloc(): may @object, which has room for @old bytes, stay where it is as one of @size? Its marks then say so, and what
+ * it gives up (debugged: what it gains) is clear if @gfp has __GFP_ZERO.
+ */
+bool slab_resize_in_place(const void *object, size_t size, size_t old, gfp_t gfp);
+/* Of an object with room for @old bytes: those asked for, if its cache knows, or @old. */
+size_t slab_bytes_asked(const void *object, size_t old);
+/* ksize(): all of @room is the user's from now on. */
+void slab_grant_room(const void *object, size_t room);
 
 /* Reports; each counts in heap.errors. @caller may be 0. */
 void heap_report_wild_free(const void *object, uintptr_t caller);

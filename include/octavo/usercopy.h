@@ -16,10 +16,10 @@ OCTAVO_BEGIN_DECLS
  * @ptr, @n: the kernel's side; 0 bytes always may
  * @to_user: the copy reads them (false: writes)
  *
- * Not allowed, and reported as "usercopy: Kernel memory exposure (overwrite) attempt detected from (to) ...": ranges that
- * wrap or begin at the null page; parts of objects of a cache that are not for user space, of their red zones, of
- * several objects, of free pages, of several allocations of pages; the heap's own structures; the kernel's code; and what a
- * function of register_usercopy_check() names. Addresses outside of the direct map are allowed otherwise.
+ * Not allowed, and reported as "usercopy: Kernel memory exposure (overwrite) attempt detected from (to) ...": ranges
+ * that wrap or begin at the null page; parts of objects of a cache that are not for user space, of their red zones, of
+ * several objects, of free pages, of several allocations of pages; the heap's own structures; the kernel's code; and
+ * what a function of register_usercopy_check() names. Addresses outside of the direct map are allowed otherwise.
  *
  * copy_to_user() and copy_from_user() call it; whoever copies otherwise calls it himself.
  * Context: any. Return: true: copy. false: reported, the copy must not be made.

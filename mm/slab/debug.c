@@ -4,7 +4,8 @@
  *
  * Purpose
  *	To find who writes where nothing is his: beside an object, into one that is free; and who frees what is free
- *	already, or no object. Each finding is reported once, in Linux's form, and put right, so that the machine goes on.
+ *	already, or no object. Each finding is reported once, in Linux's form, and put right, so that the machine goes
+ *	on.
  *
  * Words
  *	red zone	bytes beside an object that nobody may write
@@ -26,21 +27,22 @@
  *	meta		OBJECT_FREE	OBJECT_ALLOCATED, bytes asked for
  *
  *	The left red zone is as wide as the alignment, the right one a word at least. Which parts there are:
- *	Z (SLAB_RED_ZONE) the red zones; P (SLAB_POISON) poison and padding, but a free object of a cache with a constructor
- *	or with SLAB_TYPESAFE_BY_RCU keeps its contents; U (SLAB_STORE_USER) the tracks. F (SLAB_CONSISTENCY_CHECKS) looks
- *	at them all at each allocation and free; without it they are only for slab_debug_validate() and for dumps. A second
- *	free is found with any of the flags.
+ *	Z (SLAB_RED_ZONE) the red zones; P (SLAB_POISON) poison and padding, but a free object of a cache with a
+ *	constructor or with SLAB_TYPESAFE_BY_RCU keeps its contents; U (SLAB_STORE_USER) the tracks. F
+ *	(SLAB_CONSISTENCY_CHECKS) looks at them all at each allocation and free; without it they are only for
+ *	slab_debug_validate() and for dumps. A second free is found with any of the flags.
  *
  * Invariants
- *	SD-I2	an object of a debugged cache that is not handed out is OBJECT_FREE, with the marks of a free one, or
+ *	HD-I1	an object of a debugged cache that is not handed out is OBJECT_FREE, with the marks of a free one, or
  *		OBJECT_DAMAGED and never handed out again
- *	SD-I3	of any number of frees of an object, at once or one after the other, one is good and the others are reported
- *	SD-I4	a planted damage is reported once: what is damaged is put right when it is reported
+ *	HD-I2	of any number of frees of an object, at once or one after the other, one is good and the others are
+ *	reported
+ *	HD-I3	a planted damage is reported once: what is damaged is put right when it is reported
  *
  * Locking
- *	A lock a cache: what an object is, is looked at and changed in one step, so two CPUs that free it at once are told
- *	apart. The back end is called outside of it. Stacks are saved before it is taken. Reports have a lock of their own,
- *	the last but the console's.
+ *	A lock a cache: what an object is, is looked at and changed in one step, so two CPUs that free it at once are
+ *	told apart. The back end is called outside of it. Stacks are saved before it is taken. Reports have a lock of
+ *	their own, the last but the console's.
  *
  * Memory use and bounds
  *	Full debugging adds to an object, on 64-bit: 8 bytes of meta, 48 of tracks, 16 of red zone and padding, and its
@@ -66,7 +68,9 @@
 
 bool slab_debug_is_free(struct slab *slab, const struct kmem_cache *cache, const void *object)
 {
-	return cache->debug ? READ_ONCE(object_meta(cache, object)->state) == OBJECT_FREE : backend_is_free(slab, object);
+	if (!cache->debug)
+		return backend_is_free(slab, object);
+	return READ_ONCE(object_meta(cache, object)->state) == OBJECT_FREE;
 }
 
 /* The slab's tail is marked with its last object. */
@@ -75,7 +79,8 @@ void slab_debug_init_object(struct kmem_cache *cache, struct slab *slab, void *o
 	u8 *p = object;
 
 	if (cache->flags & SLAB_POISON)
-		memset(p + cache->inuse, POISON_INUSE, (size_t)((u8 *)object_limit(cache, object) - (p + cache->inuse)));
+		memset(p + cache->inuse, POISON_INUSE,
+		       (size_t)((u8 *)object_limit(cache, object) - (p + cache->inuse)));
 	if (cache->flags & SLAB_STORE_USER)
 		memset(slab_debug_track(cache, object, TRACK_ALLOC), 0, 2 * sizeof(struct track));
 	*object_meta(cache, object) = (struct object_meta){ .state = OBJECT_FREE, .orig_size = cache->object_size };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Caches that check and mark their objects: what the rest of the heap and its files in /sys ask of them. The theory stands
- * in debug.c; what every allocation and free calls, in slab.h.
+ * Caches that check and mark their objects: what the rest of the heap and its files in /sys ask of them. The theory
+ * stands in debug.c; what every allocation and free calls, in slab.h.
  */
 #ifndef MM_SLAB_DEBUG_H
 #define MM_SLAB_DEBUG_H
@@ -50,8 +50,8 @@ void slab_debug_for_each_track(struct kmem_cache *cache, enum track_item item,
  * @put: called with a piece of text, complete lines
  * Context: thread context. Return: 0; -ENOSYS if the cache keeps no records; -ENOMEM.
  */
-int slab_debug_traces(struct kmem_cache *cache, enum track_item item, void (*put)(void *ctx, const char *text, size_t len),
-		      void *ctx);
+int slab_debug_traces(struct kmem_cache *cache, enum track_item item,
+		      void (*put)(void *ctx, const char *text, size_t len), void *ctx);
 
 /* ---- Checks ---- */
 

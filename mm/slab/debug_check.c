@@ -76,7 +76,8 @@ static bool is_filled(const u8 *from, u8 value, size_t bytes, const u8 **first, 
 
 static void restore(struct kmem_cache *cache, const char *what, u8 value, const u8 *first, const u8 *end)
 {
-	report_fix(cache->name, "Restoring %s 0x" ADDR_FMT "-0x" ADDR_FMT "=0x%x", what, ADDR(first), ADDR(end - 1), value);
+	report_fix(cache->name, "Restoring %s 0x" ADDR_FMT "-0x" ADDR_FMT "=0x%x", what, ADDR(first), ADDR(end - 1),
+		   value);
 	memset((u8 *)(uintptr_t)first, value, (size_t)(end - first));
 }
 
@@ -133,7 +134,8 @@ bool debug_check_object(struct kmem_cache *cache, struct slab *slab, void *objec
 		check_bytes(&c, "Right Redzone", p + cache->object_size, red, cache->inuse - cache->object_size);
 		check_bytes(&c, "kmalloc Redzone", p + used, red, cache->object_size - used);
 	} else if (cache->flags & SLAB_POISON) {
-		check_bytes(&c, "Alignment padding", p + cache->object_size, POISON_INUSE, cache->inuse - cache->object_size);
+		check_bytes(&c, "Alignment padding", p + cache->object_size, POISON_INUSE,
+			    cache->inuse - cache->object_size);
 	}
 	if (cache->debug->poison && !active) {
 		check_bytes(&c, "Poison", p, POISON_FREE, cache->object_size - 1);
@@ -159,8 +161,8 @@ bool debug_check_slab(struct kmem_cache *cache, struct slab *slab)
 	if (is_filled(tail, POISON_INUSE, bytes, &first, &end))
 		return true;
 	report_prepare(&report, cache, slab);
-	report_begin(&report, cache->name, "Padding overwritten. 0x" ADDR_FMT "-0x" ADDR_FMT " @offset=%tu", ADDR(first),
-		     ADDR(end - 1), first - (const u8 *)slab_start(slab));
+	report_begin(&report, cache->name, "Padding overwritten. 0x" ADDR_FMT "-0x" ADDR_FMT " @offset=%tu",
+		     ADDR(first), ADDR(end - 1), first - (const u8 *)slab_start(slab));
 	report_slab(&report);
 	dump_stack();
 	from = (size_t)(first - tail) & ~(size_t)15;

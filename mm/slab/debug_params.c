@@ -5,8 +5,8 @@
  *
  *	slab_debug[=[FLAGS][,NAME...][;[FLAGS],NAME...]...]
  *
- * A block without names is for all caches; one with names for those alone, the first that has the name. A name may end in
- * an asterisk. The letters, in either case:
+ * A block without names is for all caches; one with names for those alone, the first that has the name. A name may
+ * end in an asterisk. The letters, in either case:
  *	F consistency checks, Z red zones, P poison, U user tracking, T trace, A failslab,
  *	O off for caches whose slabs it would enlarge, - none
  */

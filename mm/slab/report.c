@@ -83,7 +83,8 @@ static void print_track(const char *what, const struct track *track)
 	if (!track->addr)
 		return;
 	port_symbol(track->addr, name, sizeof(name));
-	pr_err("%s in %s age=%u cpu=%u pid=%d\n", what, name, slab_debug_jiffies() - track->when, track->cpu, track->pid);
+	pr_err("%s in %s age=%u cpu=%u pid=%d\n", what, name, slab_debug_jiffies() - track->when, track->cpu,
+	       track->pid);
 	if (track->stack)
 		stack_depot_print(track->stack);
 }
@@ -216,8 +217,8 @@ void heap_report_wild_free(const void *object, uintptr_t caller)
 	print_caller(caller);
 	if (page && pfn_valid(page_to_pfn(page))) {
 		page_flags_text(flags, sizeof(flags), page);
-		pr_err("It lies in the page with pfn 0x%lx, which is no slab; refcount=%d flags=%s\n", page_to_pfn(page),
-		       page_ref_count(page), flags);
+		pr_err("It lies in the page with pfn 0x%lx, which is no slab; refcount=%d flags=%s\n",
+		       page_to_pfn(page), page_ref_count(page), flags);
 	} else {
 		pr_err("It lies in no memory that the heap may have\n");
 	}
@@ -240,7 +241,8 @@ void heap_report_invalid_free(struct kmem_cache *cache, struct slab *slab, const
 	report_begin(&report, name, "Invalid object pointer 0x" ADDR_FMT, ADDR(object));
 	print_caller(caller);
 	if (start && real) {
-		pr_err("It points %tu bytes into the object at 0x" ADDR_FMT "\n", (const char *)object - start, ADDR(start));
+		pr_err("It points %tu bytes into the object at 0x" ADDR_FMT "\n", (const char *)object - start,
+		       ADDR(start));
 		report_object(&report, start);
 	} else {
 		report_slab(&report);
@@ -261,7 +263,8 @@ void heap_report_double_free(struct kmem_cache *cache, struct slab *slab, const 
 	report_end(&report);
 }
 
-void heap_report_wrong_cache(struct kmem_cache *asked, struct kmem_cache *real, const void *object, uintptr_t caller)
+void heap_report_wrong_cache(struct kmem_cache *asked, struct kmem_cache *real, const void *object,
+			     uintptr_t caller)
 {
 	struct heap_report report;
 
@@ -282,8 +285,8 @@ static void print_remaining(struct kmem_cache *cache, const struct slab *slab, c
 {
 	bool damaged = cache->debug && READ_ONCE(object_meta(cache, object)->state) == OBJECT_DAMAGED;
 
-	pr_err("Object 0x" ADDR_FMT " @offset=%tu%s\n", ADDR(object), (const char *)object - (const char *)slab_start(slab),
-	       damaged ? " was found damaged and kept" : "");
+	pr_err("Object 0x" ADDR_FMT " @offset=%tu%s\n", ADDR(object),
+	       (const char *)object - (const char *)slab_start(slab), damaged ? " was found damaged and kept" : "");
 	report_tracking(cache, object);
 }
 

@@ -277,8 +277,8 @@ bool slab_debug_alloc(struct kmem_cache *cache, struct slab *slab, void *object,
 bool slab_debug_free(struct kmem_cache *cache, struct slab *slab, void *object, uintptr_t caller);
 
 /*
- * krealloc(): may @object, which has room for @old bytes, stay where it is as one of @size? Its marks then say so, and what
- * it gives up (debugged: what it gains) is clear if @gfp has __GFP_ZERO.
+ * krealloc(): may @object, which has room for @old bytes, stay where it is as one of @size? Its marks then say so,
+ * and what it gives up (debugged: what it gains) is clear if @gfp has __GFP_ZERO.
  */
 bool slab_resize_in_place(const void *object, size_t size, size_t old, gfp_t gfp);
 /* Of an object with room for @old bytes: those asked for, if its cache knows, or @old. */

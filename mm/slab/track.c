@@ -147,15 +147,16 @@ static void cpus_text(char *text, size_t size, const struct place *place)
 		while (last + 1 < CPUS_LISTED && cpus[(last + 1) / 32] >> (last + 1) % 32 & 1)
 			last++;
 		if (len < size)
-			len += octavo_snprintf(text + len, size - len, last > cpu ? "%s%u-%u" : "%s%u", len ? "," : "", cpu,
-					       last);
+			len += octavo_snprintf(text + len, size - len, last > cpu ? "%s%u-%u" : "%s%u",
+					       len ? "," : "", cpu, last);
 		cpu = last;
 	}
 	if (place->cpu_max && len < size)
 		octavo_snprintf(text + len, size - len, "%s%u-%u", len ? "," : "", place->cpu_min, place->cpu_max);
 }
 
-static void put_place(const struct place *place, enum track_item item, void (*put)(void *, const char *, size_t), void *ctx)
+static void put_place(const struct place *place, enum track_item item,
+		      void (*put)(void *ctx, const char *text, size_t len), void *ctx)
 {
 	char text[STACK_DEPOT_DEPTH * 96], name[128], cpus[200];
 	size_t len;
@@ -194,8 +195,8 @@ static struct place *most_frequent(struct places *p)
 	return best;
 }
 
-int slab_debug_traces(struct kmem_cache *cache, enum track_item item, void (*put)(void *ctx, const char *text, size_t len),
-		      void *ctx)
+int slab_debug_traces(struct kmem_cache *cache, enum track_item item,
+		      void (*put)(void *ctx, const char *text, size_t len), void *ctx)
 {
 	struct places p = { .now = slab_debug_jiffies() };
 	struct place *place;

@@ -101,7 +101,8 @@ static bool check_heap_page(const struct copy *copy, struct page *page)
 	size_t size;
 
 	if (heap_page_kind(page) == HEAP_PAGE_META || !ops || !ops->object || !ops->size)
-		return refuse(copy, kind_text(text, sizeof(text), "metadata"), NULL, (size_t)((uintptr_t)p % PAGE_SIZE));
+		return refuse(copy, kind_text(text, sizeof(text), "metadata"), NULL,
+			      (size_t)((uintptr_t)p % PAGE_SIZE));
 	object = ops->object(page, p);
 	size = object ? ops->size(page, object) : 0;
 	if (object && p >= object && (size_t)(p - object) <= size && copy->n <= size - (size_t)(p - object))
@@ -112,7 +113,8 @@ static bool check_heap_page(const struct copy *copy, struct page *page)
 
 static bool is_free(const struct page *page)
 {
-	return !PageReserved(page) && page_ref_count(page) <= 0 && compound_head((struct page *)(uintptr_t)page) == page;
+	return !PageReserved(page) && page_ref_count(page) <= 0 &&
+	       compound_head((struct page *)(uintptr_t)page) == page;
 }
 
 /* Pages that are nobody's of the heap: one allocation, as far as that can be told. */

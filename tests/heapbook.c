@@ -5,6 +5,7 @@
 #include <octavo/page.h>
 #include <octavo/verify.h>
 
+#include "mm/phys/stackdepot.h"
 #include "mm/phys/zone.h"
 #include "mm/slab/backend.h"
 
@@ -334,11 +335,11 @@ void heap_shrink_all(void)
 		kmem_cache_shrink(cache);
 }
 
-/* Pages that are not free, but for those of the heap's own structures. */
+/* Pages that are not free, but for those of the heap's own structures and of the store of call stacks. */
 static unsigned long pages_used(void)
 {
 	drain_all_pages(NULL);
-	return 0 - nr_free_pages() - meta_pages();
+	return 0 - nr_free_pages() - meta_pages() - stack_depot_pages();
 }
 
 /* Objects in use in all caches; nothing may be in a magazine. */

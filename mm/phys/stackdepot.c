@@ -64,7 +64,7 @@ static struct {
 	u32 *chains;	   /* (a) NULL: not used yet */
 	u32 pools_nr;	   /* guarded by the lock */
 	u32 pool, used;	   /* the pool that is being filled, bytes used of it */
-	unsigned long lost;
+	unsigned long lost, pages; /* (a) */
 	char *pools[POOLS_MAX];
 } depot __memsys = { .lock = { .rank = LOCK_RANK_OWNER } };
 
@@ -124,10 +124,12 @@ void stack_depot_reserve(gfp_t gfp)
 	spin_lock_irqsave(&depot.lock, flags);
 	if (pool && (!depot.pools_nr || room_is_low())) {
 		add_pool_locked(pool);
+		atomic_add_relaxed(&depot.pages, 1ul << POOL_ORDER);
 		pool = NULL;
 	}
 	if (chains && !depot.chains) {
 		store_release(&depot.chains, chains);
+		atomic_add_relaxed(&depot.pages, 1ul << TABLE_ORDER);
 		chains = NULL;
 	}
 	spin_unlock_irqrestore(&depot.lock, flags);
@@ -228,6 +230,11 @@ unsigned int stack_depot_fetch(u32 handle, const uintptr_t **pc)
 	s = stack_at(handle);
 	*pc = s->pc;
 	return min(s->depth, STACK_DEPOT_DEPTH);
+}
+
+unsigned long stack_depot_pages(void)
+{
+	return load_relaxed(&depot.pages);
 }
 
 unsigned long stack_depot_lost(void)

@@ -44,6 +44,9 @@ size_t stack_depot_text(char *buf, size_t size, u32 handle);
 void stack_depot_print(u32 handle);
 void stack_print(const uintptr_t *pc, unsigned int depth);
 
+/* Pages of the page allocator's that the store has taken; it gives none back. */
+unsigned long stack_depot_pages(void);
+
 /* Stacks that were not kept for want of room. */
 unsigned long stack_depot_lost(void);
 

@@ -45,8 +45,12 @@ static unsigned int order_of(u32 bytes)
 
 int slab_debug_layout(struct kmem_cache *cache)
 {
-	struct layout l = lay_out(cache, cache->flags);
+	struct layout l;
 
+	/* What cutting a slab into powers of two did by itself is to be asked for now. */
+	if ((cache->flags & SLAB_DEBUG_FLAGS) && (cache->flags & SLAB_KMALLOC) && is_power_of_2(cache->object_size))
+		cache->align = max(cache->align, cache->object_size);
+	l = lay_out(cache, cache->flags);
 	if (slab_debug_keeps_order() && order_of(l.size) > order_of(cache->object_size)) {
 		cache->flags &= ~METADATA_FLAGS;
 		l = lay_out(cache, cache->flags);

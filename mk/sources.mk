@@ -74,6 +74,7 @@ CORE_SRCS := \
 	mm/proc/buddyinfo.c \
 	mm/proc/counters.c \
 	mm/proc/fault_file.c \
+	mm/proc/kfence_file.c \
 	mm/proc/meminfo.c \
 	mm/proc/memory_block.c \
 	mm/proc/node.c \
@@ -98,6 +99,9 @@ CORE_SRCS := \
 	mm/slab/heap_fast.c \
 	mm/slab/heap_verify.c \
 	mm/slab/info.c \
+	mm/slab/kfence.c \
+	mm/slab/kfence_report.c \
+	mm/slab/kfence_setup.c \
 	mm/slab/kfree_rcu.c \
 	mm/slab/kmalloc.c \
 	mm/slab/kmem_cache.c \

@@ -116,6 +116,15 @@ extern const struct slab_attr slab_attr_aliases, slab_attr_align, slab_attr_cach
 PROC_SHOW(page_owner_show);
 bool page_owner_on(void);
 
+PROC_SHOW(kfence_stats_show);
+PROC_SHOW(kfence_objects_show);
+PROC_SHOW(kfence_interval_show);
+PROC_STORE(kfence_interval_store);
+PROC_SHOW(kfence_thresh_show);
+PROC_STORE(kfence_thresh_store);
+PROC_SHOW(kfence_panic_show);
+bool kfence_has_pool(void);
+
 PROC_SHOW(fault_file_show); /* data: a struct fault_file */
 PROC_STORE(fault_file_store);
 extern const struct fault_file fault_slab_probability, fault_slab_interval, fault_slab_times,

@@ -14,6 +14,8 @@
 #define CACHE_FILE_RW(name)                                                                                   \
 	{ "/sys/kernel/slab/#/" #name, PROC_ID_CACHE, .show = slab_attr_show, .store = slab_attr_store, \
 	  .data = &slab_attr_##name }
+
+#define KFENCE "/sys/module/kfence/parameters/"
 #define NUMA_ONLY .present = proc_machine_numa
 
 const struct proc_entry proc_table[] = {
@@ -119,6 +121,12 @@ const struct proc_entry proc_table[] = {
 	CACHE_FILE(total_objects),
 	CACHE_FILE(trace),
 	CACHE_FILE(usersize),
+
+	{ "/sys/kernel/debug/kfence/objects", .show = kfence_objects_show, .present = kfence_has_pool },
+	{ "/sys/kernel/debug/kfence/stats", .show = kfence_stats_show, .present = kfence_has_pool },
+	{ KFENCE "check_on_panic", .show = kfence_panic_show },
+	{ KFENCE "sample_interval", .show = kfence_interval_show, .store = kfence_interval_store },
+	{ KFENCE "skip_covered_thresh", .show = kfence_thresh_show, .store = kfence_thresh_store },
 
 	{ "/sys/kernel/debug/page_owner", .show = page_owner_show, .present = page_owner_on },
 };

@@ -235,7 +235,8 @@ void *heap_alloc_slow(struct kmem_cache *cache, gfp_t gfp, int nid, size_t size,
 	}
 	if (unlikely(hooks & HEAP_FAIL) && tool(HEAP_TOOL_FAIL) && tool(HEAP_TOOL_FAIL)->fail(cache, gfp))
 		return NULL;
-	if (unlikely(hooks & HEAP_GUARD) && tool(HEAP_TOOL_GUARD))
+	/* While its fast-path hook is off it only looks at the clock. */
+	if (unlikely(tool(HEAP_TOOL_GUARD)))
 		object = tool(HEAP_TOOL_GUARD)->alloc(cache, size, gfp, caller);
 	if (likely(!object)) {
 		object = take_object(cache, gfp, nid, size, caller);

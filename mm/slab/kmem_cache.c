@@ -13,6 +13,7 @@
 #include "../base/string.h"
 #include "../boot/params.h"
 #include "../phys/page_alloc.h"
+#include "kfence.h"
 #include "kmalloc.h"
 #include "meta.h"
 
@@ -361,6 +362,7 @@ int kmem_cache_shrink(struct kmem_cache *cache)
 
 void kmem_cache_destroy(struct kmem_cache *cache)
 {
+	unsigned int guarded;
 	unsigned long flags;
 
 	if (!cache)
@@ -372,6 +374,10 @@ void kmem_cache_destroy(struct kmem_cache *cache)
 		spin_lock_irqsave(&heap.gate, flags);
 		cache->dying = true;
 		spin_unlock_irqrestore(&heap.gate, flags);
+		guarded = kfence_shutdown_cache(cache, (uintptr_t)__builtin_return_address(0));
+		if (guarded)
+			pr_err("kmem_cache_destroy %s: %u objects still in use are guarded ones\n", cache->name,
+			       guarded);
 		if (shrink(cache, true)) {
 			heap_report_remaining(cache);
 		} else {

@@ -333,6 +333,7 @@ int arena_create(struct bootinfo *info, const struct hosted_options *options)
 			return -ENOMEM;
 		}
 	}
+	guard_register();
 	info->direct_map = (uintptr_t)arena.direct;
 	info->direct_map_size = arena.direct_bytes;
 	return 0;
@@ -340,6 +341,7 @@ int arena_create(struct bootinfo *info, const struct hosted_options *options)
 
 void arena_destroy(void)
 {
+	guard_restore(NULL);
 	if (arena.map)
 		munmap(arena.map, arena.map_bytes);
 	if (arena.vmemmap)
@@ -500,6 +502,7 @@ struct arena_copy {
 	struct range *ranges;
 	unsigned int ranges_nr;
 	u64 file_end;
+	struct guard_copy *guard;
 };
 
 static void *must(void *p)
@@ -626,7 +629,11 @@ struct arena_copy *arena_save(void)
 {
 	struct arena_copy *copy = must(calloc(1, sizeof(*copy)));
 
+	/* Pages that are shut can be read for as long as it takes. */
+	copy->guard = guard_save();
+	guard_restore(NULL);
 	for_resident(touched_copy, copy);
+	guard_restore(copy->guard);
 	for_file_data(file_copy, copy);
 	copy->ranges_nr = arena.nr;
 	copy->ranges = must(malloc((arena.nr + 1) * sizeof(*copy->ranges)));
@@ -637,6 +644,7 @@ struct arena_copy *arena_save(void)
 
 void arena_restore(const struct arena_copy *copy)
 {
+	guard_restore(NULL);
 	mprotect(arena.direct, (size_t)arena.direct_bytes, PROT_NONE);
 	madvise(arena.direct, (size_t)arena.direct_bytes, MADV_DONTNEED);
 	madvise(arena.vmemmap, arena.vmemmap_bytes, MADV_DONTNEED);
@@ -662,6 +670,7 @@ void arena_restore(const struct arena_copy *copy)
 		if (put != (ssize_t)p->bytes)
 			port_panic("pwrite failed");
 	}
+	guard_restore(copy->guard);
 }
 
 void arena_copy_free(struct arena_copy *copy)
@@ -669,6 +678,7 @@ void arena_copy_free(struct arena_copy *copy)
 	for (size_t i = 0; i < copy->nr; i++)
 		free(copy->pieces[i].data);
 	free(copy->pieces);
+	free(copy->guard);
 	free(copy->ranges);
 	free(copy);
 }

@@ -7,6 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <octavo/kfence.h>
+
 #include "machine.h"
 
 bool (*hosted_console_hook)(const char *text, size_t len);
@@ -61,6 +63,7 @@ void hosted_log(const char *fmt, ...)
 
 void port_panic(const char *why)
 {
+	kfence_panic();
 	if (hosted_panic_hook)
 		hosted_panic_hook(why);
 	fflush(stdout);
@@ -113,9 +116,9 @@ u64 port_random(void)
  * Frame pointers: each frame holds the caller's frame address and behind it the return address. Code built without
  * them leaves anything there: a frame must lie in this stack, above the last one, and aligned.
  */
-__attribute__((no_sanitize("address"))) unsigned int port_backtrace(uintptr_t *pc, unsigned int max)
+__attribute__((no_sanitize("address"))) unsigned int backtrace_from(uintptr_t frame, uintptr_t *pc, unsigned int max)
 {
-	uintptr_t frame = (uintptr_t)__builtin_frame_address(0), low, high;
+	uintptr_t low, high;
 	unsigned int n = 0;
 
 	cpu_stack_bounds(&low, &high);
@@ -130,4 +133,9 @@ __attribute__((no_sanitize("address"))) unsigned int port_backtrace(uintptr_t *p
 		frame = next;
 	}
 	return n;
+}
+
+unsigned int port_backtrace(uintptr_t *pc, unsigned int max)
+{
+	return backtrace_from((uintptr_t)__builtin_frame_address(0), pc, max);
 }

@@ -17,6 +17,12 @@ struct arena_copy *arena_save(void);
 void arena_restore(const struct arena_copy *copy);
 void arena_copy_free(struct arena_copy *copy);
 
+/* guard.c: pages that are shut; save and restore for snapshots. Restoring NULL opens all. */
+struct guard_copy;
+void guard_register(void);
+struct guard_copy *guard_save(void);
+void guard_restore(const struct guard_copy *copy);
+
 /* cpu.c */
 #define HOSTED_KMAP_MAX 16
 void cpus_create(unsigned int n);
@@ -31,6 +37,8 @@ void cpu_stack_bounds(uintptr_t *low, uintptr_t *high);
 /* console.c */
 __printf(1, 2) void hosted_log(const char *fmt, ...);
 extern bool console_muted;
+/* Return addresses of the frames from @frame outward. */
+unsigned int backtrace_from(uintptr_t frame, uintptr_t *pc, unsigned int max);
 void clock_random_reset(const struct hosted_options *options);
 extern enum hosted_mode hosted_mode_now;
 

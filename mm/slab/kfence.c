@@ -22,8 +22,8 @@
  * When a sample is taken
  *	While the heap's fast paths are open nothing of this is looked at. An allocation on the slow path (an empty
  *	magazine) reads the clock; if the interval has passed the fast paths are shut, and the next allocation on any CPU
- *	is sampled and opens them again. So samples are spread over all callers, not over those that refill magazines. A
- *	kernel with a timer calls kfence_sample_next() instead of waiting for a slow path.
+ *	is sampled and opens them again. So samples are spread over all callers, not over those that refill magazines.
+ *	A kernel with a timer calls kfence_sample_next() instead of waiting for a slow path.
  *
  * Invariants
  *	KF-I1  An object page is open if and only if its object is allocated, or a fault was reported there.
@@ -32,19 +32,19 @@
  *	KF-I4  currently allocated = total allocations - total frees.
  *
  * Locking
- *	kfence.lock guards objects' states and the free list. Who took an object off the list owns its page until the state
- *	says allocated. The lock is never held while a page of the pool is touched, so a fault may take it.
+ *	kfence.lock guards objects' states and the free list. Who took an object off the list owns its page until the
+ *	state says allocated. The lock is never held while a page of the pool is touched, so a fault may take it.
  *
  * Memory use and bounds
- *	2(n + 1) pages, some 140 bytes an object and 4 KiB; 255 objects: 2 MiB and 40 KiB. Nothing while it was never on.
+ *	2(n + 1) pages, some 160 bytes an object and 4 KiB; 255 objects: 2 MiB and 44 KiB. Nothing if it was never on.
  *
  * What failure does
  *	Without memory for the pool KFENCE stays off, with a message. Without a free object an allocation is an ordinary
  *	one. Without struct kfence_ops pages are not shut: canaries and wrong frees only, which a message says.
  *
  * Differences from Linux
- *	No timer (above). Unused objects' pages are shut as well. kfence.deferrable has no effect. kfence.num_objects is a
- *	boot parameter. At a fault the other CPUs' views of the page follow the port's.
+ *	No timer (above). Unused objects' pages are shut as well. kfence.deferrable has no effect. kfence.num_objects is
+ *	a boot parameter. An object that is damaged on both sides is reported once for each.
  *
  * Sources: Documentation/dev-tools/kfence.rst.
  */

@@ -142,7 +142,7 @@ static int make_pool(void)
 	printk("kfence: initialized - using %zu bytes for %u objects at %p-%p\n", bytes, nr, (void *)pool,
 	       (void *)(pool + bytes));
 	if (!kfence.protects)
-		pr_warn("kfence: this port cannot shut pages: damage is seen when objects are freed, accesses are not\n");
+		pr_warn("kfence: this port cannot shut pages: damage is seen when objects are freed, access is not\n");
 	return 0;
 }
 

@@ -95,8 +95,9 @@ static int guard_prepare(uintptr_t start, size_t size)
 static bool guard_protect(uintptr_t page, bool on)
 {
 	size_t index = guard ? (page - guard->start) / PAGE_SIZE : 0;
+	int prot = on ? PROT_NONE : PROT_READ | PROT_WRITE;
 
-	if (!guard || index >= guard->pages || mprotect((void *)page, PAGE_SIZE, on ? PROT_NONE : PROT_READ | PROT_WRITE))
+	if (!guard || index >= guard->pages || mprotect((void *)page, PAGE_SIZE, prot))
 		return false;
 	guard->shut[index] = on;
 	return true;

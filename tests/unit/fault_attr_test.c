@@ -216,6 +216,9 @@ TEST(fault_attr, verbose)
 
 TEST(fault_attr, nth_among_objects_and_pages)
 {
+	void *keeps_a_slab = kmalloc(64, GFP_KERNEL);
+
+	EXPECT(keeps_a_slab);
 	/* Objects alone; pages alone do not see them; the two together count as one sequence. */
 	EXPECT_EQ(fail_nth_set_among(FAIL_NTH_SLAB, 3), 0);
 	EXPECT(fault_nth_counts(FAIL_NTH_SLAB));
@@ -237,6 +240,7 @@ TEST(fault_attr, nth_among_objects_and_pages)
 	EXPECT_EQ(page_failures(2, ATOMIC, 0), 0x01);
 	EXPECT_EQ(fail_nth_set_among(FAIL_NTH_ALL, 9), 0);
 	EXPECT_EQ(fail_nth_set_among(FAIL_NTH_ALL, 0), 9);
+	kfree(keeps_a_slab);
 	/* FI-I2: nothing is left armed. */
 	EXPECT(!fault_nth_counts(FAIL_NTH_ALL));
 	EXPECT_EQ(heap.hooks & HEAP_FAIL, 0);

@@ -13,7 +13,7 @@
 #define OBJECT_BYTES 192u
 #define OBJECTS 20000u
 #define GUARDED_BYTES 40u
-#define REPORT_LINES 4u
+#define REPORT_LINES 3u
 
 /* ---- Rates ---- */
 

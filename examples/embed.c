@@ -20,7 +20,7 @@
 static unsigned char memory[16 << 20];
 
 /*
- * "Physical" addresses count from one that has all the alignment that a block of pages can have (4 MiB), so that what is
+ * "Physical" addresses count from one that has all the alignment that a block of pages can have (4 MiB): what is
  * aligned there is aligned here.
  */
 #define BLOCK_MAX ((uintptr_t)4 << 20)

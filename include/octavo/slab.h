@@ -58,7 +58,8 @@ typedef u32 slab_flags_t;
  * @useroffset, @usersize: the part of an object that may be copied to and from user space
  * @freeptr_offset, @use_freeptr_offset: accepted for SLAB_TYPESAFE_BY_RCU and checked; free objects hold no link
  *                                       here, so nothing is written there
- * @ctor: prepares each object once, when its slab is made; objects must be freed in the state it left. NULL: none
+ * @ctor: prepares each object once, when its slab is made (slob: whenever it is handed out); objects must be freed in
+ *        the state it left. NULL: none
  */
 struct kmem_cache_args {
 	unsigned int align;

@@ -206,6 +206,12 @@ void kfree_sensitive(const void *object)
 	kfree(object);
 }
 
+/* An object of 96 bytes need not lie where one of 64 has to. */
+static bool is_aligned_for(const void *object, size_t size)
+{
+	return IS_ALIGNED((uintptr_t)object, min(size & -size, PAGE_SIZE));
+}
+
 void *krealloc(const void *object, size_t size, gfp_t gfp)
 {
 	size_t old = room_of(object);
@@ -215,9 +221,12 @@ void *krealloc(const void *object, size_t size, gfp_t gfp)
 		kfree(object);
 		return ZERO_SIZE_PTR;
 	}
-	if (old && slab_resize_in_place(object, size, old, gfp))
+	if (old && is_aligned_for(object, size) && slab_resize_in_place(object, size, old, gfp))
 		return (void *)object;
-	now = __kmalloc(size, gfp);
+	now = __kmalloc(size, old && size <= old ? gfp | __GFP_NOWARN : gfp);
+	/* To shrink never fails. */
+	if (!now && old && slab_resize_in_place(object, size, old, gfp))
+		return (void *)object;
 	if (now && old) {
 		memcpy(now, object, min(size, slab_bytes_asked(object, old)));
 		kfree(object);

@@ -78,6 +78,7 @@
 
 #include "slob.h"
 
+#include "../base/printk.h"
 #include "../base/string.h"
 
 #define SLOB_LOOKS 64u
@@ -396,8 +397,11 @@ int backend_grow(struct kmem_cache *cache, gfp_t gfp, int nid, size_t size)
 		if (wanted && slob_node(i) && slob_cache_node(cache, i) && any_room(slob_node(i), &w))
 			return (int)i;
 	}
-	/* Once more, for the report. */
-	return gfp & __GFP_NOWARN ? -ENOMEM : grow_blocks(cache, gfp, nid, &w);
+	if (!(gfp & __GFP_NOWARN)) {
+		pr_warn("SLOB: Unable to allocate memory on node %d, gfp=%#x\n", nid, gfp);
+		pr_warn("  cache: %s, object size: %zu, blocks of all nodes have no gap for it\n", cache->name, size);
+	}
+	return -ENOMEM;
 }
 
 /* ---- Freeing ---- */

@@ -7,7 +7,7 @@
 
 #include "heap_model.h"
 #include "mm/phys/zone.h"
-#include "mm/slab/slab.h"
+#include "mm/slab/backend.h"
 
 static struct heapbook book;
 static struct heapbook *const books[] = { &book };
@@ -196,7 +196,8 @@ TEST(kmem_cache, a_constructor_runs_once_an_object)
 		}
 		if (!round)
 			after_first = constructions;
-		EXPECT_EQ(constructions, after_first);
+		/* slob lets others have the memory of a free object. */
+		EXPECT_EQ(constructions, strcmp(backend_name, "slob") ? after_first : 8 * (unsigned int)(round + 1));
 		for (int i = 0; i < 8; i++)
 			kmem_cache_free(cache, objects[i]);
 	}

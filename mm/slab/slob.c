@@ -62,8 +62,9 @@
  * is none, all blocks of all bands are looked at before the allocation fails.
  *
  * Memory use: 64 bytes a page (40 on 32-bit), 4 bytes and at most 7 of rounding an object. An own slab: its
- * descriptor, 80 bytes and a bit an object. A cache: 64 bytes a node. Nothing is cached: a page goes back when its
- * last object does. Worst case, as for any first fit: a page held by its smallest object.
+ * descriptor, 80 bytes and a bit an object. A cache: 80 bytes a node. Nothing is cached: a page goes back when its
+ * last object does; but a debugged cache keeps min_partial (5) free slabs a node, until kmem_cache_shrink(). Worst
+ * case, as for any first fit: a page held by its smallest object.
  *
  * What failure does: no page: the allocation fails, nothing else changes.
  *
@@ -83,6 +84,7 @@
 
 #define SLOB_LOOKS 64u
 #define SLOB_SCANS 8u
+#define KEEP_DEBUGGED 5u /* free slabs of a debugged cache and node, in which misuse of free objects can be seen */
 
 const char backend_name[] = "slob";
 
@@ -153,7 +155,8 @@ int backend_layout(struct kmem_cache *cache)
 	cache->order = (u16)order;
 	cache->objects = (u16)((PAGE_SIZE << order) / cache->size);
 	cache->mag_limit = cache->mag_batch = 0;
-	cache->min_partial = cache->cpu_slabs = 0;
+	cache->min_partial = cache->flags & SLAB_DEBUG_FLAGS ? KEEP_DEBUGGED : 0;
+	cache->cpu_slabs = 0;
 	return 0;
 }
 

@@ -118,6 +118,8 @@ struct kmem_cache_node {
 	struct list_head partial; /* (n) those with a free object */
 	unsigned long slabs;	  /* (a) own slabs */
 	unsigned long free;	  /* (a) free objects in them */
+	unsigned long listed;	  /* (a) own slabs with a free object */
+	unsigned long empty;	  /* (a) those without any other */
 	unsigned long shared;	  /* (a) objects in blocks */
 	u32 walkers;		  /* (n) walks that rely on it that no own slab goes away */
 };

@@ -84,7 +84,7 @@ void backend_count(struct kmem_cache *cache, int nid, struct backend_counts *cou
 {
 	for (unsigned int i = 0; i < heap.nodes; i++) {
 		struct kmem_cache_node *cn = slob_cache_node(cache, i);
-		unsigned long own, free, shared, pages;
+		unsigned long own, free, shared, pages, listed, empty;
 
 		if (!cn || (nid != NUMA_NO_NODE && nid != (int)i))
 			continue;
@@ -93,10 +93,14 @@ void backend_count(struct kmem_cache *cache, int nid, struct backend_counts *cou
 		shared = load_relaxed(&cn->shared);
 		pages = DIV_ROUND_UP(shared, cache->objects);
 		counts->slabs += own + pages;
-		counts->active_slabs += own + pages;
+		listed = load_relaxed(&cn->listed);
+		empty = load_relaxed(&cn->empty);
+		empty = min(empty, listed);
+		own = max(own, listed);
+		counts->active_slabs += own - empty + pages;
 		counts->objects += own * cache->objects + shared;
 		counts->free += free;
-		counts->partial += free ? DIV_ROUND_UP(free, cache->objects) : 0;
+		counts->partial += listed - empty;
 	}
 }
 
@@ -127,14 +131,15 @@ static bool walk_locked(struct slob_node *n, struct list_head *list, const struc
 	return go;
 }
 
-static void sweep_locked(struct slob_node *n, struct kmem_cache *cache, struct kmem_cache_node *cn,
+/* A walker leaves. Of the cache's empty slabs @keep may stay. */
+static void sweep_locked(struct slob_node *n, struct kmem_cache *cache, struct kmem_cache_node *cn, unsigned long keep,
 			 struct list_head *dead)
 {
 	struct slab *slab, *next;
 
 	if (!--cn->walkers)
 		list_for_each_entry_safe(slab, next, &cn->all, all)
-			if (slob_own_of(slab)->free == slab->objects)
+			if (cn->empty > keep && slob_own_of(slab)->free == slab->objects)
 				slob_own_drop_locked(cache, slab, dead);
 	if (!--n->walkers)
 		list_for_each_entry_safe(slab, next, &n->blocks, all)
@@ -159,7 +164,7 @@ void backend_for_each_slab(struct kmem_cache *cache, bool (*fn)(struct slab *sla
 		cn->walkers++;
 		go = walk_locked(n, &cn->all, cache, fn, ctx, &flags) &&
 		     walk_locked(n, &n->blocks, cache, fn, ctx, &flags);
-		sweep_locked(n, cache, cn, &dead);
+		sweep_locked(n, cache, cn, load_relaxed(&cache->min_partial), &dead);
 		spin_unlock_irqrestore(&n->lock, flags);
 	}
 	backend_bury(cache, &dead);
@@ -178,7 +183,7 @@ void backend_shrink(struct kmem_cache *cache, struct list_head *dead)
 		spin_lock_irqsave(&n->lock, flags);
 		n->walkers++;
 		cn->walkers++;
-		sweep_locked(n, cache, cn, dead);
+		sweep_locked(n, cache, cn, 0, dead);
 		spin_unlock_irqrestore(&n->lock, flags);
 	}
 }

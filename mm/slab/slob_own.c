@@ -16,6 +16,18 @@ static size_t own_bytes(unsigned int objects)
 	return sizeof(struct slob_own) + DIV_ROUND_UP(objects, 64u) * sizeof(u64);
 }
 
+static void list_locked(struct kmem_cache_node *cn, struct slab *slab)
+{
+	list_add(&slab->list, &cn->partial);
+	slob_count(cn->listed, 1);
+}
+
+static void unlist_locked(struct kmem_cache_node *cn, struct slab *slab)
+{
+	list_del(&slab->list);
+	slob_count(cn->listed, -1ul);
+}
+
 int slob_own_grow(struct kmem_cache *cache, gfp_t gfp, int nid)
 {
 	struct page *page = heap_slab_pages(cache, gfp, nid);
@@ -44,9 +56,10 @@ int slob_own_grow(struct kmem_cache *cache, gfp_t gfp, int nid)
 	spin_lock_irqsave(&n->lock, flags);
 	cn = slob_cache_node(cache, (unsigned int)nid);
 	list_add(&own->slab.all, &cn->all);
-	list_add(&own->slab.list, &cn->partial);
+	list_locked(cn, &own->slab);
 	slob_count(cn->slabs, 1);
 	slob_count(cn->free, own->free);
+	slob_count(cn->empty, 1);
 	spin_unlock_irqrestore(&n->lock, flags);
 	return nid;
 }
@@ -71,11 +84,13 @@ void *slob_own_take_locked(struct kmem_cache *cache, unsigned int nid)
 		return NULL;
 	own = slob_own_of(list_first_entry(&cn->partial, struct slab, list));
 	i = first_free(own);
+	if (own->free == own->slab.objects)
+		slob_count(cn->empty, -1ul);
 	store_relaxed_u64(&own->used[i / 64], own->used[i / 64] | (u64)1 << i % 64);
 	slob_count(own->free, -1u);
 	slob_count(cn->free, -1ul);
 	if (!own->free)
-		list_del(&own->slab.list);
+		unlist_locked(cn, &own->slab);
 	return slab_object(cache, &own->slab, i);
 }
 
@@ -89,8 +104,9 @@ void slob_own_drop_locked(struct kmem_cache *cache, struct slab *slab, struct li
 	struct kmem_cache_node *cn = slob_cache_node(cache, slab->node);
 
 	list_del(&slab->all);
-	list_del(&slab->list);
+	unlist_locked(cn, slab);
 	slob_count(cn->slabs, -1ul);
+	slob_count(cn->empty, -1ul);
 	slob_count(cn->free, -(unsigned long)slab->objects);
 	list_add(&slab->list, dead);
 }
@@ -104,10 +120,13 @@ bool slob_own_give_locked(struct kmem_cache *cache, struct slab *slab, u32 index
 		return false;
 	store_relaxed_u64(&own->used[index / 64], own->used[index / 64] & ~((u64)1 << index % 64));
 	if (!own->free)
-		list_add(&slab->list, &cn->partial);
+		list_locked(cn, slab);
 	slob_count(own->free, 1);
 	slob_count(cn->free, 1);
-	if (own->free == slab->objects && !cn->walkers)
+	if (own->free < slab->objects)
+		return true;
+	slob_count(cn->empty, 1);
+	if (cn->empty > load_relaxed(&cache->min_partial) && !cn->walkers)
 		slob_own_drop_locked(cache, slab, dead);
 	return true;
 }

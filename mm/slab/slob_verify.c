@@ -158,7 +158,7 @@ static void check_own(struct check *c, struct kmem_cache *cache, struct kmem_cac
 static void check_cache(struct check *c, struct kmem_cache *cache, struct kmem_cache_node *cn, struct slob_node *n,
 			unsigned int nid)
 {
-	unsigned long slabs = 0, free = 0, shared = count_entries(n, cache);
+	unsigned long slabs = 0, free = 0, listed = 0, empty = 0, shared = count_entries(n, cache);
 	struct slab *slab;
 
 	if (shared != cn->shared)
@@ -167,11 +167,18 @@ static void check_cache(struct check *c, struct kmem_cache *cache, struct kmem_c
 		if (++slabs > cn->slabs)
 			break;
 		free += slob_own_of(slab)->free;
+		listed += slob_own_of(slab)->free != 0;
+		empty += slob_own_of(slab)->free == slab->objects;
 		check_own(c, cache, cn, slab, nid);
 	}
-	if (slabs != cn->slabs || (free != cn->free && !c->findings))
+	if (c->findings)
+		return;
+	if (slabs != cn->slabs || free != cn->free)
 		found(c, "SB-I7: %s: %lu slabs with %lu free objects on node %u, not %lu with %lu", cache->name, slabs,
 		      free, nid, cn->slabs, cn->free);
+	else if (listed != cn->listed || empty != cn->empty)
+		found(c, "SB-I7: %s: %lu slabs with free objects, %lu empty on node %u, not %lu and %lu", cache->name,
+		      listed, empty, nid, cn->listed, cn->empty);
 }
 
 unsigned int backend_verify(struct kmem_cache *cache, void (*report)(void *ctx, const char *line), void *ctx)

@@ -441,6 +441,8 @@ TEST(slob, verifier_finds_damaged_own_slabs)
 	DAMAGE(own->free, own->free - 1, "SB-I7");
 	DAMAGE(cn->free, cn->free + 1, "SB-I7");
 	DAMAGE(cn->slabs, cn->slabs + 1, "SB-I7");
+	DAMAGE(cn->listed, 7, "SB-I7");
+	DAMAGE(cn->empty, 1, "SB-I7");
 	list_del(&own->slab.list);
 	INIT_LIST_HEAD(&own->slab.list);
 	expect_one("SB-I7");

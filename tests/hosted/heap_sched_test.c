@@ -225,6 +225,63 @@ TEST(heap_sched, frees_on_another_cpu_while_a_third_shrinks)
 	scenario_test(&s, test_scaled(SEEDS));
 }
 
+/*
+ * Large objects: few in a slab and in a magazine, so that nearly every step reaches the slabs. Each CPU allocates a
+ * lot, frees part of it itself, and leaves the rest to its neighbour, until slabs run empty and full in turn on one
+ * CPU while the other frees into them.
+ */
+static struct kmem_cache *few; /* objects of 5000 bytes */
+
+static void few_setup(void *ctx)
+{
+	belt_setup(ctx);
+	few = caches[2];
+}
+
+static void lots_at_once(unsigned int cpu, void *ctx)
+{
+	unsigned int next = (cpu + 1) % 2;
+	struct heapbook *b = &book[cpu];
+
+	(void)ctx;
+	for (unsigned int i = 0; i < 40; i++) {
+		u64 r = test_random(&chance[cpu]);
+
+		(void)heapbook_bulk(b, few, 5000, GFP_NOWAIT | __GFP_NOWARN, 3 + r % 40);
+		for (unsigned int place = r >> 8 & 7; place < 16 && b->nr; place += 1 + (r >> 16 & 1)) {
+			if (__atomic_load_n(&full[next][place], __ATOMIC_ACQUIRE))
+				continue;
+			belt[next][place] = heapbook_take(b, b->nr - 1);
+			__atomic_store_n(&full[next][place], true, __ATOMIC_RELEASE);
+		}
+		heapbook_free_bulk(b, r >> 20 & 3, 256, few);
+		for (unsigned int place = 0; place < 16; place++) {
+			if (!__atomic_load_n(&full[cpu][place], __ATOMIC_ACQUIRE))
+				continue;
+			(void)heapbook_put(b, &belt[cpu][place]);
+			__atomic_store_n(&full[cpu][place], false, __ATOMIC_RELEASE);
+		}
+		heapbook_free_bulk(b, 0, r >> 24 & 3 ? 256 : 7, few);
+	}
+}
+
+/* Poison in free pages shows who writes into a slab that is gone. */
+TEST(heap_sched, slabs_empty_on_one_cpu_while_another_frees_into_them)
+{
+	struct scenario s = { .cpus = 2, .cmdline = "page_poison=1", .setup = few_setup,
+			      .work = lots_at_once, .check = belt_check };
+
+	scenario_test(&s, test_scaled(5 * SEEDS));
+}
+
+TEST(heap_sched, the_same_with_interrupts)
+{
+	struct scenario s = { .cpus = 2, .setup = few_setup, .work = lots_at_once, .interrupt = interrupt,
+			      .one_in = 60, .check = belt_check };
+
+	scenario_test(&s, test_scaled(SEEDS));
+}
+
 /* ---- Caches come and go while others work ---- */
 
 static unsigned int finished;

@@ -189,6 +189,43 @@ TEST(heap_stress, caches_come_and_go)
 	verify();
 }
 
+/*
+ * One CPU takes the others' magazines away as fast as it can while they do nothing but use them: who is in a section
+ * while the entries change must have left it, its stores included.
+ */
+static bool racing;
+
+static void pairs(unsigned int cpu, void *arg)
+{
+	struct kmem_cache *cache = caches[0];
+
+	(void)arg;
+	for (unsigned int i = 0; !cpu && i < rounds / 3; i++)
+		kmem_cache_shrink(cache);
+	if (!cpu)
+		__atomic_store_n(&racing, false, __ATOMIC_RELEASE);
+	while (cpu && __atomic_load_n(&racing, __ATOMIC_ACQUIRE)) {
+		u32 *a = kmem_cache_alloc(cache, GFP_NOWAIT), *b = kmem_cache_alloc(cache, GFP_NOWAIT);
+
+		if (!a || !b)
+			continue;
+		*a = cpu * 2;
+		*b = cpu * 2 + 1;
+		if (a == b || *(volatile u32 *)a != cpu * 2)
+			test_fail(__FILE__, __LINE__, "CPU %u shares an object", cpu);
+		kmem_cache_free(cache, a);
+		kmem_cache_free(cache, b);
+	}
+}
+
+TEST(heap_stress, magazines_taken_from_busy_cpus)
+{
+	setup();
+	racing = true;
+	ASSERT(!hosted_run_cpus(2, pairs, NULL));
+	verify();
+}
+
 /* ---- Interrupts: from outside, at any instruction ---- */
 
 static void interrupt(void *arg)

@@ -11,7 +11,11 @@ struct scenario_result scenario_search(const struct scenario *s, uint64_t first,
 						    .interrupt_one_in = s->one_in,
 						    .max_steps = s->max_steps };
 		struct hosted_options options = { .seed = seed, .mode = HOSTED_COROUTINES, .quiet = true };
-		int err = hosted_boot_default(&options);
+		struct bootinfo info = *hosted_default_machine();
+		int err;
+
+		info.cmdline = s->cmdline ? s->cmdline : info.cmdline;
+		err = hosted_boot(&info, &options);
 
 		if (!err && s->setup)
 			s->setup(s->ctx);

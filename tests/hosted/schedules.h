@@ -13,6 +13,7 @@
  * @work: on each CPU
  * @interrupt, @one_in: as in struct hosted_schedule
  * @check: on CPU 0 afterwards; true if all is well
+ * @cmdline: of the machine; NULL: none
  */
 struct scenario {
 	unsigned int cpus;
@@ -23,6 +24,7 @@ struct scenario {
 	bool (*check)(void *ctx);
 	void *ctx;
 	uint64_t max_steps;
+	const char *cmdline;
 };
 
 struct scenario_result {

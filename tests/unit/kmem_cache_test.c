@@ -278,8 +278,8 @@ TEST(kmem_cache, bad_arguments_are_reported)
 		{ "outside", 10, { .useroffset = 8, .usersize = 3 }, 0, "(outside): bytes 8 to 11" },
 		{ "outside2", 10, { .useroffset = 0xfffffff0, .usersize = 9 }, 0, "(outside2): bytes" },
 		{ "pointer", 64, { .use_freeptr_offset = true }, 0, "(pointer): a free pointer" },
-		{ "pointer2", 64, { .use_freeptr_offset = true, .freeptr_offset = 60 }, SLAB_TYPESAFE_BY_RCU,
-		  "(pointer2): a free pointer at 60" },
+		{ "pointer2", 64, { .use_freeptr_offset = true, .freeptr_offset = 62 }, SLAB_TYPESAFE_BY_RCU,
+		  "(pointer2): a free pointer at 62" },
 	};
 
 	begin();
@@ -421,6 +421,79 @@ TEST(kmem_cache, an_object_of_another_cache_is_reported_and_stays)
 	kmem_cache_destroy(a);
 	kmem_cache_destroy(b);
 	EXPECT_EQ(heap_verify(NULL, NULL), 0);
+}
+
+/*
+ * Of two frees of one object one is reported, at the latest when the CPU's objects go back to their slabs, whatever
+ * state the slab is in: with free objects left in it or none, the CPU's or the node's.
+ */
+static void free_twice(unsigned int objects, bool shrink_before)
+{
+	struct kmem_cache *cache = kmem_cache_create("twice", 200, 0, SLAB_NO_MERGE, NULL);
+	unsigned long errors = heap_errors();
+	const char *text;
+	void *victim;
+
+	ASSERT(cache);
+	heapbook_init(&book, 0);
+	for (unsigned int i = 0; i < objects; i++)
+		ASSERT(heapbook_cache(&book, cache, 200, GFP_KERNEL, NUMA_NO_NODE));
+	victim = heapbook_take(&book, objects / 3).object;
+	if (shrink_before)
+		kmem_cache_shrink(cache);
+	test_capture_begin();
+	kmem_cache_free(cache, victim);
+	kmem_cache_free(cache, victim);
+	kmem_cache_shrink(cache);
+	text = test_capture_end();
+	EXPECT(strstr(text, "twice"));
+	if (heap_errors() != errors + 1)
+		test_fail(__FILE__, __LINE__, "%lu errors with %u objects", heap_errors() - errors, objects);
+	EXPECT_EQ(heap_verify(NULL, NULL), 0);
+	heapbook_free_all(&book);
+	EXPECT_EQ(kmem_cache_shrink(cache), 0);
+	kmem_cache_destroy(cache);
+}
+
+TEST(kmem_cache, double_frees_are_reported_and_harmless)
+{
+	struct kmem_cache *cache = kmem_cache_create("probe", 200, 0, SLAB_NO_MERGE, NULL);
+	unsigned int in_slab;
+
+	ASSERT(cache);
+	in_slab = max((unsigned int)cache->objects, 20u);
+	kmem_cache_destroy(cache);
+	for (int shrink_before = 0; shrink_before < 2; shrink_before++) {
+		free_twice(2, shrink_before);
+		free_twice(in_slab, shrink_before);
+		free_twice(3 * in_slab + 5, shrink_before);
+	}
+	EXPECT_EQ(mm_verify(NULL, NULL), 0);
+}
+
+/* The second free comes when the first is in the slab already. */
+TEST(kmem_cache, a_free_of_an_object_that_is_free_in_its_slab_is_reported)
+{
+	struct kmem_cache *cache = kmem_cache_create("later", 200, 0, SLAB_NO_MERGE, NULL);
+	unsigned long errors = heap_errors();
+	void *victim, *other;
+
+	ASSERT(cache);
+	other = kmem_cache_alloc(cache, GFP_KERNEL);
+	victim = kmem_cache_alloc(cache, GFP_KERNEL);
+	ASSERT(victim && other);
+	kmem_cache_free(cache, victim);
+	kmem_cache_shrink(cache);
+	EXPECT_EQ(heap_errors(), errors);
+	test_capture_begin();
+	kmem_cache_free(cache, victim);
+	kmem_cache_shrink(cache);
+	EXPECT(strstr(test_capture_end(), "later"));
+	EXPECT_EQ(heap_errors(), errors + 1);
+	EXPECT_EQ(heap_verify(NULL, NULL), 0);
+	kmem_cache_free(cache, other);
+	EXPECT_EQ(kmem_cache_shrink(cache), 0);
+	kmem_cache_destroy(cache);
 }
 
 TEST(kmem_cache, kfree_frees_objects_of_caches)

@@ -2,6 +2,8 @@
 /* The slub back end and the magazines: what the verifier sees. */
 #ifdef OCTAVO_HEAP_SLUB
 
+#include <octavo/verify.h>
+
 #include "harness.h"
 #include "mm/slab/heap.h"
 #include "mm/slab/slub.h"
@@ -180,6 +182,57 @@ TEST(slub, a_burst_leaves_no_more_than_the_bound)
 	EXPECT_EQ(heap_verify(keep, NULL), 0);
 	EXPECT_EQ(kmem_cache_shrink(cache), 0);
 	kmem_cache_destroy(cache);
+}
+
+/* ---- What two CPUs do in the few instructions between two steps ---- */
+
+#define OBJECTS 6
+
+static void give_directly(void **objects, unsigned int n)
+{
+	struct list_head dead;
+
+	INIT_LIST_HEAD(&dead);
+	backend_give(cache, NULL, objects, n, &dead);
+	EXPECT(list_empty(&dead));
+}
+
+/*
+ * SU-I4: a foreign free sets a bit, then counts it. A slab whose other objects are all free must live until it has
+ * counted, though its owner has seen the bit.
+ */
+TEST(slub, a_slab_outlives_a_foreign_free_under_way)
+{
+	void *objects[OBJECTS], *held;
+	struct slub_slab *slab;
+	u32 index;
+
+	cache = kmem_cache_create("under-way", 5000, 0, SLAB_NO_MERGE, NULL);
+	ASSERT(cache);
+	ASSERT(cache->objects == OBJECTS);
+	ASSERT(kmem_cache_alloc_bulk(cache, GFP_KERNEL, OBJECTS, objects) == OBJECTS);
+	slab = slub_of(page_slab(heap_page(objects[0])));
+	kmem_cache_shrink(cache);
+	EXPECT_EQ(slab->ctl, OWNER_NONE);
+	give_directly(objects, 4);
+	EXPECT_EQ(slab->ctl, OWNER_NODE);
+	held = kmem_cache_alloc(cache, GFP_KERNEL);
+	ASSERT(held && page_slab(heap_page(held)) == &slab->s);
+	ASSERT(slab->ctl == 1 + smp_processor_id());
+	/* Another CPU frees two objects, and has counted one of them. */
+	for (unsigned int i = 4; i < OBJECTS; i++) {
+		ASSERT(slab_has_object(cache, &slab->s, objects[i], &index));
+		foreign_bits(slab)[0] |= 1ul << index;
+	}
+	slab->ctl += FOREIGN_ONE;
+	kmem_cache_free(cache, held);
+	EXPECT_EQ(kmem_cache_shrink(cache), 1);
+	EXPECT_EQ(slab->free, OBJECTS);
+	slab->ctl += FOREIGN_ONE;
+	EXPECT_EQ(heap_verify(NULL, NULL), 0);
+	EXPECT_EQ(kmem_cache_shrink(cache), 0);
+	kmem_cache_destroy(cache);
+	EXPECT_EQ(mm_verify(NULL, NULL), 0);
 }
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * KFENCE: now and then an object of the heap is served from a page of its own, between pages that nobody may touch, so
  * that reads and writes beyond it, and after its free, are caught where they happen
- * (Documentation/dev-tools/kfence.rst). Off unless kfence.sample_interval=MILLISECONDS is on the command line, or written
- * to /sys/module/kfence/parameters/sample_interval.
+ * (Documentation/dev-tools/kfence.rst). Off unless kfence.sample_interval=MILLISECONDS is on the command line, or
+ * written to /sys/module/kfence/parameters/sample_interval.
  */
 #ifndef OCTAVO_KFENCE_H
 #define OCTAVO_KFENCE_H

@@ -21,8 +21,8 @@
  *
  * When a sample is taken
  *	While the heap's fast paths are open nothing of this is looked at. An allocation on the slow path (an empty
- *	magazine) reads the clock; if the interval has passed the fast paths are shut, and the next allocation on any CPU
- *	is sampled and opens them again. So samples are spread over all callers, not over those that refill magazines.
+ *	magazine) reads the clock; if the interval has passed the fast paths are shut, and the next one on any CPU is
+ *	sampled and opens them again. So samples are spread over all callers, not over those that refill magazines.
  *	A kernel with a timer calls kfence_sample_next() instead of waiting for a slow path.
  *
  * Invariants

@@ -30,6 +30,7 @@
  */
 #include "arch/x86_64/cpu/paging.h"
 
+#include "mm/sync/cpu.h"
 #include "pc.h"
 
 static u64 kernel_pml4[512] __aligned(4096);
@@ -337,16 +338,16 @@ void paging_reset_vmemmap(void)
 	port_tlb_flush_all();
 }
 
-/* Makes 512 entries of 4 KiB out of one of 2 MiB. */
-static int split_large(u64 *entry)
+/* Makes 512 entries of the level below out of one of 2 MiB or 1 GiB (@level 2 or 3). */
+static int split_large(u64 *entry, unsigned int level)
 {
 	u64 *table = pool_table();
-	u64 leaf = *entry & ~PTE_LARGE;
+	u64 leaf = level > 2 ? *entry : *entry & ~PTE_LARGE;
 
 	if (!table)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < 512; i++)
-		table[i] = leaf + i * PAGE_SIZE;
+		table[i] = leaf + i * level_size(level - 1);
 	*entry = table_phys(table) | PTE_PRESENT | PTE_WRITE;
 	return 0;
 }
@@ -367,7 +368,7 @@ void pc_vmemmap_depopulate(uintptr_t virt, size_t size)
 		size_t step = level_size(level) - (virt & (level_size(level) - 1));
 
 		if (entry && level > 1 && (step < level_size(level) || step > end - virt)) {
-			if (!split_large(entry))
+			if (!split_large(entry, level))
 				continue;
 			/* Without a table the page stays mapped: its frames go unused, nothing breaks. */
 			printk("vmemmap: no table to split a 2 MiB page at %#lx; it stays\n", (unsigned long)virt);
@@ -379,6 +380,40 @@ void pc_vmemmap_depopulate(uintptr_t virt, size_t size)
 	port_tlb_flush_all();
 	if (port_cpu_call(PORT_CPU_OTHERS, flush_this_cpu, NULL))
 		port_panic("TLB flush on other CPUs failed");
+}
+
+/* ---- Single pages of the direct map ---- */
+
+int paging_split(uintptr_t start, size_t size)
+{
+	for (uintptr_t virt = start; virt < start + size;) {
+		unsigned int level;
+		u64 *entry = leaf_of(virt, &level);
+
+		if (entry && level > 1) {
+			if (split_large(entry, level))
+				return -ENOMEM;
+			continue;
+		}
+		virt += PAGE_SIZE;
+	}
+	/* The large translations say the same; but they must not outlive the first page that is shut. */
+	port_tlb_flush_all();
+	if (num_online_cpus() > 1 && port_cpu_call(PORT_CPU_OTHERS, flush_this_cpu, NULL))
+		return -ENOSYS;
+	return 0;
+}
+
+bool paging_shut(uintptr_t page, bool on)
+{
+	u64 *entry = &kernel_pml4[level_index(page, 4)];
+
+	for (unsigned int level = 4; level > 1; entry = &table_of(*entry)[level_index(page, --level)])
+		if (!(*entry & PTE_PRESENT) || (level < 4 && (*entry & PTE_LARGE)))
+			return false;
+	*entry = on ? *entry & ~PTE_PRESENT : *entry | PTE_PRESENT;
+	invlpg(page);
+	return true;
 }
 
 /* ---- The core's page table calls ---- */

@@ -83,7 +83,19 @@ void pc_vmemmap_depopulate(uintptr_t virt, size_t size);
 void paging_reset_vmemmap(void);
 /* pc_page_entry - the leaf entry that translates @virt, or 0; *@level: of the leaf, or where the walk ended */
 u64 pc_page_entry(uintptr_t virt, unsigned int *level);
+/* paging_split - map [@start, @start + @size) of the direct map in 4 KiB pages. Return: 0, -ENOMEM, -ENOSYS. */
+int paging_split(uintptr_t start, size_t size);
+/*
+ * paging_shut - take the translation of a page of such a range away, or put it back
+ * Other CPUs may use the old one until they forget it by themselves. Return: false: not mapped in 4 KiB pages.
+ */
+bool paging_shut(uintptr_t page, bool on);
 void paging_report(void);
+
+/* ---- guard.c: pages that are shut, for KFENCE ---- */
+void guard_register(void);
+/* guard_reset - open all of them, before the machine is booted again */
+void guard_reset(void);
 
 /* ---- clock.c ---- */
 void clock_init(void);

@@ -7,6 +7,8 @@
  */
 #include "report.h"
 
+#include <octavo/kfence.h>
+
 #include "apic.h"
 #include "mm/sync/atomic.h"
 #include "mm/sync/cpu.h"
@@ -232,6 +234,7 @@ void report_exception(const struct trap_frame *f)
 
 void port_panic(const char *why)
 {
+	kfence_panic();
 	begin_report();
 	say("\nKernel panic on CPU %u: %s\n", port_cpu_id(), why);
 	say_backtrace(NULL, (uintptr_t)__builtin_frame_address(0));

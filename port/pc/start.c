@@ -202,8 +202,10 @@ static void boot_traps(void)
 
 static void boot_core(void)
 {
-	int err = mm_init(&bootinfo);
+	int err;
 
+	guard_register();
+	err = mm_init(&bootinfo);
 	if (err) {
 		printk("mm_init: error %d\n", err);
 		port_panic("the core does not boot from this memory map");
@@ -221,6 +223,7 @@ void pc_reboot_core(void)
 	smp_freeze();
 	irq_disable();
 	paging_reset_vmemmap();
+	guard_reset();
 	memcpy(__start_memsys, memsys_copy, memsys_bytes());
 	memcpy(__start_octavo_percpu, memsys_copy + memsys_bytes(), percpu_bytes());
 	wrmsr(MSR_GS_BASE, (uintptr_t)octavo_cpu_local(0));

@@ -71,7 +71,7 @@ static void exception(struct trap_frame *frame)
 {
 	if (frame->vector == VECTOR_NMI && report_stopping())
 		cpu_stop();
-	if (resume_expected(frame))
+	if (resume_expected(frame) || (frame->vector == VECTOR_PAGE_FAULT && guard_fault(frame)))
 		return;
 	report_exception(frame);
 }

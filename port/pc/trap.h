@@ -35,6 +35,9 @@ void trap_init_cpu(unsigned int cpu, char *const stacks[IST_NR]);
 
 void pc_trap(struct trap_frame *frame);
 
+/* guard.c: a page fault on a page of KFENCE's: reported, and the instruction may run again. */
+bool guard_fault(const struct trap_frame *frame);
+
 /*
  * trap_expect - this CPU's place for an address at which a page fault or protection fault goes on instead of being
  * fatal, with the vector in rax and the error code in rdx; for tests. The fault clears it; 0: none.

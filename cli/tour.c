@@ -14,17 +14,18 @@
 #include <octavo/gfp.h>
 #include <octavo/page.h>
 
-#include "cli.h"
 #include "hosted.h"
 #include "mm/phys/zone.h"
 #include "mm/sync/cpu.h"
+#include "tour.h"
 
 /* What a 32-bit process has address space for, and what the held blocks of the fragmentation scene may take. */
 #define SMALL_HOST_LIMIT "mem=768M"
+#define c tour_colour
 #define HELD_BYTES_MAX ((u64)4 << 30)
 #define MEASURE_NS 120000000ull
 
-static u64 now_ns(void)
+u64 tour_now_ns(void)
 {
 	struct timespec t;
 
@@ -32,7 +33,7 @@ static u64 now_ns(void)
 	return (u64)t.tv_sec * 1000000000u + (u64)t.tv_nsec;
 }
 
-static const char *c(const char *code)
+const char *tour_colour(const char *code)
 {
 	static char ring[8][16];
 	static unsigned int next;
@@ -227,19 +228,12 @@ static void show_watermarks(void)
 
 /* ---- A burst of allocations ---- */
 
-enum work { WORK_PAGE, WORK_BATCH, WORK_BLOCK, WORK_HUGE, WORK_MIXED, WORKS };
-
-static const char *const work_names[WORKS] = {
-	"a page, taken and freed", "64 pages at once, freed singly", "32 KiB block (order 3)",
-	"2 MiB block (order 9)",   "mixed sizes, freed at random",
-};
-
 struct race {
-	enum work work;
+	const struct tour_work *work;
 	double calls_per_ns; /* summed over the CPUs */
 };
 
-static u64 random_step(u64 *x)
+u64 tour_random(u64 *x)
 {
 	*x ^= *x << 13;
 	*x ^= *x >> 7;
@@ -257,25 +251,45 @@ static unsigned long work_pair(unsigned int order)
 	return 1;
 }
 
-static unsigned long work_batch(void)
+static unsigned long work_page(void *state)
+{
+	(void)state;
+	return work_pair(0);
+}
+
+static unsigned long work_block(void *state)
+{
+	(void)state;
+	return work_pair(3);
+}
+
+static unsigned long work_huge(void *state)
+{
+	(void)state;
+	return work_pair(9);
+}
+
+static unsigned long work_batch(void *state)
 {
 	struct page *pages[64] = { NULL };
 	unsigned long nr = alloc_pages_bulk(GFP_KERNEL, 64, pages);
 
+	(void)state;
 	for (unsigned long i = 0; i < nr; i++)
 		__free_pages(pages[i], 0);
 	return nr;
 }
 
 struct mixed {
+	u64 random;
 	struct page *page[256];
 	u8 order[256];
-	u64 random;
 };
 
-static unsigned long work_mixed(struct mixed *m)
+static unsigned long work_mixed(void *state)
 {
-	u64 r = random_step(&m->random);
+	struct mixed *m = state;
+	u64 r = tour_random(&m->random);
 	unsigned int i = r & 255;
 
 	if (m->page[i]) {
@@ -288,21 +302,22 @@ static unsigned long work_mixed(struct mixed *m)
 	return m->page[i] != NULL;
 }
 
-static unsigned long work_once(struct race *race, struct mixed *mixed)
+static void end_mixed(void *state)
 {
-	switch (race->work) {
-	case WORK_PAGE:
-		return work_pair(0);
-	case WORK_BATCH:
-		return work_batch();
-	case WORK_BLOCK:
-		return work_pair(3);
-	case WORK_HUGE:
-		return work_pair(9);
-	default:
-		return work_mixed(mixed);
-	}
+	struct mixed *m = state;
+
+	for (unsigned int i = 0; i < 256; i++)
+		if (m->page[i])
+			__free_pages(m->page[i], m->order[i]);
 }
+
+static const struct tour_work works[] = {
+	{ "a page, taken and freed", sizeof(u64), work_page, NULL },
+	{ "64 pages at once, freed singly", sizeof(u64), work_batch, NULL },
+	{ "32 KiB block (order 3)", sizeof(u64), work_block, NULL },
+	{ "2 MiB block (order 9)", sizeof(u64), work_huge, NULL },
+	{ "mixed sizes, freed at random", sizeof(struct mixed), work_mixed, end_mixed },
+};
 
 static void add_rate(double *sum, double rate)
 {
@@ -317,31 +332,30 @@ static void add_rate(double *sum, double rate)
 static void run_race(unsigned int cpu, void *arg)
 {
 	struct race *race = arg;
-	struct mixed *mixed = cli_alloc(sizeof(*mixed));
-	u64 start = now_ns(), end;
-	unsigned long blocks = 0;
+	u64 *state = cli_alloc(race->work->state_bytes);
+	u64 start = tour_now_ns(), end;
+	unsigned long calls = 0;
 
-	mixed->random = (u64)(cpu + 1) * 0x9e3779b97f4a7c15ull;
+	*state = (u64)(cpu + 1) * 0x9e3779b97f4a7c15ull;
 	do {
 		for (int i = 0; i < 256; i++)
-			blocks += work_once(race, mixed);
-		end = now_ns();
+			calls += race->work->once(state);
+		end = tour_now_ns();
 	} while (end - start < MEASURE_NS);
-	for (unsigned int i = 0; i < 256; i++)
-		if (mixed->page[i])
-			__free_pages(mixed->page[i], mixed->order[i]);
-	free(mixed);
-	add_rate(&race->calls_per_ns, (double)blocks / (double)(end - start));
+	if (race->work->end)
+		race->work->end(state);
+	free(state);
+	add_rate(&race->calls_per_ns, (double)calls / (double)(end - start));
 }
 
-static void show_race(enum work work, unsigned int cpus)
+static void show_race(const struct tour_work *work, unsigned int cpus)
 {
 	struct race race = { .work = work };
 	unsigned int cells;
 	char bar[128];
 	double rate;
 
-	printf("  %-31s %4u ", work_names[work], cpus);
+	printf("  %-31s %4u ", work->name, cpus);
 	fflush(stdout);
 	cpus = boot_run_cpus(cpus, run_race, &race);
 	rate = race.calls_per_ns * 1000;
@@ -359,15 +373,15 @@ static unsigned int race_cpus(void)
 	return host > 0 && (unsigned int)host < n ? (unsigned int)host : n;
 }
 
-static void show_races(void)
+void tour_races(const struct tour_work *work, unsigned int nr)
 {
 	unsigned int cpus = race_cpus();
 
 	printf("  %s%-31s %4s %9s %9s%s\n", c("1"), "", "CPUs", "million/s", "ns each", c("0"));
-	for (unsigned int work = 0; work < WORKS; work++) {
-		show_race((enum work)work, 1);
+	for (; nr--; work++) {
+		show_race(work, 1);
 		if (cpus > 1)
-			show_race((enum work)work, cpus);
+			show_race(work, cpus);
 	}
 }
 
@@ -399,7 +413,7 @@ static void act(unsigned int cpu, void *arg)
 	unsigned long pages = 0, keep = scene->act == 1 ? h->nr / 3 : 0;
 
 	while (scene->act == 0 && pages < h->max_pages) {
-		u64 r = random_step(&h->random);
+		u64 r = tour_random(&h->random);
 		unsigned int order = (r & 3) ? 0 : (unsigned int)(r >> 2 & 3);
 		struct page *page = alloc_pages((r >> 4 & 3 ? GFP_HIGHUSER_MOVABLE : GFP_KERNEL) | __GFP_NOWARN, order);
 
@@ -409,7 +423,7 @@ static void act(unsigned int cpu, void *arg)
 		h->block[h->nr++] = (u64)page_to_pfn(page) << 4 | order;
 	}
 	while (scene->act && h->nr > keep)
-		held_free(h, (unsigned long)(random_step(&h->random) % h->nr));
+		held_free(h, (unsigned long)(tour_random(&h->random) % h->nr));
 }
 
 /* Buddy and fragmentation of the zones whose free pages changed since the last time; all: @all. */
@@ -436,7 +450,7 @@ static void show_changed(struct scene *scene, struct monitor *mon, bool all)
 
 static void play(struct scene *scene, int what, const char *title, struct monitor *mon)
 {
-	u64 start = now_ns();
+	u64 start = tour_now_ns();
 	unsigned long before = nr_free_pages(), after, moved;
 	char size[SIZE_TEXT_MAX];
 
@@ -450,7 +464,7 @@ static void play(struct scene *scene, int what, const char *title, struct monito
 	printf("\n  %s%s%s", c("1"), title, c("0"));
 	if (what >= 0)
 		printf(" (%s by %u CPUs in %.0f ms)", size_text((u64)moved << PAGE_SHIFT, size), scene->cpus,
-		       (double)(now_ns() - start) / 1e6);
+		       (double)(tour_now_ns() - start) / 1e6);
 	printf("\n");
 	show_changed(scene, mon, what < 0);
 	fflush(stdout);
@@ -498,9 +512,9 @@ static int boot_for_tour(struct boot *boot, const struct boot_options *options)
 		own.append = append;
 	}
 	own.log = keep_log;
-	start = now_ns();
+	start = tour_now_ns();
 	ret = boot_start(boot, &own);
-	start = now_ns() - start;
+	start = tour_now_ns() - start;
 	free(append);
 	if (ret)
 		return ret;
@@ -513,14 +527,14 @@ static int boot_for_tour(struct boot *boot, const struct boot_options *options)
 
 static int verify(struct monitor *mon)
 {
-	u64 start = now_ns();
+	u64 start = tour_now_ns();
 	unsigned int findings = monitor_verify(mon);
-	double ms = (double)(now_ns() - start) / 1e6;
+	double ms = (double)(tour_now_ns() - start) / 1e6;
 
 	if (findings)
 		printf("  %s%u findings%s in %.0f ms\n", c("1;31"), findings, c("0"), ms);
 	else
-		printf("  %s%s every frame has exactly one owner%s (%.0f ms)\n", c("1;32"),
+		printf("  %s%s every frame and every object has exactly one owner%s (%.0f ms)\n", c("1;32"),
 		       cli_terminal()->unicode ? "✔" : "ok:", c("0"), ms);
 	return findings ? EXIT_FAILED : EXIT_DONE;
 }
@@ -544,9 +558,11 @@ int tour_run(const struct boot_options *options)
 	show_zones();
 	show_watermarks();
 	heading("Allocations");
-	show_races();
+	tour_races(works, sizeof(works) / sizeof(works[0]));
 	heading("Free memory, block by block");
 	show_fragmentation(&mon);
+	heading("The heap");
+	tour_heap(&mon);
 	heading("Verification");
 	ret = verify(&mon);
 	if (!ret && isatty(STDIN_FILENO) && cli_terminal()->tty) {

@@ -111,7 +111,9 @@ extern const struct slab_attr slab_attr_aliases, slab_attr_align, slab_attr_cach
 	slab_attr_objs_per_slab, slab_attr_order, slab_attr_partial, slab_attr_poison, slab_attr_reclaim_account,
 	slab_attr_red_zone, slab_attr_sanity_checks, slab_attr_shrink, slab_attr_slab_size, slab_attr_slabs,
 	slab_attr_slabs_cpu_partial, slab_attr_store_user, slab_attr_total_objects, slab_attr_trace,
-	slab_attr_usersize;
+	slab_attr_usersize, slab_attr_validate;
+PROC_SHOW(slab_alloc_traces_show);
+PROC_SHOW(slab_free_traces_show);
 
 PROC_SHOW(page_owner_show);
 bool page_owner_on(void);

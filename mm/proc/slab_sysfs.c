@@ -7,7 +7,9 @@
  */
 #include "proc.h"
 
-#include "../boot/params.h"
+#include <octavo/port.h>
+
+#include "../slab/debug.h"
 #include "../slab/info.h"
 
 struct slab_attr {
@@ -71,8 +73,12 @@ FLAG_ATTR(trace, SLAB_TRACE);
 
 SHOW(ctor)
 {
-	if (info->ctor)
-		seq_printf(m, "%#lx\n", (unsigned long)info->ctor);
+	char name[128];
+
+	if (!info->ctor)
+		return;
+	port_symbol(info->ctor, name, sizeof(name));
+	seq_printf(m, "%s\n", name);
 }
 ATTR(ctor);
 
@@ -259,3 +265,43 @@ static int store_failslab(struct kmem_cache *cache, const char *text)
 	return 0;
 }
 ATTR_RW(failslab);
+
+/* What is damaged is reported; a cache that does not check its objects has nothing to look for. */
+static int store_validate(struct kmem_cache *cache, const char *text)
+{
+	if (text[0] != '1' || !(cache->flags & SLAB_DEBUG_FLAGS))
+		return -EINVAL;
+	slab_debug_validate(cache);
+	return 0;
+}
+const struct slab_attr slab_attr_validate = { show_nothing, store_validate };
+
+/* ---- /sys/kernel/debug/slab: of caches that remember who allocated each object ---- */
+
+static void put_traces(void *ctx, const char *text, size_t len)
+{
+	seq_write(ctx, text, len);
+}
+
+static void traces_show(struct seq_file *m, unsigned long id, enum track_item item)
+{
+	struct kmem_cache *cache = heap_cache_get((u32)id);
+
+	if (!cache)
+		return;
+	if (slab_debug_traces(cache, item, put_traces, m) == -ENOMEM)
+		pr_warn("slab %s: no memory to sort its traces\n", cache->name);
+	heap_cache_put(cache);
+}
+
+void slab_alloc_traces_show(struct seq_file *m, const struct proc_entry *entry, unsigned long id)
+{
+	(void)entry;
+	traces_show(m, id, TRACK_ALLOC);
+}
+
+void slab_free_traces_show(struct seq_file *m, const struct proc_entry *entry, unsigned long id)
+{
+	(void)entry;
+	traces_show(m, id, TRACK_FREE);
+}

@@ -121,6 +121,7 @@ const struct proc_entry proc_table[] = {
 	CACHE_FILE(total_objects),
 	CACHE_FILE(trace),
 	CACHE_FILE(usersize),
+	CACHE_FILE_RW(validate),
 
 	{ "/sys/kernel/debug/kfence/objects", .show = kfence_objects_show, .present = kfence_has_pool },
 	{ "/sys/kernel/debug/kfence/stats", .show = kfence_stats_show, .present = kfence_has_pool },
@@ -128,6 +129,8 @@ const struct proc_entry proc_table[] = {
 	{ KFENCE "sample_interval", .show = kfence_interval_show, .store = kfence_interval_store },
 	{ KFENCE "skip_covered_thresh", .show = kfence_thresh_show, .store = kfence_thresh_store },
 
+	{ "/sys/kernel/debug/slab/#/alloc_traces", PROC_ID_TRACKED, .show = slab_alloc_traces_show },
+	{ "/sys/kernel/debug/slab/#/free_traces", PROC_ID_TRACKED, .show = slab_free_traces_show },
 	{ "/sys/kernel/debug/page_owner", .show = page_owner_show, .present = page_owner_on },
 };
 

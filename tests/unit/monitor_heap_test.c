@@ -310,3 +310,16 @@ TEST(monitor_heap, stress_sees_damage)
 	stress_heap_end(&s);
 	EXPECT_EQ(s.bad, 1);
 }
+
+TEST(monitor_heap, what_was_poked_is_found)
+{
+	unsigned long errors = heap_errors();
+
+	EXPECT_EQ(run("kmem_cache create guarded 64 SLAB_RED_ZONE|SLAB_CONSISTENCY_CHECKS"), 0);
+	EXPECT_EQ(run("kmem_cache alloc guarded"), 0);
+	EXPECT_EQ(run("poke k1 64"), 0);
+	test_capture_begin();
+	EXPECT_EQ(run("kfree k1"), 0);
+	EXPECT(strstr(test_capture_end(), "BUG guarded (Not tainted): Right Redzone overwritten"));
+	EXPECT_EQ(heap_errors(), errors + 1);
+}

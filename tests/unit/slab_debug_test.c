@@ -54,9 +54,10 @@ static void expect_quiet(void (*fn)(struct kmem_cache *cache, void *object), str
 	EXPECT_EQ(heap_errors(), errors);
 }
 
-static void destroy(struct kmem_cache *cache, void *object)
+/* @anchor: an object that kept its slab alive: slob gives a slab back with its last object */
+static void destroy(struct kmem_cache *cache, void *anchor)
 {
-	(void)object;
+	kmem_cache_free(cache, anchor);
 	kmem_cache_destroy(cache);
 }
 
@@ -135,11 +136,12 @@ TEST(slab_debug, overflow_both_ways_is_one_report)
 TEST(slab_debug, overflow_into_slack)
 {
 	struct kmem_cache *cache = cache_of("dbg-slack", SIZE, FULL | SLAB_KMALLOC);
-	u8 *p;
+	u8 *p, *anchor;
 
 	ASSERT(cache);
+	anchor = kmem_cache_alloc(cache, GFP_KERNEL);
 	p = kmalloc_cache_alloc(cache, GFP_KERNEL | __GFP_ZERO, 17);
-	ASSERT(p);
+	ASSERT(p && anchor);
 	for (unsigned int i = 0; i < 17; i++)
 		EXPECT_EQ(p[i], 0);
 	kmem_cache_free(cache, p);
@@ -157,13 +159,13 @@ TEST(slab_debug, overflow_into_slack)
 		     "FIX dbg-slack: Restoring kmalloc Redzone ADDR-ADDR=0xcc\n"
 		     "FIX dbg-slack: Object at ADDR not freed\n");
 	expect_quiet(kmem_cache_free, cache, p);
-	expect_quiet(destroy, cache, NULL);
+	expect_quiet(destroy, cache, anchor);
 }
 
-/* All objects of the cache's one slab, less those found damaged. Return: how many are in @objects. */
+/* All objects of the cache's one slab but one, of others if some are damaged. Return: how many are in @objects. */
 static unsigned int take_slab(struct kmem_cache *cache, void **objects, unsigned int max)
 {
-	unsigned int n = 0, want = cache->objects;
+	unsigned int n = 0, want = cache->objects - 1u;
 
 	while (n < min(want, max) && (objects[n] = kmem_cache_alloc(cache, GFP_KERNEL)) != NULL)
 		n++;
@@ -177,11 +179,12 @@ TEST(slab_debug, write_after_free)
 {
 	struct kmem_cache *cache = cache_of("dbg-uaf", SIZE, FULL);
 	unsigned int n;
-	u8 *p;
+	u8 *p, *anchor;
 
 	ASSERT(cache && cache->objects <= ARRAY_SIZE(objects));
+	anchor = kmem_cache_alloc(cache, GFP_KERNEL);
 	p = kmem_cache_alloc(cache, GFP_KERNEL);
-	ASSERT(p);
+	ASSERT(p && anchor);
 	kmem_cache_free(cache, p);
 	EXPECT_EQ(p[0], POISON_FREE);
 	EXPECT_EQ(p[SIZE - 1], POISON_END);
@@ -196,11 +199,12 @@ TEST(slab_debug, write_after_free)
 		     "Object   ADDR: 6b 6b 6b a5                                      kkk.\n" RIGHT_BB PADDING "CPU\n"
 		     "FIX dbg-uaf: Restoring Poison ADDR-ADDR=0x6b\n"
 		     "FIX dbg-uaf: Object at ADDR kept out of use\n");
-	EXPECT_EQ(n, cache->objects);
+	EXPECT_EQ(n, cache->objects - 1);
 	for (unsigned int i = 0; i < n; i++) {
 		EXPECT(objects[i] != p);
 		kmem_cache_free(cache, objects[i]);
 	}
+	kmem_cache_free(cache, anchor);
 	/* what is kept out of use is told, and its slab kept */
 	test_capture_begin();
 	kmem_cache_destroy(cache);
@@ -218,11 +222,12 @@ TEST(slab_debug, double_free)
 	for (unsigned int i = 0; i < ARRAY_SIZE(flags); i++) {
 		struct kmem_cache *cache = cache_of("dbg-double", SIZE, flags[i]);
 		unsigned long errors = heap_errors();
-		void *p;
+		void *p, *anchor;
 
 		ASSERT(cache);
+		anchor = kmem_cache_alloc(cache, GFP_KERNEL);
 		p = kmem_cache_alloc(cache, GFP_KERNEL);
-		ASSERT(p);
+		ASSERT(p && anchor);
 		kmem_cache_free(cache, p);
 		test_capture_begin();
 		kmem_cache_free(cache, p);
@@ -236,7 +241,7 @@ TEST(slab_debug, double_free)
 		EXPECT_EQ(heap_errors(), errors + 1);
 		/* it was freed once: it can be had once */
 		EXPECT_EQ(heap_verify(NULL, NULL), 0);
-		expect_quiet(destroy, cache, NULL);
+		expect_quiet(destroy, cache, anchor);
 	}
 }
 
@@ -397,6 +402,262 @@ TEST(slab_debug, damaged_metadata)
 	EXPECT(strstr(masked, "BUG dbg-meta (T): Object metadata overwritten\n"));
 	EXPECT(strstr(masked, "FIX dbg-meta: Restoring state of object ADDR\n"
 			      "FIX dbg-meta: Object at ADDR not freed\n"));
+	expect_quiet(kmem_cache_free, cache, p);
+	expect_quiet(destroy, cache, NULL);
+}
+
+/* ---- Sizes of kmalloc() objects ---- */
+
+TEST(slab_debug, krealloc_moves_the_red_zone)
+{
+	struct kmem_cache *cache = cache_of("dbg-resize", 64, FULL | SLAB_KMALLOC);
+	u8 *p;
+
+	ASSERT(cache);
+	p = kmalloc_cache_alloc(cache, GFP_KERNEL | __GFP_ZERO, 20);
+	ASSERT(p);
+	EXPECT_EQ(p[20], SLUB_RED_ACTIVE);
+	EXPECT(krealloc(p, 40, GFP_KERNEL | __GFP_ZERO) == p);
+	for (unsigned int i = 0; i < 40; i++)
+		EXPECT_EQ(p[i], 0);
+	for (unsigned int i = 40; i < 64; i++)
+		EXPECT_EQ(p[i], SLUB_RED_ACTIVE);
+	EXPECT(krealloc(p, 10, GFP_KERNEL) == p);
+	EXPECT_EQ(p[10], SLUB_RED_ACTIVE);
+	EXPECT(krealloc(p, 30, GFP_KERNEL | __GFP_ZERO) == p);
+	EXPECT_EQ(p[29], 0);
+	p[30] = 1;
+	test_capture_begin();
+	kfree(p);
+	EXPECT(strstr(end_masked(), "BUG dbg-resize (T): kmalloc Redzone overwritten\n"));
+	expect_quiet(kmem_cache_free, cache, p);
+	expect_quiet(destroy, cache, NULL);
+}
+
+TEST(slab_debug, krealloc_elsewhere_takes_what_was_asked_for)
+{
+	struct kmem_cache *cache = cache_of("dbg-grow", 64, FULL | SLAB_KMALLOC);
+	u8 *p, *q;
+
+	ASSERT(cache);
+	p = kmalloc_cache_alloc(cache, GFP_KERNEL | __GFP_ZERO, 20);
+	ASSERT(p);
+	memset(p, 'x', 20);
+	q = krealloc(p, 200, GFP_KERNEL | __GFP_ZERO);
+	ASSERT(q && q != p);
+	for (unsigned int i = 0; i < 200; i++)
+		EXPECT_EQ(q[i], i < 20 ? 'x' : 0);
+	kfree(q);
+	expect_quiet(destroy, cache, NULL);
+}
+
+TEST(slab_debug, ksize_gives_the_slack_away)
+{
+	struct kmem_cache *cache = cache_of("dbg-ksize", 64, FULL | SLAB_KMALLOC);
+	u8 *p;
+
+	ASSERT(cache);
+	p = kmalloc_cache_alloc(cache, GFP_KERNEL, 20);
+	ASSERT(p);
+	EXPECT_EQ(ksize(p), 64);
+	memset(p, 'x', 64);
+	expect_quiet(kmem_cache_free, cache, p);
+	p = kmalloc_cache_alloc(cache, GFP_KERNEL, 20);
+	ASSERT(p);
+	kfree_sensitive(p);
+	expect_quiet(destroy, cache, NULL);
+}
+
+/* ---- Contents that are not poisoned ---- */
+
+static void construct(void *object)
+{
+	memset(object, 'c', SIZE);
+}
+
+TEST(slab_debug, constructed_objects_keep_their_contents)
+{
+	struct kmem_cache *cache = kmem_cache_create("dbg-ctor", SIZE, 0, FULL, construct);
+	u8 *p, *anchor;
+
+	ASSERT(cache);
+	anchor = kmem_cache_alloc(cache, GFP_KERNEL);
+	p = kmem_cache_alloc(cache, GFP_KERNEL);
+	ASSERT(p && anchor);
+	EXPECT_EQ(p[0], 'c');
+	EXPECT_EQ(p[SIZE - 1], 'c');
+	kmem_cache_free(cache, p);
+	EXPECT_EQ(p[SIZE - 1], 'c');
+	EXPECT_EQ(p[SIZE], SLUB_RED_INACTIVE);
+	p[SIZE] = 0;
+	test_capture_begin();
+	EXPECT_EQ(slab_debug_validate(cache), 1);
+	EXPECT(strstr(end_masked(), "BUG dbg-ctor (T): Right Redzone overwritten\n"));
+	expect_quiet(destroy, cache, anchor);
+}
+
+/* ---- Without all flags ---- */
+
+TEST(slab_debug, poison_alone_guards_the_alignment_too)
+{
+	struct kmem_cache *cache = cache_of("dbg-poison", SIZE + 1, SLAB_POISON | SLAB_CONSISTENCY_CHECKS);
+	u8 *p;
+
+	ASSERT(cache);
+	p = kmem_cache_alloc(cache, GFP_KERNEL);
+	ASSERT(p);
+	EXPECT_EQ(p[SIZE], POISON_END);
+	p[SIZE + 1] = 'x';
+	test_capture_begin();
+	kmem_cache_free(cache, p);
+	end_masked();
+	EXPECT(strstr(masked, "BUG dbg-poison (T): Alignment padding overwritten\n"));
+	EXPECT(strstr(masked, "First byte 0x78 instead of 0x5a\n"));
+	EXPECT(!strstr(masked, "Allocated in"));
+	expect_quiet(kmem_cache_free, cache, p);
+	expect_quiet(destroy, cache, NULL);
+}
+
+TEST(slab_debug, nothing_is_looked_at_without_checks)
+{
+	struct kmem_cache *cache = cache_of("dbg-lax", SIZE, SLAB_RED_ZONE | SLAB_POISON);
+	u8 *p;
+
+	ASSERT(cache);
+	p = kmem_cache_alloc(cache, GFP_KERNEL);
+	ASSERT(p);
+	p[SIZE] = 0;
+	test_capture_begin();
+	EXPECT_EQ(slab_debug_validate(cache), 1);
+	EXPECT(strstr(end_masked(), "BUG dbg-lax (T): Right Redzone overwritten\n"));
+	EXPECT_EQ(slab_debug_validate(cache), 0);
+	p[SIZE] = 0;
+	expect_quiet(kmem_cache_free, cache, p);
+	expect_quiet(destroy, cache, NULL);
+}
+
+TEST(slab_debug, trace_tells_of_everything)
+{
+	struct kmem_cache *cache = cache_of("dbg-trace", SIZE, SLAB_TRACE);
+	void *p;
+
+	ASSERT(cache);
+	test_capture_begin();
+	p = kmem_cache_alloc(cache, GFP_KERNEL);
+	EXPECT_STREQ(end_masked(), "TRACE dbg-trace alloc ADDR inuse=N fp=ADDR\nCPU\n");
+	ASSERT(p);
+	memset(p, 'x', SIZE);
+	test_capture_begin();
+	kmem_cache_free(cache, p);
+	EXPECT_STREQ(end_masked(), "TRACE dbg-trace free ADDR inuse=N fp=ADDR\n" OBJECT_X "CPU\n");
+	expect_quiet(destroy, cache, NULL);
+}
+
+/* ---- Caches without debugging ---- */
+
+TEST(slab_debug, wrong_frees_without_debugging)
+{
+	struct kmem_cache *cache = cache_of("plain", SIZE, SLAB_NO_MERGE | SLAB_NO_USER_FLAGS);
+	struct kmem_cache *other = cache_of("plain-other", SIZE, SLAB_NO_MERGE | SLAB_NO_USER_FLAGS);
+	unsigned long errors = heap_errors();
+	u8 *p, *anchor;
+
+	ASSERT(cache && other);
+	anchor = kmem_cache_alloc(cache, GFP_KERNEL);
+	p = kmem_cache_alloc(cache, GFP_KERNEL);
+	ASSERT(p && anchor);
+	test_capture_begin();
+	kmem_cache_free(other, p);
+	EXPECT(strstr(end_masked(), "cache_from_obj: Wrong slab cache. plain-other but object is from plain\n"));
+	EXPECT_EQ(heap_errors(), errors + 1);
+	test_capture_begin();
+	kmem_cache_free(cache, p + 1);
+	(void)kmem_cache_shrink(cache); /* interior pointers are seen at the latest when they reach a slab */
+	end_masked();
+	EXPECT(strstr(masked, "BUG plain (T): Invalid object pointer ADDR\n"));
+	EXPECT(strstr(masked, "It points 1 bytes into the object at ADDR\n"));
+	EXPECT_EQ(heap_errors(), errors + 2);
+	kmem_cache_free(cache, p);
+	test_capture_begin();
+	kmem_cache_free(cache, p);
+	(void)kmem_cache_shrink(cache);
+	end_masked();
+	EXPECT(strstr(masked, "BUG plain (T): Object already free\n") ||
+	       strstr(masked, "BUG plain (T): Invalid object pointer ADDR\n"));
+	EXPECT_EQ(heap_errors(), errors + 3);
+	test_capture_begin();
+	kmem_cache_destroy(cache);
+	EXPECT(strstr(end_masked(), "Objects remaining in plain on __kmem_cache_shutdown()\n"));
+	EXPECT(strstr(masked, "Object ADDR @offset=N\nkmem_cache_destroy plain: Slab cache still has objects\n"));
+	expect_quiet(destroy, other, NULL);
+}
+
+/* ---- Lists of who allocated ---- */
+
+static char traces[4096];
+static size_t traces_len;
+
+static void put_traces(void *ctx, const char *text, size_t len)
+{
+	(void)ctx;
+	len = min(len, sizeof(traces) - 1 - traces_len);
+	memcpy(traces + traces_len, text, len);
+	traces_len += len;
+	traces[traces_len] = 0;
+}
+
+TEST(slab_debug, lists_of_places)
+{
+	struct kmem_cache *cache = cache_of("dbg-list", 64, FULL | SLAB_KMALLOC);
+	void *p[4];
+
+	ASSERT(cache);
+	for (unsigned int i = 0; i < 3; i++)
+		p[i] = kmalloc_cache_alloc(cache, GFP_KERNEL, 60);
+	p[3] = kmalloc_cache_alloc(cache, GFP_KERNEL, 64);
+	ASSERT(p[0] && p[1] && p[2] && p[3]);
+	traces_len = 0;
+	ASSERT(!slab_debug_traces(cache, TRACK_ALLOC, put_traces, NULL));
+	EXPECT(strstr(traces, "      3 test_slab_debug_lists_of_places+0x"));
+	EXPECT(strstr(traces, " waste=12/4 age="));
+	EXPECT(strstr(traces, "      1 test_slab_debug_lists_of_places+0x"));
+	EXPECT(strstr(traces, " cpus="));
+	traces_len = 0;
+	ASSERT(!slab_debug_traces(cache, TRACK_FREE, put_traces, NULL));
+	EXPECT(strstr(traces, "      4 <not-available> age="));
+	for (unsigned int i = 0; i < 4; i++)
+		kfree(p[i]);
+	traces_len = 0;
+	ASSERT(!slab_debug_traces(cache, TRACK_ALLOC, put_traces, NULL));
+	EXPECT_STREQ(traces, "No data\n");
+	expect_quiet(destroy, cache, NULL);
+	cache = cache_of("dbg-nolist", 64, SLAB_RED_ZONE);
+	ASSERT(cache);
+	EXPECT_EQ(slab_debug_traces(cache, TRACK_ALLOC, put_traces, NULL), -ENOSYS);
+	expect_quiet(destroy, cache, NULL);
+}
+
+TEST(slab_debug, a_report_has_stacks)
+{
+	struct kmem_cache *cache = cache_of("dbg-stack", SIZE, FULL);
+	uintptr_t pc;
+	const char *text;
+	u8 *p;
+
+	if (!port_backtrace(&pc, 1))
+		SKIP("the port has no backtrace");
+	ASSERT(cache);
+	p = kmem_cache_alloc(cache, GFP_KERNEL);
+	ASSERT(p);
+	p[SIZE] = 0;
+	test_capture_begin();
+	kmem_cache_free(cache, p);
+	text = test_capture_end();
+	text = strstr(text, "Allocated in test_slab_debug_a_report_has_stacks+0x");
+	ASSERT(text);
+	/* the stack begins with who called the heap, not inside it */
+	EXPECT(strstr(strchr(text, '\n'), "]  test_slab_debug_a_report_has_stacks+0x") < strstr(text, "Slab 0x"));
+	EXPECT(strstr(text, "]  <TASK>\n"));
 	expect_quiet(kmem_cache_free, cache, p);
 	expect_quiet(destroy, cache, NULL);
 }

@@ -429,3 +429,59 @@ TEST(slab_sysfs, merged_caches_have_several_names)
 	kmem_cache_destroy(a);
 	EXPECT_EQ(octavo_proc_read(SLAB "sysfs_first/order", proc_discard, NULL), -ENOENT);
 }
+
+/* ---- Caches that check their objects ---- */
+
+TEST(slab_sysfs, validate_reports_what_is_damaged)
+{
+	slab_flags_t flags = SLAB_RED_ZONE | SLAB_CONSISTENCY_CHECKS;
+	struct kmem_cache *cache = kmem_cache_create("sysfs_debug", 40, 0, flags, NULL);
+	struct kmem_cache *plain = make("sysfs_plain", 40, 0);
+	unsigned long errors = heap_errors();
+	u8 *object;
+
+	ASSERT(cache && plain);
+	EXPECT_EQ(attr_put("sysfs_debug", "validate", "0"), -EINVAL);
+	EXPECT_EQ(attr_put("sysfs_plain", "validate", "1"), -EINVAL);
+	object = kmem_cache_alloc(cache, GFP_KERNEL);
+	ASSERT(object);
+	EXPECT_EQ(attr_put("sysfs_debug", "validate", "1\n"), 2);
+	EXPECT_EQ(heap_errors(), errors);
+	object[40] ^= 1;
+	test_capture_begin();
+	EXPECT_EQ(attr_put("sysfs_debug", "validate", "1"), 1);
+	EXPECT(strstr(test_capture_end(), "BUG sysfs_debug (Not tainted): Right Redzone overwritten"));
+	EXPECT_EQ(heap_errors(), errors + 1);
+	kmem_cache_free(cache, object);
+	EXPECT_EQ(heap_errors(), errors + 1);
+	kmem_cache_destroy(cache);
+	kmem_cache_destroy(plain);
+}
+
+TEST(slab_sysfs, traces_are_there_where_users_are_remembered)
+{
+	struct names names = { .wanted = "sysfs_tracked" };
+	struct kmem_cache *cache = kmem_cache_create("sysfs_tracked", 64, 0, SLAB_STORE_USER, NULL);
+	struct kmem_cache *plain = make("sysfs_plain", 64, 0);
+	u64 nr = 0;
+	bool overflow;
+	const char *text;
+
+	ASSERT(cache && plain);
+	EXPECT_EQ(octavo_proc_list("/sys/kernel/debug/slab", look_for, &names), 0);
+	EXPECT_EQ(names.found, 1);
+	EXPECT_EQ(octavo_proc_read("/sys/kernel/debug/slab/sysfs_plain/alloc_traces", proc_discard, NULL), -ENOENT);
+	EXPECT_EQ(octavo_proc_read("/sys/kernel/debug/slab/sysfs_tracked", proc_discard, NULL), -EISDIR);
+	EXPECT_STREQ(proc_text("/sys/kernel/debug/slab/sysfs_tracked/alloc_traces"), "No data\n");
+	fill(cache, 7);
+	text = proc_text("/sys/kernel/debug/slab/sysfs_tracked/alloc_traces");
+	ASSERT(text);
+	while (*text == ' ')
+		text++;
+	EXPECT(parse_u64(text, &nr, &overflow) && nr == 7);
+	EXPECT(strstr(text, " age="));
+	empty(cache, 7);
+	EXPECT_STREQ(proc_text("/sys/kernel/debug/slab/sysfs_tracked/alloc_traces"), "No data\n");
+	kmem_cache_destroy(cache);
+	kmem_cache_destroy(plain);
+}

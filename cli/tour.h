@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* What the chapters of the tour share. */
+#ifndef CLI_TOUR_H
+#define CLI_TOUR_H
+
+#include "cli.h"
+
+/* A colour's escape sequence, or nothing; the last eight stay valid. */
+const char *tour_colour(const char *code);
+u64 tour_now_ns(void);
+u64 tour_random(u64 *x);
+
+/**
+ * struct tour_work - what is measured, on one CPU and on several
+ * @state_bytes: of each CPU's state: a seed in a u64, and zeros behind it
+ * @once: the work; returns how many calls to count
+ * @end: frees what the state still holds; may be NULL
+ */
+struct tour_work {
+	const char *name;
+	size_t state_bytes;
+	unsigned long (*once)(void *state);
+	void (*end)(void *state);
+};
+
+/* Measures each and prints a table. */
+void tour_races(const struct tour_work *work, unsigned int nr);
+
+/* tour_heap.c: the chapter on the heap */
+void tour_heap(struct monitor *mon);
+
+#endif

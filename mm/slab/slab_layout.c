@@ -2,9 +2,10 @@
 /*
  * The slab back end: how a cache's slabs are laid out, and the sizes of its arrays.
  *
- * Order: the smallest that wastes at most 1/8 of the slab, up to 1 (slab_max_order's default) or, where 8 KiB cannot
- * do it, up to 3, the last order that pages are handed out of without effort; 0 on machines of at most 32 MiB. Among
- * those that all waste more, the one that wastes least. An object too large for them takes the first order it fits in.
+ * Order: the smallest that holds eight objects, or else four, so that making slabs does not cost more than using them,
+ * and wastes at most 1/8 of the slab; up to 3, the last order that pages are handed out of without effort: 0 for sizes
+ * to 512, 1 to 1024 (slab_max_order's default was 1), 2 to 2048. On machines of at most 32 MiB it is 0. Where no order
+ * does, the one that wastes least; an object too large for any of them takes the first order it fits in.
  *
  * Descriptor: it lies on the slab if it fits in what is left over there and takes no object's place. Elsewhere it costs
  * its own bytes; on the slab, whole objects. Up to twice as much is paid, as for sizes to 128: an allocation that could
@@ -19,7 +20,6 @@
 #include <octavo/gfp.h>
 
 #define SMALL_MACHINE (32ul << 20 >> PAGE_SHIFT) /* Documentation/admin-guide/kernel-parameters.txt, slab_max_order */
-#define GOOD_ORDER 3u
 #define CACHE_LINE 64u
 
 size_t slab_object_align(const struct kmem_cache *cache)
@@ -68,24 +68,28 @@ bool slab_fit(const struct kmem_cache *cache, unsigned int order, struct slab_fi
 	return true;
 }
 
+static size_t waste_of(const struct kmem_cache *cache, const struct slab_fit *fit)
+{
+	return (PAGE_SIZE << fit->order) - (size_t)fit->objects * cache->size;
+}
+
 static bool choose_order(const struct kmem_cache *cache, struct slab_fit *best)
 {
-	unsigned int most = totalram_pages() <= SMALL_MACHINE ? 0 : GOOD_ORDER;
+	const unsigned int most = totalram_pages() <= SMALL_MACHINE ? 0 : SLAB_GOOD_ORDER;
 	bool found = false;
-	struct slab_fit fit = { 0 };
+	struct slab_fit fit;
 
+	for (unsigned int objects = 8; objects >= 4; objects /= 2)
+		for (unsigned int order = 0; order <= most; order++)
+			if (slab_fit(cache, order, best) && best->objects >= objects &&
+			    waste_of(cache, best) * 8 <= PAGE_SIZE << order)
+				return true;
 	for (unsigned int order = 0; order <= MAX_PAGE_ORDER && !(found && order > most); order++) {
-		size_t bytes = PAGE_SIZE << order, waste, best_waste;
-
 		if (!slab_fit(cache, order, &fit))
 			continue;
-		waste = bytes - (size_t)fit.objects * cache->size;
-		best_waste = found ? (PAGE_SIZE << best->order) - (size_t)best->objects * cache->size : 0;
-		if (!found || waste >> order < best_waste >> best->order)
+		if (!found || waste_of(cache, &fit) >> order < waste_of(cache, best) >> best->order)
 			*best = fit;
 		found = true;
-		if (waste * 8 <= bytes)
-			break;
 	}
 	return found;
 }

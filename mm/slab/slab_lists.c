@@ -11,7 +11,7 @@ static force_inline void add_count(unsigned long *count, long change)
 
 /* ---- Taking ---- */
 
-/* Up to @want objects, the lowest last: magazines hand out the last first. */
+/* Up to @want objects, the lowest last: magazines hand out the last first. Neighbours are taken as a run of bits. */
 static force_inline unsigned int take_bits(const struct kmem_cache *cache, struct slab_body *body, void **objs,
 					   unsigned int want)
 {
@@ -24,20 +24,21 @@ static force_inline unsigned int take_bits(const struct kmem_cache *cache, struc
 	for (unsigned long *word = body->bits; out > objs; word++, base += SLAB_WORD_BITS * size) {
 		unsigned long bits = *word;
 
-		if (!bits)
-			continue;
-		if (bits == ~0ul && out - objs >= SLAB_WORD_BITS) {
-			void **end = out - SLAB_WORD_BITS;
+		while (bits && out > objs) {
+			unsigned int low = (unsigned int)__builtin_ctzl(bits);
+			/* Of ones from @low on, at most all but the sign: no shift by a whole word. */
+			unsigned int run = (unsigned int)__builtin_ctzl(~(bits >> low) | 1ul << (SLAB_WORD_BITS - 1));
+			char *object = base + low * size;
+			void **end;
 
-			for (char *object = base; out > end; object += size)
+			run = (unsigned int)min((long)run, (long)(out - objs));
+			end = out - run;
+			do {
 				*--out = object;
-			*word = 0;
-			continue;
+				object += size;
+			} while (out > end);
+			bits &= ~(((1ul << run) - 1) << low);
 		}
-		do {
-			*--out = base + (unsigned int)__builtin_ctzl(bits) * size;
-			bits &= bits - 1;
-		} while (bits && out > objs);
 		*word = bits;
 	}
 	return n;
@@ -134,73 +135,89 @@ void slab_lists_trim_locked(struct kmem_cache *cache, struct kmem_cache_node *n,
 		kill_locked(cache, n, slab_body(list_entry(n->free.prev, struct slab, list)), dead);
 }
 
-/* @freed more of the slab's objects are free: to the list where it belongs now. */
-static void settle(struct kmem_cache *cache, struct kmem_cache_node *n, struct slab_body *body, unsigned int freed,
-		   struct list_head *dead)
+/* The slab had @before free objects and is to go to another list. */
+static noinline void move_slab(struct kmem_cache *cache, struct kmem_cache_node *n, struct slab_body *body,
+			       unsigned int before, struct list_head *dead)
+{
+	const unsigned long keep = (unsigned long)load_relaxed(&cache->min_partial) * cache->objects;
+
+	list_del(&body->slab.list);
+	if (body->free < cache->objects) {
+		add_count(&n->partial_slabs, 1);
+		list_add_tail(&body->slab.list, &n->partial);
+		return;
+	}
+	if (before)
+		add_count(&n->partial_slabs, -1);
+	add_count(&n->free_slabs, 1);
+	list_add(&body->slab.list, &n->free);
+	slab_lists_trim_locked(cache, n, keep, dead);
+}
+
+/* @freed more of the slab's objects are free. */
+static force_inline void settle(struct kmem_cache *cache, struct kmem_cache_node *n, struct slab_body *body,
+				unsigned int freed, struct list_head *dead)
 {
 	const unsigned int before = body->free;
 
-	if (unlikely(!freed))
-		return;
 	body->free = before + freed;
 	add_count(&n->free_objects, (long)freed);
-	if (unlikely(body->free == cache->objects)) {
-		if (before)
-			add_count(&n->partial_slabs, -1);
-		add_count(&n->free_slabs, 1);
-		list_del(&body->slab.list);
-		list_add(&body->slab.list, &n->free);
-		slab_lists_trim_locked(cache, n, (unsigned long)load_relaxed(&cache->min_partial) * cache->objects,
-				       dead);
-	} else if (!before) {
-		add_count(&n->partial_slabs, 1);
-		list_del(&body->slab.list);
-		list_add_tail(&body->slab.list, &n->partial);
-	}
+	if (unlikely(!before || before + freed == cache->objects) && freed)
+		move_slab(cache, n, body, before, dead);
 }
+
+/*
+ * The index of an object and whether one begins there at all come from one product: reciprocal is 2^32 / size, and a
+ * bit (less than 1) more, so the high half counts whole objects, and the low half is what is left over, in units of
+ * 1 / reciprocal: less than one exactly if the offset is a multiple of size. The bit more adds up to less than one, as
+ * offset * size < 2^32: slabs of several objects have at most 32 KiB.
+ */
+octavo_static_assert((PAGE_SIZE << SLAB_GOOD_ORDER) * (PAGE_SIZE << SLAB_GOOD_ORDER) < 1ull << 32, "see above");
 
 unsigned int slab_lists_give_locked(struct kmem_cache *cache, struct kmem_cache_node *n, void **objs, unsigned int nr,
 				    struct list_head *dead)
 {
 	const size_t span = slab_span(cache);
-	const u32 size = cache->size, reciprocal = cache->reciprocal;
-	unsigned int refused = 0, freed = 0;
+	const u32 reciprocal = cache->reciprocal;
+	/* [i - first] objects belong to @body's slab, less those refused since then */
+	unsigned int refused = 0, first = 0;
 	struct slab_body *body = NULL;
-	/* No address of the direct map is within an object's slab of this one. */
-	uintptr_t base = ~(uintptr_t)0;
+	/* Of no slab: no object has so high an address. */
+	uintptr_t base = ~(uintptr_t)0 - span;
 
 	for (unsigned int i = 0; i < nr; i++) {
 		void *object = objs[i];
 		size_t offset = (uintptr_t)object - base;
-		unsigned long mask, *word;
-		u32 index;
+		unsigned long bits, *word;
+		u64 product;
 
-		if (offset >= span || !body) {
+		if (unlikely(offset >= span)) {
 			struct slab_body *next = body_of(cache, n, object);
 
-			if (unlikely(!next)) {
+			if (body)
+				settle(cache, n, body, i - first - refused, dead);
+			first = i - refused;
+			body = next;
+			if (unlikely(!body || (uintptr_t)object - (uintptr_t)body->slab.base >= span)) {
+				body = NULL;
+				base = ~(uintptr_t)0 - span;
 				objs[refused++] = object;
 				continue;
 			}
-			if (body)
-				settle(cache, n, body, freed, dead);
-			freed = 0;
-			body = next;
 			base = (uintptr_t)body->slab.base;
 			offset = (uintptr_t)object - base;
 		}
-		index = (u32)((u64)(u32)offset * reciprocal >> 32);
-		word = &body->bits[index / SLAB_WORD_BITS];
-		mask = 1ul << index % SLAB_WORD_BITS;
-		if (unlikely(offset >= span || (size_t)index * size != offset || (*word & mask))) {
+		product = (u64)(u32)offset * reciprocal;
+		word = &body->bits[(u32)(product >> 32) / SLAB_WORD_BITS];
+		bits = *word | 1ul << (u32)(product >> 32) % SLAB_WORD_BITS;
+		if (unlikely((u32)product >= reciprocal || bits == *word)) {
 			objs[refused++] = object;
 			continue;
 		}
-		*word |= mask;
-		freed++;
+		*word = bits;
 	}
 	if (body)
-		settle(cache, n, body, freed, dead);
+		settle(cache, n, body, nr - first - refused, dead);
 	return refused;
 }
 

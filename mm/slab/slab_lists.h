@@ -5,6 +5,9 @@
 
 #include "backend.h"
 
+/* The largest order for more than one object. */
+#define SLAB_GOOD_ORDER 3u
+
 #define SLAB_WORD_BITS ((unsigned int)(8 * sizeof(unsigned long)))
 
 /* Legend as in slab.h. */

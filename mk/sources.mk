@@ -75,6 +75,7 @@ CORE_SRCS := \
 	mm/proc/counters.c \
 	mm/proc/fault_file.c \
 	mm/proc/kfence_file.c \
+	mm/proc/kmemleak_file.c \
 	mm/proc/meminfo.c \
 	mm/proc/memory_block.c \
 	mm/proc/node.c \
@@ -105,6 +106,10 @@ CORE_SRCS := \
 	mm/slab/kfree_rcu.c \
 	mm/slab/kmalloc.c \
 	mm/slab/kmem_cache.c \
+	mm/slab/kmemleak.c \
+	mm/slab/kmemleak_index.c \
+	mm/slab/kmemleak_report.c \
+	mm/slab/kmemleak_scan.c \
 	mm/slab/mempool.c \
 	mm/slab/meta.c \
 	mm/slab/percpu.c \

@@ -127,6 +127,10 @@ PROC_STORE(kfence_thresh_store);
 PROC_SHOW(kfence_panic_show);
 bool kfence_has_pool(void);
 
+PROC_SHOW(kmemleak_show);
+PROC_STORE(kmemleak_store);
+bool kmemleak_present(void);
+
 PROC_SHOW(fault_file_show); /* data: a struct fault_file */
 PROC_STORE(fault_file_store);
 extern const struct fault_file fault_slab_probability, fault_slab_interval, fault_slab_times,

@@ -48,6 +48,9 @@ static u64 stamp_of(const struct stress_heap *all, const void *object)
 	return mix(all->seed ^ (uintptr_t)object);
 }
 
+/* Of the sizes below, and what a damaged one may lead to. */
+#define SIZE_MAX_ASKED (sizeof(struct header) + (1u << 15))
+
 /* As programs ask: most are small, few are pages. */
 static u32 random_size(u64 r)
 {
@@ -70,7 +73,7 @@ static bool intact(const struct stress_heap *all, const struct header *object, u
 	u64 stamp = stamp_of(all, object);
 	u32 size = object->size;
 
-	if (object->stamp != stamp || size < sizeof(*object) || size > ksize(object))
+	if (object->stamp != stamp || size < sizeof(*object) || size > SIZE_MAX_ASKED)
 		return false;
 	size = min(size, most);
 	for (u32 i = 0; i < size - (u32)offsetof(struct header, fill); i++)

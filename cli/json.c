@@ -11,6 +11,7 @@
 #include "mm/boot/e820.h"
 #include "mm/boot/params.h"
 #include "mm/phys/zone.h"
+#include "mm/slab/info.h"
 
 struct json {
 	FILE *to;
@@ -194,6 +195,34 @@ static void put_node(struct json *j, int nid)
 	close_list(j, '}');
 }
 
+static void put_heap(struct json *j)
+{
+	struct cache_info info = { .number = ~0u };
+
+	open_list(j, "heap", '{');
+	put_string(j, "back_end", backend_name);
+	open_list(j, "caches", '[');
+	while (heap_cache_info_below(info.number, &info)) {
+		const struct heap_counts *c = &info.counts;
+
+		open_list(j, NULL, '{');
+		put_string(j, "name", info.name);
+		put_number(j, "object_size_bytes", info.object_size);
+		put_number(j, "size_bytes", info.size);
+		put_number(j, "objects_per_slab", info.objects);
+		put_number(j, "pages_per_slab", 1u << info.order);
+		put_number(j, "slabs", c->slabs.slabs);
+		put_number(j, "objects", c->slabs.objects);
+		put_number(j, "objects_used", heap_objects_used(c));
+		put_number(j, "objects_at_hand", c->at_hand);
+		before(j, "reclaimable");
+		fputs(info.flags & SLAB_RECLAIM_ACCOUNT ? "true" : "false", j->to);
+		close_list(j, '}');
+	}
+	close_list(j, ']');
+	close_list(j, '}');
+}
+
 static void collect(void *ctx, const char *text, size_t len)
 {
 	char *value = ctx;
@@ -245,6 +274,7 @@ void json_print(FILE *to, const struct boot *boot)
 	for_each_online_node(nid)
 		put_node(&j, nid);
 	close_list(&j, ']');
+	put_heap(&j);
 	close_list(&j, '}');
 	fputc('\n', to);
 }

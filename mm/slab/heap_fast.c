@@ -2,8 +2,8 @@
 /*
  * The heap's fast paths: what every allocation and free runs. Theory in heap.c.
  *
- * They are leaf functions that end in a tail call when there is more to do, so they keep no frame (mk/core.mk), and the long
- * way finds its caller, who is the heap's user, by its own return address.
+ * They are leaf functions that end in a tail call when there is more to do, so they keep no frame (mk/core.mk). What is
+ * passed on as the caller is who called them: the heap's user, also where a compiler makes no tail calls.
  */
 #include "../base/string.h"
 #include "heap.h"
@@ -13,24 +13,24 @@
 
 /* ---- The long ways, as they are jumped to ---- */
 
-static noinline void *cache_alloc_slow(struct kmem_cache *cache, gfp_t gfp)
+static noinline void *cache_alloc_slow(struct kmem_cache *cache, gfp_t gfp, uintptr_t caller)
 {
-	return heap_alloc_slow(cache, gfp, NUMA_NO_NODE, cache->object_size, CALLER);
+	return heap_alloc_slow(cache, gfp, NUMA_NO_NODE, cache->object_size, caller);
 }
 
-static noinline void *cache_alloc_size_slow(struct kmem_cache *cache, gfp_t gfp, size_t size)
+static noinline void *cache_alloc_size_slow(struct kmem_cache *cache, gfp_t gfp, size_t size, uintptr_t caller)
 {
-	return heap_alloc_slow(cache, gfp, NUMA_NO_NODE, size, CALLER);
+	return heap_alloc_slow(cache, gfp, NUMA_NO_NODE, size, caller);
 }
 
-static noinline void *kmalloc_slow(size_t size, gfp_t gfp)
+static noinline void *kmalloc_slow(size_t size, gfp_t gfp, uintptr_t caller)
 {
-	return kmalloc_any(size, gfp, NUMA_NO_NODE, CALLER);
+	return kmalloc_any(size, gfp, NUMA_NO_NODE, caller);
 }
 
-static noinline void free_slow(struct kmem_cache *cache, void *object)
+static noinline void free_slow(struct kmem_cache *cache, void *object, uintptr_t caller)
 {
-	heap_free_slow(cache, object, CALLER);
+	heap_free_slow(cache, object, caller);
 }
 
 /* ---- Magazines ---- */
@@ -98,7 +98,7 @@ void *kmem_cache_alloc(struct kmem_cache *cache, gfp_t gfp)
 	void *object = pop(cache);
 
 	if (unlikely(!object))
-		return cache_alloc_slow(cache, gfp);
+		return cache_alloc_slow(cache, gfp, CALLER);
 	if (unlikely(gfp & __GFP_ZERO))
 		return heap_zero(cache, object);
 	return object;
@@ -109,7 +109,7 @@ void *kmalloc_cache_alloc(struct kmem_cache *cache, gfp_t gfp, size_t size)
 	void *object = pop(cache);
 
 	if (unlikely(!object))
-		return cache_alloc_size_slow(cache, gfp, size);
+		return cache_alloc_size_slow(cache, gfp, size, CALLER);
 	if (unlikely(gfp & __GFP_ZERO))
 		return heap_zero(cache, object);
 	return object;
@@ -126,7 +126,7 @@ void kmem_cache_free(struct kmem_cache *cache, void *object)
 
 	if (likely(find_slot(object, &slot)) && likely(slot - cache->slot < heap.nodes) && likely(push(slot, object)))
 		return;
-	free_slow(cache, object);
+	free_slow(cache, object, CALLER);
 }
 
 /* ---- kmalloc ---- */
@@ -137,11 +137,11 @@ void *__kmalloc(size_t size, gfp_t gfp)
 	void *object;
 
 	if (unlikely(size > KMALLOC_MAX_CACHE_SIZE) || unlikely(gfp & (__GFP_DMA | __GFP_RECLAIMABLE)))
-		return kmalloc_slow(size, gfp);
+		return kmalloc_slow(size, gfp, CALLER);
 	cache = kmalloc_caches[KMALLOC_NORMAL][kmalloc_class[(size + 7) / 8]];
 	object = pop(cache);
 	if (unlikely(!object))
-		return kmalloc_slow(size, gfp);
+		return kmalloc_slow(size, gfp, CALLER);
 	if (unlikely(gfp & __GFP_ZERO))
 		return heap_zero(cache, object);
 	return object;
@@ -153,5 +153,5 @@ void kfree(const void *object)
 
 	if (likely(find_slot(object, &slot)) && likely(push(slot, (void *)object)))
 		return;
-	free_slow(NULL, (void *)object);
+	free_slow(NULL, (void *)object, CALLER);
 }

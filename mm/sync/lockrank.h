@@ -16,10 +16,10 @@ enum lock_rank {
 	LOCK_RANK_SHRINKER,  /* the list of shrinkers */
 	LOCK_RANK_MEMPOOL,   /* a mempool's reserve */
 	LOCK_RANK_PERCPU,    /* the chunks of the per-CPU allocator */
-	LOCK_RANK_HEAP_DEBUG, /* a debugged cache's objects, checked one at a time */
 	LOCK_RANK_HEAP_NODE, /* a cache's slabs on one node */
 	LOCK_RANK_HEAP_GATE, /* which magazines are open */
 	LOCK_RANK_HEAP_META, /* memory for the heap's own structures */
+	LOCK_RANK_HEAP_DEBUG, /* a debugged cache's objects, checked one at a time */
 	LOCK_RANK_GUARD,     /* the pool of guarded objects */
 	LOCK_RANK_LEAK,	     /* kmemleak's objects */
 	LOCK_RANK_RCU,	     /* callbacks that wait for a grace period */

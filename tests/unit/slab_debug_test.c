@@ -609,10 +609,11 @@ static void put_traces(void *ctx, const char *text, size_t len)
 TEST(slab_debug, lists_of_places)
 {
 	struct kmem_cache *cache = cache_of("dbg-list", 64, FULL | SLAB_KMALLOC);
+	volatile unsigned int three = 3; /* the loop stays one, and its body one place */
 	void *p[4];
 
 	ASSERT(cache);
-	for (unsigned int i = 0; i < 3; i++)
+	for (unsigned int i = 0; i < three; i++)
 		p[i] = kmalloc_cache_alloc(cache, GFP_KERNEL, 60);
 	p[3] = kmalloc_cache_alloc(cache, GFP_KERNEL, 64);
 	ASSERT(p[0] && p[1] && p[2] && p[3]);

@@ -83,6 +83,7 @@ CORE_SRCS := \
 	mm/proc/proc.c \
 	mm/proc/resource_file.c \
 	mm/proc/seq.c \
+	mm/proc/shrinker_file.c \
 	mm/proc/slab_sysfs.c \
 	mm/proc/slabinfo.c \
 	mm/proc/sysctl.c \
@@ -98,6 +99,7 @@ CORE_SRCS := \
 	mm/slab/heap_bulk.c \
 	mm/slab/heap_cpus.c \
 	mm/slab/heap_fast.c \
+	mm/slab/heap_shrink.c \
 	mm/slab/heap_verify.c \
 	mm/slab/info.c \
 	mm/slab/kfence.c \

@@ -42,6 +42,7 @@
 #include <octavo/memory_hotplug.h>
 
 #include "../slab/info.h"
+#include "../slab/shrinker.h"
 
 #define PATH_SIZE 128
 /* A write longer than this cannot be a value. */
@@ -70,6 +71,17 @@ static bool next_cache(enum proc_id kind, unsigned long from, unsigned long *id)
 	return false;
 }
 
+static bool next_shrinker(unsigned long from, unsigned long *id)
+{
+	char name[SHRINKER_NAME_MAX];
+	unsigned int found;
+
+	if (from > ~0u || !shrinker_next((unsigned int)from, &found, name, sizeof(name)))
+		return false;
+	*id = found;
+	return true;
+}
+
 bool proc_id_next(enum proc_id kind, unsigned long from, unsigned long *id)
 {
 	switch (kind) {
@@ -89,6 +101,8 @@ bool proc_id_next(enum proc_id kind, unsigned long from, unsigned long *id)
 	case PROC_ID_CACHE:
 	case PROC_ID_TRACKED:
 		return next_cache(kind, from, id);
+	case PROC_ID_SHRINKER:
+		return next_shrinker(from, id);
 	case PROC_ID_NONE:
 		break;
 	}
@@ -115,12 +129,30 @@ static size_t parse_id(const char *s, unsigned long *id)
 	return len;
 }
 
+/* "name-number": the number decides, the name must be its. */
+static size_t parse_shrinker(const char *path, unsigned long *id)
+{
+	char name[SHRINKER_NAME_MAX];
+	unsigned int number;
+	size_t len;
+
+	for (unsigned int from = 0; shrinker_next(from, &number, name, sizeof(name)); from = number + 1) {
+		len = strlen(name);
+		*id = number;
+		if (!strncmp(path, name, len) && (!path[len] || path[len] == '/'))
+			return len;
+	}
+	return 0;
+}
+
 /* What stands in place of "#". Return: its length, 0 if nothing of the kind has that number or name. */
 static size_t parse_component(enum proc_id kind, const char *path, unsigned long *id)
 {
 	size_t len = 0;
 	long found;
 
+	if (kind == PROC_ID_SHRINKER)
+		return parse_shrinker(path, id);
 	if (kind != PROC_ID_CACHE && kind != PROC_ID_TRACKED) {
 		len = parse_id(path, id);
 	} else {
@@ -137,7 +169,13 @@ static size_t parse_component(enum proc_id kind, const char *path, unsigned long
 static void component_text(enum proc_id kind, unsigned long id, char *text, size_t size)
 {
 	struct cache_info info;
+	unsigned int found;
 
+	if (kind == PROC_ID_SHRINKER) {
+		if (!shrinker_next((unsigned int)id, &found, text, size) || found != id)
+			text[0] = 0;
+		return;
+	}
 	if (kind != PROC_ID_CACHE && kind != PROC_ID_TRACKED)
 		octavo_snprintf(text, size, "%lu", id);
 	else if (heap_cache_info((u32)id, &info))

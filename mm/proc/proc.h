@@ -40,7 +40,8 @@ enum proc_id {
 	PROC_ID_BLOCK,
 	PROC_ID_MEMMAP,
 	PROC_ID_CACHE,	/* a cache of the heap, by its name or another name of it */
-	PROC_ID_TRACKED /* the same, of those that remember who allocated each object */
+	PROC_ID_TRACKED, /* the same, of those that remember who allocated each object */
+	PROC_ID_SHRINKER, /* registered shrinkers, by "name-number" */
 };
 
 struct proc_entry {
@@ -117,6 +118,9 @@ PROC_SHOW(slab_free_traces_show);
 
 PROC_SHOW(page_owner_show);
 bool page_owner_on(void);
+
+PROC_SHOW(shrinker_count_show);
+PROC_STORE(shrinker_scan_store);
 
 PROC_SHOW(kfence_stats_show);
 PROC_SHOW(kfence_objects_show);

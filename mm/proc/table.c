@@ -125,6 +125,8 @@ const struct proc_entry proc_table[] = {
 
 	{ "/sys/kernel/debug/kfence/objects", .show = kfence_objects_show, .present = kfence_has_pool },
 	{ "/sys/kernel/debug/kfence/stats", .show = kfence_stats_show, .present = kfence_has_pool },
+	{ "/sys/kernel/debug/shrinker/#/count", PROC_ID_SHRINKER, .show = shrinker_count_show },
+	{ "/sys/kernel/debug/shrinker/#/scan", PROC_ID_SHRINKER, .store = shrinker_scan_store },
 	{ KFENCE "check_on_panic", .show = kfence_panic_show },
 	{ KFENCE "sample_interval", .show = kfence_interval_show, .store = kfence_interval_store },
 	{ KFENCE "skip_covered_thresh", .show = kfence_thresh_show, .store = kfence_thresh_store },

@@ -29,8 +29,13 @@ void *heap_zero(struct kmem_cache *cache, void *object);
  * reached, and will drain itself at its next visit of the slow path.
  */
 bool heap_drain(struct kmem_cache *cache, bool discard);
-/* heap_reclaim - free what can be without anybody noticing, of all caches. Thread context. Return: pages freed. */
-unsigned long heap_reclaim(void);
+/* Free objects on @nid that only wait to be used: in magazines, and in slabs without any other. */
+unsigned long heap_reclaimable(int nid);
+/*
+ * heap_reclaim - give back what heap_reclaimable() counts, of cache after cache, until @nr objects of it are gone
+ * Thread context, may sleep. Return: how many are gone; 0 also if somebody, maybe the caller's caller, is at it.
+ */
+unsigned long heap_reclaim(int nid, unsigned long nr);
 /* Objects in magazines, of @nid's memory or (NUMA_NO_NODE) all. Approximate while others work. */
 unsigned long heap_in_magazines(struct kmem_cache *cache, int nid);
 /* Shut or open the fast paths: HEAP_* bits. */

@@ -201,24 +201,3 @@ unsigned long heap_in_magazines(struct kmem_cache *cache, int nid)
 		}
 	return n;
 }
-
-/* Every cache's empty slabs, those that magazines keep from being empty included. */
-unsigned long heap_reclaim(void)
-{
-	unsigned long before = heap_slab_pages_nr();
-	struct kmem_cache *cache;
-
-	/* An allocation made with the mutex held may have come here. */
-	if (!mutex_trylock(&heap.mutex))
-		return 0;
-	heap_drain(NULL, false);
-	list_for_each_entry(cache, &heap.caches, list) {
-		struct list_head dead;
-
-		INIT_LIST_HEAD(&dead);
-		backend_shrink(cache, &dead);
-		backend_bury(cache, &dead);
-	}
-	mutex_unlock(&heap.mutex);
-	return before - min(before, heap_slab_pages_nr());
-}

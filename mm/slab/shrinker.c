@@ -173,12 +173,13 @@ static u32 own_calls_locked(const struct entry *entry)
 
 void shrinker_free(struct shrinker *shrinker)
 {
-	struct entry *entry = entry_of(shrinker);
+	struct entry *entry;
 	unsigned long flags;
 	u32 own;
 
 	if (!shrinker)
 		return;
+	entry = entry_of(shrinker);
 	if (!(shrinker->flags & SHRINKER_REGISTERED)) {
 		kfree(entry);
 		return;

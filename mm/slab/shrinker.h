@@ -7,6 +7,9 @@
 
 #include "../base/compiler.h"
 
+/* Longer names are shown cut. */
+#define SHRINKER_NAME_MAX 64
+
 /* The registered shrinker with the lowest number from @from on; false: none. @name gets "name-number". */
 bool shrinker_next(unsigned int from, unsigned int *id, char *name, size_t size);
 

@@ -5,6 +5,7 @@
 
 #include "mm/phys/vmstat.h"
 #include "mm/phys/zone.h"
+#include "mm/slab/heap.h"
 #include "mm/slab/shrinker.h"
 #include "proc_text.h"
 
@@ -344,6 +345,80 @@ TEST(shrinker, by_number)
 	EXPECT_EQ(shrinker_scan(id + 1, 0, 100), -ENOENT);
 	shrinker_free(s);
 	EXPECT_EQ(shrinker_count(id, counts), -ENOENT);
+}
+
+static char listed[512];
+
+static void list_name(void *ctx, const char *name, bool directory)
+{
+	(void)ctx;
+	EXPECT(directory);
+	octavo_snprintf(listed + strlen(listed), sizeof(listed) - strlen(listed), "%s ", name);
+}
+
+TEST(shrinker, files)
+{
+	struct cache c = { .objects = { 300, 20 } };
+	struct shrinker *s = make(&c, SHRINKER_NUMA_AWARE, "filed:1-2");
+	char dir[64] = "", path[80], name[40];
+	unsigned int id = 0;
+
+	ASSERT(s);
+	shrinker_register(s);
+	for (unsigned int from = 0; shrinker_next(from, &id, name, sizeof(name)); from = id + 1)
+		octavo_snprintf(dir, sizeof(dir), "/sys/kernel/debug/shrinker/%s", name);
+	EXPECT(strstr(dir, "/filed:1-2-") != NULL);
+	listed[0] = 0;
+	EXPECT_EQ(octavo_proc_list("/sys/kernel/debug/shrinker", list_name, NULL), 0);
+	octavo_snprintf(path, sizeof(path), "%s ", dir + strlen("/sys/kernel/debug/shrinker/"));
+	EXPECT(strstr(listed, path) != NULL);
+	EXPECT(strstr(listed, "heap-") != NULL);
+	octavo_snprintf(path, sizeof(path), "%s/count", dir);
+	EXPECT(!strncmp(proc_text(path), nr_node_ids > 1 ? "0 300 20" : "0 300\n", nr_node_ids > 1 ? 8 : 6));
+	octavo_snprintf(path, sizeof(path), "%s/scan", dir);
+	EXPECT_EQ(proc_put(path, "0 0 100\n"), 8);
+	EXPECT_EQ(c.objects[0], 200);
+	EXPECT_EQ(proc_put(path, "0 0"), -EINVAL);
+	EXPECT_EQ(proc_put(path, "0 0 x"), -EINVAL);
+	EXPECT_EQ(proc_put(path, "0 64 1"), -EINVAL);
+	EXPECT_EQ(proc_put(path, "7 0 1"), -ENOENT);
+	c.objects[0] = c.objects[1] = 0;
+	octavo_snprintf(path, sizeof(path), "%s/count", dir);
+	EXPECT_STREQ(proc_text(path), "");
+	shrinker_free(s);
+	EXPECT_EQ(octavo_proc_read(path, proc_discard, NULL), -ENOENT);
+}
+
+/* After a burst the heap gives back what it keeps, all of it when asked for all. */
+TEST(shrinker, the_heap_is_one)
+{
+	struct kmem_cache *cache = kmem_cache_create("burst", 256, 0, SLAB_NO_MERGE, NULL);
+	static void *objs[2000];
+	unsigned long pages, kept = 0;
+
+	ASSERT(cache);
+	drop_slab();
+	for (unsigned int i = 0; i < ARRAY_SIZE(objs); i++)
+		objs[i] = kmem_cache_alloc(cache, GFP_KERNEL);
+	for (unsigned int i = 0; i < ARRAY_SIZE(objs); i++)
+		kmem_cache_free(cache, objs[i]);
+	for (unsigned int nid = 0; nid < nr_node_ids; nid++)
+		kept += heap_reclaimable((int)nid);
+	EXPECT(kept > 0);
+	pages = heap_slab_pages_nr();
+	EXPECT_EQ(proc_put("/proc/sys/vm/drop_caches", "6"), -EINVAL);
+	EXPECT_EQ(proc_put("/proc/sys/vm/drop_caches", "2"), 1);
+	kept = 0;
+	for (unsigned int nid = 0; nid < nr_node_ids; nid++)
+		kept += heap_reclaimable((int)nid);
+	EXPECT_EQ(kept, 0);
+	EXPECT(heap_slab_pages_nr() < pages);
+	/* There was nothing left to do. */
+	pages = heap_slab_pages_nr();
+	EXPECT_EQ(kmem_cache_shrink(cache), 0);
+	EXPECT_EQ(heap_slab_pages_nr(), pages);
+	EXPECT_EQ(heap_verify(NULL, NULL), 0);
+	kmem_cache_destroy(cache);
 }
 
 TEST(shrinker, drop_caches_drops_slab)

@@ -100,10 +100,12 @@ static void walk_entry(void *ctx, const char *name, bool directory)
 	}
 	walk.files++;
 	/* nothing to say: a cache without constructor, what is there to be written */
-	if (strstr(path, "/kernel/slab/") && (!strcmp(name, "ctor") || !strcmp(name, "shrink") ||
-					       !strcmp(name, "validate")))
+	if ((strstr(path, "/debug/shrinker/") && !strcmp(name, "count")) ||
+	    (strstr(path, "/kernel/slab/") && (!strcmp(name, "ctor") || !strcmp(name, "shrink") ||
+						!strcmp(name, "validate"))))
 		EXPECT_EQ(octavo_proc_read(path, proc_discard, NULL), 0);
-	else if (!strcmp(name, "drop_caches") || !strcmp(name, "compact_memory"))
+	else if (!strcmp(name, "drop_caches") || !strcmp(name, "compact_memory") ||
+		 (!strcmp(name, "scan") && strstr(path, "/shrinker/")))
 		EXPECT_EQ(octavo_proc_read(path, proc_discard, NULL), -EACCES);
 	else
 		expect_lines(path);

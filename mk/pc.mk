@@ -6,7 +6,7 @@ PC_TEST_SRCS := $(sort $(wildcard tests/qemu/*.c))
 PC_OBJS := $(call objs,$(B)/pc,$(PC_SRCS) $(PC_TEST_SRCS))
 
 # Benches of the core from inside, freestanding like the unit tests.
-KBENCH_OBJS := $(call objs,$(B)/core,bench/kbench.c bench/kbench_heap.c)
+KBENCH_OBJS := $(call objs,$(B)/core,bench/kbench.c bench/kbench_heap.c bench/kbench_percpu.c)
 $(KBENCH_OBJS): CFLAGS_CORE += -I.
 
 # The core's own flags: no vector registers, no red zone, %gs is the CPU's struct cpu_local.

@@ -33,6 +33,8 @@ OCTAVO_API void percpu_counter_destroy(struct percpu_counter *fbc);
 OCTAVO_API void percpu_counter_set(struct percpu_counter *fbc, s64 amount);
 /** percpu_counter_add_batch - add; CPUs keep less than @batch (2^29 at most) to themselves. Context: any. */
 OCTAVO_API void percpu_counter_add_batch(struct percpu_counter *fbc, s64 amount, s32 batch);
+/** percpu_counter_add - the same with percpu_counter_batch() */
+OCTAVO_API void percpu_counter_add(struct percpu_counter *fbc, s64 amount);
 /** percpu_counter_sync - bring this CPU's difference into the sum */
 OCTAVO_API void percpu_counter_sync(struct percpu_counter *fbc);
 
@@ -47,11 +49,6 @@ OCTAVO_API s64 percpu_counter_sum(struct percpu_counter *fbc);
 OCTAVO_API int __percpu_counter_compare(struct percpu_counter *fbc, s64 rhs, s32 batch);
 /** percpu_counter_limited_add - add @amount unless it would go past @limit (below it, for a negative amount) */
 OCTAVO_API bool percpu_counter_limited_add(struct percpu_counter *fbc, s64 limit, s64 amount);
-
-static inline void percpu_counter_add(struct percpu_counter *fbc, s64 amount)
-{
-	percpu_counter_add_batch(fbc, amount, percpu_counter_batch());
-}
 
 /** percpu_counter_add_local - for counters that are added to often and read seldom, by percpu_counter_sum() */
 static inline void percpu_counter_add_local(struct percpu_counter *fbc, s64 amount)

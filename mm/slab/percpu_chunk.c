@@ -7,18 +7,18 @@
  */
 #include "percpu.h"
 
-/* The first granule from @at on whose bit in @words, turned over by @flip, is set. */
-static u32 next_bit(const u64 *words, u64 flip, u32 at, u32 granules)
+/* The first granule from @at on, and ahead of @end, whose bit in @words, turned over by @flip, is set; or @end. */
+static u32 next_bit(const u64 *words, u64 flip, u32 at, u32 end)
 {
 	u32 w = at / 64;
 	u64 word;
 
-	if (at >= granules)
-		return granules;
+	if (at >= end)
+		return end;
 	for (word = (words[w] ^ flip) & ~0ull << at % 64; !word; word = words[w] ^ flip)
-		if (++w * 64 >= granules)
-			return granules;
-	return min(w * 64 + lowest_bit(word), granules);
+		if (++w * 64 >= end)
+			return end;
+	return min(w * 64 + lowest_bit(word), end);
 }
 
 u32 chunk_next_taken(const struct percpu_chunk *chunk, u32 at)
@@ -83,13 +83,13 @@ u32 chunk_find(struct percpu_chunk *chunk, u32 n, u32 align)
 		at = ALIGN(at + chunk->phase, align) - chunk->phase;
 		if (at >= chunk->granules)
 			break;
-		end = chunk_next_taken(chunk, at);
-		if (end - at >= n)
+		end = next_bit(chunk->taken, 0, at, min(at + n, chunk->granules));
+		if (end - at == n)
 			return at;
 		longest = max(longest, end - at);
 		at = end;
 	}
-	/* every free run was seen whole */
+	/* every free run was seen whole, being shorter than n */
 	if (align == 1)
 		chunk->bound = longest;
 	return CHUNK_NONE;
@@ -106,22 +106,18 @@ void chunk_take(struct percpu_chunk *chunk, u32 start, u32 n)
 
 u32 chunk_area(const struct percpu_chunk *chunk, u32 start)
 {
-	u32 stop;
-
 	if (start >= chunk->granules || !(chunk->begins[start / 64] >> start % 64 & 1))
 		return 0;
-	stop = next_bit(chunk->begins, 0, start + 1, chunk->granules);
-	return min(chunk_next_free(chunk, start), stop) - start;
+	return next_bit(chunk->begins, 0, start + 1, chunk_next_free(chunk, start)) - start;
 }
 
 void chunk_give(struct percpu_chunk *chunk, u32 start, u32 n)
 {
-	u32 run;
-
 	set_bits(chunk->taken, start, n, false);
 	set_bits(chunk->begins, start, 1, false);
 	chunk->free += n;
 	chunk->first = min(chunk->first, start / 64);
-	run = chunk_next_taken(chunk, start) - run_start(chunk, start);
-	chunk->bound = max(chunk->bound, run);
+	/* no run is longer than all that is free */
+	if (chunk->bound < chunk->free)
+		chunk->bound = max(chunk->bound, chunk_next_taken(chunk, start) - run_start(chunk, start));
 }

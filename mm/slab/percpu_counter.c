@@ -100,21 +100,35 @@ void percpu_counter_set(struct percpu_counter *fbc, s64 amount)
 	counter_unlock(fbc, flags);
 }
 
-void percpu_counter_add_batch(struct percpu_counter *fbc, s64 amount, s32 batch)
+static noinline void add_to_sum(struct percpu_counter *fbc, s64 amount)
 {
-	unsigned long flags;
-	s32 sum;
+	unsigned long flags = counter_lock(fbc);
 
-	batch = min(batch, BATCH_MAX);
-	if (likely(amount < batch && amount > -batch)) {
-		sum = this_cpu_add_return(*fbc->counters, (s32)amount);
-		if (likely(sum < batch && sum > -batch))
-			return;
-		amount = 0;
-	}
-	flags = counter_lock(fbc);
 	fbc->count += amount + this_cpu_xchg(*fbc->counters, 0);
 	counter_unlock(fbc, flags);
+}
+
+static force_inline void add(struct percpu_counter *fbc, s64 amount, s32 batch)
+{
+	s32 sum;
+
+	if (unlikely(amount >= batch || amount <= -batch)) {
+		add_to_sum(fbc, amount);
+		return;
+	}
+	sum = this_cpu_add_return(*fbc->counters, (s32)amount);
+	if (unlikely(sum >= batch || sum <= -batch))
+		add_to_sum(fbc, 0);
+}
+
+void percpu_counter_add_batch(struct percpu_counter *fbc, s64 amount, s32 batch)
+{
+	add(fbc, amount, min(batch, BATCH_MAX));
+}
+
+void percpu_counter_add(struct percpu_counter *fbc, s64 amount)
+{
+	add(fbc, amount, load_relaxed(&counters.batch));
 }
 
 void percpu_counter_sync(struct percpu_counter *fbc)

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 /* The monitor's pictures: where the free memory is, in what blocks, and how full the pageblocks are. */
+#include <octavo/percpu.h>
 #include <octavo/slab.h>
 #include <octavo/verify.h>
 
 #include "../phys/blockindex.h"
+#include "../sync/rcu.h"
 #include "monitor.h"
 
 #define CELLS 64u
@@ -178,5 +180,6 @@ unsigned int monitor_verify(struct monitor *mon)
 	drain_all_pages(NULL);
 	for_each_populated_zone(zone)
 		findings += frames_verify(zone, report_finding, mon);
-	return findings + mm_verify(report_finding, mon) + heap_verify(report_finding, mon);
+	findings += mm_verify(report_finding, mon) + heap_verify(report_finding, mon);
+	return findings + percpu_verify(report_finding, mon) + rcu_verify(report_finding, mon);
 }

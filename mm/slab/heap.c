@@ -52,6 +52,7 @@
 
 #include "../base/printk.h"
 #include "../base/string.h"
+#include "../sync/rcu.h"
 #include "meta.h"
 
 struct heap heap __memsys;
@@ -153,6 +154,9 @@ static int grow(struct kmem_cache *cache, gfp_t gfp, int nid, size_t size, void 
 {
 	int node;
 
+	/* objects that wait for readers may be enough */
+	if (gfp & __GFP_DIRECT_RECLAIM)
+		rcu_poll();
 	if (nid == NUMA_NO_NODE)
 		nid = this_cpu()->node;
 	if (heap.nodes > 1 && !(gfp & __GFP_THISNODE)) {

@@ -33,6 +33,8 @@ static const char *const rank_names[LOCK_RANK_NR] = {
 	[LOCK_RANK_SYSCTL] = "sysctl",	 [LOCK_RANK_PAGE_WAIT] = "page_wait", [LOCK_RANK_ZONE] = "zone",
 	[LOCK_RANK_MEMINIT] = "meminit", [LOCK_RANK_PAGEBLOCK] = "pageblock", [LOCK_RANK_OWNER] = "owner",
 	[LOCK_RANK_REPORT] = "report",	 [LOCK_RANK_HEAP_DEBUG] = "heap_debug", [LOCK_RANK_CONSOLE] = "console",
+	[LOCK_RANK_PERCPU] = "percpu",	 [LOCK_RANK_COUNTERS] = "counters",   [LOCK_RANK_COUNTER] = "counter",
+	[LOCK_RANK_PERCPU_UNIT] = "percpu_unit",
 };
 
 /* Reporting takes the console's lock, which must not be reported on in turn. */

@@ -22,7 +22,6 @@ enum lock_rank {
 	LOCK_RANK_HEAP_DEBUG, /* a debugged cache's objects, checked one at a time */
 	LOCK_RANK_GUARD,     /* the pool of guarded objects */
 	LOCK_RANK_LEAK,	     /* kmemleak's objects */
-	LOCK_RANK_RCU,	     /* callbacks that wait for a grace period */
 	LOCK_RANK_PAGE_WAIT, /* page wait hash buckets */
 	LOCK_RANK_ZONE,      /* zone->lock: index over the pageblocks, migrate types */
 	LOCK_RANK_PAGEBLOCK, /* one pageblock's bits and counts */
@@ -31,8 +30,8 @@ enum lock_rank {
 	LOCK_RANK_RESOURCE,  /* the tree behind /proc/iomem */
 	LOCK_RANK_COUNTERS,  /* the list of percpu_counters */
 	LOCK_RANK_COUNTER,   /* one percpu_counter */
-	LOCK_RANK_PERCPU_UNIT, /* a CPU's per-CPU variables get their first values */
 	LOCK_RANK_REPORT,    /* one report of the heap at a time */
+	LOCK_RANK_PERCPU_UNIT, /* a CPU's per-CPU variables get their first values */
 	LOCK_RANK_CONSOLE,   /* the kernel log: last, so that anyone may report */
 	LOCK_RANK_NR
 };

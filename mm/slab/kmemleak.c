@@ -132,8 +132,8 @@ static void follow(struct leak_object *object)
 		good = leak_insert(kind, object, &other);
 	}
 	if (on && good && kind == LEAK_VIRT) {
-		leak.not_low = max(leak.not_low, ~(uintptr_t)object->start);
-		leak.not_high = min(leak.not_high, ~(uintptr_t)(object->start + object->size));
+		store_relaxed(&leak.not_low, max(leak.not_low, ~(uintptr_t)object->start));
+		store_relaxed(&leak.not_high, min(leak.not_high, ~(uintptr_t)(object->start + object->size)));
 	}
 	spin_unlock_irqrestore(&leak.lock, flags);
 	if (!good) {

@@ -39,7 +39,7 @@ static void count_reference_locked(struct leak_object *object)
 
 static bool in_bounds(uintptr_t value)
 {
-	return value >= ~READ_ONCE(leak.not_low) && value < ~READ_ONCE(leak.not_high);
+	return value >= ~load_relaxed(&leak.not_low) && value < ~load_relaxed(&leak.not_high);
 }
 
 /* A word that may be a pointer was found in @owner (NULL: in no object). */

@@ -72,6 +72,7 @@ struct leak {
 	u32 serial;		/* (k) */
 	unsigned long objects;	/* (k) */
 	uintptr_t not_low, not_high; /* (k) complements of the bounds of all objects: a root must not hold these */
+	uintptr_t probe;	/* (m) a word like no other: scan_reserved() */
 	u64 last_scan_ns, min_age_ns, scan_wait_ns; /* (m) */
 };
 extern struct leak leak;

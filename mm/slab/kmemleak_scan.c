@@ -70,6 +70,11 @@ static UNCHECKED void scan_words_locked(const void *start, size_t size, const st
 	}
 }
 
+static UNCHECKED uintptr_t read_word(const char *p)
+{
+	return *(const volatile uintptr_t *)(uintptr_t)p;
+}
+
 /* ---- Objects ---- */
 
 /* [@from, @end) of an object. */
@@ -173,34 +178,82 @@ static void scan_plain(const char *start, const char *end)
 	}
 }
 
-/* Per-CPU variables. The room for areas between them is left out: each area in use is an object. */
+/* CPU 0's per-CPU variables, which are part of the image. The room for areas is left out: those in use are objects. */
 static void scan_percpu(void)
 {
-	for_each_possible_cpu(cpu) {
-		const char *start = percpu_unit_start(cpu), *room = (const char *)percpu_unit_of(cpu);
+	const char *start = percpu_unit_start(0), *room = (const char *)percpu_unit_of(0);
 
-		if (!percpu_is_ready(cpu))
-			continue;
-		scan_plain(start, room);
-		scan_plain(room + sizeof(struct octavo_percpu_unit), start + percpu_unit_bytes());
-	}
+	scan_plain(start, room);
+	scan_plain(room + sizeof(struct octavo_percpu_unit), start + percpu_unit_bytes());
+}
+
+static struct page *reserved_page(unsigned long pfn)
+{
+	struct page *page = memblock_is_map_memory(PFN_PHYS(pfn)) ? pfn_to_online_page(pfn) : NULL;
+
+	return page && PageReserved(page) && !PageOffline(page) && !PageHWPoison(page) ? page : NULL;
+}
+
+/*
+ * The frame that &leak.probe lies in, if it is one of the machine's: in a kernel, not in a process. Its image is among
+ * what boot reserved, and what lies in it as a root of its own must not be counted twice.
+ */
+static unsigned long frame_of_probe(void)
+{
+	phys_addr_t start, end;
+	u64 cursor;
+
+	leak.probe = (uintptr_t)port_random() | 1;
+	for_each_reserved_mem_range(cursor, &start, &end)
+		for (unsigned long pfn = PFN_DOWN(start); pfn < PFN_UP(end); pfn++) {
+			struct page *page = reserved_page(pfn);
+			const char *virt = page ? kmap_local_page(page) : NULL;
+			bool here = virt && read_word(virt + ((uintptr_t)&leak.probe & (PAGE_SIZE - 1))) == leak.probe;
+
+			if (virt)
+				kunmap_local(virt);
+			if (here)
+				return pfn;
+		}
+	return PFN_NONE;
+}
+
+/* Is the word at this address of the image scanned as part of something else? */
+static bool in_other_root(uintptr_t addr)
+{
+	return (addr >= (uintptr_t)__start_memsys && addr < (uintptr_t)__stop_memsys) ||
+	       addr - (uintptr_t)percpu_unit_start(0) < percpu_unit_bytes();
+}
+
+/* A page that is seen in the image at @alias; 0: not. */
+static void scan_reserved_page(const char *virt, uintptr_t alias)
+{
+	size_t from = 0;
+
+	for (size_t at = 0; alias && at < PAGE_SIZE; at += sizeof(uintptr_t))
+		if (in_other_root(alias + at)) {
+			scan_plain(virt + from, virt + at);
+			from = at + sizeof(uintptr_t);
+		}
+	scan_plain(virt + from, virt + PAGE_SIZE);
 }
 
 /* What memblock gave out before there was a page allocator, and what boot reserved: the kernel image, for one. */
 static void scan_reserved(void)
 {
+	const uintptr_t probe_page = (uintptr_t)&leak.probe & PAGE_MASK;
+	const unsigned long probe = frame_of_probe();
 	phys_addr_t start, end;
 	u64 cursor;
 
 	for_each_reserved_mem_range(cursor, &start, &end)
-		for (unsigned long pfn = PFN_DOWN(start); pfn < PFN_UP(end); pfn++) {
-			struct page *page = memblock_is_map_memory(PFN_PHYS(pfn)) ? pfn_to_online_page(pfn) : NULL;
-			const char *virt;
+		for (unsigned long pfn = PFN_DOWN(start); pfn < PFN_UP(end) && load_relaxed(&leak.enabled); pfn++) {
+			struct page *page = reserved_page(pfn);
+			const char *virt = page ? kmap_local_page(page) : NULL;
 
-			if (!page || PageOffline(page) || PageHWPoison(page) || !PageReserved(page))
+			if (!virt)
 				continue;
-			virt = kmap_local_page(page);
-			scan_plain(virt, virt + PAGE_SIZE);
+			scan_reserved_page(virt, probe == PFN_NONE ? 0 : probe_page + (pfn - probe) * PAGE_SIZE);
 			kunmap_local(virt);
 		}
 }

@@ -8,6 +8,7 @@
 #include "fault.h"
 #include "mm/slab/kmemleak.h"
 #include "mm/slab/meta.h"
+#include "mm/sync/cpu.h"
 #include "proc_text.h"
 
 #define FILE_NAME "/sys/kernel/debug/kmemleak"
@@ -17,7 +18,11 @@
  * stack is wiped before a scan.
  */
 #define HIDE(p) (~(uintptr_t)(p))
-#define SHOW(h) ((void *)~(h))
+static inline void *SHOW(uintptr_t hidden)
+{
+	__asm__ volatile("" : "+r"(hidden)); /* worked out anew each time, and so not kept in between */
+	return (void *)~hidden;
+}
 
 static void *held[4] __memsys; /* a root */
 
@@ -73,6 +78,11 @@ static noinline void hold(unsigned int index, uintptr_t to, size_t inside)
 static noinline void drop(uintptr_t hidden)
 {
 	kfree(SHOW(hidden));
+}
+
+static noinline void fill(uintptr_t hidden, int byte)
+{
+	memset(SHOW(hidden), byte, 64);
 }
 
 static noinline bool lost(uintptr_t hidden)
@@ -336,7 +346,7 @@ TEST(kmemleak, what_changes_is_in_use)
 	begin();
 	p = make(64);
 	for (unsigned int i = 0; i < 3; i++) {
-		memset(SHOW(p), 0x20 + (int)i, 64);
+		fill(p, 0x20 + (int)i);
 		scan();
 		EXPECT(!lost(p));
 	}
@@ -448,7 +458,7 @@ TEST(kmemleak, descriptors_and_percpu)
 {
 	struct page *page;
 	void *__percpu *area;
-	uintptr_t in_page, in_area, in_variable;
+	uintptr_t in_page, in_area, in_variable, in_last;
 
 	begin();
 	page = alloc_page(GFP_KERNEL);
@@ -460,25 +470,38 @@ TEST(kmemleak, descriptors_and_percpu)
 	set_page_private(page, (uintptr_t)SHOW(in_page) + 5);
 	*per_cpu_ptr(area, 0) = SHOW(in_area);
 	per_cpu(variable, 0) = SHOW(in_variable);
+	in_last = make(64);
+	if (nr_cpu_ids > 1)
+		per_cpu(variable, nr_cpu_ids - 1) = SHOW(in_last);
+	else
+		hold(0, in_last, 0);
 	scan_twice();
 	EXPECT_EQ(shown(), 0);
 	set_page_private(page, 0);
 	free_percpu(area);
 	per_cpu(variable, 0) = NULL;
+	per_cpu(variable, nr_cpu_ids - 1) = NULL;
+	held[0] = NULL;
 	__free_page(page);
 	drop(in_area);
 	test_capture_begin();
 	scan_twice();
 	test_capture_end();
-	EXPECT(lost(in_page) && lost(in_variable));
+	EXPECT(lost(in_page) && lost(in_variable) && lost(in_last));
+}
+
+static noinline uintptr_t make_page(void)
+{
+	unsigned long page = get_zeroed_page(GFP_KERNEL);
+
+	EXPECT(page);
+	return HIDE(page);
 }
 
 TEST(kmemleak, mapped_areas)
 {
-	struct page *page = alloc_page(GFP_KERNEL);
-	uintptr_t area, pages = page ? HIDE(page_address(page)) : 0;
+	uintptr_t area, pages = make_page();
 
-	ASSERT(page);
 	begin();
 	area = make(64);
 	point(area, 0, pages, 0);
@@ -498,7 +521,7 @@ TEST(kmemleak, mapped_areas)
 	EXPECT(!lost(pages));
 	test_capture_end();
 	kmemleak_free(SHOW(pages));
-	__free_page(page);
+	free_page((unsigned long)SHOW(pages));
 }
 
 TEST(kmemleak, roots)

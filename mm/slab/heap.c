@@ -274,11 +274,9 @@ static enum visit visit_free(struct kmem_cache *cache, u32 nid, void *object, st
 		return cc ? VISIT_DIRECT : VISIT_ABSENT;
 	}
 	if (cc->mag.nr >= cc->mag.limit) {
-		u32 rest = cc->mag.nr - cc->batch;
-
-		backend_give(cache, cc, cc->mag.objs, cc->batch, dead);
-		memmove(cc->mag.objs, cc->mag.objs + cc->batch, rest * sizeof(void *));
-		store_relaxed(&cc->mag.nr, rest);
+		/* The newest go: what is freed in a row lies in a row. */
+		store_relaxed(&cc->mag.nr, cc->mag.nr - cc->batch);
+		backend_give(cache, cc, cc->mag.objs + cc->mag.nr, cc->batch, dead);
 	}
 	cc->mag.objs[cc->mag.nr] = object;
 	store_relaxed(&cc->mag.nr, cc->mag.nr + 1);

@@ -277,6 +277,7 @@ static struct kmem_cache *new_cache(const char *name, unsigned int size, const s
 	if (!err) {
 		cache->reciprocal = (u32)(((1ull << 32) + cache->size - 1) / cache->size);
 		err = backend_layout(cache);
+		cache->span = cache->objects * cache->size;
 	}
 	if (err) {
 		pr_err("kmem_cache_create(%s): objects of %u bytes, %u with what debugging adds, fit no slab\n", name,

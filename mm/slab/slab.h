@@ -57,6 +57,7 @@ struct kmem_cache {
 	u32 align;	    /* (c) */
 	u32 red_left_pad;   /* (c) bytes of guard ahead of an object */
 	u32 reciprocal;	    /* (c) 2^32 / size, rounded up: offset to index without a division */
+	u32 span;	    /* (c) objects times size: offsets from a slab's base lie below */
 	u16 order;	    /* (c) of a slab, in pages */
 	u16 objects;	    /* (c) in a slab */
 	u16 mag_limit, mag_batch; /* (c) of a CPU's magazine; 0: none */

@@ -24,7 +24,7 @@
  *
  * Invariants:
  *	SU-I1  an object is free in its slab (one bit of the two), or allocated or in a magazine (none)
- *	SU-I2  slab->free is the number of set bits of the owner's half
+ *	SU-I2  slab->used is the number of objects without a bit in the owner's half
  *	SU-I3  nobody's slab has no set bit; a slab has a place on its owner's list exactly while it has an owner
  *	SU-I4  the foreign count is the number of set bits of the second half, less frees between their OR and their add
  *	SU-I5  nr_slabs, nr_empty and nr_partial are what the lists hold
@@ -59,23 +59,25 @@
 
 const char backend_name[] = "slub";
 
+#define EMPTY_PAGES 16u /* a CPU keeps empty slabs of a cache up to this */
+
 /* ---- Bits ---- */
 
-static void set_free(struct slub_slab *slab, unsigned int free)
+static force_inline void add_used(struct slub_slab *slab, unsigned int n)
 {
-	store_relaxed(&slab->free, (u16)free);
+	WRITE_ONCE(slab->used, (u16)(slab->used + n));
 }
 
 /* Up to @want free objects of an owned slab, the lowest last: magazines hand out the last first. */
 static force_inline unsigned int take_bits(const struct kmem_cache *cache, struct slub_slab *slab, void **objs,
 					   unsigned int want)
 {
-	unsigned int n = min(want, (unsigned int)slab->free), left = n;
+	unsigned int n = min(want, slub_free(slab)), left = n;
 	char *base = slab->s.base;
 	size_t size = cache->size;
 	void **out = objs + n;
 
-	set_free(slab, slab->free - n);
+	add_used(slab, n);
 	for (unsigned long *word = slab->bits; left; word++, base += WORD_BITS * size) {
 		unsigned long bits = *word;
 
@@ -119,7 +121,7 @@ static void fold(struct kmem_cache *cache, struct slub_slab *slab)
 		for (slab->bits[w] |= bits; unlikely(both); both &= both - 1)
 			heap_report_double_free(cache, &slab->s, bit_object(cache, slab, w, both));
 	}
-	set_free(slab, slab->free + taken - twice);
+	add_used(slab, twice - taken);
 	if (taken)
 		atomic_fetch_sub(&slab->ctl, taken * FOREIGN_ONE);
 }
@@ -132,7 +134,7 @@ static bool has_foreign(struct slub_slab *slab)
 /* All objects are in the owner's half, and no foreign free is under way. */
 static bool is_idle(struct slub_slab *slab)
 {
-	return slab->free == slab->s.objects && !has_foreign(slab);
+	return !slab->used && !has_foreign(slab);
 }
 
 /* The owner's half is empty: nobody's from now on, unless somebody has freed meanwhile. */
@@ -161,7 +163,7 @@ static bool may_own(const struct cpu_cache *cc)
 
 static bool is_empty(const struct slub_slab *slab)
 {
-	return slab->free == slab->s.objects;
+	return !slab->used;
 }
 
 static void cc_add(struct cpu_cache *cc, struct slub_slab *slab)
@@ -196,7 +198,7 @@ static bool cc_fetch(struct kmem_cache *cache, struct cpu_cache *cc, unsigned in
 		change_owner(slab, OWNER_NODE, owner_of(cc));
 		if (has_foreign(slab))
 			fold(cache, slab);
-		have += slab->free;
+		have += slub_free(slab);
 		cc_add(cc, slab);
 	}
 	spin_unlock_irqrestore(&n->lock, flags);
@@ -271,7 +273,7 @@ static void cc_refresh(struct kmem_cache *cache, struct cpu_cache *cc, struct sl
 	if (has_foreign(slab))
 		fold(cache, slab);
 	cc->nr_empty += is_empty(slab);
-	if (slab->free)
+	if (slub_free(slab))
 		return;
 	list_del(&slab->s.list);
 	if (disown(slab, owner_of(cc)))
@@ -302,7 +304,7 @@ unsigned int backend_take(struct kmem_cache *cache, struct cpu_cache *cc, void *
 		got = take_bits(cache, slab, objs + n, want - n);
 		n += got;
 		barren = got ? 0 : barren + 1;
-		if (!slab->free)
+		if (!slub_free(slab))
 			cc_refresh(cache, cc, slab);
 		else
 			cc->nr_empty += is_empty(slab);
@@ -360,7 +362,7 @@ static unsigned long set_bits(struct slub_slab *slab, unsigned int word, unsigne
 	unsigned long twice = slab->bits[word] & mask;
 
 	slab->bits[word] |= mask;
-	set_free(slab, slab->free + count_bits(mask & ~twice));
+	add_used(slab, -count_bits(mask & ~twice));
 	return twice;
 }
 
@@ -444,71 +446,102 @@ static noinline void group_add(struct kmem_cache *cache, struct cpu_cache *cc, s
 	*g = (struct group){ .slab = slab, .word = index / WORD_BITS, .mask = bit };
 }
 
+/* A slab of ours is empty now. */
+static noinline void own_is_empty(struct kmem_cache *cache, struct cpu_cache *cc, struct slub_slab *slab,
+				  struct list_head *dead)
+{
+	cc->nr_empty++;
+	if (!has_foreign(slab) && cc->nr_empty > 1 && (cc->nr_empty << slab->s.order) > EMPTY_PAGES)
+		cc_drop(cache, cc, slab, dead);
+}
+
 /* One object more is free in a slab of this CPU's. */
 static force_inline void give_own(struct kmem_cache *cache, struct cpu_cache *cc, struct slub_slab *slab, u32 index,
 				  struct list_head *dead)
 {
-	unsigned long *word = &slab->bits[index / WORD_BITS], bit = 1ul << index % WORD_BITS;
+	unsigned long *word = &slab->bits[index / WORD_BITS], bits = *word, now = bits | 1ul << index % WORD_BITS;
 
-	if (unlikely(*word & bit)) {
+	if (unlikely(now == bits)) {
 		heap_report_double_free(cache, &slab->s, slab_object(cache, &slab->s, index));
 		return;
 	}
-	*word |= bit;
-	set_free(slab, slab->free + 1u);
-	if (unlikely(is_empty(slab))) {
-		cc->nr_empty++;
-		if (!has_foreign(slab) && cc->nr_empty > 1 && ((size_t)cc->nr_empty << slab->s.order) > 16)
-			cc_drop(cache, cc, slab, dead);
-	}
+	*word = now;
+	add_used(slab, -1u);
+	if (unlikely(!slab->used))
+		own_is_empty(cache, cc, slab, dead);
+}
+
+/* What backend_give() needs of the cache for each object, where the compiler keeps it at hand. */
+struct give {
+	struct kmem_cache *cache;
+	u32 slot, nodes, size, span, reciprocal;
+};
+
+static noinline void give_bad(struct kmem_cache *cache, struct slub_slab *slab, void *object)
+{
+	if (slab)
+		heap_report_invalid_free(cache, &slab->s, object, 0);
+	else
+		heap_report_wild_free(object, 0);
 }
 
 /*
- * The slab of an object that comes back, or NULL after a report. The page is looked at again: of two frees of one
- * object the first may have made the slab empty, and the page somebody else's.
+ * The slab of an object that comes back, or NULL after a report. The page is looked at again: of two frees of one object
+ * the first may have made the slab empty, and the page somebody else's.
  */
-static force_inline struct slub_slab *slab_of(struct kmem_cache *cache, void *object, u32 *index)
+static force_inline struct slub_slab *slab_of(const struct give *g, void *object, u32 *index)
 {
 	struct page *page = heap_page_known(object);
 	struct slub_slab *slab;
+	u64 offset;
 
-	if (unlikely(!PageSlab(page) || (page->private_data & 1) || page_slab(page)->cache != cache)) {
-		heap_report_wild_free(object, 0);
+	if (unlikely(!page_plain_flag(page, PG_slab) || (u32)page->_mapcount - g->slot >= g->nodes)) {
+		give_bad(g->cache, NULL, object);
 		return NULL;
 	}
-	slab = slub_of(page_slab(page));
-	if (unlikely(!slab_has_object(cache, &slab->s, object, index))) {
-		heap_report_invalid_free(cache, &slab->s, object, 0);
+	slab = (struct slub_slab *)(uintptr_t)page->private_data;
+	offset = (uintptr_t)object - (uintptr_t)slab->s.base;
+	*index = (u32)(offset * g->reciprocal >> 32);
+	if (unlikely(offset >= g->span || *index * g->size != offset)) {
+		give_bad(g->cache, slab, object);
 		return NULL;
 	}
 	return slab;
 }
 
+/* An object of a slab that is nobody's or another's. */
+static noinline void give_other(struct kmem_cache *cache, struct cpu_cache *cc, struct slub_slab *slab, u32 index,
+				struct group *group, struct list_head *dead)
+{
+	/* Nobody's: ours by one exchange. (What the group holds of a slab is still to be counted.) */
+	if (may_own(cc) && load_relaxed(&slab->ctl) == OWNER_NONE && group->slab != slab &&
+	    atomic_cmpxchg(&slab->ctl, OWNER_NONE, owner_of(cc)) == OWNER_NONE) {
+		cc_add(cc, slab);
+		give_own(cache, cc, slab, index, dead);
+	} else {
+		group_add(cache, cc, group, slab, index, dead);
+	}
+}
+
 void backend_give(struct kmem_cache *cache, struct cpu_cache *cc, void **objs, unsigned int n, struct list_head *dead)
 {
-	u32 me = may_own(cc) ? owner_of(cc) : OWNER_NODE;
-	struct group g = { 0 };
+	const struct give g = { cache, cache->slot, heap.nodes, cache->size, cache->span, cache->reciprocal };
+	const u32 me = may_own(cc) ? owner_of(cc) : OWNER_MASK + 1;
+	struct group group = { 0 };
 
 	for (unsigned int i = 0; i < n; i++) {
-		u32 index, owner;
-		struct slub_slab *slab = slab_of(cache, objs[i], &index);
+		u32 index;
+		struct slub_slab *slab = slab_of(&g, objs[i], &index);
 
 		if (unlikely(!slab))
 			continue;
-		owner = load_relaxed(&slab->ctl);
-		if (likely((owner & OWNER_MASK) == me && me != OWNER_NODE)) {
+		if (likely((load_relaxed(&slab->ctl) & OWNER_MASK) == me))
 			give_own(cache, cc, slab, index, dead);
-		} else if (owner == OWNER_NONE && me != OWNER_NODE && g.slab != slab &&
-			   atomic_cmpxchg(&slab->ctl, OWNER_NONE, me) == OWNER_NONE) {
-			/* Nobody's: ours by one exchange. (What the group holds of a slab is still to be counted.) */
-			cc_add(cc, slab);
-			give_own(cache, cc, slab, index, dead);
-		} else {
-			group_add(cache, cc, &g, slab, index, dead);
-		}
+		else
+			give_other(cache, cc, slab, index, &group, dead);
 	}
-	flush_group(cache, cc, &g, dead);
-	if (me != OWNER_NODE && unlikely(cc->nr_slabs > cache->cpu_slabs))
+	flush_group(cache, cc, &group, dead);
+	if (may_own(cc) && unlikely(cc->nr_slabs > cache->cpu_slabs))
 		cc_shed(cache, cc, cache->cpu_slabs / 2u, dead);
 }
 
@@ -524,10 +557,10 @@ static unsigned int node_take_locked(struct kmem_cache *cache, struct kmem_cache
 	list_for_each_entry_safe(s, next, &n->partial, list) {
 		struct slub_slab *slab = slub_of(s);
 
-		if (!slab->free && has_foreign(slab))
+		if (!slub_free(slab) && has_foreign(slab))
 			fold(cache, slab);
 		got += take_bits(cache, slab, objs + got, want - got);
-		if (!slab->free && disown(slab, OWNER_NODE)) {
+		if (!slub_free(slab) && disown(slab, OWNER_NODE)) {
 			list_del(&slab->s.list);
 			WRITE_ONCE(n->nr_partial, n->nr_partial - 1);
 		}
@@ -595,7 +628,7 @@ static void shrink_node(struct kmem_cache *cache, struct kmem_cache_node *n, str
 			WRITE_ONCE(n->nr_partial, n->nr_partial - 1);
 			list_add(&slab->list, dead);
 		} else {
-			list_add_tail(&slab->list, &by_free[s->free * (ARRAY_SIZE(by_free) - 1) / slab->objects]);
+			list_add_tail(&slab->list, &by_free[slub_free(s) * (ARRAY_SIZE(by_free) - 1) / slab->objects]);
 		}
 	}
 	for (unsigned int i = 0; i < ARRAY_SIZE(by_free); i++)

@@ -17,7 +17,7 @@ octavo_static_assert(NR_CPUS + 1 < OWNER_NODE, "every CPU has an owner number");
 struct slub_slab {
 	struct slab s;
 	u32 ctl;  /* (a) */
-	u16 free; /* (o) or (n): bits set in the first half of bits[]; others read it to estimate */
+	u16 used; /* (o) or (n): objects without a bit in the first half of bits[]; others read it to estimate */
 	u16 words;
 	/*
 	 * A bit an object, set when it is free. The first half is the owner's; others set bits in the second with an
@@ -34,6 +34,12 @@ struct kmem_cache_node {
 	u32 nr_partial;		  /* (n) */
 	u32 nr_slabs;		  /* (n) */
 };
+
+/* Objects with a bit in the owner's half. */
+static inline unsigned int slub_free(const struct slub_slab *slab)
+{
+	return slab->s.objects - load_relaxed(&slab->used);
+}
 
 static inline struct slub_slab *slub_of(struct slab *slab)
 {

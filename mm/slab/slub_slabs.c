@@ -9,7 +9,9 @@
 #include "meta.h"
 
 #define ORDER_MAX 3u	/* PAGE_ALLOC_COSTLY_ORDER: higher ones are hard to get */
-#define OBJECTS_MIN 16u /* fewer in a slab, and making slabs costs more than using them */
+#define OBJECTS_MIN 32u /* fewer in a slab, and making slabs costs more than using them */
+#define SMALL_MACHINE (64ul << (20 - PAGE_SHIFT)) /* pages: below, less is kept at hand */
+#define CPU_SHARE 256u	/* of memory, divided by the CPUs: slabs with free objects that one keeps */
 #define OBJECTS_MAX 32767u
 
 int backend_init(void)
@@ -48,8 +50,10 @@ static struct fit fit_order(const struct kmem_cache *cache, unsigned int order)
 /* The lowest order with enough objects and little waste; less and less choosy. */
 static struct fit choose(const struct kmem_cache *cache)
 {
+	const unsigned int least = totalram_pages() < SMALL_MACHINE ? 8 : OBJECTS_MIN;
+
 	for (unsigned int part = 16; part >= 2; part /= 2)
-		for (unsigned int objects = OBJECTS_MIN; objects >= 4; objects /= 2)
+		for (unsigned int objects = least; objects >= 4; objects /= 2)
 			for (unsigned int order = 0; order <= ORDER_MAX; order++) {
 				struct fit f = fit_order(cache, order);
 
@@ -73,13 +77,13 @@ static unsigned int magazine_limit(const struct kmem_cache *cache)
 	if ((cache->flags & SLAB_DEBUG_FLAGS) || cache->size > 16 * PAGE_SIZE)
 		return 0;
 	n = clamp(n, cache->size > 8 * PAGE_SIZE ? 2u : cache->size > PAGE_SIZE ? 4u : 8u, 128u);
-	return totalram_pages() < (64ul << (20 - PAGE_SHIFT)) ? max(n / 4, 2u) : n;
+	return totalram_pages() < SMALL_MACHINE ? max(n / 4, 2u) : n;
 }
 
 int backend_layout(struct kmem_cache *cache)
 {
 	struct fit f = choose(cache);
-	size_t keep;
+	unsigned long keep;
 
 	if (!f.objects)
 		return -E2BIG;
@@ -89,8 +93,8 @@ int backend_layout(struct kmem_cache *cache)
 	cache->mag_limit = (u16)magazine_limit(cache);
 	cache->mag_batch = (u16)max(cache->mag_limit / 2, cache->mag_limit ? 1 : 0);
 	cache->min_partial = (u16)clamp(ilog2(cache->size) / 2, 5u, 10u);
-	keep = clamp((size_t)totalram_pages() << PAGE_SHIFT >> 10, (size_t)64 << 10, (size_t)1 << 20);
-	cache->cpu_slabs = (u16)max(keep >> (PAGE_SHIFT + f.order), (size_t)4);
+	keep = max(totalram_pages() / CPU_SHARE / nr_cpu_ids, 16ul);
+	cache->cpu_slabs = (u16)clamp(keep >> f.order, 4ul, 65535ul);
 	return 0;
 }
 
@@ -142,7 +146,6 @@ static struct slub_slab *make_slab(struct kmem_cache *cache, struct page *page, 
 				 .order = (u8)cache->order,
 				 .on_slab = cache->on_slab };
 	slab->ctl = OWNER_NODE;
-	slab->free = cache->objects;
 	slab->words = (u16)words;
 	for (unsigned int w = 0; w < words; w++)
 		slab->bits[w] = ~0ul;
@@ -253,7 +256,7 @@ static void count_node(struct kmem_cache_node *n, struct backend_counts *counts)
 
 	spin_lock_irqsave(&n->lock, flags);
 	list_for_each_entry(slab, &n->all, all) {
-		unsigned int free = load_relaxed(&slub_of(slab)->free) + foreign_count(slub_of(slab));
+		unsigned int free = slub_free(slub_of(slab)) + foreign_count(slub_of(slab));
 
 		free = min(free, (unsigned int)slab->objects);
 		counts->slabs++;
@@ -336,8 +339,9 @@ static void verify_slab(struct verify *v, struct slub_slab *slab)
 			      slab->bits[w] & foreign_bits(slab)[w]);
 	if (tail && (slab->bits[words - 1] | foreign_bits(slab)[words - 1]) >> tail)
 		found(v, "SU-I1: slab %p: bits set behind the last object", (void *)slab);
-	if (own != slab->free)
-		found(v, "SU-I2: slab %p: counts %u free objects and has %u", (void *)slab, slab->free, own);
+	if (own != slub_free(slab))
+		found(v, "SU-I2: slab %p: counts %u free objects and has %u", (void *)slab,
+		      slub_free(slab), own);
 	if (owner == OWNER_NONE && own + others)
 		found(v, "SU-I3: slab %p: nobody's, with %u free objects", (void *)slab, own + others);
 	if ((owner == OWNER_NONE) != !slab->s.list.next)
@@ -358,7 +362,7 @@ static unsigned int verify_list(struct verify *v, struct list_head *list, u32 ow
 		struct slub_slab *s = slub_of(slab);
 
 		n++;
-		*empty += s->free == slab->objects;
+		*empty += !s->used;
 		if ((s->ctl & OWNER_MASK) != owner)
 			found(v, "SU-I3: slab %p: owner %u, on the list of %u", (void *)s, s->ctl & OWNER_MASK, owner);
 	}

@@ -248,6 +248,18 @@ static void free_cache(struct kmem_cache *cache)
 	meta_free(cache, cache_bytes());
 }
 
+/*
+ * offset * reciprocal has the index in its high 32 bits, and below the reciprocal in its low ones exactly for multiples of the
+ * size, as long as offset * size < 2^32 (Lemire, Kaser, Kurz, "Faster remainder by direct computation", 2019). With one
+ * object only offset 0 is one: 1 does.
+ */
+static u32 reciprocal(const struct kmem_cache *cache)
+{
+	if (cache->objects <= 1)
+		return 1;
+	return (u32)(((1ull << 32) + cache->size - 1) / cache->size);
+}
+
 static struct kmem_cache *new_cache(const char *name, unsigned int size, const struct kmem_cache_args *args,
 				    slab_flags_t flags)
 {
@@ -275,9 +287,9 @@ static struct kmem_cache *new_cache(const char *name, unsigned int size, const s
 	cache->refcount = 1;
 	err = slab_debug_layout(cache);
 	if (!err) {
-		cache->reciprocal = (u32)(((1ull << 32) + cache->size - 1) / cache->size);
 		err = backend_layout(cache);
 		cache->span = cache->objects * cache->size;
+		cache->reciprocal = reciprocal(cache);
 	}
 	if (err) {
 		pr_err("kmem_cache_create(%s): objects of %u bytes, %u with what debugging adds, fit no slab\n", name,

@@ -56,7 +56,7 @@ struct kmem_cache {
 	u32 inuse;	    /* (c) bytes up to the metadata of debugging */
 	u32 align;	    /* (c) */
 	u32 red_left_pad;   /* (c) bytes of guard ahead of an object */
-	u32 reciprocal;	    /* (c) 2^32 / size, rounded up: offset to index without a division */
+	u32 reciprocal;	    /* (c) 2^32 / size, rounded up: offset to index without a division, see kmem_cache.c */
 	u32 span;	    /* (c) objects times size: offsets from a slab's base lie below */
 	u16 order;	    /* (c) of a slab, in pages */
 	u16 objects;	    /* (c) in a slab */
@@ -230,15 +230,14 @@ static force_inline void *slab_object(const struct kmem_cache *cache, const stru
 }
 
 /* Is @object where an object of the slab starts? Its index follows. */
-static inline bool slab_has_object(const struct kmem_cache *cache, const struct slab *slab, const void *object,
-				   u32 *index)
+static force_inline bool slab_has_object(const struct kmem_cache *cache, const struct slab *slab, const void *object,
+					 u32 *index)
 {
-	size_t offset = (uintptr_t)object - (uintptr_t)slab->base;
+	const size_t offset = (uintptr_t)object - (uintptr_t)slab->base;
+	const u64 product = (u64)offset * cache->reciprocal;
 
-	if (offset >= (size_t)slab->objects * cache->size)
-		return false;
-	*index = slab_index(cache, slab, object);
-	return slab_object(cache, slab, *index) == object;
+	*index = (u32)(product >> 32);
+	return offset < cache->span && (u32)product < cache->reciprocal;
 }
 
 /* ---- kmem_cache.c, for the back ends ---- */

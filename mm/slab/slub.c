@@ -474,7 +474,7 @@ static force_inline void give_own(struct kmem_cache *cache, struct cpu_cache *cc
 /* What backend_give() needs of the cache for each object, where the compiler keeps it at hand. */
 struct give {
 	struct kmem_cache *cache;
-	u32 slot, nodes, size, span, reciprocal;
+	u32 slot, span, reciprocal;
 };
 
 static noinline void give_bad(struct kmem_cache *cache, struct slub_slab *slab, void *object)
@@ -493,16 +493,18 @@ static force_inline struct slub_slab *slab_of(const struct give *g, void *object
 {
 	struct page *page = heap_page_known(object);
 	struct slub_slab *slab;
-	u64 offset;
+	u64 offset, product;
 
-	if (unlikely(!page_plain_flag(page, PG_slab) || (u32)page->_mapcount - g->slot >= g->nodes)) {
+	if (unlikely(!page_plain_flag(page, PG_slab) || (u32)page->_mapcount != g->slot)) {
 		give_bad(g->cache, NULL, object);
 		return NULL;
 	}
 	slab = (struct slub_slab *)(uintptr_t)page->private_data;
 	offset = (uintptr_t)object - (uintptr_t)slab->s.base;
-	*index = (u32)(offset * g->reciprocal >> 32);
-	if (unlikely(offset >= g->span || *index * g->size != offset)) {
+	product = offset * g->reciprocal;
+	*index = (u32)(product >> 32);
+	/* slab_has_object(), with what it looks up at hand */
+	if (unlikely(offset >= g->span || (u32)product >= g->reciprocal)) {
 		give_bad(g->cache, slab, object);
 		return NULL;
 	}
@@ -525,7 +527,9 @@ static noinline void give_other(struct kmem_cache *cache, struct cpu_cache *cc, 
 
 void backend_give(struct kmem_cache *cache, struct cpu_cache *cc, void **objs, unsigned int n, struct list_head *dead)
 {
-	const struct give g = { cache, cache->slot, heap.nodes, cache->size, cache->span, cache->reciprocal };
+	/* All are of one node: a magazine's, or one alone. */
+	const u32 slot = cc ? cache->slot + cc->node : (u32)heap_page_known(objs[0])->_mapcount;
+	const struct give g = { cache, slot, cache->span, cache->reciprocal };
 	const u32 me = may_own(cc) ? owner_of(cc) : OWNER_MASK + 1;
 	struct group group = { 0 };
 
@@ -535,7 +539,7 @@ void backend_give(struct kmem_cache *cache, struct cpu_cache *cc, void **objs, u
 
 		if (unlikely(!slab))
 			continue;
-		if (likely((load_relaxed(&slab->ctl) & OWNER_MASK) == me))
+		if (likely((READ_ONCE(slab->ctl) & OWNER_MASK) == me))
 			give_own(cache, cc, slab, index, dead);
 		else
 			give_other(cache, cc, slab, index, &group, dead);

@@ -17,7 +17,7 @@ endif
 endif
 
 # Leaf functions, run at every allocation (see there).
-$(B)/core/mm/slab/heap_fast.o: CFLAGS_CORE += $(if $(SAN),,-fomit-frame-pointer)
+$(B)/core/mm/slab/heap_fast.o $(B)/core/mm/slab/slub_fast.o: CFLAGS_CORE += $(if $(SAN),,-fomit-frame-pointer)
 
 $(B)/core/%.o: %.c
 	@mkdir -p $(@D)

@@ -131,6 +131,7 @@ CORE_SRCS := \
 	mm/slab/slob_own.c \
 	mm/slab/slob_verify.c \
 	mm/slab/slub.c \
+	mm/slab/slub_fast.c \
 	mm/slab/slub_slabs.c \
 	mm/slab/track.c \
 	mm/slab/usercopy.c \

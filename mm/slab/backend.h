@@ -44,6 +44,22 @@ unsigned int backend_take(struct kmem_cache *cache, struct cpu_cache *cc, void *
  */
 void backend_give(struct kmem_cache *cache, struct cpu_cache *cc, void **objs, unsigned int n, struct list_head *dead);
 
+/*
+ * backend_free_full - a free that finds the magazine full, or shut
+ * @asked: the cache that the caller named, or NULL. @page: the object's. @flags: of the section that is open, and left here.
+ * Either a few instructions, or heap_free_slow() as a tail call.
+ */
+#ifdef OCTAVO_HEAP_SLUB
+void backend_free_full(struct kmem_cache *asked, void *object, struct page *page, struct magazine *mag,
+		       unsigned long flags, uintptr_t caller);
+/* Is a free of one object of this page cheap, because the slab is this CPU's or nobody's? Inside the section. */
+bool backend_is_near(const struct cpu_cache *cc, const struct page *page);
+#else
+#define backend_is_near(cc, page) ((void)(cc), (void)(page), false)
+#define backend_free_full(asked, object, page, mag, flags, caller) \
+	((void)(page), (void)(mag), cpu_section_leave(flags), heap_free_slow(asked, object, caller))
+#endif
+
 /* backend_bury - give the pages of these slabs back. Outside sections, any context. */
 void backend_bury(struct kmem_cache *cache, struct list_head *dead);
 

@@ -81,7 +81,8 @@ static void install_locked(struct cpu_local *cpu, u32 slot, struct cpu_cache *cc
 static bool make_cpu_cache(struct kmem_cache *cache, unsigned int cpu_nr, unsigned int nid, gfp_t gfp)
 {
 	struct cpu_local *cpu = cpu_locals[cpu_nr];
-	unsigned int limit = cpu->node == (int)nid ? cache->mag_limit : max(cache->mag_limit / 4u, 1u);
+	const bool local = cpu->node == (int)nid;
+	unsigned int limit = local ? cache->mag_limit : max(cache->mag_limit / 4u, 1u);
 	size_t bytes = sizeof(struct cpu_cache) + limit * sizeof(void *);
 	struct cpu_cache *cc = meta_alloc(bytes, (gfp | __GFP_NOWARN) & ~(__GFP_NOFAIL | __GFP_THISNODE), cpu->node);
 	unsigned long flags;
@@ -92,8 +93,8 @@ static bool make_cpu_cache(struct kmem_cache *cache, unsigned int cpu_nr, unsign
 	cc->cpu = (u16)cpu_nr;
 	cc->node = (u16)nid;
 	cc->bytes = (u32)bytes;
-	cc->local = cpu->node == (int)nid;
-	cc->batch = cc->local ? min((unsigned int)cache->mag_batch, limit) : max(limit / 2, 1u);
+	cc->owner = local ? cpu_nr + 1 : CPU_CACHE_ALIEN;
+	cc->batch = local ? min((unsigned int)cache->mag_batch, limit) : max(limit / 2, 1u);
 	cc->mag.limit = limit;
 	INIT_LIST_HEAD(&cc->slabs);
 	spin_lock_irqsave(&heap.gate, flags);
@@ -256,8 +257,8 @@ void *heap_alloc_slow(struct kmem_cache *cache, gfp_t gfp, int nid, size_t size,
 
 /* ---- Freeing, the long way ---- */
 
-/* Into this CPU's magazine, half of which goes back if it is full. */
-static enum visit visit_free(struct kmem_cache *cache, u32 nid, void *object, struct list_head *dead,
+/* Into this CPU's magazine, half of which goes back if it is full and the object cannot go back by itself as well. */
+static enum visit visit_free(struct kmem_cache *cache, struct page *page, void *object, struct list_head *dead,
 			     unsigned int *cpu_nr)
 {
 	struct cpu_local *cpu;
@@ -268,10 +269,15 @@ static enum visit visit_free(struct kmem_cache *cache, u32 nid, void *object, st
 		return VISIT_DIRECT;
 	cpu = this_cpu();
 	*cpu_nr = cpu->cpu;
-	cc = load_acquire(&cpu->heap_caches[cache->slot + nid]);
+	cc = load_acquire(&cpu->heap_caches[cache->slot + (u32)page_to_nid(page)]);
 	if (!cc || cc == CPU_CACHE_BUSY) {
 		cpu_section_leave(flags);
 		return cc ? VISIT_DIRECT : VISIT_ABSENT;
+	}
+	if (cc->mag.nr >= cc->mag.limit && backend_is_near(cc, page)) {
+		backend_give(cache, cc, &object, 1, dead);
+		cpu_section_leave(flags);
+		return VISIT_DONE;
 	}
 	if (cc->mag.nr >= cc->mag.limit) {
 		/* The newest go: what is freed in a row lies in a row. */
@@ -296,9 +302,9 @@ static void give_object(struct kmem_cache *cache, struct page *page, void *objec
 	enum visit v;
 
 	INIT_LIST_HEAD(&dead);
-	v = visit_free(cache, nid, object, &dead, &cpu);
+	v = visit_free(cache, page, object, &dead, &cpu);
 	if (v == VISIT_ABSENT && make_cpu_cache(cache, cpu, nid, GFP_NOWAIT))
-		v = visit_free(cache, nid, object, &dead, &cpu);
+		v = visit_free(cache, page, object, &dead, &cpu);
 	if (v != VISIT_DONE)
 		backend_give(cache, NULL, &object, 1, &dead);
 	if (unlikely(!list_empty(&dead)))

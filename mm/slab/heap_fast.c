@@ -28,11 +28,6 @@ static noinline void *kmalloc_slow(size_t size, gfp_t gfp, uintptr_t caller)
 	return kmalloc_any(size, gfp, NUMA_NO_NODE, caller);
 }
 
-static noinline void free_slow(struct kmem_cache *cache, void *object, uintptr_t caller)
-{
-	heap_free_slow(cache, object, caller);
-}
-
 /* ---- Magazines ---- */
 
 /* The newest object of this CPU's magazine, or NULL. */
@@ -58,37 +53,44 @@ static force_inline void *pop(const struct kmem_cache *cache)
 	return object;
 }
 
-static force_inline bool push(u32 slot, void *object)
+/* Into this CPU's magazine. @cache: what the caller says it is of, or NULL. */
+static force_inline void push(struct kmem_cache *cache, void *object, struct page *page, uintptr_t caller)
 {
+	const u32 slot = (u32)page->_mapcount;
 	struct magazine *mag;
 	unsigned long flags;
 	unsigned long n;
 
-	if (unlikely(!cpu_section_try(&flags)))
-		return false;
+	if (unlikely(!cpu_section_try(&flags))) {
+		heap_free_slow(cache, object, caller);
+		return;
+	}
 	mag = load_acquire(&this_cpu_const(heap)[slot]);
 	n = mag->nr;
 	if (unlikely(n >= mag->limit)) {
-		cpu_section_leave(flags);
-		return false;
+		backend_free_full(cache, object, page, mag, flags, caller);
+		return;
 	}
 	mag->objs[n] = object;
 	store_relaxed(&mag->nr, n + 1);
 	cpu_section_leave(flags);
-	return true;
 }
 
-/* The page of an address where a slab may be, as far as one look tells: the slot is right if PG_slab is set. */
-static force_inline bool find_slot(const void *object, u32 *slot)
+/*
+ * The page of an address where a slab may be, as far as one look tells: its slot is right if PG_slab is set. NULL: not an
+ * address of the heap.
+ */
+static force_inline struct page *find_page(const void *object)
 {
 	uintptr_t offset = (uintptr_t)object - heap.direct_map;
 	struct page *page;
 
 	if (unlikely(offset >= heap.bytes))
-		return false;
+		return NULL;
 	page = pfn_to_page(offset >> PAGE_SHIFT);
-	*slot = (u32)page->_mapcount;
-	return likely(page_plain_flag(page, PG_slab));
+	if (unlikely(!page_plain_flag(page, PG_slab)))
+		return NULL;
+	return page;
 }
 
 /* ---- Caches ---- */
@@ -122,11 +124,12 @@ void *kmem_cache_alloc_node(struct kmem_cache *cache, gfp_t gfp, int node)
 
 void kmem_cache_free(struct kmem_cache *cache, void *object)
 {
-	u32 slot;
+	struct page *page = find_page(object);
 
-	if (likely(find_slot(object, &slot)) && likely(slot - cache->slot < heap.nodes) && likely(push(slot, object)))
-		return;
-	free_slow(cache, object, CALLER);
+	if (likely(page) && likely((u32)page->_mapcount - cache->slot < heap.nodes))
+		push(cache, object, page, CALLER);
+	else
+		heap_free_slow(cache, object, CALLER);
 }
 
 /* ---- kmalloc ---- */
@@ -149,9 +152,10 @@ void *__kmalloc(size_t size, gfp_t gfp)
 
 void kfree(const void *object)
 {
-	u32 slot;
+	struct page *page = find_page(object);
 
-	if (likely(find_slot(object, &slot)) && likely(push(slot, (void *)object)))
-		return;
-	free_slow(NULL, (void *)object, CALLER);
+	if (likely(page))
+		push(NULL, (void *)object, page, CALLER);
+	else
+		heap_free_slow(NULL, (void *)object, CALLER);
 }

@@ -39,11 +39,13 @@ struct cpu_cache {
 	/* The back end's: slabs that this CPU alone allocates from. */
 	struct list_head slabs; /* (o) */
 	u32 nr_slabs, nr_empty; /* (o) */
-	bool local;		/* (c) its node is its CPU's */
+	u32 owner;		/* (c) 1 + the CPU's number; CPU_CACHE_ALIEN if its node is another than the CPU's */
 	u64 shuffle;		/* (o) state of the generator that orders objects, with slab_freelist_random */
 	struct cpu_cache *next; /* (m) while it is taken from its CPU */
 	struct magazine mag;
 };
+
+#define CPU_CACHE_ALIEN 0x10000u /* no CPU's: their numbers end far below */
 
 /* What a cpu_cache's place in a CPU's table holds while somebody else drains it. */
 #define CPU_CACHE_BUSY ((struct cpu_cache *)1)

@@ -38,8 +38,8 @@
  * and the list of all slabs. No page is allocated or freed under it.
  *
  * Memory use and bounds: a descriptor is 64 bytes and two bits an object; it lies in the slab's waste where that is
- * large enough. A CPU keeps at most cpu_slabs slabs with free objects of a cache (1/1024 of memory, 64 KiB to 1 MiB),
- * of those 64 KiB entirely free; a node keeps min_partial free ones. kmem_cache_shrink() leaves none of them.
+ * large enough. A CPU keeps at most cpu_slabs slabs with free objects of a cache (1/64 of memory divided by the CPUs), of
+ * those 64 KiB entirely free, and in its magazine 8 to 128 objects, 16 to 256 KiB (1/1024 of memory divided by the CPUs); a node keeps min_partial free ones. kmem_cache_shrink() leaves none of them.
  *
  * What failure does: no descriptor or no page: the allocation fails, nothing else changes.
  *
@@ -62,11 +62,6 @@ const char backend_name[] = "slub";
 #define EMPTY_PAGES 16u /* a CPU keeps empty slabs of a cache up to this */
 
 /* ---- Bits ---- */
-
-static force_inline void add_used(struct slub_slab *slab, unsigned int n)
-{
-	WRITE_ONCE(slab->used, (u16)(slab->used + n));
-}
 
 /* Up to @want free objects of an owned slab, the lowest last: magazines hand out the last first. */
 static force_inline unsigned int take_bits(const struct kmem_cache *cache, struct slub_slab *slab, void **objs,
@@ -152,13 +147,13 @@ static void change_owner(struct slub_slab *slab, u32 from, u32 to)
 
 static u32 owner_of(const struct cpu_cache *cc)
 {
-	return 1u + cc->cpu;
+	return cc->owner;
 }
 
 /* An alien cpu_cache, of another node's memory, owns no slabs: its CPU has no use for them. */
 static bool may_own(const struct cpu_cache *cc)
 {
-	return cc && cc->local;
+	return cc && cc->owner != CPU_CACHE_ALIEN;
 }
 
 static bool is_empty(const struct slub_slab *slab)
@@ -525,12 +520,19 @@ static noinline void give_other(struct kmem_cache *cache, struct cpu_cache *cc, 
 	}
 }
 
+bool backend_is_near(const struct cpu_cache *cc, const struct page *page)
+{
+	u32 ctl = load_relaxed(&slub_of(page_slab(page))->ctl);
+
+	return may_own(cc) && ((ctl & OWNER_MASK) == cc->owner || ctl == OWNER_NONE);
+}
+
 void backend_give(struct kmem_cache *cache, struct cpu_cache *cc, void **objs, unsigned int n, struct list_head *dead)
 {
 	/* All are of one node: a magazine's, or one alone. */
 	const u32 slot = cc ? cache->slot + cc->node : (u32)heap_page_known(objs[0])->_mapcount;
 	const struct give g = { cache, slot, cache->span, cache->reciprocal };
-	const u32 me = may_own(cc) ? owner_of(cc) : OWNER_MASK + 1;
+	const u32 me = cc ? cc->owner : CPU_CACHE_ALIEN;
 	struct group group = { 0 };
 
 	for (unsigned int i = 0; i < n; i++) {

@@ -41,6 +41,11 @@ static inline unsigned int slub_free(const struct slub_slab *slab)
 	return slab->s.objects - load_relaxed(&slab->used);
 }
 
+static force_inline void add_used(struct slub_slab *slab, unsigned int n)
+{
+	WRITE_ONCE(slab->used, (u16)(slab->used + n));
+}
+
 static inline struct slub_slab *slub_of(struct slab *slab)
 {
 	return container_of(slab, struct slub_slab, s);

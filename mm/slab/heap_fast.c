@@ -77,8 +77,8 @@ static force_inline void push(struct kmem_cache *cache, void *object, struct pag
 }
 
 /*
- * The page of an address where a slab may be, as far as one look tells: its slot is right if PG_slab is set. NULL: not an
- * address of the heap.
+ * The page of an address where a slab may be, as far as one look tells: its slot is right if PG_slab is set. NULL:
+ * not an address of the heap.
  */
 static force_inline struct page *find_page(const void *object)
 {

@@ -6,8 +6,8 @@
 #include "slab.h"
 
 /*
- * The class of a size in units of 8 bytes, rounded up: one load instead of the arithmetic of kmalloc_index(). 0 for size 0, the
- * class whose cache is always shut.
+ * The class of a size in units of 8 bytes, rounded up: one load instead of the arithmetic of kmalloc_index(). 0 for
+ * size 0, the class whose cache is always shut.
  */
 #define KMALLOC_UNITS (KMALLOC_MAX_CACHE_SIZE / 8 + 1)
 extern u8 kmalloc_class[KMALLOC_UNITS];

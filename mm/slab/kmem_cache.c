@@ -249,9 +249,9 @@ static void free_cache(struct kmem_cache *cache)
 }
 
 /*
- * offset * reciprocal has the index in its high 32 bits, and below the reciprocal in its low ones exactly for multiples of the
- * size, as long as offset * size < 2^32 (Lemire, Kaser, Kurz, "Faster remainder by direct computation", 2019). With one
- * object only offset 0 is one: 1 does.
+ * offset * reciprocal has the index in its high 32 bits, and below the reciprocal in its low ones exactly for
+ * multiples of the size, as long as offset * size < 2^32 (Lemire, Kaser, Kurz, "Faster remainder by direct
+ * computation", 2019). With one object only offset 0 is one: 1 does.
  */
 static u32 reciprocal(const struct kmem_cache *cache)
 {

@@ -38,8 +38,9 @@
  * and the list of all slabs. No page is allocated or freed under it.
  *
  * Memory use and bounds: a descriptor is 64 bytes and two bits an object; it lies in the slab's waste where that is
- * large enough. A CPU keeps at most cpu_slabs slabs with free objects of a cache (1/64 of memory divided by the CPUs), of
- * those 64 KiB entirely free, and in its magazine 8 to 128 objects, 16 to 256 KiB (1/1024 of memory divided by the CPUs); a node keeps min_partial free ones. kmem_cache_shrink() leaves none of them.
+ * large enough. A CPU keeps at most cpu_slabs slabs with free objects of a cache (1/64 of memory divided by the
+ * CPUs), of those 64 KiB entirely free, and in its magazine 8 to 128 objects, 16 to 256 KiB (1/1024 of memory divided
+ * by the CPUs); a node keeps min_partial free ones. kmem_cache_shrink() leaves none of them.
  *
  * What failure does: no descriptor or no page: the allocation fails, nothing else changes.
  *
@@ -481,8 +482,8 @@ static noinline void give_bad(struct kmem_cache *cache, struct slub_slab *slab, 
 }
 
 /*
- * The slab of an object that comes back, or NULL after a report. The page is looked at again: of two frees of one object
- * the first may have made the slab empty, and the page somebody else's.
+ * The slab of an object that comes back, or NULL after a report. The page is looked at again: of two frees of one
+ * object the first may have made the slab empty, and the page somebody else's.
  */
 static force_inline struct slub_slab *slab_of(const struct give *g, void *object, u32 *index)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The slub back end's part of a free that finds the magazine full: one bit of a slab that is this CPU's. A leaf that ends in a
- * tail call when there is more to it, so it keeps no frame (mk/core.mk).
+ * The slub back end's part of a free that finds the magazine full: one bit of a slab that is this CPU's. A leaf that
+ * ends in a tail call when there is more to it, so it keeps no frame (mk/core.mk).
  */
 #ifdef OCTAVO_HEAP_SLUB
 

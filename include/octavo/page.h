@@ -167,7 +167,8 @@ static inline bool page_test_flag(const struct page *page, unsigned int bit)
 }
 
 /*
- * A flag of a page that the caller knows nobody to change, or takes as a hint: a plain read, which the compiler may fold.
+ * A flag of a page that the caller knows nobody to change, or takes as a hint: a plain read, which the compiler may
+ * fold.
  * (The thread sanitizer is told the truth: that it may race.)
  */
 static inline bool page_plain_flag(const struct page *page, unsigned int bit)

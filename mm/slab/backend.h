@@ -38,7 +38,7 @@ unsigned int backend_take(struct kmem_cache *cache, struct cpu_cache *cc, void *
 
 /*
  * backend_give - @n objects of @cache are free again
- * @cc: inside the section, of the objects' node; NULL: any context, any CPU, no CPU's state is touched; @n is 1 then
+ * @cc: inside the section, of the objects' node; NULL: any context, any CPU, no CPU's state is touched; all of one node
  * @dead: slabs that became free and are not wanted are put here (by their list), for backend_bury()
  * Objects that are no objects or are free already are reported and left out.
  */

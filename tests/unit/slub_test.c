@@ -216,6 +216,7 @@ TEST(slub, a_slab_outlives_a_foreign_free_under_way)
 	EXPECT_EQ(slab->ctl, OWNER_NONE);
 	give_directly(objects, 4);
 	EXPECT_EQ(slab->ctl, OWNER_NODE);
+	own()->batch = 1;
 	held = kmem_cache_alloc(cache, GFP_KERNEL);
 	ASSERT(held && page_slab(heap_page(held)) == &slab->s);
 	ASSERT(slab->ctl == 1 + smp_processor_id());
@@ -227,7 +228,7 @@ TEST(slub, a_slab_outlives_a_foreign_free_under_way)
 	slab->ctl += FOREIGN_ONE;
 	kmem_cache_free(cache, held);
 	EXPECT_EQ(kmem_cache_shrink(cache), 1);
-	EXPECT_EQ(slab->free, OBJECTS);
+	EXPECT_EQ(slub_free(slab), OBJECTS);
 	slab->ctl += FOREIGN_ONE;
 	EXPECT_EQ(heap_verify(NULL, NULL), 0);
 	EXPECT_EQ(kmem_cache_shrink(cache), 0);

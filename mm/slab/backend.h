@@ -46,7 +46,7 @@ void backend_give(struct kmem_cache *cache, struct cpu_cache *cc, void **objs, u
 
 /*
  * backend_free_full - a free that finds the magazine full, or shut
- * @asked: the cache that the caller named, or NULL. @page: the object's. @flags: of the section that is open; it is left.
+ * @asked: the cache that the caller named, or NULL. @page: the object's. @flags: of the open section, which it leaves.
  * Either a few instructions, or heap_free_slow() as a tail call.
  */
 #ifdef OCTAVO_HEAP_SLUB

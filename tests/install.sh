@@ -27,6 +27,17 @@ check headers_are_there test -f "$root/usr/include/octavo/port.h"
 check man_page_is_there test -f "$root/usr/share/man/man1/octavo.1"
 check command_runs "$root/usr/bin/octavo" --version
 
+# What it shows of the heap: a tour that finds its planted bug and nothing else, caches in the JSON text.
+printf 'ram 0-512M node 0\nram 512M-1G node 1\ncpu 2 node 0\ncpu 2 node 1\n' >"$root/map"
+"$root/usr/bin/octavo" tour "$root/map" </dev/null >"$root/tour" 2>&1
+check tour_ends_well test $? -eq 0
+check tour_finds_its_bug grep -q 'BUG tour_guarded (Not tainted): Right Redzone overwritten' "$root/tour"
+check tour_shows_caches grep -q '^  OBJS ACTIVE  USE OBJ SIZE' "$root/tour"
+check tour_leaves_nothing grep -q 'kmem_cache_shrink() *0 *0B *0B' "$root/tour"
+"$root/usr/bin/octavo" boot "$root/map" --json >"$root/json"
+check json_has_caches grep -q '"name": "kmalloc-64"' "$root/json"
+check json_has_a_back_end grep -qE '"back_end": "(slub|slab|slob)"' "$root/json"
+
 # The template port, a program with names of its own that the library also uses inside, and nothing else.
 cat >"$root/kernel.c" <<'END'
 #include <octavo/gfp.h>

@@ -36,6 +36,7 @@ typedef u32 slab_flags_t;
 #define SLAB_ACCOUNT ((slab_flags_t)1 << 15)	       /* charged to memory cgroups where there are any */
 #define SLAB_NO_USER_FLAGS ((slab_flags_t)1 << 17)     /* slab_debug= does not apply */
 #define SLAB_RECLAIM_ACCOUNT ((slab_flags_t)1 << 18)   /* objects can be reclaimed: counted in SReclaimable */
+#define SLAB_SKIP_KFENCE ((slab_flags_t)1 << 19)       /* internal: KFENCE takes no samples; set in /sys */
 #define SLAB_TEMPORARY SLAB_RECLAIM_ACCOUNT
 
 /* Caches with one of these check and mark their objects. */

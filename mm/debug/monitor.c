@@ -527,6 +527,7 @@ static const struct {
 	{ "shrink", cmd_shrink, "[CACHE]", "give free slabs back, of one cache or all", false },
 	{ "drop_caches", cmd_drop_caches, "1|2|3", "shrink page cache, slab, both", false },
 	{ "leak", cmd_leak, "[COMMAND]", "scan for lost objects and show them (kmemleak)", false },
+	{ "percpu", cmd_percpu, "", "what alloc_percpu() gave out", false },
 	{ "stress", cmd_stress, "[heap] [CALLS]", "random allocation and freeing on all CPUs, contents checked",
 	  false },
 	{ "verify", cmd_verify, "", "check that every frame and object has exactly one owner", false },

@@ -8,6 +8,7 @@
 #include "../base/printk.h"
 #include "../base/string.h"
 #include "../slab/info.h"
+#include "../slab/percpu.h"
 #include "monitor_words.h"
 
 #define HANDLES 64
@@ -453,8 +454,22 @@ int cmd_drop_caches(struct monitor *mon, char *args)
 	return error < 0 ? monitor_failed(mon, word, (int)error) : 0;
 }
 
+struct tell {
+	struct monitor *mon;
+	bool any;
+};
+
+static void emit_and_tell(void *ctx, const char *text, size_t len)
+{
+	struct tell *tell = ctx;
+
+	tell->any = true;
+	tell->mon->emit(tell->mon->ctx, text, len);
+}
+
 int cmd_leak(struct monitor *mon, char *args)
 {
+	struct tell tell = { .mon = mon };
 	static const char path[] = "/sys/kernel/debug/kmemleak";
 	char *word = next_word(&args);
 	const char *what = word ? word : "scan";
@@ -462,10 +477,37 @@ int cmd_leak(struct monitor *mon, char *args)
 
 	error = octavo_proc_write(path, what, strlen(what));
 	if (error >= 0 && !word)
-		error = octavo_proc_read(path, mon->emit, mon->ctx);
+		error = octavo_proc_read(path, emit_and_tell, &tell);
 	if (error == -ENOENT)
 		monitor_say(mon, "kmemleak is off: boot with kmemleak=on\n");
 	else if (error < 0)
 		monitor_failed(mon, what, (int)error);
+	else if (!word && !tell.any)
+		monitor_say(mon, "nothing is lost (what is younger than 5 seconds is not looked at)\n");
 	return error < 0 ? (int)error : 0;
+}
+
+/* ---- Per-CPU memory ---- */
+
+int cmd_percpu(struct monitor *mon, char *args)
+{
+	unsigned long used, areas, errors;
+	char size[2][SIZE_TEXT_MAX];
+	unsigned int chunks;
+	unsigned long flags;
+
+	(void)args;
+	spin_lock_irqsave(&percpu.lock, flags);
+	used = percpu.used;
+	areas = percpu.areas;
+	chunks = 1 + percpu.nr_later;
+	spin_unlock_irqrestore(&percpu.lock, flags);
+	errors = load_relaxed(&percpu.errors);
+	monitor_say(mon, "%lu areas of alloc_percpu(), %s on each of %u CPUs; %u chunk%s, ", areas,
+		    size_text((u64)used * GRANULE, size[0]), nr_cpu_ids, chunks, chunks == 1 ? "" : "s");
+	monitor_say(mon, "%s in all, static variables and room for more included\n",
+		    size_text((u64)percpu_pages() << PAGE_SHIFT, size[1]));
+	if (errors)
+		monitor_say(mon, "%lu frees made no sense (the kernel log has them)\n", errors);
+	return 0;
 }

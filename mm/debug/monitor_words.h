@@ -34,6 +34,7 @@ int cmd_forget(struct monitor *mon, char *args);
 int cmd_kmem_cache(struct monitor *mon, char *args);
 int cmd_shrink(struct monitor *mon, char *args);
 int cmd_drop_caches(struct monitor *mon, char *args);
+int cmd_percpu(struct monitor *mon, char *args);
 int cmd_leak(struct monitor *mon, char *args);
 int cmd_slabinfo(struct monitor *mon, char *args);
 int cmd_slabtop(struct monitor *mon, char *args);

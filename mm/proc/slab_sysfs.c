@@ -241,29 +241,41 @@ static int store_shrink(struct kmem_cache *cache, const char *text)
 }
 const struct slab_attr slab_attr_shrink = { show_nothing, store_shrink };
 
-NUMBER_ATTR(failslab_value, (info->flags & SLAB_FAILSLAB) != 0);
-
-SHOW(failslab)
-{
-	show_failslab_value(m, info);
-}
-
-/* One name's wish must not fail another's allocations; the pin of slab_attr_store() is one of the users. */
-static int store_failslab(struct kmem_cache *cache, const char *text)
+static int store_flag(struct kmem_cache *cache, const char *text, slab_flags_t flag)
 {
 	u64 value;
 	int error = parse_value(text, 1, &value);
 
 	if (error)
 		return error;
-	if (READ_ONCE(cache->refcount) > 2)
-		return -EINVAL;
 	if (value)
-		atomic_fetch_or(&cache->flags, SLAB_FAILSLAB);
+		atomic_fetch_or(&cache->flags, flag);
 	else
-		atomic_fetch_and(&cache->flags, ~SLAB_FAILSLAB);
+		atomic_fetch_and(&cache->flags, ~flag);
 	return 0;
 }
+
+SHOW(failslab)
+{
+	seq_printf(m, "%d\n", (info->flags & SLAB_FAILSLAB) != 0);
+}
+
+/* One name's wish must not fail another's allocations; the pin of slab_attr_store() is one of the users. */
+static int store_failslab(struct kmem_cache *cache, const char *text)
+{
+	return READ_ONCE(cache->refcount) > 2 ? -EINVAL : store_flag(cache, text, SLAB_FAILSLAB);
+}
+
+SHOW(skip_kfence)
+{
+	seq_printf(m, "%d\n", (info->flags & SLAB_SKIP_KFENCE) != 0);
+}
+
+static int store_skip_kfence(struct kmem_cache *cache, const char *text)
+{
+	return store_flag(cache, text, SLAB_SKIP_KFENCE);
+}
+ATTR_RW(skip_kfence);
 ATTR_RW(failslab);
 
 /* What is damaged is reported; a cache that does not check its objects has nothing to look for. */

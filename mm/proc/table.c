@@ -114,6 +114,7 @@ const struct proc_entry proc_table[] = {
 	CACHE_FILE(red_zone),
 	CACHE_FILE(sanity_checks),
 	CACHE_FILE_RW(shrink),
+	CACHE_FILE_RW(skip_kfence),
 	CACHE_FILE(slab_size),
 	CACHE_FILE(slabs),
 	CACHE_FILE(slabs_cpu_partial),

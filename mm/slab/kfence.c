@@ -255,7 +255,7 @@ static void sample_taken(void)
 static bool can_guard(const struct kmem_cache *cache, size_t size, gfp_t gfp)
 {
 	return size && size <= PAGE_SIZE && cache->align <= PAGE_SIZE && !(gfp & GFP_ZONEMASK) &&
-	       !(cache->flags & (SLAB_CACHE_DMA | SLAB_CACHE_DMA32));
+	       !(cache->flags & (SLAB_CACHE_DMA | SLAB_CACHE_DMA32 | SLAB_SKIP_KFENCE));
 }
 
 static void *kfence_alloc(struct kmem_cache *cache, size_t size, gfp_t gfp, uintptr_t caller)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The monitor's commands on the heap. */
 #include <octavo/gfp.h>
+#include <octavo/percpu.h>
 #include <octavo/slab.h>
 
 #include "harness.h"
@@ -309,6 +310,28 @@ TEST(monitor_heap, stress_sees_damage)
 	((u8 *)s.exchange[i])[13] ^= 1;
 	stress_heap_end(&s);
 	EXPECT_EQ(s.bad, 1);
+}
+
+TEST(monitor_heap, per_cpu_memory)
+{
+	void __percpu *area = __alloc_percpu(6000, 8);
+	char want[32];
+
+	ASSERT(area);
+	EXPECT_EQ(run("percpu"), 0);
+	expect_shown(" areas of alloc_percpu(), ");
+	octavo_snprintf(want, sizeof(want), " on each of %u CPUs", nr_cpu_ids);
+	expect_shown(want);
+	EXPECT(!strstr(shown, " 0B on each"));
+	free_percpu(area);
+}
+
+TEST(monitor_heap, leaks_need_kmemleak)
+{
+	int ret = run("leak");
+
+	EXPECT(ret == -ENOENT || !ret);
+	expect_shown(ret ? "kmemleak is off" : "nothing is lost");
 }
 
 TEST(monitor_heap, what_was_poked_is_found)

@@ -366,6 +366,9 @@ TEST(slab_sysfs, what_can_be_set)
 	EXPECT_EQ(attr_put("sysfs_set", "failslab", "2"), -EINVAL);
 	EXPECT_EQ(attr_put("sysfs_set", "failslab", "0"), 1);
 	EXPECT(!(cache->flags & SLAB_FAILSLAB));
+	EXPECT_EQ(attr_put("sysfs_set", "skip_kfence", "1\n"), 2);
+	EXPECT_STREQ(attr("sysfs_set", "skip_kfence"), "1\n");
+	EXPECT(cache->flags & SLAB_SKIP_KFENCE);
 	kmem_cache_destroy(cache);
 }
 

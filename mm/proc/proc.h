@@ -107,10 +107,11 @@ bool memmap_entry_exists(unsigned long id);
 PROC_SHOW(slab_attr_show); /* data: a struct slab_attr */
 PROC_STORE(slab_attr_store);
 extern const struct slab_attr slab_attr_aliases, slab_attr_align, slab_attr_cache_dma, slab_attr_cpu_partial,
-	slab_attr_cpu_slabs, slab_attr_ctor, slab_attr_destroy_by_rcu, slab_attr_failslab, slab_attr_hwcache_align,
-	slab_attr_min_partial, slab_attr_object_size, slab_attr_objects, slab_attr_objects_partial,
-	slab_attr_objs_per_slab, slab_attr_order, slab_attr_partial, slab_attr_poison, slab_attr_reclaim_account,
-	slab_attr_red_zone, slab_attr_sanity_checks, slab_attr_shrink, slab_attr_skip_kfence, slab_attr_slab_size, slab_attr_slabs,
+	slab_attr_cpu_slabs, slab_attr_ctor, slab_attr_destroy_by_rcu, slab_attr_failslab,
+	slab_attr_hwcache_align, slab_attr_min_partial, slab_attr_object_size, slab_attr_objects,
+	slab_attr_objects_partial, slab_attr_objs_per_slab, slab_attr_order, slab_attr_partial,
+	slab_attr_poison, slab_attr_reclaim_account, slab_attr_red_zone, slab_attr_sanity_checks,
+	slab_attr_shrink, slab_attr_skip_kfence, slab_attr_slab_size, slab_attr_slabs,
 	slab_attr_slabs_cpu_partial, slab_attr_store_user, slab_attr_total_objects, slab_attr_trace,
 	slab_attr_usersize, slab_attr_validate;
 PROC_SHOW(slab_alloc_traces_show);

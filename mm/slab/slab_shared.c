@@ -182,8 +182,8 @@ static void unshare(struct kmem_cache *cache, struct kmem_cache_node *n, struct 
 }
 
 /*
- * The arrays are taken away and made anew when they are next of use; that they cannot be made then costs time only, so
- * this does not fail for want of memory.
+ * The arrays are taken away and made anew, the CPUs' when they are next of use, the shared one here or with the next slab.
+ * That they cannot be made costs time only, so this does not fail for want of memory.
  */
 int backend_tune(struct kmem_cache *cache, unsigned int limit, unsigned int batchcount, unsigned int shared)
 {
@@ -202,8 +202,10 @@ int backend_tune(struct kmem_cache *cache, unsigned int limit, unsigned int batc
 	for (unsigned int nid = 0; nid < heap.nodes; nid++) {
 		struct kmem_cache_node *n = slab_node(cache, nid);
 
-		if (n)
-			unshare(cache, n, &dead);
+		if (!n)
+			continue;
+		unshare(cache, n, &dead);
+		slab_shared_make(cache, n, GFP_KERNEL);
 	}
 	backend_bury(cache, &dead);
 	return 0;

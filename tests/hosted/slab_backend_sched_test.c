@@ -64,7 +64,7 @@ static void churn(unsigned int cpu)
 	u64 r = test_random(&chance[cpu]);
 	u64 **at = &held[cpu][r % HELD];
 
-	if (r >> 32 & 1) {
+	if ((r >> 32 & 7) == 0) {
 		*at = atomic_xchg(&on_the_way[r >> 8 & 31], *at);
 	} else if (*at) {
 		release(*at);
@@ -87,7 +87,7 @@ static void meddle(unsigned int step)
 	switch (step % 3) {
 	case 0:
 		mutex_lock(&heap.mutex);
-		if (backend_tune(cache, 3 + step % 7, 1 + step % 3, step % 4))
+		if (backend_tune(cache, 2 + step % 3, 1 + step % 2, 1 + step % 4))
 			test_fail(__FILE__, __LINE__, "the tunables do not change");
 		mutex_unlock(&heap.mutex);
 		break;
@@ -102,10 +102,10 @@ static void meddle(unsigned int step)
 static void work(unsigned int cpu, void *ctx)
 {
 	(void)ctx;
-	for (unsigned int i = 0; i < 80; i++) {
+	for (unsigned int i = 0; i < 200; i++) {
 		churn(cpu);
-		if (!cpu && i % 8 == 0)
-			meddle(i / 8);
+		if (!cpu && i % 5 == 0)
+			meddle(i / 5);
 	}
 }
 

@@ -360,7 +360,7 @@ TEST(slab_backend, what_is_no_object_is_reported_and_left_out)
 
 	ASSERT(cache && other && page);
 	ASSERT(take(cache, 3));
-	bad[0] = (char *)objs[0] + 8;
+	bad[0] = (char *)objs[2] + 8;
 	bad[1] = objs[0];
 	bad[2] = (char *)body_of(objs[0])->slab.base + slab_span(cache);
 	bad[3] = kmem_cache_alloc(other, GFP_KERNEL);

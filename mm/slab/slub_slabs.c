@@ -11,7 +11,7 @@
 #define ORDER_MAX 3u	/* PAGE_ALLOC_COSTLY_ORDER: higher ones are hard to get */
 #define OBJECTS_MIN 32u /* fewer in a slab, and making slabs costs more than using them */
 #define SMALL_MACHINE (64ul << (20 - PAGE_SHIFT)) /* pages: below, less is kept at hand */
-#define CPU_SHARE 64u	/* of memory, divided by the CPUs: slabs with free objects that one keeps */
+#define CPU_SHARE 16u	/* of memory, divided by the CPUs: slabs with free objects that one keeps */
 #define OBJECTS_MAX 32767u
 
 int backend_init(void)
@@ -69,10 +69,10 @@ static struct fit choose(const struct kmem_cache *cache)
 	return (struct fit){ 0 };
 }
 
-/* Objects a CPU keeps at hand: 8 to 128, of 1/1024 of memory divided by the CPUs, within 16 and 256 KiB. */
+/* Objects a CPU keeps at hand: 8 to 128, of 1/1024 of memory divided by the CPUs, within 16 and 512 KiB. */
 static unsigned int magazine_limit(const struct kmem_cache *cache)
 {
-	unsigned long bytes = clamp((totalram_pages() << PAGE_SHIFT >> 10) / nr_cpu_ids, 16384ul, 262144ul);
+	unsigned long bytes = clamp((totalram_pages() << PAGE_SHIFT >> 10) / nr_cpu_ids, 16384ul, 524288ul);
 
 	if ((cache->flags & SLAB_DEBUG_FLAGS) || cache->size > 16 * PAGE_SIZE)
 		return 0;

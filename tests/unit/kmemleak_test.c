@@ -505,6 +505,7 @@ TEST(kmemleak, mapped_areas)
 	begin();
 	area = make(64);
 	point(area, 0, pages, 0);
+	point(area, 1, area, 0); /* what it says of itself is not a reference */
 	kmemleak_vmalloc(SHOW(area), SHOW(pages), PAGE_SIZE, GFP_KERNEL);
 	EXPECT_EQ(record(pages)->min_count, 2);
 	hold(0, area, 0);
@@ -679,7 +680,23 @@ TEST(kmemleak, no_memory_stops_it_and_nothing_else)
 	EXPECT_EQ(leak.objects, 0);
 }
 
-/* KL-I2, KL-I4: the index against a table. */
+/* KL-I4 */
+TEST(kmemleak, freed_objects_are_not_on_the_gray_list)
+{
+	uintptr_t p, q;
+
+	begin();
+	p = make(64);
+	q = make(64);
+	list_add_tail(&record(p)->gray, &leak.gray);
+	list_add_tail(&record(q)->gray, &leak.gray);
+	drop(p);
+	EXPECT(leak.gray.next == &record(q)->gray && leak.gray.prev == &record(q)->gray);
+	drop(q);
+	EXPECT(list_empty(&leak.gray));
+}
+
+/* KL-I2: the index against a table. */
 TEST(kmemleak, index_agrees_with_a_table)
 {
 	enum { SLOTS = 200, STEP = 64 };

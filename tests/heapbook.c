@@ -30,6 +30,7 @@ static void wrong(struct heapbook *book, const char *what)
 
 void heapbook_init(struct heapbook *book, unsigned int owner)
 {
+	memset(book->entries, 0, sizeof(book->entries));
 	book->nr = 0;
 	book->next_tag = (owner + 1) << 24;
 	book->wrong = NULL;
@@ -233,6 +234,7 @@ struct heap_entry heapbook_take(struct heapbook *book, unsigned int index)
 	struct heap_entry e = book->entries[index];
 
 	book->entries[index] = book->entries[--book->nr];
+	book->entries[book->nr] = (struct heap_entry){ 0 }; /* kmemleak would take what is left there for a reference */
 	return e;
 }
 

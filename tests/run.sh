@@ -20,8 +20,11 @@ skipped=0
 missing=
 limit=400 # seconds for the tests of one suite: several times what they take
 
+# The tests whose ground is the heap: what the variants with another back end repeat.
+heap='heap kmem_ kmalloc slab slob mempool percpu kfence leak usercopy shrinker'
+
 # name|needs|make variables|options of the test program
-variants='
+variants="
 gcc|gcc|CC=gcc|
 clang|clang|CC=clang|--effort 50
 debug|gcc|CC=gcc DEBUG=1|--effort 50
@@ -35,8 +38,12 @@ discontig|gcc|CC=gcc MODEL=discontig|--effort 25
 flat|gcc|CC=gcc MODEL=flat|--effort 25
 bootmem|gcc|CC=gcc BOOTMEM=1|--effort 25
 call|gcc|CC=gcc INLINE=call|--effort 25
-'
-others='nm|install|readme|procps|conformance|fuzz|qemu|tidy'
+slab-sched|gcc|CC=gcc SLAB=slab SCHED=1 DEBUG=1|--effort 60 $heap
+slab-thread|tsan|CC=gcc SLAB=slab SAN=thread|--effort 15 $heap
+slob-sched|gcc|CC=gcc SLAB=slob SCHED=1 DEBUG=1|--effort 60 $heap
+slob-m32|m32|CC=gcc M32=1 SLAB=slob|--effort 25 $heap
+"
+others='nm|install|readme|procps|conformance|fuzz|qemu|qemu-slab|qemu-slob|tidy'
 
 if [ "$*" = list ]; then
 	echo "$variants" | cut -d'|' -f1 | grep .
@@ -112,6 +119,10 @@ procps() { make -s -j"$jobs" build/octavo && sh tests/procps.sh build; }
 readme() { make -s -j"$jobs" examples && sh tests/readme.sh build; }
 fuzz() { make -s -j"$jobs" fuzz FUZZ_SECONDS=5; }
 qemu() { make -s -j"$jobs" build/octavo.elf && timeout "$limit" sh tests/qemu/run.sh build; }
+qemu_heap() { # SLAB
+	make -s -j"$jobs" B="build/$1" SLAB="$1" "build/$1/octavo.elf" "build/$1/liboctavo.a" "build/$1/octavo" &&
+		sh tests/nm.sh "build/$1" && timeout "$limit" sh tests/qemu/run.sh "build/$1" two-nodes
+}
 
 echo "seed $seed, $jobs jobs"
 busy packages '...'
@@ -149,6 +160,12 @@ if wanted qemu && ! lacks qemu qemu; then
 	busy qemu '...'
 	run qemu qemu
 fi
+for name in slab slob; do
+	if wanted qemu-$name && ! lacks qemu-$name qemu; then
+		busy qemu-$name '...'
+		run qemu-$name qemu_heap $name
+	fi
+done
 if wanted tidy && ! lacks tidy git; then
 	busy tidy '...'
 	run tidy sh tools/tidy build

@@ -53,6 +53,7 @@ TEST(kmem_bulk, thousands_at_once)
 	EXPECT_EQ(heap_verify(NULL, NULL), 0);
 	EXPECT_EQ(kmem_cache_shrink(cache), 0);
 	kmem_cache_destroy(cache);
+	memset(objects, 0, sizeof(objects)); /* no references for kmemleak */
 }
 
 /* NULL for the cache: objects of several, whole pages too, and NULLs between them. */
@@ -121,6 +122,7 @@ TEST(kmem_bulk, no_memory_for_all_means_none)
 		kmem_cache_free_bulk(cache, ARRAY_SIZE(objects), objects);
 	else
 		EXPECT_EQ(got, 0);
+	memset(objects, 0, sizeof(objects));
 	EXPECT_EQ(kmem_cache_shrink(cache), 0);
 	kmem_cache_destroy(cache);
 	EXPECT_STREQ(heap_census_end(books, 1) ?: "", "");

@@ -17,4 +17,7 @@
  */
 unsigned int fault_each(bool (*op)(void *ctx), void (*check)(void *ctx), void *ctx);
 
+/** fault_each_among - the same with allocations of pages, of objects, or both, in their order: FAIL_NTH_* */
+unsigned int fault_each_among(unsigned int what, bool (*op)(void *ctx), void (*check)(void *ctx), void *ctx);
+
 #endif

@@ -95,11 +95,12 @@ static void title(enum kfence_error error, bool is_write, const char *where)
 	pr_err("BUG: KFENCE: %s%s in %s\n\n", what[error], !access ? "" : is_write ? " write" : " read", where);
 }
 
-static void detail(enum kfence_error error, uintptr_t addr, bool is_write, const struct kfence_object *object)
+static void detail(enum kfence_error error, uintptr_t addr, bool is_write, const struct kfence_object *object,
+		   const char *bytes)
 {
 	const char *access = is_write ? "write" : "read";
 	unsigned int number = object ? kfence_number(object) : 0;
-	char bytes[2 * CANARIES_SHOWN + 8], where[40] = "";
+	char where[40] = "";
 	bool left;
 
 	if (object)
@@ -115,7 +116,6 @@ static void detail(enum kfence_error error, uintptr_t addr, bool is_write, const
 		pr_err("Use-after-free %s at %p%s:\n", access, (void *)addr, where);
 		break;
 	case KFENCE_ERROR_CORRUPTION:
-		canaries_text(bytes, sizeof(bytes), addr, object);
 		pr_err("Corrupted memory at %p %s%s:\n", (void *)addr, bytes, where);
 		break;
 	case KFENCE_ERROR_INVALID:
@@ -130,18 +130,23 @@ static void detail(enum kfence_error error, uintptr_t addr, bool is_write, const
 void kfence_report(enum kfence_error error, uintptr_t addr, bool is_write, const struct kfence_object *object,
 		   const uintptr_t *pc, unsigned int depth)
 {
-	char name[128] = "unknown code";
+	char name[128] = "unknown code", bytes[2 * CANARIES_SHOWN + 8] = "";
+	unsigned long flags;
 
 	atomic_add_relaxed(&kfence.counters[KFENCE_BUGS], 1);
 	atomic_add_relaxed(&heap.errors, 1);
 	if (depth)
 		port_symbol(pc[0], name, sizeof(name));
+	/* With the lock held no page of the pool is touched: a fault there is reported under it. */
+	if (error == KFENCE_ERROR_CORRUPTION)
+		canaries_text(bytes, sizeof(bytes), addr, object);
+	spin_lock_irqsave(&heap_report_lock, flags);
 	pr_err(RULE "\n");
 	title(error, is_write, name);
 	/* An object that was never in use says nothing. */
 	if (object && READ_ONCE(object->state) == KFENCE_OBJECT_UNUSED)
 		object = NULL;
-	detail(error, addr, is_write, object);
+	detail(error, addr, is_write, object, bytes);
 	stack_print(pc, depth);
 	pr_err("\n");
 	if (object) {
@@ -151,6 +156,7 @@ void kfence_report(enum kfence_error error, uintptr_t addr, bool is_write, const
 	pr_err("CPU: %u UID: 0 PID: %ld Comm: %s\n", smp_processor_id(), current_task_pid(),
 	       current_task_name(name, sizeof(name)));
 	pr_err(RULE "\n");
+	spin_unlock_irqrestore(&heap_report_lock, flags);
 }
 
 void kfence_report_here(enum kfence_error error, uintptr_t addr, const struct kfence_object *object, uintptr_t caller)

@@ -20,7 +20,7 @@
 #define BANNER "============================================================================="
 #define DASHES "-----------------------------------------------------------------------------"
 
-static spinlock_t report_lock __memsys = { .rank = LOCK_RANK_REPORT };
+spinlock_t heap_report_lock __memsys = { .rank = LOCK_RANK_REPORT };
 
 /* ---- Pieces ---- */
 
@@ -53,7 +53,7 @@ void report_begin(struct heap_report *report, const char *name, const char *fmt,
 	va_start(args, fmt);
 	octavo_vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	spin_lock_irqsave(&report_lock, report->flags);
+	spin_lock_irqsave(&heap_report_lock, report->flags);
 	pr_err(BANNER "\n");
 	pr_err("BUG %s (%s): %s\n", name, taint(), text);
 	pr_err(DASHES "\n\n");
@@ -62,7 +62,7 @@ void report_begin(struct heap_report *report, const char *name, const char *fmt,
 
 void report_end(struct heap_report *report)
 {
-	spin_unlock_irqrestore(&report_lock, report->flags);
+	spin_unlock_irqrestore(&heap_report_lock, report->flags);
 }
 
 void report_fix(const char *name, const char *fmt, ...)
@@ -269,7 +269,7 @@ void heap_report_wrong_cache(struct kmem_cache *asked, struct kmem_cache *real, 
 	struct heap_report report;
 
 	report_prepare(&report, real, NULL);
-	spin_lock_irqsave(&report_lock, report.flags);
+	spin_lock_irqsave(&heap_report_lock, report.flags);
 	atomic_add_relaxed(&heap.errors, 1);
 	pr_err("cache_from_obj: Wrong slab cache. %s but object is from %s\n", asked->name, real->name);
 	print_caller(caller);

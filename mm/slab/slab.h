@@ -288,6 +288,9 @@ size_t slab_bytes_asked(const void *object, size_t old);
 /* ksize(): all of @room is the user's from now on. */
 void slab_grant_room(const void *object, size_t room);
 
+/* One report at a time; rank LOCK_RANK_REPORT. */
+extern spinlock_t heap_report_lock;
+
 /* Reports; each counts in heap.errors. @caller may be 0. */
 void heap_report_wild_free(const void *object, uintptr_t caller);
 void heap_report_invalid_free(struct kmem_cache *cache, struct slab *slab, const void *object, uintptr_t caller);

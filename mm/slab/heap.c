@@ -206,9 +206,15 @@ static void *take_object(struct kmem_cache *cache, gfp_t gfp, int nid, size_t si
 	}
 }
 
+/* The tool that is in effect, read once: it may be put out of effect at any time. NULL: none. */
 static const struct heap_tool *tool(enum heap_tool_kind kind)
 {
 	return load_acquire(&heap.tools[kind]);
+}
+
+static const struct heap_tool *hooked(u32 hooks, u32 hook, enum heap_tool_kind kind)
+{
+	return unlikely(hooks & hook) ? tool(kind) : NULL;
 }
 
 /* Bytes of an allocated object that are its user's: of its class, or (slob) what was asked for. */
@@ -231,6 +237,7 @@ static gfp_t check_gfp(gfp_t gfp)
 void *heap_alloc_slow(struct kmem_cache *cache, gfp_t gfp, int nid, size_t size, uintptr_t caller)
 {
 	const u32 hooks = load_relaxed(&heap.hooks);
+	const struct heap_tool *t;
 	void *object = NULL;
 
 	gfp = check_gfp(gfp);
@@ -238,11 +245,13 @@ void *heap_alloc_slow(struct kmem_cache *cache, gfp_t gfp, int nid, size_t size,
 		pr_err("%s: node %d of %u asked for\n", cache->name, nid, heap.nodes);
 		return NULL;
 	}
-	if (unlikely(hooks & HEAP_FAIL) && tool(HEAP_TOOL_FAIL) && tool(HEAP_TOOL_FAIL)->fail(cache, gfp))
+	t = hooked(hooks, HEAP_FAIL, HEAP_TOOL_FAIL);
+	if (t && t->fail(cache, gfp))
 		return NULL;
 	/* While its fast-path hook is off it only looks at the clock. */
-	if (unlikely(tool(HEAP_TOOL_GUARD)))
-		object = tool(HEAP_TOOL_GUARD)->alloc(cache, size, gfp, caller);
+	t = tool(HEAP_TOOL_GUARD);
+	if (unlikely(t))
+		object = t->alloc(cache, size, gfp, caller);
 	if (likely(!object)) {
 		object = take_object(cache, gfp, nid, size, caller);
 		if (unlikely(!object))
@@ -250,8 +259,9 @@ void *heap_alloc_slow(struct kmem_cache *cache, gfp_t gfp, int nid, size_t size,
 		if (((gfp & __GFP_ZERO) || (hooks & HEAP_INIT_ON_ALLOC)) && !cache->ctor)
 			memset(object, 0, (cache->flags & SLAB_DEBUG_FLAGS) ? size : usable(object));
 	}
-	if (unlikely(hooks & HEAP_LEAK) && tool(HEAP_TOOL_LEAK))
-		tool(HEAP_TOOL_LEAK)->allocated(cache, object, size, gfp, caller);
+	t = hooked(hooks, HEAP_LEAK, HEAP_TOOL_LEAK);
+	if (t)
+		t->allocated(cache, object, size, gfp, caller);
 	return object;
 }
 
@@ -315,6 +325,7 @@ void heap_free_slow(struct kmem_cache *asked, void *object, uintptr_t caller)
 {
 	const u32 hooks = load_relaxed(&heap.hooks);
 	struct page *page = heap_page(object);
+	const struct heap_tool *leak;
 	struct kmem_cache *cache;
 	struct slab *slab;
 
@@ -324,8 +335,9 @@ void heap_free_slow(struct kmem_cache *asked, void *object, uintptr_t caller)
 		heap_report_wild_free(object, caller);
 		return;
 	}
-	if (unlikely(hooks & HEAP_LEAK) && tool(HEAP_TOOL_LEAK))
-		tool(HEAP_TOOL_LEAK)->freeing(object, caller);
+	leak = hooked(hooks, HEAP_LEAK, HEAP_TOOL_LEAK);
+	if (leak)
+		leak->freeing(object, caller);
 	slab = page_slab(page);
 	if (unlikely(!slab)) {
 		const struct heap_page_ops *ops = heap_page_ops[heap_page_kind(page)];

@@ -15,6 +15,7 @@
  */
 #ifdef OCTAVO_HEAP_SLAB
 
+#include "debug.h"
 #include "slab_lists.h"
 
 #include <octavo/gfp.h>
@@ -75,7 +76,7 @@ static size_t waste_of(const struct kmem_cache *cache, const struct slab_fit *fi
 
 static bool choose_order(const struct kmem_cache *cache, struct slab_fit *best)
 {
-	const unsigned int most = totalram_pages() <= SMALL_MACHINE ? 0 : SLAB_GOOD_ORDER;
+	const unsigned int most = totalram_pages() <= SMALL_MACHINE ? 0 : min(SLAB_GOOD_ORDER, slab_max_order);
 	bool found = false;
 	struct slab_fit fit;
 

@@ -6,9 +6,9 @@
 
 #include "../base/printk.h"
 #include "../base/string.h"
+#include "debug.h"
 #include "meta.h"
 
-#define ORDER_MAX 3u	/* PAGE_ALLOC_COSTLY_ORDER: higher ones are hard to get */
 #define OBJECTS_MIN 32u /* fewer in a slab, and making slabs costs more than using them */
 #define SMALL_MACHINE (64ul << (20 - PAGE_SHIFT)) /* pages: below, less is kept at hand */
 #define CPU_SHARE 16u	/* of memory, divided by the CPUs: slabs with free objects that one keeps */
@@ -47,20 +47,21 @@ static struct fit fit_order(const struct kmem_cache *cache, unsigned int order)
 	return f;
 }
 
-/* The lowest order with enough objects and little waste; less and less choosy. */
+/* The lowest order with enough objects and little waste; less and less choosy. Boot parameters draw the bounds. */
 static struct fit choose(const struct kmem_cache *cache)
 {
-	const unsigned int least = totalram_pages() < SMALL_MACHINE ? 8 : OBJECTS_MIN;
+	const unsigned int many = totalram_pages() < SMALL_MACHINE ? 8 : OBJECTS_MIN;
+	const unsigned int enough = slab_min_objects ? slab_min_objects : many, few = min(enough, 4u);
 
 	for (unsigned int part = 16; part >= 2; part /= 2)
-		for (unsigned int objects = least; objects >= 4; objects /= 2)
-			for (unsigned int order = 0; order <= ORDER_MAX; order++) {
+		for (unsigned int objects = enough; objects >= few; objects /= 2)
+			for (unsigned int order = slab_min_order; order <= slab_max_order; order++) {
 				struct fit f = fit_order(cache, order);
 
 				if (f.objects >= objects && f.waste <= (PAGE_SIZE << order) / part)
 					return f;
 			}
-	for (unsigned int order = 0; order <= MAX_PAGE_ORDER; order++) {
+	for (unsigned int order = slab_min_order; order <= MAX_PAGE_ORDER; order++) {
 		struct fit f = fit_order(cache, order);
 
 		if (f.objects)

@@ -144,6 +144,15 @@ TEST(slab_debug_boot, orders)
 	boot("slab_max_order=99 slab_min_order=5");
 	EXPECT_EQ(slab_min_order, 5);
 	EXPECT_EQ(slab_max_order, MAX_PAGE_ORDER);
+	boot("slab_max_order=0");
+	EXPECT_EQ(kmalloc_caches[KMALLOC_NORMAL][kmalloc_index(2048)]->order, 0);
+	EXPECT(kmalloc_caches[KMALLOC_NORMAL][kmalloc_index(8192)]->order); /* it must be */
+	boot("slab_min_order=2 slab_min_objects=1000");
+	if (!strcmp(backend_name, "slub")) {
+		EXPECT_EQ(kmalloc_caches[KMALLOC_NORMAL][kmalloc_index(8)]->order, 2);
+		EXPECT_EQ(kmalloc_caches[KMALLOC_NORMAL][kmalloc_index(16)]->order, 2);
+		EXPECT_EQ(kmalloc_caches[KMALLOC_NORMAL][kmalloc_index(32)]->order, 3);
+	}
 	EXPECT(strstr(boot("slab_min_order=x"), "Malformed early option 'slab_min_order': value 'x' ignored\n"));
 	EXPECT_EQ(slab_min_order, 0);
 }
@@ -227,6 +236,35 @@ TEST(slab_debug_race, frees_at_once_one_is_good)
 	test_capture_begin();
 	scenario_test(&s, 100);
 	(void)test_capture_end();
+}
+
+/* One CPU checks the objects that others allocate and free: each is seen before or after, never half marked. */
+static void beside_work(unsigned int cpu, void *ctx)
+{
+	(void)ctx;
+	for (unsigned int i = 0; i < test_scaled(300); i++) {
+		void *p[8];
+
+		if (!cpu) {
+			(void)slab_debug_validate(shared_cache);
+			continue;
+		}
+		for (unsigned int j = 0; j < ARRAY_SIZE(p); j++)
+			p[j] = kmem_cache_alloc(shared_cache, GFP_KERNEL);
+		for (unsigned int j = 0; j < ARRAY_SIZE(p); j++)
+			kmem_cache_free(shared_cache, p[j]);
+	}
+}
+
+/* HD-I1 */
+TEST(slab_debug_race, validation_beside_work)
+{
+	race_setup(NULL);
+	ASSERT(shared_object);
+	ASSERT(!hosted_run_cpus(CPUS, beside_work, NULL));
+	EXPECT_EQ(heap_errors(), errors_before);
+	EXPECT_EQ(slab_debug_validate(shared_cache), 0);
+	EXPECT_EQ(heap_verify(NULL, NULL), 0);
 }
 
 TEST(slab_debug_race, frees_at_once_with_real_threads)

@@ -182,8 +182,8 @@ static void unshare(struct kmem_cache *cache, struct kmem_cache_node *n, struct 
 }
 
 /*
- * The arrays are taken away and made anew, the CPUs' when they are next of use, the shared one here or with the next slab.
- * That they cannot be made costs time only, so this does not fail for want of memory.
+ * The arrays are taken away and made anew, the CPUs' when they are next of use, the shared one here or with the next
+ * slab. That they cannot be made costs time only, so this does not fail for want of memory.
  */
 int backend_tune(struct kmem_cache *cache, unsigned int limit, unsigned int batchcount, unsigned int shared)
 {

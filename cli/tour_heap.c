@@ -163,7 +163,7 @@ static void show_report(void)
 		shown++;
 	}
 	if (left_out)
-		printf("  %s| (%u more lines: who allocated it, who freed it, the bytes around it)%s\n", c("2"), left_out,
+		printf("  %s| (%u more lines: who allocated and freed it, the bytes around it)%s\n", c("2"), left_out,
 		       c("0"));
 }
 

@@ -141,7 +141,7 @@ void *__kmalloc(size_t size, gfp_t gfp)
 
 	if (unlikely(size > KMALLOC_MAX_CACHE_SIZE) || unlikely(gfp & (__GFP_DMA | __GFP_RECLAIMABLE)))
 		return kmalloc_slow(size, gfp, CALLER);
-	cache = kmalloc_caches[KMALLOC_NORMAL][kmalloc_class[(size + 7) / 8]];
+	cache = kmalloc_normal[kmalloc_class[(size + 7) / 8]];
 	object = pop(cache);
 	if (unlikely(!object))
 		return kmalloc_slow(size, gfp, CALLER);

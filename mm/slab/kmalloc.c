@@ -18,7 +18,9 @@
 struct kmem_cache *kmalloc_caches[NR_KMALLOC_TYPES][NR_KMALLOC_CLASSES] __memsys;
 u8 kmalloc_class[KMALLOC_UNITS] __memsys;
 
-/* The place of size 0 and, in a cache's, of no cache: nothing to take. */
+struct kmem_cache *kmalloc_normal[NR_KMALLOC_CLASSES] __memsys;
+
+/* Size 0's, always shut. */
 static struct kmem_cache nothing __memsys;
 
 static const struct kvmalloc_ops *kv_ops __memsys;
@@ -62,14 +64,15 @@ int kmalloc_init(void)
 	for (unsigned int units = 1; units < KMALLOC_UNITS; units++)
 		kmalloc_class[units] = (u8)kmalloc_index(units * 8);
 	for (unsigned int type = 0; type < NR_KMALLOC_TYPES; type++)
-		kmalloc_caches[type][0] = &nothing;
-	for (unsigned int type = 0; type < NR_KMALLOC_TYPES; type++)
 		for (unsigned int index = 1; index < NR_KMALLOC_CLASSES && !err; index++) {
 			if (type == KMALLOC_DMA && !dma)
 				kmalloc_caches[type][index] = kmalloc_caches[KMALLOC_NORMAL][index];
 			else
 				err = make_class((enum kmalloc_cache_type)type, index);
 		}
+	kmalloc_normal[0] = &nothing;
+	for (unsigned int index = 1; index < NR_KMALLOC_CLASSES; index++)
+		kmalloc_normal[index] = kmalloc_caches[KMALLOC_NORMAL][index];
 	return err;
 }
 

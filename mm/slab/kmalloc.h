@@ -11,6 +11,7 @@
  */
 #define KMALLOC_UNITS (KMALLOC_MAX_CACHE_SIZE / 8 + 1)
 extern u8 kmalloc_class[KMALLOC_UNITS];
+extern struct kmem_cache *kmalloc_normal[NR_KMALLOC_CLASSES];
 
 /* kmalloc(), whatever the size, without trying the magazines first. */
 void *kmalloc_any(size_t size, gfp_t gfp, int node, uintptr_t caller);

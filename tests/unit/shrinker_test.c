@@ -393,6 +393,7 @@ TEST(shrinker, files)
 TEST(shrinker, the_heap_is_one)
 {
 	struct kmem_cache *cache = kmem_cache_create("burst", 256, 0, SLAB_NO_MERGE, NULL);
+	const bool keeps = strcmp(backend_name, "slob"); /* which gives each page back when its last block is free */
 	static void *objs[2000];
 	unsigned long pages, kept = 0;
 
@@ -404,7 +405,8 @@ TEST(shrinker, the_heap_is_one)
 		kmem_cache_free(cache, objs[i]);
 	for (unsigned int nid = 0; nid < nr_node_ids; nid++)
 		kept += heap_reclaimable((int)nid);
-	EXPECT(kept > 0);
+	memset(objs, 0, sizeof(objs)); /* no references for kmemleak */
+	EXPECT_EQ(kept > 0, keeps);
 	pages = heap_slab_pages_nr();
 	EXPECT_EQ(proc_put("/proc/sys/vm/drop_caches", "6"), -EINVAL);
 	EXPECT_EQ(proc_put("/proc/sys/vm/drop_caches", "2"), 1);
@@ -412,7 +414,7 @@ TEST(shrinker, the_heap_is_one)
 	for (unsigned int nid = 0; nid < nr_node_ids; nid++)
 		kept += heap_reclaimable((int)nid);
 	EXPECT_EQ(kept, 0);
-	EXPECT(heap_slab_pages_nr() < pages);
+	EXPECT_EQ(heap_slab_pages_nr() < pages, keeps);
 	/* There was nothing left to do. */
 	pages = heap_slab_pages_nr();
 	EXPECT_EQ(kmem_cache_shrink(cache), 0);

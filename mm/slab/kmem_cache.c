@@ -43,6 +43,15 @@ static int set_nomerge(const char *value)
 early_param("slab_nomerge", set_nomerge);
 early_param("slub_nomerge", set_nomerge);
 
+static int set_merge(const char *value)
+{
+	(void)value;
+	options.nomerge = false;
+	return 0;
+}
+early_param("slab_merge", set_merge);
+early_param("slub_merge", set_merge);
+
 static int set_random(const char *value)
 {
 	(void)value;

@@ -113,6 +113,26 @@ TEST(slab_debug_boot, caches_that_keep_out)
 	kmem_cache_destroy(cache);
 }
 
+TEST(slab_debug_boot, merging)
+{
+	static const struct {
+		const char *cmdline;
+		bool merges;
+	} rows[] = { { "", true }, { "slab_nomerge", false }, { "slub_nomerge slab_merge", true } };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct kmem_cache *a, *b;
+
+		EXPECT(!strstr(boot(rows[i].cmdline), "Unknown kernel command line"));
+		a = kmem_cache_create("first", 72, 0, 0, NULL);
+		b = kmem_cache_create("second", 72, 0, 0, NULL);
+		ASSERT(a && b);
+		EXPECT_EQ(a == b, rows[i].merges);
+		kmem_cache_destroy(a);
+		kmem_cache_destroy(b);
+	}
+}
+
 TEST(slab_debug_boot, no_larger_slabs)
 {
 	boot("slab_debug=FZPUO");

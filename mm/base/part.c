@@ -2,6 +2,8 @@
 /* The registered parts, called in their order. There are few: the table is searched for each place in the order. */
 #include "part.h"
 
+#include "printk.h"
+
 extern const struct mm_part __start_octavo_parts[] __weak;
 extern const struct mm_part __stop_octavo_parts[] __weak;
 
@@ -27,8 +29,10 @@ int mm_parts_init(void)
 		for_each_part(part, i) {
 			int err = part->init ? part->init() : 0;
 
-			if (err)
+			if (err) {
+				pr_err("mm: %s does not start: error %d\n", part->name, err);
 				return err;
+			}
 		}
 	return mm_parts_cpu_online(0);
 }

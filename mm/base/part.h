@@ -30,6 +30,7 @@ enum mm_part_order {
  * @memory_changed: memory came or went (hotplug)
  */
 struct mm_part {
+	const char *name; /* filled in by MM_PART() */
 	enum mm_part_order order;
 	int (*cpu_setup)(unsigned int cpu);
 	int (*init)(void);
@@ -38,9 +39,10 @@ struct mm_part {
 	void (*memory_changed)(void);
 };
 
-#define MM_PART(name, ...)                                                                                  \
-	static const struct mm_part mm_part_##name                                                          \
-		__attribute__((used, section("octavo_parts"), aligned(sizeof(void *)))) = { __VA_ARGS__ }
+#define MM_PART(name_, ...)                                                                                  \
+	static const struct mm_part mm_part_##name_                                                          \
+		__attribute__((used, section("octavo_parts"), aligned(sizeof(void *)))) = { .name = #name_,  \
+												    __VA_ARGS__ }
 
 /* Call each part in its order; stop at the first error. */
 int mm_parts_cpu_setup(unsigned int cpu);

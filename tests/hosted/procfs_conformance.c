@@ -407,3 +407,57 @@ TEST(procfs_conformance, sysctl_defaults)
 		EXPECT(found >= 4);
 	}
 }
+
+/* ---- slabinfo: its caches are others, but kmalloc's are the same everywhere ---- */
+
+/* The line that begins with @name and a space, or the @index-th one without a name; NULL: there is none. */
+static const char *line_of(const struct text *t, const char *name, unsigned int index, char line[LINE_SIZE])
+{
+	size_t len = name ? strlen(name) : 0;
+
+	for (const char *s = t->bytes; s && *s; s = strchr(s, '\n'), s = s ? s + 1 : NULL) {
+		size_t end = strcspn(s, "\n");
+
+		if (name ? strncmp(s, name, len) || s[len] != ' ' : index--)
+			continue;
+		end = end < LINE_SIZE - 1 ? end : LINE_SIZE - 1;
+		memcpy(line, s, end);
+		line[end] = 0;
+		return line;
+	}
+	return NULL;
+}
+
+static void compare_slabinfo(const char *record)
+{
+	char theirs_line[LINE_SIZE], ours_line[LINE_SIZE], name[64];
+	unsigned int found = 0;
+
+	ASSERT(read_record(record, "slabinfo") && read_ours("/proc/slabinfo"));
+	for (unsigned int i = 0; i < 2; i++) {
+		ASSERT(line_of(&theirs, NULL, i, theirs_line) && line_of(&ours, NULL, i, ours_line));
+		EXPECT_STREQ(ours_line, theirs_line);
+	}
+	for (unsigned int i = 2; line_of(&theirs, NULL, i, theirs_line); i++) {
+		unsigned int size, our_size;
+
+		if (sscanf(theirs_line, "%63s %*u %*u %u", name, &size) != 2 || !strstr(name, "kmalloc-") ||
+		    !line_of(&ours, name, 0, ours_line))
+			continue;
+		found++;
+		if (!same_columns(theirs_line, ours_line))
+			test_fail(__FILE__, __LINE__, "%s/slabinfo: columns differ:\n<%s>\n<%s>", record, theirs_line,
+				  ours_line);
+		EXPECT(sscanf(ours_line, "%*s %*u %*u %u", &our_size) == 1);
+		EXPECT_EQ(our_size, size);
+	}
+	EXPECT(found >= 13);
+}
+
+TEST(procfs_conformance, slabinfo)
+{
+	if (!read_record(PCP, "slabinfo") || !read_record(RHEL8, "slabinfo"))
+		SKIP("no records of /proc/slabinfo (OCTAVO_SHARED names no directory that holds procfs/)");
+	compare_slabinfo(PCP);
+	compare_slabinfo(RHEL8);
+}

@@ -53,6 +53,7 @@
 #include "../base/printk.h"
 #include "../base/string.h"
 #include "../sync/rcu.h"
+#include "kfence.h"
 #include "meta.h"
 
 struct heap heap __memsys;
@@ -342,6 +343,8 @@ void heap_free_slow(struct kmem_cache *asked, void *object, uintptr_t caller)
 	if (unlikely(!slab)) {
 		const struct heap_page_ops *ops = heap_page_ops[heap_page_kind(page)];
 
+		if (asked && heap_page_kind(page) == HEAP_PAGE_GUARD && kfence_wrong_cache(asked, object))
+			return;
 		if (ops && ops->free && !(asked && heap_page_kind(page) == HEAP_PAGE_LARGE))
 			ops->free(page, object, caller);
 		else

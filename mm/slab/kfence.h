@@ -111,6 +111,9 @@ void kfence_report_here(enum kfence_error error, uintptr_t addr, const struct kf
 /* The lines of an object for reports and debugfs, through @put. */
 void kfence_print_object(void (*put)(void *ctx, const char *line), void *ctx, const struct kfence_object *object);
 
+/* Is @p a guarded object in use of another cache than @asked? Reported. */
+bool kfence_wrong_cache(const struct kmem_cache *asked, const void *p);
+
 /*
  * A cache is being destroyed: its free objects forget it, those in use are shut for ever, "zombies".
  * Return: how many of those.

@@ -7,6 +7,7 @@
 #include "../base/printk.h"
 #include "../base/string.h"
 #include "../phys/gfp.h"
+#include "../phys/page_report.h"
 #include "../phys/stackdepot.h"
 
 #define STACK_MAX 24u
@@ -173,4 +174,20 @@ void kfence_report_here(enum kfence_error error, uintptr_t addr, const struct kf
 		from = 0;
 	}
 	kfence_report(error, addr, false, object, pc + from, depth - from);
+}
+
+bool kfence_wrong_cache(const struct kmem_cache *asked, const void *p)
+{
+	const struct kfence_object *object = kfence_object_at((uintptr_t)p);
+	unsigned long flags;
+
+	if (!object || READ_ONCE(object->state) != KFENCE_OBJECT_ALLOCATED || READ_ONCE(object->cache) == asked)
+		return false;
+	atomic_add_relaxed(&heap.errors, 1);
+	spin_lock_irqsave(&heap_report_lock, flags);
+	pr_err("cache_from_obj: Wrong slab cache. %s but object is from %s\n", asked->name, object->cache_name);
+	kfence_print_object(to_log, NULL, object);
+	dump_stack();
+	spin_unlock_irqrestore(&heap_report_lock, flags);
+	return true;
 }

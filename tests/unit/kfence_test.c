@@ -403,6 +403,27 @@ TEST(kfence, constructors_alignment_and_kmem_cache_free)
 	EXPECT_EQ(kfence.counters[KFENCE_BUGS], 0);
 }
 
+TEST(kfence, freed_to_another_cache)
+{
+	struct kmem_cache *cache = kmem_cache_create("guarded-own", 40, 0, SLAB_NO_MERGE, NULL);
+	struct kmem_cache *other = kmem_cache_create("guarded-other", 40, 0, SLAB_NO_MERGE, NULL);
+	void *p;
+
+	ASSERT(cache && other);
+	if (!begin())
+		return;
+	p = sample(cache, 0, GFP_KERNEL);
+	test_capture_begin();
+	kmem_cache_free(other, p);
+	EXPECT(strstr(captured(), "cache_from_obj: Wrong slab cache. guarded-other but object is from guarded-own\n"));
+	EXPECT_EQ(heap_errors(), 1);
+	EXPECT_EQ(kfence.counters[KFENCE_ALLOCATED], 1);
+	kmem_cache_free(cache, p);
+	EXPECT_EQ(kfence.counters[KFENCE_ALLOCATED], 0);
+	kmem_cache_destroy(cache);
+	kmem_cache_destroy(other);
+}
+
 TEST(kfence, bulk)
 {
 	struct kmem_cache *cache = kmem_cache_create("guarded-bulk", 40, 0, SLAB_NO_MERGE, NULL);

@@ -6,6 +6,8 @@
  * Start-up: 1. meta_alloc() works from pages alone; 2. CPU 0 gets its table; 3. the caches of kmalloc() are made, by
  * the same code as any other: a cache's own structures come from meta_alloc(), so none needs another cache first.
  */
+#include <octavo/rcupdate.h>
+
 #include "heap.h"
 
 #include "../base/part.h"
@@ -389,6 +391,8 @@ void kmem_cache_destroy(struct kmem_cache *cache)
 
 	if (!cache)
 		return;
+	/* Objects that kfree_rcu() has are not in use. */
+	rcu_barrier();
 	mutex_lock(&heap.mutex);
 	if (cache->dying || cache->refcount <= 0) {
 		pr_err("kmem_cache_destroy %s: it is destroyed already\n", cache->name);
@@ -403,6 +407,8 @@ void kmem_cache_destroy(struct kmem_cache *cache)
 		if (shrink(cache, true)) {
 			heap_report_remaining(cache);
 		} else {
+			if (cache->flags & SLAB_TYPESAFE_BY_RCU)
+				rcu_barrier();
 			list_del(&cache->list);
 			free_cache(cache);
 		}

@@ -2,6 +2,8 @@
 /* The slub back end: how slabs are cut, made and given back, counted and verified. Theory in slub.c. */
 #ifdef OCTAVO_HEAP_SLUB
 
+#include <octavo/rcupdate.h>
+
 #include "slub.h"
 
 #include "../base/printk.h"
@@ -193,13 +195,26 @@ static void bury(struct kmem_cache *cache, struct slub_slab *slab)
 		meta_free(slab, bytes);
 }
 
+/* A dead slab is on no list: the head of its callback takes the place of its link among all. */
+octavo_static_assert(sizeof(struct rcu_head) <= sizeof(struct list_head), "the head has room there");
+
+static void bury_callback(struct rcu_head *head)
+{
+	struct slab *slab = container_of((struct list_head *)head, struct slab, all);
+
+	bury(slab->cache, slub_of(slab));
+}
+
 void backend_bury(struct kmem_cache *cache, struct list_head *dead)
 {
 	while (!list_empty(dead)) {
 		struct slab *slab = list_first_entry(dead, struct slab, list);
 
 		list_del(&slab->list);
-		bury(cache, slub_of(slab));
+		if (unlikely(cache->flags & SLAB_TYPESAFE_BY_RCU))
+			call_rcu((struct rcu_head *)&slab->all, bury_callback);
+		else
+			bury(cache, slub_of(slab));
 	}
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The heap at first sight: sizes, disjointness, contents, and that it all comes back. */
 #include <octavo/page.h>
+#include <octavo/rcupdate.h>
 #include <octavo/slab.h>
 
 #include "harness.h"
@@ -48,4 +49,44 @@ TEST(heap, many_of_each_size)
 		EXPECT_EQ(heap_verify(say, NULL), 0);
 	}
 	EXPECT_EQ(heap_errors(), 0);
+}
+
+/* SLAB_TYPESAFE_BY_RCU: the page of a freed object stays the cache's as long as a reader may look at it. */
+TEST(heap, typesafe_slabs_wait_for_readers)
+{
+	struct kmem_cache *cache = kmem_cache_create("typesafe", 512, 0, SLAB_TYPESAFE_BY_RCU, NULL);
+	struct page *page;
+	void *object;
+
+	ASSERT(cache);
+	object = kmem_cache_alloc(cache, GFP_KERNEL);
+	ASSERT(object);
+	page = virt_to_page(object);
+	rcu_read_lock();
+	kmem_cache_free(cache, object);
+	kmem_cache_shrink(cache);
+	rcu_poll();
+	EXPECT(PageSlab(page));
+	rcu_read_unlock();
+	rcu_barrier();
+	EXPECT(!PageSlab(page));
+	kmem_cache_destroy(cache);
+}
+
+/* kmem_cache_destroy() waits for what kfree_rcu() was given. */
+TEST(heap, destroy_waits_for_freed_objects)
+{
+	struct node {
+		struct rcu_head rcu;
+		int value;
+	} *node;
+	struct kmem_cache *cache = kmem_cache_create("later", sizeof(*node), 0, SLAB_NO_MERGE, NULL);
+	unsigned long errors = heap_errors();
+
+	ASSERT(cache);
+	node = kmem_cache_alloc(cache, GFP_KERNEL);
+	ASSERT(node);
+	kfree_rcu(node, rcu);
+	kmem_cache_destroy(cache);
+	EXPECT_EQ(heap_errors(), errors);
 }

@@ -270,7 +270,8 @@ void stack_print(const uintptr_t *pc, unsigned int depth)
 
 void stack_depot_print(u32 handle)
 {
-	const uintptr_t *pc;
+	const uintptr_t *pc = NULL;
+	unsigned int depth = stack_depot_fetch(handle, &pc);
 
-	stack_print(pc, stack_depot_fetch(handle, &pc));
+	stack_print(pc, depth);
 }

@@ -34,6 +34,11 @@ static unsigned int gap_begin(struct slob_block *block, unsigned int i)
 	return i ? slob_entry_end(*slob_entry_at(block, i - 1)) : 0;
 }
 
+static unsigned int gap_at(struct slob_block *block, unsigned int i)
+{
+	return gap_end(block, i) - gap_begin(block, i);
+}
+
 unsigned int slob_block_survey(struct slob_block *block)
 {
 	unsigned int largest = 0;
@@ -42,7 +47,7 @@ unsigned int slob_block_survey(struct slob_block *block)
 	if (gap_begin(block, block->nr) > gap_end(block, block->nr))
 		return 0;
 	for (unsigned int i = 0; i <= block->nr; i++)
-		largest = max(largest, gap_end(block, i) - gap_begin(block, i));
+		largest = max(largest, gap_at(block, i));
 	return largest;
 }
 
@@ -83,10 +88,17 @@ unsigned int slob_block_take(struct slob_block *block, unsigned int units, unsig
 void slob_block_give(struct slob_block *block, unsigned int i)
 {
 	slob_entry_t *last = slob_entry_at(block, block->nr - 1u);
+	unsigned int largest;
 
 	memmove(last + 1, last, (block->nr - 1u - i) * sizeof(slob_entry_t));
 	block->nr--;
-	block->largest = (u16)slob_block_survey(block);
+	/* Two gaps have grown: the one it lay in, and the last one, by what the directory gave up. */
+	if (block->largest) {
+		largest = max(gap_at(block, i), gap_at(block, block->nr));
+		block->largest = (u16)max(largest, (unsigned int)block->largest);
+	} else {
+		block->largest = (u16)slob_block_survey(block);
+	}
 }
 
 unsigned int slob_block_find(struct slob_block *block, unsigned int unit)

@@ -45,6 +45,7 @@ TEST(heap, many_of_each_size)
 		}
 		for (unsigned int i = 0; i < n; i++) {
 			kfree(kept[i]);
+			kept[i] = NULL; /* no reference for kmemleak */
 		}
 		EXPECT_EQ(heap_verify(say, NULL), 0);
 	}

@@ -282,6 +282,28 @@ TEST(heap_sched, the_same_with_interrupts)
 	scenario_test(&s, test_scaled(SEEDS));
 }
 
+/* Small magazines that run full and empty all the time, while another CPU takes them away. */
+static void full_and_empty(unsigned int cpu, void *ctx)
+{
+	struct heapbook *b = &book[cpu];
+
+	(void)ctx;
+	for (unsigned int i = 0; i < 25 && cpu == 2; i++)
+		kmem_cache_shrink(few);
+	for (unsigned int i = 0; i < 8 && cpu < 2; i++) {
+		for (unsigned int n = 0; n < 20; n++)
+			(void)heapbook_cache(b, few, 5000, GFP_NOWAIT | __GFP_NOWARN, NUMA_NO_NODE);
+		heapbook_free_all(b);
+	}
+}
+
+TEST(heap_sched, full_and_empty_magazines_are_taken_away)
+{
+	struct scenario s = { .cpus = 3, .setup = few_setup, .work = full_and_empty, .check = belt_check };
+
+	scenario_test(&s, test_scaled(2 * SEEDS));
+}
+
 /* ---- Caches come and go while others work ---- */
 
 static unsigned int finished;

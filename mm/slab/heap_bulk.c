@@ -7,6 +7,20 @@
 #define AT_ONCE 64u /* objects a section moves: it is as long as an interrupt may find the caches in use */
 #define CALLER ((uintptr_t)__builtin_return_address(0))
 
+static force_inline void copy_pointers(void **to, void **from, unsigned int n)
+{
+	for (; n >= 4; n -= 4, to += 4, from += 4) {
+		void *a = from[0], *b = from[1], *c = from[2], *d = from[3];
+
+		to[0] = a;
+		to[1] = b;
+		to[2] = c;
+		to[3] = d;
+	}
+	while (n--)
+		*to++ = *from++;
+}
+
 /* From the magazine, then from the back end. Return: how many. */
 static unsigned int take_some(struct kmem_cache *cache, void **objs, unsigned int want)
 {
@@ -20,10 +34,9 @@ static unsigned int take_some(struct kmem_cache *cache, void **objs, unsigned in
 	mag = load_acquire(&this_cpu_const(heap_local)[cache->slot]);
 	if (likely(mag->limit)) {
 		cc = container_of(mag, struct cpu_cache, mag);
-		n = min(mag->nr, want);
+		n = (unsigned int)min(mag->nr, (unsigned long)want);
 		store_relaxed(&mag->nr, mag->nr - n);
-		for (unsigned int i = 0; i < n; i++)
-			objs[i] = mag->objs[mag->nr + n - 1 - i];
+		copy_pointers(objs, mag->objs + mag->nr, n);
 		if (n < want)
 			n += backend_take(cache, cc, objs + n, want - n);
 	}
@@ -55,57 +68,78 @@ int kmem_cache_alloc_bulk(struct kmem_cache *cache, gfp_t gfp, size_t nr, void *
 	return (int)nr;
 }
 
-/* Into the magazine, and what it has no room for into the slabs. Return: how many of them, from the first on. */
-static unsigned int give_some(struct kmem_cache *cache, u32 slot, void **objs, unsigned int nr, struct list_head *dead)
+/* May the object go where those of this slot go? A look without a lock, as in kfree(). */
+static force_inline bool has_slot(const void *object, u32 slot)
+{
+	uintptr_t offset = (uintptr_t)object - heap.direct_map;
+	struct page *page;
+
+	if (unlikely(offset >= heap.bytes))
+		return false;
+	page = pfn_to_page(offset >> PAGE_SHIFT);
+	return page_plain_flag(page, PG_slab) && (u32)page->_mapcount == slot;
+}
+
+/*
+ * The objects from the first on that are of this slot: into the magazine, and what it has no room for into the slabs.
+ * Return: how many.
+ */
+static unsigned int give_run(struct kmem_cache *cache, u32 slot, void **objs, unsigned int nr, struct list_head *dead)
 {
 	struct magazine *mag;
 	unsigned long flags;
-	unsigned int n = 0;
+	unsigned int n = 0, first;
 
 	if (!cpu_section_try(&flags))
 		return 0;
 	mag = load_acquire(&this_cpu_const(heap)[slot]);
 	if (likely(mag->limit)) {
-		while (n < nr && mag->nr < mag->limit) {
-			mag->objs[mag->nr] = objs[n++];
-			store_relaxed(&mag->nr, mag->nr + 1);
+		unsigned int room = (unsigned int)min(mag->limit - mag->nr, (unsigned long)nr);
+		void **to = mag->objs + mag->nr;
+
+		while (n < room && has_slot(objs[n], slot)) {
+			to[n] = objs[n];
+			n++;
 		}
-		if (n < nr)
-			backend_give(cache, container_of(mag, struct cpu_cache, mag), objs + n, nr - n, dead);
-		n = nr;
+		store_relaxed(&mag->nr, mag->nr + n);
+		for (first = n; n >= room && n < nr && has_slot(objs[n], slot); n++)
+			;
+		if (n > first)
+			backend_give(cache, container_of(mag, struct cpu_cache, mag), objs + first, n - first, dead);
 	}
 	cpu_section_leave(flags);
 	return n;
 }
 
-/* The slot of an object if it may be given without further questions, or 0. */
-static u32 slot_of(const struct kmem_cache *cache, const void *object)
+/* The cache of an object if it may be given without further questions, and its slot. */
+static struct kmem_cache *cache_of(struct kmem_cache *asked, const void *object, u32 *slot)
 {
 	struct page *page = heap_page(object);
 
-	if (unlikely(!page || !PageSlab(page)))
-		return 0;
-	return !cache || (u32)page->_mapcount - cache->slot < heap.nodes ? (u32)page->_mapcount : 0;
+	if (unlikely(!page || !page_plain_flag(page, PG_slab) || !page->_mapcount))
+		return NULL;
+	*slot = (u32)page->_mapcount;
+	if (asked && *slot - asked->slot >= heap.nodes)
+		return NULL;
+	return asked ? asked : page_slab(page)->cache;
 }
 
 void kmem_cache_free_bulk(struct kmem_cache *cache, size_t nr, void **objects)
 {
 	struct list_head dead;
+	unsigned int n;
 
 	INIT_LIST_HEAD(&dead);
-	for (size_t i = 0; i < nr;) {
-		u32 slot = objects[i] ? slot_of(cache, objects[i]) : 0;
-		struct kmem_cache *its = slot ? page_slab(heap_page_known(objects[i]))->cache : NULL;
-		unsigned int n = 1, done = 0;
+	for (size_t i = 0; i < nr; i += n) {
+		u32 slot = 0;
+		struct kmem_cache *its = cache_of(cache, objects[i], &slot);
 
-		while (n < AT_ONCE && i + n < nr && slot && slot_of(cache, objects[i + n]) == slot)
-			n++;
-		if (slot && its)
-			done = give_some(its, slot, objects + i, n, &dead);
+		n = its ? give_run(its, slot, objects + i, (unsigned int)min(nr - i, (size_t)AT_ONCE), &dead) : 0;
 		if (unlikely(!list_empty(&dead)))
 			backend_bury(its, &dead);
-		for (; done < n; done++)
-			heap_free_slow(cache, objects[i + done], CALLER);
-		i += n;
+		if (unlikely(!n)) {
+			heap_free_slow(cache, objects[i], CALLER);
+			n = 1;
+		}
 	}
 }

@@ -188,8 +188,9 @@ static inline unsigned int kmalloc_index(size_t size)
 	return (unsigned int)(sizeof(long) * 8) - (unsigned int)__builtin_clzl((unsigned long)size - 1);
 }
 
-/* What kmalloc() calls: use kmalloc(). */
+/* What kmalloc() calls: use kmalloc(). The second one is for flags without __GFP_ZERO. */
 OCTAVO_API void *__must_check kmalloc_cache_alloc(struct kmem_cache *cache, gfp_t gfp, size_t size);
+OCTAVO_API void *__must_check kmalloc_cache_take(struct kmem_cache *cache, gfp_t gfp, size_t size);
 OCTAVO_API void *__must_check __kmalloc(size_t size, gfp_t gfp);
 OCTAVO_API void *__must_check __kmalloc_node(size_t size, gfp_t gfp, int node);
 
@@ -201,6 +202,9 @@ OCTAVO_API void *__must_check __kmalloc_node(size_t size, gfp_t gfp, int node);
  */
 static inline void *__must_check kmalloc(size_t size, gfp_t gfp)
 {
+	if (__builtin_constant_p(size) && size && size <= KMALLOC_MAX_CACHE_SIZE && __builtin_constant_p(gfp) &&
+	    !(gfp & __GFP_ZERO))
+		return kmalloc_cache_take(kmalloc_caches[kmalloc_type(gfp)][kmalloc_index(size)], gfp, size);
 	if (__builtin_constant_p(size) && size && size <= KMALLOC_MAX_CACHE_SIZE)
 		return kmalloc_cache_alloc(kmalloc_caches[kmalloc_type(gfp)][kmalloc_index(size)], gfp, size);
 	return __kmalloc(size, gfp);

@@ -117,6 +117,15 @@ void *kmalloc_cache_alloc(struct kmem_cache *cache, gfp_t gfp, size_t size)
 	return object;
 }
 
+void *kmalloc_cache_take(struct kmem_cache *cache, gfp_t gfp, size_t size)
+{
+	void *object = pop(cache);
+
+	if (unlikely(!object))
+		return cache_alloc_size_slow(cache, gfp, size, CALLER);
+	return object;
+}
+
 void *kmem_cache_alloc_node(struct kmem_cache *cache, gfp_t gfp, int node)
 {
 	return heap_alloc_slow(cache, gfp, node, cache->object_size, CALLER);
@@ -134,19 +143,32 @@ void kmem_cache_free(struct kmem_cache *cache, void *object)
 
 /* ---- kmalloc ---- */
 
-void *__kmalloc(size_t size, gfp_t gfp)
+/* Cleared, or from a zone or for a use of its own. */
+static noinline void *kmalloc_special(size_t size, gfp_t gfp, uintptr_t caller)
 {
 	struct kmem_cache *cache;
 	void *object;
 
-	if (unlikely(size > KMALLOC_MAX_CACHE_SIZE) || unlikely(gfp & (__GFP_DMA | __GFP_RECLAIMABLE)))
+	if (unlikely(size > KMALLOC_MAX_CACHE_SIZE))
+		return kmalloc_slow(size, gfp, caller);
+	cache = kmalloc_caches[kmalloc_type(gfp)][kmalloc_class[(size + 7) / 8]];
+	object = size ? pop(cache) : NULL;
+	if (unlikely(!object))
+		return kmalloc_slow(size, gfp, caller);
+	return gfp & __GFP_ZERO ? heap_zero(cache, object) : object;
+}
+
+void *__kmalloc(size_t size, gfp_t gfp)
+{
+	void *object;
+
+	if (unlikely(gfp & (__GFP_DMA | __GFP_RECLAIMABLE | __GFP_ZERO)))
+		return kmalloc_special(size, gfp, CALLER);
+	if (unlikely(size > KMALLOC_MAX_CACHE_SIZE))
 		return kmalloc_slow(size, gfp, CALLER);
-	cache = kmalloc_normal[kmalloc_class[(size + 7) / 8]];
-	object = pop(cache);
+	object = pop(kmalloc_normal[kmalloc_class[(size + 7) / 8]]);
 	if (unlikely(!object))
 		return kmalloc_slow(size, gfp, CALLER);
-	if (unlikely(gfp & __GFP_ZERO))
-		return heap_zero(cache, object);
 	return object;
 }
 

@@ -40,8 +40,10 @@ bootmem|gcc|CC=gcc BOOTMEM=1|--effort 25
 call|gcc|CC=gcc INLINE=call|--effort 25
 slab-sched|gcc|CC=gcc SLAB=slab SCHED=1 DEBUG=1|--effort 60 $heap
 slab-thread|tsan|CC=gcc SLAB=slab SAN=thread|--effort 15 $heap
+slab-m32|m32|CC=gcc M32=1 SLAB=slab DEBUG=1|--effort 25 $heap
 slob-sched|gcc|CC=gcc SLAB=slob SCHED=1 DEBUG=1|--effort 60 $heap
 slob-m32|m32|CC=gcc M32=1 SLAB=slob|--effort 25 $heap
+slob-address|asan|CC=gcc SLAB=slob SAN=address,undefined|--effort 15 $heap
 "
 others='nm|install|readme|procps|conformance|fuzz|qemu|qemu-slab|qemu-slob|tidy'
 

@@ -56,9 +56,7 @@ early_param("slub_merge", set_merge);
 
 static int set_random(const char *value)
 {
-	(void)value;
-	options.random = true;
-	return 0;
+	return parse_bool(value, &options.random);
 }
 early_param("slab_freelist_random", set_random);
 

@@ -3,6 +3,7 @@
 # -Iinclude and -Iport/inline/gs (or call).
 
 CORE_SRCS := \
+	mm/base/findings.c \
 	mm/base/format.c \
 	mm/base/memory.c \
 	mm/base/part.c \

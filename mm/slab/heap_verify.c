@@ -2,27 +2,7 @@
 /* The heap's verifier: every object has one owner. Invariants in heap.c and in the back end's theory. */
 #include "heap.h"
 
-#include "../base/printk.h"
-
-struct verify {
-	void (*report)(void *ctx, const char *line);
-	void *ctx;
-	unsigned int findings;
-};
-
-static __printf(2, 3) void found(struct verify *v, const char *fmt, ...)
-{
-	char line[160];
-	va_list args;
-
-	v->findings++;
-	if (!v->report)
-		return;
-	va_start(args, fmt);
-	octavo_vsnprintf(line, sizeof(line), fmt, args);
-	va_end(args);
-	v->report(v->ctx, line);
-}
+#include "../base/findings.h"
 
 /* Is the object in another place of this magazine, or in another CPU's? */
 static bool held_twice(const struct cpu_cache *cc, u32 i)
@@ -40,7 +20,7 @@ static bool held_twice(const struct cpu_cache *cc, u32 i)
 	return false;
 }
 
-static void verify_object(struct verify *v, const struct cpu_cache *cc, u32 i)
+static void verify_object(struct findings *f, const struct cpu_cache *cc, u32 i)
 {
 	const char *name = cc->cache->name;
 	void *object = cc->mag.objs[i];
@@ -48,16 +28,16 @@ static void verify_object(struct verify *v, const struct cpu_cache *cc, u32 i)
 	struct slab *slab = page && PageSlab(page) ? page_slab(page) : NULL;
 
 	if (!slab || backend_cache_of(slab, object) != cc->cache || slab->node != cc->node)
-		found(v, "HP-I2: %s: CPU %u node %u: %p is no object of it", name, cc->cpu, cc->node, object);
+		finding(f, "HP-I2: %s: CPU %u node %u: %p is no object of it", name, cc->cpu, cc->node, object);
 	else if (backend_object_of(slab, object) != object)
-		found(v, "HP-I2: %s: CPU %u: no object begins at %p", name, cc->cpu, object);
+		finding(f, "HP-I2: %s: CPU %u: no object begins at %p", name, cc->cpu, object);
 	else if (backend_is_free(slab, object))
-		found(v, "HP-I1: %s: CPU %u: object %p is also free in its slab", name, cc->cpu, object);
+		finding(f, "HP-I1: %s: CPU %u: object %p is also free in its slab", name, cc->cpu, object);
 	else if (held_twice(cc, i))
-		found(v, "HP-I1: %s: CPU %u: object %p is in two places", name, cc->cpu, object);
+		finding(f, "HP-I1: %s: CPU %u: object %p is in two places", name, cc->cpu, object);
 }
 
-static void verify_cpu(struct verify *v, unsigned int nr)
+static void verify_cpu(struct findings *f, unsigned int nr)
 {
 	struct cpu_local *cpu = cpu_locals[nr];
 
@@ -66,30 +46,30 @@ static void verify_cpu(struct verify *v, unsigned int nr)
 		struct magazine *open = cpu->heap[slot];
 
 		if (open != shut() && (heap.hooks || !cc || open != &cc->mag))
-			found(v, "HP-I4: CPU %u slot %u: %p is open", nr, slot, (void *)open);
+			finding(f, "HP-I4: CPU %u slot %u: %p is open", nr, slot, (void *)open);
 		if (!cc)
 			continue;
 		if (cc->mag.nr > cc->mag.limit) {
-			found(v, "HP-I3: %s: CPU %u: %lu objects of at most %lu", cc->cache->name, nr, cc->mag.nr,
+			finding(f, "HP-I3: %s: CPU %u: %lu objects of at most %lu", cc->cache->name, nr, cc->mag.nr,
 			      cc->mag.limit);
 			continue;
 		}
 		for (u32 i = 0; i < cc->mag.nr; i++)
-			verify_object(v, cc, i);
+			verify_object(f, cc, i);
 	}
 }
 
 unsigned int heap_verify(void (*report)(void *ctx, const char *line), void *ctx)
 {
-	struct verify v = { report, ctx, 0 };
+	struct findings f = { .report = report, .ctx = ctx };
 	struct kmem_cache *cache;
 
 	mutex_lock(&heap.mutex);
 	list_for_each_entry(cache, &heap.caches, list)
-		v.findings += backend_verify(cache, report, ctx);
+		f.n += backend_verify(cache, report, ctx);
 	for_each_possible_cpu(cpu)
 		if (cpu_locals[cpu] && cpu_locals[cpu]->heap)
-			verify_cpu(&v, cpu);
+			verify_cpu(&f, cpu);
 	mutex_unlock(&heap.mutex);
-	return v.findings;
+	return f.n;
 }

@@ -1,28 +1,12 @@
 // SPDX-License-Identifier: MIT
 /* The per-CPU allocator's invariants, checked one by one. */
-#include "../base/printk.h"
+#include "../base/findings.h"
 #include "percpu.h"
 
 struct check {
-	void (*report)(void *ctx, const char *line);
-	void *ctx;
-	unsigned int n;
+	struct findings findings;
 	unsigned long areas, used;
 };
-
-static __printf(2, 3) void finding(struct check *c, const char *fmt, ...)
-{
-	char line[160];
-	va_list args;
-
-	c->n++;
-	if (!c->report)
-		return;
-	va_start(args, fmt);
-	octavo_vsnprintf(line, sizeof(line), fmt, args);
-	va_end(args);
-	c->report(c->ctx, line);
-}
 
 static bool bit(const u64 *words, u32 at)
 {
@@ -46,16 +30,16 @@ static void check_bits(struct check *c, const struct percpu_chunk *chunk)
 		c->used += taken;
 	}
 	if (free != chunk->free)
-		finding(c, "percpu chunk %u: %u granules are free, it says %u", chunk->index, free, chunk->free);
+		finding(&c->findings, "percpu chunk %u: %u granules are free, it says %u", chunk->index, free, chunk->free);
 	if (ghosts)
-		finding(c, "percpu chunk %u: %u free granules begin an area", chunk->index, ghosts);
+		finding(&c->findings, "percpu chunk %u: %u free granules begin an area", chunk->index, ghosts);
 	if (orphans)
-		finding(c, "percpu chunk %u: %u runs of taken granules belong to no area", chunk->index, orphans);
+		finding(&c->findings, "percpu chunk %u: %u runs of taken granules belong to no area", chunk->index, orphans);
 	if (longest > chunk->bound)
-		finding(c, "percpu chunk %u: a free run of %u granules, it says %u at most", chunk->index, longest,
+		finding(&c->findings, "percpu chunk %u: a free run of %u granules, it says %u at most", chunk->index, longest,
 			chunk->bound);
 	if (early)
-		finding(c, "percpu chunk %u: %u free granules ahead of word %u", chunk->index, early, chunk->first);
+		finding(&c->findings, "percpu chunk %u: %u free granules ahead of word %u", chunk->index, early, chunk->first);
 }
 
 static void check_lists(struct check *c)
@@ -69,19 +53,19 @@ static void check_lists(struct check *c)
 			listed++;
 			empty += slot == PERCPU_EMPTY_SLOT;
 			if (chunk->index > PERCPU_LATER_MAX || percpu.chunks[chunk->index] != chunk)
-				finding(c, "percpu slot %u: a chunk %u that is not in the table", slot, chunk->index);
+				finding(&c->findings, "percpu slot %u: a chunk %u that is not in the table", slot, chunk->index);
 			else if (percpu_slot(chunk) != slot)
-				finding(c, "percpu chunk %u: in slot %u instead of %u", chunk->index, slot,
+				finding(&c->findings, "percpu chunk %u: in slot %u instead of %u", chunk->index, slot,
 					percpu_slot(chunk));
 		}
 	}
 	for (unsigned int i = 0; i <= PERCPU_LATER_MAX; i++)
 		chunks += percpu.chunks[i] != NULL;
 	if (listed != chunks || chunks != percpu.nr_later + 1)
-		finding(c, "percpu: %u chunks on lists, %u in the table, %u later ones counted", listed, chunks,
+		finding(&c->findings, "percpu: %u chunks on lists, %u in the table, %u later ones counted", listed, chunks,
 			percpu.nr_later);
 	if (empty > 1 || empty != percpu.nr_empty)
-		finding(c, "percpu: %u empty chunks, %u counted", empty, percpu.nr_empty);
+		finding(&c->findings, "percpu: %u empty chunks, %u counted", empty, percpu.nr_empty);
 }
 
 static void check_units(struct check *c, unsigned int index)
@@ -92,18 +76,18 @@ static void check_units(struct check *c, unsigned int index)
 		if (!later)
 			continue;
 		if (!later[index - 1] || later[index - 1] % PERCPU_UNIT_SIZE) {
-			finding(c, "percpu chunk %u: CPU %u has no unit", index, cpu);
+			finding(&c->findings, "percpu chunk %u: CPU %u has no unit", index, cpu);
 			continue;
 		}
 		for (unsigned int i = 1; i < index; i++)
 			if (percpu.chunks[i] && later[i - 1] == later[index - 1])
-				finding(c, "percpu chunk %u: CPU %u's unit is chunk %u's too", index, cpu, i);
+				finding(&c->findings, "percpu chunk %u: CPU %u's unit is chunk %u's too", index, cpu, i);
 	}
 }
 
 unsigned int percpu_verify(void (*report)(void *ctx, const char *line), void *ctx)
 {
-	struct check c = { .report = report, .ctx = ctx };
+	struct check c = { .findings = { .report = report, .ctx = ctx } };
 
 	check_lists(&c);
 	for (unsigned int i = 0; i <= PERCPU_LATER_MAX; i++) {
@@ -114,7 +98,7 @@ unsigned int percpu_verify(void (*report)(void *ctx, const char *line), void *ct
 			check_units(&c, i);
 	}
 	if (c.areas != percpu.areas || c.used != percpu.used)
-		finding(&c, "percpu: %lu areas of %lu granules, %lu of %lu counted", c.areas, c.used, percpu.areas,
+		finding(&c.findings, "percpu: %lu areas of %lu granules, %lu of %lu counted", c.areas, c.used, percpu.areas,
 			percpu.used);
-	return c.n;
+	return c.findings.n;
 }

@@ -6,7 +6,7 @@
 
 #include "slub.h"
 
-#include "../base/printk.h"
+#include "../base/findings.h"
 #include "../base/string.h"
 #include "debug.h"
 #include "meta.h"
@@ -310,29 +310,6 @@ void backend_for_each_slab(struct kmem_cache *cache, bool (*fn)(struct slab *sla
 	}
 }
 
-struct verify {
-	void (*report)(void *ctx, const char *line);
-	void *ctx;
-	const struct kmem_cache *cache;
-	unsigned int findings;
-};
-
-static __printf(2, 3) void found(struct verify *v, const char *fmt, ...)
-{
-	char line[160];
-	va_list args;
-	size_t len;
-
-	v->findings++;
-	if (!v->report)
-		return;
-	len = octavo_snprintf(line, sizeof(line), "%s: ", v->cache->name);
-	va_start(args, fmt);
-	octavo_vsnprintf(line + len, sizeof(line) - len, fmt, args);
-	va_end(args);
-	v->report(v->ctx, line);
-}
-
 static unsigned int count_bits_of(const unsigned long *bits, unsigned int words)
 {
 	unsigned int n = 0;
@@ -342,7 +319,7 @@ static unsigned int count_bits_of(const unsigned long *bits, unsigned int words)
 	return n;
 }
 
-static void verify_slab(struct verify *v, struct slub_slab *slab)
+static void verify_slab(struct findings *f, struct slub_slab *slab)
 {
 	unsigned int own = count_bits_of(slab->bits, slab->words), others = foreign_count(slab), words = slab->words;
 	unsigned int tail = slab->s.objects % WORD_BITS;
@@ -350,25 +327,25 @@ static void verify_slab(struct verify *v, struct slub_slab *slab)
 
 	for (unsigned int w = 0; w < words; w++)
 		if (slab->bits[w] & foreign_bits(slab)[w])
-			found(v, "SU-I1: slab %p: objects free twice: word %u, %#lx", (void *)slab, w,
+			finding(f, "SU-I1: slab %p: objects free twice: word %u, %#lx", (void *)slab, w,
 			      slab->bits[w] & foreign_bits(slab)[w]);
 	if (tail && (slab->bits[words - 1] | foreign_bits(slab)[words - 1]) >> tail)
-		found(v, "SU-I1: slab %p: bits set behind the last object", (void *)slab);
+		finding(f, "SU-I1: slab %p: bits set behind the last object", (void *)slab);
 	if (own != slub_free(slab))
-		found(v, "SU-I2: slab %p: counts %u free objects and has %u", (void *)slab,
+		finding(f, "SU-I2: slab %p: counts %u free objects and has %u", (void *)slab,
 		      slub_free(slab), own);
 	if (owner == OWNER_NONE && own + others)
-		found(v, "SU-I3: slab %p: nobody's, with %u free objects", (void *)slab, own + others);
+		finding(f, "SU-I3: slab %p: nobody's, with %u free objects", (void *)slab, own + others);
 	if ((owner == OWNER_NONE) != !slab->s.list.next)
-		found(v, "SU-I3: slab %p: owner %u and %son a list", (void *)slab, owner,
+		finding(f, "SU-I3: slab %p: owner %u and %son a list", (void *)slab, owner,
 		      slab->s.list.next ? "" : "not ");
 	if (slab->ctl / FOREIGN_ONE != others)
-		found(v, "SU-I4: slab %p: counts %u foreign frees and has %u", (void *)slab,
+		finding(f, "SU-I4: slab %p: counts %u foreign frees and has %u", (void *)slab,
 		      slab->ctl / FOREIGN_ONE, others);
 }
 
 /* The slabs of a list belong to @owner. Return: how many there are. */
-static unsigned int verify_list(struct verify *v, struct list_head *list, u32 owner, unsigned int *empty)
+static unsigned int verify_list(struct findings *f, struct list_head *list, u32 owner, unsigned int *empty)
 {
 	unsigned int n = 0;
 	struct slab *slab;
@@ -379,23 +356,24 @@ static unsigned int verify_list(struct verify *v, struct list_head *list, u32 ow
 		n++;
 		*empty += !s->used;
 		if ((s->ctl & OWNER_MASK) != owner)
-			found(v, "SU-I3: slab %p: owner %u, on the list of %u", (void *)s, s->ctl & OWNER_MASK, owner);
+			finding(f, "SU-I3: slab %p: owner %u, on the list of %u", (void *)s, s->ctl & OWNER_MASK,
+				owner);
 	}
 	return n;
 }
 
-static void verify_cpu_cache(struct verify *v, struct cpu_cache *cc)
+static void verify_cpu_cache(struct findings *f, struct cpu_cache *cc)
 {
-	unsigned int empty = 0, n = verify_list(v, &cc->slabs, 1u + cc->cpu, &empty);
+	unsigned int empty = 0, n = verify_list(f, &cc->slabs, 1u + cc->cpu, &empty);
 
 	if (n != cc->nr_slabs || empty != cc->nr_empty)
-		found(v, "SU-I5: CPU %u node %u: counts %u slabs, %u empty, and has %u and %u", cc->cpu, cc->node,
+		finding(f, "SU-I5: CPU %u node %u: counts %u slabs, %u empty, and has %u and %u", cc->cpu, cc->node,
 		      cc->nr_slabs, cc->nr_empty, n, empty);
 }
 
 unsigned int backend_verify(struct kmem_cache *cache, void (*report)(void *ctx, const char *line), void *ctx)
 {
-	struct verify v = { .report = report, .ctx = ctx, .cache = cache };
+	struct findings f = { .report = report, .ctx = ctx, .of = cache->name };
 
 	for (unsigned int nid = 0; nid < heap.nodes; nid++) {
 		struct kmem_cache_node *n = node_of(cache, nid);
@@ -406,21 +384,21 @@ unsigned int backend_verify(struct kmem_cache *cache, void (*report)(void *ctx, 
 			continue;
 		list_for_each_entry(slab, &n->all, all) {
 			slabs++;
-			verify_slab(&v, slub_of(slab));
+			verify_slab(&f, slub_of(slab));
 		}
-		partial = verify_list(&v, &n->partial, OWNER_NODE, &empty);
+		partial = verify_list(&f, &n->partial, OWNER_NODE, &empty);
 		if (partial != n->nr_partial || slabs != n->nr_slabs)
-			found(&v, "SU-I5: node %u: counts %u partial slabs of %u and has %u of %u", nid, n->nr_partial,
-			      n->nr_slabs, partial, slabs);
+			finding(&f, "SU-I5: node %u: counts %u partial slabs of %u and has %u of %u", nid,
+				n->nr_partial, n->nr_slabs, partial, slabs);
 	}
 	for_each_possible_cpu(cpu)
 		for (unsigned int nid = 0; cache->slot && nid < heap.nodes; nid++) {
 			struct cpu_cache *cc = heap_cpu_cache(cpu, cache->slot + nid);
 
 			if (cc)
-				verify_cpu_cache(&v, cc);
+				verify_cpu_cache(&f, cc);
 		}
-	return v.findings;
+	return f.n;
 }
 
 #endif

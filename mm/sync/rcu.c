@@ -45,6 +45,7 @@
  * Sources. McKenney and Slingwine, "Read-copy update" (PDCS 1998); Desnoyers and others, "User-level implementations of
  * read-copy update" (IEEE TPDS 23, 2012), for the barrier on the writer's side; membarrier(2).
  */
+#include "../base/findings.h"
 #include "rcu.h"
 
 #include <octavo/port.h>
@@ -407,26 +408,6 @@ bool rcu_reclaim(void)
 
 /* ---- Checking ---- */
 
-struct findings {
-	void (*report)(void *ctx, const char *line);
-	void *ctx;
-	unsigned int n;
-};
-
-static __printf(2, 3) void finding(struct findings *f, const char *fmt, ...)
-{
-	char line[160];
-	va_list args;
-
-	f->n++;
-	if (!f->report)
-		return;
-	va_start(args, fmt);
-	octavo_vsnprintf(line, sizeof(line), fmt, args);
-	va_end(args);
-	f->report(f->ctx, line);
-}
-
 static void verify_cpu(struct findings *f, unsigned int cpu)
 {
 	const struct cpu_local *local = cpu_locals[cpu];
@@ -440,7 +421,7 @@ static void verify_cpu(struct findings *f, unsigned int cpu)
 
 unsigned int rcu_verify(void (*report)(void *ctx, const char *line), void *ctx)
 {
-	struct findings f = { report, ctx, 0 };
+	struct findings f = { .report = report, .ctx = ctx };
 
 	if (rcu.started - rcu.completed > 1)
 		finding(&f, "RCU: grace period %lu has begun, but only %lu are over", rcu.started, rcu.completed);

@@ -154,8 +154,8 @@ static void check_cache(struct findings *c, struct kmem_cache *cache, struct kme
 	if (c->n)
 		return;
 	if (slabs != cn->slabs || free != cn->free)
-		finding(c, "SB-I7: %s: %lu slabs with %lu free objects on node %u, not %lu with %lu", cache->name, slabs,
-		      free, nid, cn->slabs, cn->free);
+		finding(c, "SB-I7: %s: %lu slabs with %lu free objects on node %u, not %lu with %lu", cache->name,
+			slabs, free, nid, cn->slabs, cn->free);
 	else if (listed != cn->listed || empty != cn->empty)
 		finding(c, "SB-I7: %s: %lu slabs with free objects, %lu empty on node %u, not %lu and %lu", cache->name,
 		      listed, empty, nid, cn->listed, cn->empty);

@@ -11,6 +11,8 @@ struct check {
 	bool lists_broken;		      /* reported already: where they end is unknown */
 };
 
+#define found(check, ...) finding(&(check)->findings, __VA_ARGS__)
+
 /* ---- Blocks by themselves ---- */
 
 static void check_span(struct check *c, const struct pageblock *b)
@@ -21,7 +23,7 @@ static void check_span(struct check *c, const struct pageblock *b)
 		unsigned long pfn = pageblock_pfn(zone, b) + i;
 
 		if (b->bits[i / 64] >> (i % 64) & 1 && !zone_spans_pfn(zone, pfn))
-			finding(&c->findings, "FR-I8: frame %lu is free and outside the zone", pfn);
+			found(c, "FR-I8: frame %lu is free and outside the zone", pfn);
 	}
 }
 
@@ -31,9 +33,9 @@ static void check_whole(struct check *c, const struct pageblock *b, unsigned int
 	unsigned int type = pageblock_type(b);
 
 	if (maps != 1u << type)
-		finding(&c->findings, "FR-I4: whole block %lu of type %u is in the maps 0x%x", i, type, maps);
+		found(c, "FR-I4: whole block %lu of type %u is in the maps 0x%x", i, type, maps);
 	if (b->nr_free || b->pos != POS_NONE)
-		finding(&c->findings, "FR-I4: whole block %lu has %u frames free by its bits, place %u", i, b->nr_free, b->pos);
+		found(c, "FR-I4: whole block %lu has %u frames free by its bits, place %u", i, b->nr_free, b->pos);
 	c->nr_free[type] += BLOCK_FRAMES;
 }
 
@@ -62,9 +64,9 @@ static void check_block(struct check *c, struct pageblock *b)
 	for (unsigned int r = 0; r < BLOCK_ROWS; r++)
 		n += count_bits(b->bits[r]);
 	if (n != b->nr_free)
-		finding(&c->findings, "FR-I1: block %lu counts %u free frames and has %u", i, b->nr_free, n);
+		found(c, "FR-I1: block %lu counts %u free frames and has %u", i, b->nr_free, n);
 	if (pageblock_type(b) >= MIGRATE_TYPES) {
-		finding(&c->findings, "FR-I2: block %lu has type %u", i, pageblock_type(b));
+		found(c, "FR-I2: block %lu has type %u", i, pageblock_type(b));
 		return;
 	}
 	check_span(c, b);
@@ -76,14 +78,14 @@ static void check_block(struct check *c, struct pageblock *b)
 	c->nr_placed += b->pos != POS_NONE;
 	order = pageblock_order_free(b);
 	if (n == BLOCK_FRAMES)
-		finding(&c->findings, "FR-I3: block %lu is entirely free and not in the map of whole blocks", i);
+		found(c, "FR-I3: block %lu is entirely free and not in the map of whole blocks", i);
 	else if (n && b->pos == POS_NONE)
-		finding(&c->findings, "FR-I3: block %lu has %u free frames and is in no list", i, n);
+		found(c, "FR-I3: block %lu has %u free frames and is in no list", i, n);
 	else if (b->pos >= POS_LIST_FIRST && b->pos <= POS_LIST_LAST && order > index_pos_order(b->pos))
-		finding(&c->findings, "FR-I3: block %lu has a free run of order %d, its list promises %d", i, order,
+		found(c, "FR-I3: block %lu has a free run of order %d, its list promises %d", i, order,
 		      index_pos_order(b->pos));
 	if ((b->pos == POS_OWNED) != (b->owner != 0) || (b->owner && !is_current(c->zone, b)))
-		finding(&c->findings, "FR-I5: block %lu at place %u has owner %u, who does not have it", i, b->pos, b->owner);
+		found(c, "FR-I5: block %lu at place %u has owner %u, who does not have it", i, b->pos, b->owner);
 }
 
 static void check_blocks(struct check *c)
@@ -109,25 +111,25 @@ static void check_list(struct check *c, unsigned int type, unsigned int list)
 	bool occupied = f->index->occupied[type] >> list & 1;
 
 	if (occupied != (f->index->lists[type][list] != 0))
-		finding(&c->findings, "FR-I2: list %u of type %u is marked %s", list, type, occupied ? "occupied" : "empty");
+		found(c, "FR-I2: list %u of type %u is marked %s", list, type, occupied ? "occupied" : "empty");
 	for (u32 i = f->index->lists[type][list]; i; prev = i, i = next) {
 		const struct pageblock *b;
 
 		if (i > f->nr_blocks) {
-			finding(&c->findings, "FR-I2: list %u of type %u leads to block %u", list, type, i - 1);
+			found(c, "FR-I2: list %u of type %u leads to block %u", list, type, i - 1);
 			c->lists_broken = true;
 			return;
 		}
 		b = &f->blocks[i - 1];
 		next = b->next;
 		if (b->prev != prev || b->pos != list + 1 || pageblock_type(b) != type) {
-			finding(&c->findings, "FR-I2: block %u (place %u, type %u) is in list %u of type %u", i - 1, b->pos,
+			found(c, "FR-I2: block %u (place %u, type %u) is in list %u of type %u", i - 1, b->pos,
 			      pageblock_type(b), list, type);
 			c->lists_broken = true;
 			return;
 		}
 		if (!c->nr_placed--) {
-			finding(&c->findings, "FR-I2: the lists hold more blocks than say so");
+			found(c, "FR-I2: the lists hold more blocks than say so");
 			c->lists_broken = true;
 			return;
 		}
@@ -144,15 +146,15 @@ static void check_map(struct check *c, unsigned int type)
 
 		count += count_bits(map->words[w]);
 		if (marked != (map->words[w] != 0))
-			finding(&c->findings, "FR-I4: word %lu of type %u's whole blocks is marked %s", w, type,
+			found(c, "FR-I4: word %lu of type %u's whole blocks is marked %s", w, type,
 			      marked ? "occupied" : "empty");
 		if (marked)
 			first = min(first, w / 64);
 	}
 	if (count != map->count)
-		finding(&c->findings, "FR-I4: %lu whole blocks of type %u, counted %lu", count, type, map->count);
+		found(c, "FR-I4: %lu whole blocks of type %u, counted %lu", count, type, map->count);
 	if (count && map->first > first)
-		finding(&c->findings, "FR-I4: the search for whole blocks of type %u begins behind some", type);
+		found(c, "FR-I4: the search for whole blocks of type %u begins behind some", type);
 }
 
 static void check_index(struct check *c)
@@ -163,7 +165,7 @@ static void check_index(struct check *c)
 		check_map(c, t);
 	}
 	if (c->nr_placed && !c->lists_broken)
-		finding(&c->findings, "FR-I2: %lu blocks say they are in a list and are not", c->nr_placed);
+		found(c, "FR-I2: %lu blocks say they are in a list and are not", c->nr_placed);
 }
 
 /* ---- Caches ---- */
@@ -209,7 +211,7 @@ static void check_others(struct check *c, unsigned int cpu, unsigned int at, uns
 	for (at++; cpu < nr_cpu_ids; cpu++, at = 0)
 		for (; has_caches(cpu) && cached_piece(c->zone, cpu, at, &other_row, &other); at++)
 			if (other_row == row && other & mask)
-				finding(&c->findings, "FR-I6: frame %lu is cached twice, once by CPU %u",
+				found(c, "FR-I6: frame %lu is cached twice, once by CPU %u",
 				      (row << ROW_ORDER) + lowest_bit(other & mask), cpu);
 }
 
@@ -220,12 +222,12 @@ static void check_piece(struct check *c, unsigned int cpu, unsigned int at, unsi
 	u64 in_block;
 
 	if (!b) {
-		finding(&c->findings, "FR-I8: CPU %u caches frame %lu, outside the zone", cpu, pfn + lowest_bit(mask));
+		found(c, "FR-I8: CPU %u caches frame %lu, outside the zone", cpu, pfn + lowest_bit(mask));
 		return;
 	}
 	in_block = index_is_whole(c->zone, b) ? mask : b->bits[pfn_row(pfn)] & mask;
 	if (in_block)
-		finding(&c->findings, "FR-I6: frame %lu is free in its block and cached by CPU %u", pfn + lowest_bit(in_block), cpu);
+		found(c, "FR-I6: frame %lu is free in its block and cached by CPU %u", pfn + lowest_bit(in_block), cpu);
 	check_others(c, cpu, at, row, mask);
 }
 
@@ -250,13 +252,13 @@ static void check_counters(struct check *c)
 	for (unsigned int t = 0; t < MIGRATE_TYPES; t++)
 		all += t == MIGRATE_ISOLATE ? 0 : c->nr_free[t];
 	if (zone_page_state_snapshot(zone, NR_FREE_PAGES) != all)
-		finding(&c->findings, "FR-I7: %lu frames are free in blocks, NR_FREE_PAGES is %lu", all,
+		found(c, "FR-I7: %lu frames are free in blocks, NR_FREE_PAGES is %lu", all,
 		      zone_page_state_snapshot(zone, NR_FREE_PAGES));
 	if (zone_page_state_snapshot(zone, NR_FREE_CMA_PAGES) != c->nr_free[MIGRATE_CMA])
-		finding(&c->findings, "FR-I7: %lu frames are free in CMA blocks, NR_FREE_CMA_PAGES is %lu", c->nr_free[MIGRATE_CMA],
+		found(c, "FR-I7: %lu frames are free in CMA blocks, NR_FREE_CMA_PAGES is %lu", c->nr_free[MIGRATE_CMA],
 		      zone_page_state_snapshot(zone, NR_FREE_CMA_PAGES));
 	if (zone->nr_free_highatomic != c->nr_free[MIGRATE_HIGHATOMIC])
-		finding(&c->findings, "FR-I7: %lu frames are free in highatomic blocks, counted %lu",
+		found(c, "FR-I7: %lu frames are free in highatomic blocks, counted %lu",
 		      c->nr_free[MIGRATE_HIGHATOMIC], zone->nr_free_highatomic);
 }
 

@@ -8,6 +8,8 @@ struct check {
 	unsigned long areas, used;
 };
 
+#define found(check, ...) finding(&(check)->findings, __VA_ARGS__)
+
 static bool bit(const u64 *words, u32 at)
 {
 	return words[at / 64] >> at % 64 & 1;
@@ -30,16 +32,16 @@ static void check_bits(struct check *c, const struct percpu_chunk *chunk)
 		c->used += taken;
 	}
 	if (free != chunk->free)
-		finding(&c->findings, "percpu chunk %u: %u granules are free, it says %u", chunk->index, free, chunk->free);
+		found(c, "percpu chunk %u: %u granules are free, it says %u", chunk->index, free, chunk->free);
 	if (ghosts)
-		finding(&c->findings, "percpu chunk %u: %u free granules begin an area", chunk->index, ghosts);
+		found(c, "percpu chunk %u: %u free granules begin an area", chunk->index, ghosts);
 	if (orphans)
-		finding(&c->findings, "percpu chunk %u: %u runs of taken granules belong to no area", chunk->index, orphans);
+		found(c, "percpu chunk %u: %u runs of taken granules belong to no area", chunk->index, orphans);
 	if (longest > chunk->bound)
-		finding(&c->findings, "percpu chunk %u: a free run of %u granules, it says %u at most", chunk->index, longest,
+		found(c, "percpu chunk %u: a free run of %u granules, it says %u at most", chunk->index, longest,
 			chunk->bound);
 	if (early)
-		finding(&c->findings, "percpu chunk %u: %u free granules ahead of word %u", chunk->index, early, chunk->first);
+		found(c, "percpu chunk %u: %u free granules ahead of word %u", chunk->index, early, chunk->first);
 }
 
 static void check_lists(struct check *c)
@@ -53,19 +55,19 @@ static void check_lists(struct check *c)
 			listed++;
 			empty += slot == PERCPU_EMPTY_SLOT;
 			if (chunk->index > PERCPU_LATER_MAX || percpu.chunks[chunk->index] != chunk)
-				finding(&c->findings, "percpu slot %u: a chunk %u that is not in the table", slot, chunk->index);
+				found(c, "percpu slot %u: a chunk %u that is not in the table", slot, chunk->index);
 			else if (percpu_slot(chunk) != slot)
-				finding(&c->findings, "percpu chunk %u: in slot %u instead of %u", chunk->index, slot,
+				found(c, "percpu chunk %u: in slot %u instead of %u", chunk->index, slot,
 					percpu_slot(chunk));
 		}
 	}
 	for (unsigned int i = 0; i <= PERCPU_LATER_MAX; i++)
 		chunks += percpu.chunks[i] != NULL;
 	if (listed != chunks || chunks != percpu.nr_later + 1)
-		finding(&c->findings, "percpu: %u chunks on lists, %u in the table, %u later ones counted", listed, chunks,
+		found(c, "percpu: %u chunks on lists, %u in the table, %u later ones counted", listed, chunks,
 			percpu.nr_later);
 	if (empty > 1 || empty != percpu.nr_empty)
-		finding(&c->findings, "percpu: %u empty chunks, %u counted", empty, percpu.nr_empty);
+		found(c, "percpu: %u empty chunks, %u counted", empty, percpu.nr_empty);
 }
 
 static void check_units(struct check *c, unsigned int index)
@@ -76,12 +78,12 @@ static void check_units(struct check *c, unsigned int index)
 		if (!later)
 			continue;
 		if (!later[index - 1] || later[index - 1] % PERCPU_UNIT_SIZE) {
-			finding(&c->findings, "percpu chunk %u: CPU %u has no unit", index, cpu);
+			found(c, "percpu chunk %u: CPU %u has no unit", index, cpu);
 			continue;
 		}
 		for (unsigned int i = 1; i < index; i++)
 			if (percpu.chunks[i] && later[i - 1] == later[index - 1])
-				finding(&c->findings, "percpu chunk %u: CPU %u's unit is chunk %u's too", index, cpu, i);
+				found(c, "percpu chunk %u: CPU %u's unit is chunk %u's too", index, cpu, i);
 	}
 }
 
@@ -98,7 +100,7 @@ unsigned int percpu_verify(void (*report)(void *ctx, const char *line), void *ct
 			check_units(&c, i);
 	}
 	if (c.areas != percpu.areas || c.used != percpu.used)
-		finding(&c.findings, "percpu: %lu areas of %lu granules, %lu of %lu counted", c.areas, c.used, percpu.areas,
+		found(&c, "percpu: %lu areas of %lu granules, %lu of %lu counted", c.areas, c.used, percpu.areas,
 			percpu.used);
 	return c.findings.n;
 }

@@ -14,6 +14,8 @@ struct verify {
 	char of[64];
 };
 
+#define found(check, ...) finding(&(check)->findings, __VA_ARGS__)
+
 /* Free objects by the bits. */
 static unsigned int bits_set(const struct slab_body *body)
 {
@@ -41,20 +43,20 @@ static void verify_place(struct verify *v, struct slab_body *body)
 
 	if (slab->order != cache->order || slab->objects != cache->objects || slab->cache != cache ||
 	    slab->node != v->n->nid || slab->on_slab != cache->on_slab) {
-		finding(&v->findings, "SL-I5: slab %p is not what the cache's are: order %u, %u objects, node %u",
+		found(v, "SL-I5: slab %p is not what the cache's are: order %u, %u objects, node %u",
 		      (const void *)slab, slab->order, slab->objects, slab->node);
 		return;
 	}
 	if (first % slab_object_align(cache) || first < slab_first_offset(cache) ||
 	    first - cache->red_left_pad + slab_span(cache) > bytes) {
-		finding(&v->findings, "SL-I5: slab %p: the first object lies at offset %zu of %zu", (const void *)slab, first,
+		found(v, "SL-I5: slab %p: the first object lies at offset %zu of %zu", (const void *)slab, first,
 		      bytes);
 		return;
 	}
 	for (unsigned int i = 0; i < 1u << cache->order; i++) {
 		if (PageSlab(&page[i]) && page_slab(&page[i]) == slab)
 			continue;
-		finding(&v->findings, "SL-I5: slab %p: page %u does not lead to it", (const void *)slab, i);
+		found(v, "SL-I5: slab %p: page %u does not lead to it", (const void *)slab, i);
 		return;
 	}
 }
@@ -74,13 +76,13 @@ static unsigned long verify_list(struct verify *v, struct list_head *list, enum 
 
 	list_for_each_entry(slab, list, list) {
 		if (seen++ > v->n->slabs) {
-			finding(&v->findings, "SL-I1: the list of %s slabs does not end", name);
+			found(v, "SL-I1: the list of %s slabs does not end", name);
 			break;
 		}
 		if (place_of(slab_body(slab), bits_set(slab_body(slab))) == place)
 			right++;
 		else
-			finding(&v->findings, "SL-I1: slab %p with %u of %u objects free is on the list of %s ones", (void *)slab,
+			found(v, "SL-I1: slab %p with %u of %u objects free is on the list of %s ones", (void *)slab,
 			      bits_set(slab_body(slab)), slab->objects, name);
 	}
 	return right;
@@ -113,20 +115,20 @@ static void verify_slabs(struct verify *v)
 		unsigned int set = bits_set(body);
 
 		if (slabs++ > n->slabs) {
-			finding(&v->findings, "SL-I3: more than %lu slabs", n->slabs);
+			found(v, "SL-I3: more than %lu slabs", n->slabs);
 			return;
 		}
 		free += set;
 		places[place_of(body, set)]++;
 		if (set != body->free)
-			finding(&v->findings, "SL-I2: slab %p counts %u free objects and has %u", (void *)slab, body->free, set);
+			found(v, "SL-I2: slab %p counts %u free objects and has %u", (void *)slab, body->free, set);
 		if (bits_behind(body))
-			finding(&v->findings, "SL-I2: slab %p has bits behind its last object", (void *)slab);
+			found(v, "SL-I2: slab %p has bits behind its last object", (void *)slab);
 		verify_place(v, body);
 	}
 	if (slabs != n->slabs || places[FREE] != n->free_slabs || places[PARTIAL] != n->partial_slabs ||
 	    free != n->free_objects)
-		finding(&v->findings, "SL-I3: counts %lu slabs, %lu free, %lu partial, %lu free objects, and has %lu, %lu, %lu, %lu",
+		found(v, "SL-I3: counts %lu slabs, %lu free, %lu partial, %lu free objects, and has %lu, %lu, %lu, %lu",
 		      n->slabs, n->free_slabs, n->partial_slabs, n->free_objects, slabs, places[FREE],
 		      places[PARTIAL], free);
 	before = v->findings.n;
@@ -138,7 +140,7 @@ static void verify_slabs(struct verify *v)
 		return;
 	list_for_each_entry(slab, &n->all, all)
 		if (!on_lists(v, slab))
-			finding(&v->findings, "SL-I1: slab %p is on no list", (void *)slab);
+			found(v, "SL-I1: slab %p is on no list", (void *)slab);
 }
 
 static void verify_shared(struct verify *v)
@@ -146,7 +148,7 @@ static void verify_shared(struct verify *v)
 	const struct shared_array *a = v->n->shared;
 
 	if (a && a->nr > a->limit) {
-		finding(&v->findings, "SL-I4: %u objects in a shared array for %u", a->nr, a->limit);
+		found(v, "SL-I4: %u objects in a shared array for %u", a->nr, a->limit);
 		return;
 	}
 	for (u32 i = 0; a && i < a->nr; i++) {
@@ -159,11 +161,11 @@ static void verify_shared(struct verify *v)
 			twice = a->objs[j] == a->objs[i];
 		if (!slab || slab->cache != v->cache || slab->node != v->n->nid ||
 		    !slab_has_object(v->cache, slab, a->objs[i], &index))
-			finding(&v->findings, "SL-I4: shared array: %p is no object of this cache and node", a->objs[i]);
+			found(v, "SL-I4: shared array: %p is no object of this cache and node", a->objs[i]);
 		else if (slab_bit(slab_body(slab), index))
-			finding(&v->findings, "SL-I4: shared array: object %p is also free in its slab", a->objs[i]);
+			found(v, "SL-I4: shared array: object %p is also free in its slab", a->objs[i]);
 		else if (twice)
-			finding(&v->findings, "SL-I4: shared array: object %p is there twice", a->objs[i]);
+			found(v, "SL-I4: shared array: object %p is there twice", a->objs[i]);
 	}
 }
 

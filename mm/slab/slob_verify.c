@@ -128,7 +128,8 @@ static void check_own(struct findings *c, struct kmem_cache *cache, struct kmem_
 		finding(c, "SB-I7: %s: slab %p has %u free objects, not %u", cache->name, slab_start(slab), free,
 		      own->free);
 	else if (is_in(&cn->partial, &slab->list, cn->slabs) != (free != 0))
-		finding(c, "SB-I7: %s: slab %p with %u free objects is in the wrong list", cache->name, slab_start(slab),
+		finding(c, "SB-I7: %s: slab %p with %u free objects is in the wrong list", cache->name,
+			slab_start(slab),
 		      free);
 	else if (slab->cache != cache || slab->objects != cache->objects || slab->node != nid || !page ||
 		 page_slab(page) != slab || page_to_nid(page) != (int)nid)
@@ -142,7 +143,8 @@ static void check_cache(struct findings *c, struct kmem_cache *cache, struct kme
 	struct slab *slab;
 
 	if (shared != cn->shared)
-		finding(c, "SB-I6: %s: %lu objects in blocks of node %u, not %lu", cache->name, shared, nid, cn->shared);
+		finding(c, "SB-I6: %s: %lu objects in blocks of node %u, not %lu", cache->name, shared, nid,
+			cn->shared);
 	list_for_each_entry(slab, &cn->all, all) {
 		if (++slabs > cn->slabs)
 			break;

@@ -300,6 +300,9 @@ int mm_init(const struct bootinfo *info)
 		return err;
 	page_owner_init();
 	memblock_free_all();
+	for_each_zone(zone)
+		frames_set_limits(zone, zone->managed_pages ? zone->managed_pages :
+							      zone->frames.nr_blocks * pageblock_nr_pages);
 	print_memory(info);
 	cma_init_areas();
 	page_alloc_init();

@@ -9,7 +9,11 @@ size_t cpu_pages_bytes(unsigned int zones)
 
 void cpu_pages_init(unsigned int cpu, void *memory, unsigned int zones)
 {
-	(void)zones;
+	struct cpu_pages *cp = memory;
+
+	/* No slot of frame 0's row: where nothing may be cached, none is to match. */
+	for (unsigned int i = 0; i < zones; i++)
+		cp[i].slots[0].row = PFN_NONE;
 	cpu_locals[cpu]->pages = memory;
 }
 
@@ -140,6 +144,38 @@ static void flush_row(struct zone *zone, struct cpu_pages *cp, struct frame_row 
 		frames_bad_free(zone, base, bad);
 }
 
+static unsigned int rows_frames(const struct cpu_pages *cp)
+{
+	unsigned int n = 0;
+
+	for (unsigned int t = 0; t < ROW_TYPES; t++)
+		for (unsigned int order = 0; order < ROW_ORDERS; order++)
+			n += count_bits(load_relaxed_u64(&cp->rows[t][order].heads)) << order;
+	return n;
+}
+
+static force_inline bool rows_are_limited(const struct zone *zone)
+{
+	return unlikely(zone->frames.rows_max < ROWS_FRAMES_MAX);
+}
+
+/* Room for one more row: in a small zone others go back for it. Return: false if no row is allowed. */
+static noinline bool rows_make_room(struct zone *zone, struct cpu_pages *cp)
+{
+	unsigned int most = zone->frames.rows_max, held = rows_frames(cp);
+
+	for (unsigned int i = 0; held + ROW_FRAMES > most && i < ROW_TYPES * ROW_ORDERS; i++) {
+		struct frame_row *row = &cp->rows[i / ROW_ORDERS][i % ROW_ORDERS];
+		unsigned int order = i % ROW_ORDERS;
+
+		if (!row->heads)
+			continue;
+		held -= count_bits(row->heads) << order;
+		flush_row(zone, cp, row, order);
+	}
+	return held + ROW_FRAMES <= most;
+}
+
 /* Down to @keep, the oldest first: the latest freed are the warmest. */
 static void give_whole(struct zone *zone, struct cpu_pages *cp, unsigned int keep)
 {
@@ -221,6 +257,8 @@ static unsigned long alloc_from(struct zone *zone, struct cpu_local *cpu, struct
 	if (!row->heads) {
 		u32 *current = &cp->current[rows][order > 0];
 
+		if (rows_are_limited(zone) && !rows_make_room(zone, cp))
+			return PFN_NONE;
 		if (!row_from_slot(zone, cp, row, order, SLOT_RUNS_MIN)) {
 			if (rmqueue_row_current(zone, cpu->cpu, order, type, *current, row) ||
 			    (!row_from_slot(zone, cp, row, order, 1) &&
@@ -393,6 +431,16 @@ static void slot_to_row(struct zone *zone, struct cpu_pages *cp, struct free_slo
 	cp->row_filter |= 1ull << slot->row % 64;
 }
 
+/* In a zone too small for slots. */
+static noinline bool free_past_slots(struct zone *zone, struct cpu_pages *cp, unsigned long pfn, unsigned int order)
+{
+	bool given = blocks_give_run(zone, pfn, order);
+
+	if (given)
+		add_count(&cp->slot_frames, 1ul << order);
+	return given;
+}
+
 /* Into the slot of its row, whose former row goes back to its block. */
 static bool free_to_slot(struct zone *zone, struct cpu_pages *cp, unsigned long pfn, unsigned int order)
 {
@@ -400,7 +448,11 @@ static bool free_to_slot(struct zone *zone, struct cpu_pages *cp, unsigned long 
 	u64 mask = run_mask(pfn, order);
 
 	if (slot->row != pfn >> ROW_ORDER) {
-		slot_to_row(zone, cp, slot, order);
+		if (rows_are_limited(zone) && !zone->frames.rows_max)
+			return free_past_slots(zone, cp, pfn, order);
+		/* In a small zone the slot's frames go back rather than those of rows. */
+		if (!rows_are_limited(zone) || rows_frames(cp) + ROW_FRAMES <= zone->frames.rows_max)
+			slot_to_row(zone, cp, slot, order);
 		if (slot->mask == ~0ull) /* a sequence: its other rows are complete too, or nearly */
 			flush_block(zone, cp, slot->row);
 		else
@@ -500,14 +552,12 @@ void frames_drain_all(struct zone *zone)
 unsigned int cpu_pages_count(struct zone *zone, unsigned int cpu)
 {
 	struct cpu_pages *cp;
-	unsigned int n = 0;
+	unsigned int n;
 
 	if (cpu >= nr_cpu_ids || !cpu_locals[cpu] || !cpu_locals[cpu]->pages)
 		return 0;
 	cp = cpu_pages_of(zone, cpu_locals[cpu]);
-	for (unsigned int t = 0; t < ROW_TYPES; t++)
-		for (unsigned int order = 0; order < ROW_ORDERS; order++)
-			n += count_bits(load_relaxed_u64(&cp->rows[t][order].heads)) << order;
+	n = rows_frames(cp);
 	for (unsigned int i = 0; i < FREE_SLOTS_MAX; i++)
 		n += count_bits(load_relaxed_u64(&cp->slots[i].mask));
 	return n + load_relaxed(&cp->nr_whole) * BLOCK_FRAMES;

@@ -10,11 +10,12 @@
 enum { ROWS_CMA = MIGRATE_PCPTYPES, ROW_TYPES };
 
 #define FREE_SLOTS_MAX 64u
+#define ROWS_FRAMES_MAX (ROW_TYPES * ROW_ORDERS * ROW_FRAMES)
 #define WHOLE_BLOCKS_MAX 16u
 
 octavo_static_assert(ROW_ORDERS == PAGE_ALLOC_COSTLY_ORDER + 1, "what Linux caches per CPU");
 
-/* Freed frames of one row, waiting to go back together. All zero: nothing of row 0. */
+/* Freed frames of one row, waiting to go back together. All zero: nothing of row 0; slots[0] begins without a row. */
 struct free_slot {
 	u64 mask;	   /* (o) */
 	unsigned long row; /* (o) pfn / 64 */

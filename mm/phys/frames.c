@@ -42,6 +42,7 @@
  *	FR-I7  NR_FREE_PAGES, NR_FREE_CMA_PAGES and nr_free_highatomic are what the blocks have (frames in caches
  *	       and in isolated blocks are not counted free, as on Linux).
  *	FR-I8  no frame outside the zone is free.
+ *	FR-I9  of a zone's frames the rows and slots of all CPUs hold at most an eighth.
  *
  * Locking
  *	block->lock: bits and count. zone->lock, before it: the index; place and type want both. Both with interrupts
@@ -55,8 +56,10 @@
  * Memory use and bounds
  *	128 bytes a block, 0.25 a frame: 64 of bits and a line for the header; the maps add 7 bits a block. 1 TiB:
  *	64 MiB, of which adding memory touches 64 KiB. 1.5 KiB a CPU and zone.
- *	Hidden in one CPU's caches: 16 rows, 64 slots of 64 frames and 16 blocks, less in small zones (slots: an
- *	eighth of the zone, blocks: a 128th). zone->lock is taken about once per 80 frames freed at random: a
+ *	Hidden in one CPU's caches: 16 rows, 64 slots of 64 frames and 16 blocks; in small zones what all CPUs that
+ *	may exist hold together is a 16th of the zone in rows, a 16th in slots, a 32nd in blocks. A CPU whose part
+ *	is less than 16 rows gives others back before it loads one; less than one (zones of under 4 MiB for each CPU):
+ *	nothing is cached. zone->lock is taken about once per 80 frames freed at random: a
  *	block on its way from used to free is moved when it gets its first free frame, when it has runs of orders 2,
  *	4 and 6 (it is listed for 1, 3, 5 and 8: who is misled by that moves it back, at most once for each move saved)
  *	and when it is whole. Its fullness alone moves it when an allocation comes by, 8 blocks at a time.
@@ -80,18 +83,15 @@
 #include "../base/string.h"
 #include "cpupages.h"
 
-/* A zone this small would lose too much of itself to caches: an eighth of it may be in a CPU's free slots. */
-static u32 slots_for(unsigned long spanned)
+void frames_set_limits(struct zone *zone, unsigned long frames)
 {
-	u64 slots = rounddown_pow_of_two(spanned / ROW_FRAMES / 8);
+	struct zone_frames *f = &zone->frames;
+	u64 share = frames / CACHED_PART / max(nr_cpu_ids, 1u) / 2; /* half for rows, half for slots */
 
-	return (u32)clamp(slots, 1, (u64)FREE_SLOTS_MAX) - 1;
-}
-
-/* At most 1/128 of the zone in the whole blocks one CPU keeps. */
-static u32 whole_for(unsigned long spanned)
-{
-	return (u32)min((u64)spanned / BLOCK_FRAMES / 128, (u64)WHOLE_BLOCKS_MAX);
+	f->rows_max = share < ROW_FRAMES ? 0 : (u32)min(share, (u64)ROWS_FRAMES_MAX);
+	f->slot_mask = share < ROW_FRAMES ? 0 : (u32)rounddown_pow_of_two(min(share / ROW_FRAMES, FREE_SLOTS_MAX)) - 1;
+	/* one CPU alone is to leave something whole in the zone, too */
+	f->whole_max = (u32)min((u64)frames / WHOLE_PART / max(nr_cpu_ids, 2u) / BLOCK_FRAMES, (u64)WHOLE_BLOCKS_MAX);
 }
 
 static unsigned long blocks_between(unsigned long start, unsigned long spanned)
@@ -115,8 +115,7 @@ void frames_zone_init_room(struct zone *zone, void *metadata, unsigned long star
 	f->blocks = metadata;
 	f->index = f->nr_blocks ? (struct block_index *)(f->blocks + f->nr_blocks) : NULL;
 	f->pages_offset = zone->index * sizeof(struct cpu_pages);
-	f->slot_mask = slots_for(frames);
-	f->whole_max = whole_for(frames);
+	frames_set_limits(zone, frames);
 	if (f->nr_blocks)
 		block_index_init(f->index, f->nr_blocks);
 }

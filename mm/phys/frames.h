@@ -38,6 +38,13 @@ void frames_zone_init_room(struct zone *zone, void *metadata, unsigned long star
 /* The same for the per-CPU caches: one array for all zones of a CPU. */
 size_t cpu_pages_bytes(unsigned int zones);
 void cpu_pages_init(unsigned int cpu, void *memory, unsigned int zones);
+/*
+ * frames_set_limits - CPUs may cache so much of the zone as suits @frames frames; while nothing is cached.
+ * The rule stands under "Memory use and bounds" in frames.c.
+ */
+void frames_set_limits(struct zone *zone, unsigned long frames);
+#define CACHED_PART 8u /* rows and slots of all CPUs: a zone's frames by this, as Linux's pcp->high_max */
+#define WHOLE_PART 32u /* whole blocks of all CPUs */
 
 /*
  * frames_add - hand the frames [start, end) over as free. Whole blocks not seen before cost O(1) together.

@@ -14,6 +14,7 @@ struct zone_frames {
 	unsigned long nr_blocks;   /* (c) */
 	struct block_index *index; /* (z) which block to take from: blockindex.c */
 	unsigned long pages_offset; /* (c) from a CPU's pages[0] to this zone's, in bytes */
+	u32 rows_max;		   /* (c) frames a CPU keeps in rows; 0: it keeps none, nor in slots */
 	u32 slot_mask;		   /* (c) rows a CPU's free buffer holds, less one */
 	u32 whole_max;		   /* (c) free blocks of order 9 a CPU keeps */
 };

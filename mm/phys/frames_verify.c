@@ -231,11 +231,31 @@ static void check_piece(struct check *c, unsigned int cpu, unsigned int at, unsi
 	check_others(c, cpu, at, row, mask);
 }
 
+/* A zone that is to have no caches, or small ones. */
+static void check_limits(struct check *c, unsigned int cpu)
+{
+	const struct cpu_pages *cp = cpu_pages_of(c->zone, cpu_locals[cpu]);
+	const struct zone_frames *f = &c->zone->frames;
+	unsigned int held = 0;
+
+	for (unsigned int t = 0; t < ROW_TYPES; t++)
+		for (unsigned int order = 0; order < ROW_ORDERS; order++)
+			held += count_bits(cp->rows[t][order].heads) << order;
+	if (held > f->rows_max)
+		found(c, "FR-I9: CPU %u has %u frames in rows, the limit is %u", cpu, held, f->rows_max);
+	for (unsigned int i = f->rows_max ? f->slot_mask + 1 : 0; i < FREE_SLOTS_MAX; i++)
+		if (cp->slots[i].mask)
+			found(c, "FR-I9: CPU %u has frames in slot %u, the zone has no such slot", cpu, i);
+}
+
 static void check_caches(struct check *c)
 {
 	unsigned long row;
 	u64 mask;
 
+	for_each_possible_cpu(cpu)
+		if (has_caches(cpu))
+			check_limits(c, cpu);
 	for_each_possible_cpu(cpu)
 		for (unsigned int at = 0; has_caches(cpu) && cached_piece(c->zone, cpu, at, &row, &mask); at++)
 			if (mask)

@@ -14,7 +14,7 @@
  *	wake kswapd; try at the min watermark -- page
  *	compaction first, for costly and for unmovable multi-page requests -- page
  *	retry: wake kswapd; try, without watermarks for PF_MEMALLOC and __GFP_MEMALLOC -- page
- *	       may not wait, or is reclaim itself: fail
+ *	       may not wait, or is reclaim itself: this CPU's cached pages go back; try -- page; fail
  *	       reclaim, then compaction; try after each -- page
  *	       __GFP_NORETRY: fail. Costly without __GFP_RETRY_MAYFAIL: fail
  *	       pages left that reclaim could free and that would suffice: retry, 16 times without progress
@@ -27,11 +27,12 @@
  *
  * What failure does
  *	NULL, after a report unless __GFP_NOWARN. Before that every CPU's cached pages and the highatomic reserve
- *	have been given back for the request to try.
+ *	have been given back for the request to try; for one that may not wait this CPU's cached pages alone.
  *
  * Differences from Linux
  *	Without operations reclaim makes no progress and nothing is killed. __GFP_NOFAIL then waits for other CPUs or
- *	threads to free something, and says so every ten seconds.
+ *	threads to free something, and says so every ten seconds. A request that may not wait fails there while this
+ *	CPU's lists hold pages.
  */
 #include "slowpath.h"
 
@@ -266,8 +267,12 @@ static struct page *slow_turn(struct attempt *at, bool *again)
 	if (reserve || !(at->alloc_flags & ALLOC_CPUSET))
 		forget_policy(at->ac);
 	page = try_again(at);
-	if (page || !(gfp & __GFP_DIRECT_RECLAIM) || current_task_flags() & PF_MEMALLOC)
+	if (page)
 		return page;
+	if (!(gfp & __GFP_DIRECT_RECLAIM) || current_task_flags() & PF_MEMALLOC) {
+		drain_local_pages(NULL);
+		return try_again(at);
+	}
 	page = direct_reclaim(at);
 	if (!page)
 		page = direct_compact(at, at->compact_sync);

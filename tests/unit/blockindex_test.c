@@ -324,3 +324,21 @@ TEST(blockindex, verify_sees_a_free_frame_outside_the_zone)
 	fx_zone.zone_start_pfn = 1;
 	EXPECT_FINDING("FR-I8");
 }
+
+TEST(blockindex, verify_sees_caches_larger_than_the_zone_allows)
+{
+	struct fixture __fixture fx;
+
+	damaged_zone(&fx);
+	ASSERT(frame_alloc(&fx_zone, 0, MIGRATE_MOVABLE, 0) != PFN_NONE);
+	fx_zone.frames.rows_max = 10;
+	EXPECT_FINDING("FR-I9");
+	fx_zone.frames.rows_max = ROWS_FRAMES_MAX;
+	fx_zone.frames.slot_mask = 3;
+	fixture_verify();
+	frames_drain_cpu(&fx_zone);
+	ASSERT(frames_claim(&fx_zone, 64, 65));
+	fx_pages[1].slots[4].row = 1;
+	fx_pages[1].slots[4].mask = 1;
+	EXPECT_FINDING("FR-I9");
+}

@@ -405,3 +405,87 @@ TEST(cpupages, every_short_sequence)
 		ASSERT(fixture_free() == frames);
 	}
 }
+
+TEST(cpupages, limits_follow_from_the_zone_and_the_cpus)
+{
+	static const struct {
+		unsigned long frames;
+		unsigned int cpus;
+		u32 rows, slots, whole;
+	} cases[] = {
+		{ 0, 1, 0, 1, 0 },
+		{ 1023, 1, 0, 1, 0 },
+		{ 1024, 1, 64, 1, 0 },
+		{ 1024, 2, 0, 1, 0 },
+		{ 4095, 4, 0, 1, 0 },
+		{ 4096, 4, 64, 1, 0 },
+		{ 7 << 10, 1, 448, 4, 0 },
+		{ 64 << 10, 1, ROWS_FRAMES_MAX, 64, 2 },
+		{ 64 << 10, 4, ROWS_FRAMES_MAX, 16, 1 },
+		{ 64 << 10, 64, 64, 1, 0 },
+		{ 1 << 20, 4, ROWS_FRAMES_MAX, 64, WHOLE_BLOCKS_MAX },
+		{ 1 << 20, 64, ROWS_FRAMES_MAX, 16, 1 },
+	};
+	unsigned int cpus = nr_cpu_ids;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct zone zone = { .node = 0 };
+		const struct zone_frames *f = &zone.frames;
+		unsigned long kept;
+
+		nr_cpu_ids = cases[i].cpus;
+		frames_set_limits(&zone, cases[i].frames);
+		EXPECT_EQ(f->rows_max, cases[i].rows);
+		EXPECT_EQ(f->slot_mask + 1, cases[i].slots);
+		EXPECT_EQ(f->whole_max, cases[i].whole);
+		kept = f->rows_max + (f->rows_max ? (f->slot_mask + 1) * ROW_FRAMES : 0);
+		EXPECT(kept * nr_cpu_ids <= cases[i].frames / CACHED_PART);
+		EXPECT(f->whole_max * BLOCK_FRAMES * nr_cpu_ids <= cases[i].frames / WHOLE_PART);
+	}
+	nr_cpu_ids = cpus;
+}
+
+/* Whatever is asked for, rows and slots stay within: FR-I9, which frames_verify() looks at. */
+TEST(cpupages, small_zones_keep_their_limits)
+{
+	static const u32 rows[] = { 0, 64, 65, 200, 500 };
+	static unsigned long pfns[500];
+	static u8 orders[500];
+	struct fixture __fixture fx;
+	u64 seed = test_seed;
+
+	fixture_begin(&fx, 0, 2048);
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+		unsigned int n = 0;
+
+		fixture_zone(0, 2048);
+		fx_zone.frames.rows_max = rows[i];
+		fx_zone.frames.slot_mask = rows[i] < 200 ? 0 : 1;
+		cpu_pages_init(smp_processor_id(), &fx_pages[smp_processor_id()], 1);
+		frames_add(&fx_zone, 0, 2048, MIGRATE_MOVABLE);
+		for (unsigned int step = 0; step < 4000; step++) {
+			u64 random = test_random(&seed);
+			unsigned int order = random >> 20 & 3, type = (random >> 24) % 3, at;
+
+			if (n < ARRAY_SIZE(pfns) && random & 1) {
+				pfns[n] = frame_alloc(&fx_zone, order, type, 0);
+				orders[n] = (u8)order;
+				n += pfns[n] != PFN_NONE;
+			} else if (n) {
+				at = (unsigned int)((random >> 32) % n--);
+				ASSERT(frame_free(&fx_zone, pfns[at], orders[at]));
+				EXPECT(!frame_free(&fx_zone, pfns[at], orders[at]));
+				pfns[at] = pfns[n];
+				orders[at] = orders[n];
+			}
+			if (step % 100 == 0)
+				fixture_verify();
+			ASSERT(rows[i] || !fixture_cached());
+		}
+		while (n--)
+			ASSERT(frame_free(&fx_zone, pfns[n], orders[n]));
+		fixture_verify();
+		frames_drain_cpu(&fx_zone);
+		EXPECT_EQ(fixture_free(), 2048);
+	}
+}

@@ -52,6 +52,9 @@ static inline void fixture_zone(unsigned long start, unsigned long spanned)
 	fx_zone.spanned_pages = fx_zone.present_pages = fx_zone.managed_pages = spanned;
 	fx_zone.stat_threshold = 20;
 	frames_zone_init(&fx_zone, fx_metadata);
+	/* Caches as large as in a large zone, but no whole blocks. */
+	frames_set_limits(&fx_zone, 1ul << 20);
+	fx_zone.frames.whole_max = 0;
 }
 
 static inline void fixture_begin(struct fixture *fx, unsigned long start, unsigned long spanned)

@@ -568,9 +568,13 @@ static unsigned int node_take_locked(struct kmem_cache *cache, struct kmem_cache
 		if (!slub_free(slab) && has_foreign(slab))
 			fold(cache, slab);
 		got += take_bits(cache, slab, objs + got, want - got);
-		if (!slub_free(slab) && disown(slab, OWNER_NODE)) {
+		if (!slub_free(slab)) {
+			/* Off the list first: as nobody's it is at once whose CPU frees into it, without our lock. */
 			list_del(&slab->s.list);
-			WRITE_ONCE(n->nr_partial, n->nr_partial - 1);
+			if (disown(slab, OWNER_NODE))
+				WRITE_ONCE(n->nr_partial, n->nr_partial - 1);
+			else
+				list_add_tail(&slab->s.list, &next->list);
 		}
 		if (got == want)
 			break;

@@ -3,7 +3,7 @@
  * The only place with raw atomics. Names say the order: plain ones are fully ordered read-modify-writes,
  * _relaxed order nothing, load_acquire and store_release pair up.
  *
- * Builds with OCTAVO_SCHED=1 pass a scheduling point at each of them, so that the hosted port's seeded
+ * Builds with OCTAVO_SCHED=1 pass a scheduling point at each of them, ahead of it and behind, so that the hosted port's seeded
  * scheduler can switch between CPUs there.
  */
 #ifndef MM_SYNC_ATOMIC_H
@@ -43,43 +43,29 @@
 		__atomic_store_n(p, v, __ATOMIC_RELEASE); \
 		sched_point();                         \
 	})
-#define atomic_xchg(p, v)                                 \
-	({                                                \
-		sched_point();                            \
-		__atomic_exchange_n(p, v, __ATOMIC_ACQ_REL); \
+/* What was read, after a place to switch: the next plain store need not follow at once. */
+#define atomic_rmw(operation)                   \
+	({                                      \
+		__typeof__(operation) _was;     \
+		sched_point();                  \
+		_was = (operation);             \
+		sched_point();                  \
+		_was;                           \
 	})
-#define atomic_cmpxchg(p, old, new)                                                              \
-	({                                                                                       \
-		__typeof__(*(p)) _expected = (old);                                              \
-		sched_point();                                                                   \
-		__atomic_compare_exchange_n(p, &_expected, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); \
-		_expected;                                                                       \
+#define atomic_xchg(p, v) atomic_rmw(__atomic_exchange_n(p, v, __ATOMIC_ACQ_REL))
+#define atomic_cmpxchg(p, old, new)                                                                             \
+	({                                                                                                      \
+		__typeof__(*(p)) _expected = (old);                                                             \
+		sched_point();                                                                                  \
+		__atomic_compare_exchange_n(p, &_expected, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);     \
+		sched_point();                                                                                  \
+		_expected;                                                                                      \
 	})
-#define atomic_fetch_add(p, v)                            \
-	({                                                \
-		sched_point();                            \
-		__atomic_fetch_add(p, v, __ATOMIC_SEQ_CST); \
-	})
-#define atomic_fetch_sub(p, v)                            \
-	({                                                \
-		sched_point();                            \
-		__atomic_fetch_sub(p, v, __ATOMIC_SEQ_CST); \
-	})
-#define atomic_sub_fetch(p, v)                            \
-	({                                                \
-		sched_point();                            \
-		__atomic_sub_fetch(p, v, __ATOMIC_SEQ_CST); \
-	})
-#define atomic_fetch_or(p, v)                            \
-	({                                               \
-		sched_point();                           \
-		__atomic_fetch_or(p, v, __ATOMIC_SEQ_CST); \
-	})
-#define atomic_fetch_and(p, v)                            \
-	({                                                \
-		sched_point();                            \
-		__atomic_fetch_and(p, v, __ATOMIC_SEQ_CST); \
-	})
+#define atomic_fetch_add(p, v) atomic_rmw(__atomic_fetch_add(p, v, __ATOMIC_SEQ_CST))
+#define atomic_fetch_sub(p, v) atomic_rmw(__atomic_fetch_sub(p, v, __ATOMIC_SEQ_CST))
+#define atomic_sub_fetch(p, v) atomic_rmw(__atomic_sub_fetch(p, v, __ATOMIC_SEQ_CST))
+#define atomic_fetch_or(p, v) atomic_rmw(__atomic_fetch_or(p, v, __ATOMIC_SEQ_CST))
+#define atomic_fetch_and(p, v) atomic_rmw(__atomic_fetch_and(p, v, __ATOMIC_SEQ_CST))
 #define atomic_add_relaxed(p, v) ((void)__atomic_fetch_add(p, v, __ATOMIC_RELAXED))
 #define smp_mb() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 /* What was read before stays before what is read and written after. */

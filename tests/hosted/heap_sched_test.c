@@ -8,6 +8,7 @@
 #include <octavo/slab.h>
 
 #include "heap_model.h"
+#include "mm/slab/backend.h"
 #include "schedules.h"
 
 #ifdef OCTAVO_SCHED
@@ -303,6 +304,45 @@ TEST(heap_sched, full_and_empty_magazines_are_taken_away)
 
 	scenario_test(&s, test_scaled(2 * SEEDS));
 }
+
+#ifdef OCTAVO_HEAP_SLUB
+
+/*
+ * CPU 0 allocates past its magazines, from the node's slabs, and CPU 1 frees: into slabs that the node has just let go
+ * of as full.
+ */
+static void from_the_node(unsigned int cpu, void *ctx)
+{
+	(void)ctx;
+	for (unsigned int i = 0; i < 400; i++) {
+		unsigned int place = i % 16;
+
+		if (__atomic_load_n(&full[1][place], __ATOMIC_ACQUIRE) != !!cpu) {
+			port_cpu_relax();
+		} else if (cpu) {
+			kmem_cache_free(few, belt[1][place].object);
+			__atomic_store_n(&full[1][place], false, __ATOMIC_RELEASE);
+		} else {
+			struct heap_entry e = { .object = backend_take_direct(few, 0, 5000), .cache = few };
+
+			if (!e.object) {
+				(void)backend_grow(few, GFP_NOWAIT | __GFP_NOWARN, 0, 5000);
+				continue;
+			}
+			belt[1][place] = e;
+			__atomic_store_n(&full[1][place], true, __ATOMIC_RELEASE);
+		}
+	}
+}
+
+TEST(heap_sched, frees_into_slabs_that_the_node_lets_go_of)
+{
+	struct scenario s = { .cpus = 2, .setup = few_setup, .work = from_the_node, .check = belt_check };
+
+	scenario_test(&s, test_scaled(2 * SEEDS));
+}
+
+#endif
 
 /* ---- Caches come and go while others work ---- */
 

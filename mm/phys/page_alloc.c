@@ -517,13 +517,16 @@ static noinline void free_bad(struct page *page, unsigned int order)
 static noinline void free_pages_general(struct page *page, unsigned int order)
 {
 	unsigned long pfn = page_to_pfn(page);
+	bool head;
 
 	if (unlikely(pfn >= page_alloc_pfn_limit || page_ref_count(page) <= 0 || load_relaxed(&page->order) != order)) {
 		free_bad(page, order);
 		return;
 	}
+	/* Behind our reference somebody's last one may clear it. */
+	head = order && PageHead(page);
 	if (likely(atomic_fetch_sub(&page->_refcount, 1) == 1)) {
-		if (order && PageHead(page))
+		if (head)
 			__ClearPageHead(page);
 		if (likely(load_relaxed(&page->flags) == FLAGS_FRESH && page->_mapcount == -1 &&
 			   !page->mapping_index && !(alloc_hooks & HOOKS_AT_FREE))) {
@@ -532,7 +535,7 @@ static noinline void free_pages_general(struct page *page, unsigned int order)
 		} else {
 			(void)free_pages_ok(page, order);
 		}
-	} else if (order && !PageHead(page)) {
+	} else if (order && !head) {
 		free_all_but_first(page, order);
 	}
 }

@@ -15,7 +15,7 @@
  *	 CPU's table      heap[]          heap_caches[]
  *	 slot 0           shut            NULL             pages of the heap that are no slabs
  *	 slot 1           magazine  ----- cpu_cache { magazine, the back end's slabs }
- *	 slot 2           shut            cpu_cache        hooks are on, or it is being drained
+ *	 slot 2           shut            cpu_cache        hooks are on, or its CPU is asked to drain it
  *	 slot 3           shut            BUSY             another CPU has it
  *
  *	 kmalloc(64): section, heap_local[slot], pop.
@@ -33,12 +33,12 @@
  * Locking: a CPU uses its magazines in a section that does not nest (cpu_section_try()): an interrupt inside one goes
  * to the back end directly. To take a cpu_cache from its CPU: mark it BUSY, make every CPU pass a barrier, wait until
  * that CPU is in no section; it belongs to who marked it until it is put back. Where the port has no such barrier
- * (port_cpu_call: -ENOSYS) the CPU is asked, and drains at its next visit of the slow path. heap.gate guards which
- * entries are open, heap.mutex the list of caches and draining.
+ * (port_cpu_call: -ENOSYS) the CPU is asked: the entry stays shut, so its next allocation or free comes the long way
+ * and drains. heap.gate guards which entries are open, heap.mutex the list of caches and draining.
  *
- * Memory use and bounds: a CPU holds at most mag_limit objects of a cache and node (about 16 KiB, slub; see the back
- * ends), and what its back end keeps. kmem_cache_shrink() and heap_reclaim() leave nothing of either. 16 bytes a slot
- * and CPU.
+ * Memory use and bounds: a CPU holds at most mag_limit objects of a cache and node (a quarter of another node's), and
+ * what its back end keeps; each back end sets its bounds. kmem_cache_shrink() and heap_reclaim() leave nothing of
+ * either. 16 bytes a slot and CPU.
  *
  * What failure does: without memory for a magazine the back end serves the CPU directly. An allocation that fails has
  * changed nothing.
@@ -61,22 +61,10 @@ const struct magazine closed_magazine = { 0, 0 };
 
 void *heap_zero(struct kmem_cache *cache, void *object)
 {
-	return memset(object, 0, cache->object_size);
+	return likely(!cache->ctor) ? memset(object, 0, cache->object_size) : object;
 }
 
 /* ---- A CPU's part of a cache ---- */
-
-static bool may_open(const struct kmem_cache *cache)
-{
-	return !heap.hooks && !cache->dying;
-}
-
-/* Put a cpu_cache into its place. The gate is held. */
-static void install_locked(struct cpu_local *cpu, u32 slot, struct cpu_cache *cc)
-{
-	store_release(&cpu->heap_caches[slot], cc);
-	store_release(&cpu->heap[slot], cc && may_open(cc->cache) ? &cc->mag : shut());
-}
 
 /* This CPU's first visit. False: no memory for it. */
 static bool make_cpu_cache(struct kmem_cache *cache, unsigned int cpu_nr, unsigned int nid, gfp_t gfp)
@@ -100,7 +88,8 @@ static bool make_cpu_cache(struct kmem_cache *cache, unsigned int cpu_nr, unsign
 	INIT_LIST_HEAD(&cc->slabs);
 	spin_lock_irqsave(&heap.gate, flags);
 	if (!cpu->heap_caches[cache->slot + nid] && !cache->dying) {
-		install_locked(cpu, cache->slot + nid, cc);
+		store_release(&cpu->heap_caches[cache->slot + nid], cc);
+		store_release(&cpu->heap[cache->slot + nid], heap_entry(cc));
 		cc = NULL;
 	}
 	spin_unlock_irqrestore(&heap.gate, flags);
@@ -109,17 +98,30 @@ static bool make_cpu_cache(struct kmem_cache *cache, unsigned int cpu_nr, unsign
 	return true;
 }
 
-/* Everything in the magazine, and the slabs, go back. Inside the owner's section, or cc is ours. */
-static void empty_cpu_cache(struct cpu_cache *cc, struct list_head *dead)
+enum visit { VISIT_DONE, VISIT_EMPTY, VISIT_ABSENT, VISIT_DIRECT, VISIT_AGAIN };
+
+/* Who wanted this drained could not do so himself, and shut it. It is this CPU's, whose section ends here. */
+static noinline enum visit drain_as_asked(struct cpu_local *cpu, struct cpu_cache *cc, unsigned long flags)
 {
-	backend_give(cc->cache, cc, cc->mag.objs, cc->mag.nr, dead);
-	store_relaxed(&cc->mag.nr, 0);
-	backend_flush(cc->cache, cc, dead);
+	const u32 slot = cc->cache->slot + cc->node;
+	struct kmem_cache *cache = cc->cache;
+	struct list_head dead;
+	unsigned long irq;
+
+	INIT_LIST_HEAD(&dead);
+	heap_empty_cpu_cache(cc, &dead);
+	spin_lock_irqsave(&heap.gate, irq);
+	store_relaxed(&cc->asked, 0);
+	/* it may have been taken meanwhile, by one who cannot reach us any better */
+	if (load_relaxed(&cpu->heap_caches[slot]) == cc)
+		store_release(&cpu->heap[slot], heap_entry(cc));
+	spin_unlock_irqrestore(&heap.gate, irq);
+	cpu_section_leave(flags);
+	backend_bury(cache, &dead);
+	return VISIT_AGAIN;
 }
 
 /* ---- Allocating, the long way ---- */
-
-enum visit { VISIT_DONE, VISIT_EMPTY, VISIT_ABSENT, VISIT_DIRECT };
 
 /* An object from this CPU's cache for @nid's memory, filled up if empty. *@nid and *@cpu_nr: what was looked at. */
 static enum visit visit_alloc(struct kmem_cache *cache, int *nid, unsigned int *cpu_nr, void **object)
@@ -138,6 +140,8 @@ static enum visit visit_alloc(struct kmem_cache *cache, int *nid, unsigned int *
 	cc = load_acquire(&cpu->heap_caches[cache->slot + (u32)*nid]);
 	if (!cc || cc == CPU_CACHE_BUSY) {
 		v = cc ? VISIT_DIRECT : VISIT_ABSENT;
+	} else if (unlikely(load_relaxed(&cc->asked))) {
+		return drain_as_asked(cpu, cc, flags);
 	} else {
 		if (!cc->mag.nr)
 			store_relaxed(&cc->mag.nr, backend_take(cache, cc, cc->mag.objs, cc->batch));
@@ -185,6 +189,8 @@ static void *take_object(struct kmem_cache *cache, gfp_t gfp, int nid, size_t si
 		int node = nid;
 		enum visit v = visit_alloc(cache, &node, &cpu, &object);
 
+		if (unlikely(v == VISIT_AGAIN))
+			continue;
 		if (v == VISIT_ABSENT && !tried) {
 			tried = true;
 			if (make_cpu_cache(cache, cpu, (unsigned int)node, gfp))
@@ -235,6 +241,14 @@ static gfp_t check_gfp(gfp_t gfp)
 	return gfp & ~bad;
 }
 
+/* What readers may still look at under RCU is cleared by nobody but its user. */
+static bool wants_clear(const struct kmem_cache *cache, gfp_t gfp, u32 hooks)
+{
+	if (cache->ctor)
+		return false;
+	return gfp & __GFP_ZERO || (hooks & HEAP_INIT_ON_ALLOC && !(cache->flags & SLAB_TYPESAFE_BY_RCU));
+}
+
 void *heap_alloc_slow(struct kmem_cache *cache, gfp_t gfp, int nid, size_t size, uintptr_t caller)
 {
 	const u32 hooks = load_relaxed(&heap.hooks);
@@ -257,7 +271,7 @@ void *heap_alloc_slow(struct kmem_cache *cache, gfp_t gfp, int nid, size_t size,
 		object = take_object(cache, gfp, nid, size, caller);
 		if (unlikely(!object))
 			return NULL;
-		if (((gfp & __GFP_ZERO) || (hooks & HEAP_INIT_ON_ALLOC)) && !cache->ctor)
+		if (wants_clear(cache, gfp, hooks))
 			memset(object, 0, (cache->flags & SLAB_DEBUG_FLAGS) ? size : usable(object));
 	}
 	t = hooked(hooks, HEAP_LEAK, HEAP_TOOL_LEAK);
@@ -285,6 +299,8 @@ static enum visit visit_free(struct kmem_cache *cache, struct page *page, void *
 		cpu_section_leave(flags);
 		return cc ? VISIT_DIRECT : VISIT_ABSENT;
 	}
+	if (unlikely(load_relaxed(&cc->asked)))
+		return drain_as_asked(cpu, cc, flags);
 	if (cc->mag.nr >= cc->mag.limit && backend_is_near(cc, page)) {
 		backend_give(cache, cc, &object, 1, dead);
 		cpu_section_leave(flags);
@@ -297,10 +313,6 @@ static enum visit visit_free(struct kmem_cache *cache, struct page *page, void *
 	}
 	cc->mag.objs[cc->mag.nr] = object;
 	store_relaxed(&cc->mag.nr, cc->mag.nr + 1);
-	if (unlikely(load_relaxed(&cc->asked))) {
-		store_relaxed(&cc->asked, 0);
-		empty_cpu_cache(cc, dead);
-	}
 	cpu_section_leave(flags);
 	return VISIT_DONE;
 }
@@ -313,7 +325,9 @@ static void give_object(struct kmem_cache *cache, struct page *page, void *objec
 	enum visit v;
 
 	INIT_LIST_HEAD(&dead);
-	v = visit_free(cache, page, object, &dead, &cpu);
+	do
+		v = visit_free(cache, page, object, &dead, &cpu);
+	while (unlikely(v == VISIT_AGAIN));
 	if (v == VISIT_ABSENT && make_cpu_cache(cache, cpu, nid, GFP_NOWAIT))
 		v = visit_free(cache, page, object, &dead, &cpu);
 	if (v != VISIT_DONE)

@@ -20,15 +20,20 @@ static force_inline void *shut(void)
 void *heap_alloc_slow(struct kmem_cache *cache, gfp_t gfp, int nid, size_t size, uintptr_t caller);
 void heap_free_slow(struct kmem_cache *asked, void *object, uintptr_t caller);
 
-/* An object is on its way out: what was asked for beyond the object itself. */
+/* __GFP_ZERO: clear an object that is handed out, unless it is constructed. Return: the object. */
 void *heap_zero(struct kmem_cache *cache, void *object);
 
 /*
- * heap_drain - take what all CPUs hold of @cache (NULL: of every one) back to the slabs @discard: and the magazines
- * go too; nobody uses the cache any more Thread context, interrupts on, heap.mutex held. False: a CPU could not be
- * reached, and will drain itself at its next visit of the slow path.
+ * heap_drain - take what all CPUs hold of @cache back to the slabs
+ * @discard: and the magazines go too
+ * Thread context, interrupts on, heap.mutex held. A CPU that cannot be reached keeps its magazine, shut, and drains it
+ * itself at its next allocation or free; but nobody uses a dying cache, so there all goes at once.
  */
-bool heap_drain(struct kmem_cache *cache, bool discard);
+void heap_drain(struct kmem_cache *cache, bool discard);
+/* All that @cc holds goes back; @dead: see backend_give(). Inside its CPU's section, or it was taken from there. */
+void heap_empty_cpu_cache(struct cpu_cache *cc, struct list_head *dead);
+/* What the fast paths are to find of @cc, which is in its place: its magazine or the shut one. The gate is held. */
+struct magazine *heap_entry(struct cpu_cache *cc);
 /* Free objects on @nid that only wait to be used: in magazines, and in slabs without any other. */
 unsigned long heap_reclaimable(int nid);
 /*

@@ -42,6 +42,11 @@ int heap_cpu_online(unsigned int cpu_nr)
 
 /* ---- The gate ---- */
 
+struct magazine *heap_entry(struct cpu_cache *cc)
+{
+	return heap.hooks || cc->cache->dying || load_relaxed(&cc->asked) ? shut() : &cc->mag;
+}
+
 static void set_gates_locked(void)
 {
 	for_each_possible_cpu(nr) {
@@ -53,7 +58,7 @@ static void set_gates_locked(void)
 			struct cpu_cache *cc = cpu->heap_caches[slot];
 
 			if (cc && cc != CPU_CACHE_BUSY)
-				store_release(&cpu->heap[slot], heap.hooks || cc->cache->dying ? shut() : &cc->mag);
+				store_release(&cpu->heap[slot], heap_entry(cc));
 		}
 	}
 }
@@ -81,7 +86,7 @@ void heap_tool_set(enum heap_tool_kind kind, const struct heap_tool *tool)
 
 /* ---- Draining ---- */
 
-/* Take the cpu_caches of @cache, or all, from their CPUs: onto a list. */
+/* Take the cpu_caches of @cache from their CPUs: onto a list. */
 static struct cpu_cache *take_all(const struct kmem_cache *cache)
 {
 	struct cpu_cache *taken = NULL;
@@ -93,10 +98,10 @@ static struct cpu_cache *take_all(const struct kmem_cache *cache)
 		if (!cpu || !cpu->heap)
 			continue;
 		spin_lock_irqsave(&heap.gate, flags);
-		for_each_slot(slot) {
+		for (u32 slot = cache->slot; slot < cache->slot + heap.nodes; slot++) {
 			struct cpu_cache *cc = cpu->heap_caches[slot];
 
-			if (!cc || cc == CPU_CACHE_BUSY || (cache && cc->cache != cache))
+			if (!cc || cc == CPU_CACHE_BUSY)
 				continue;
 			store_release(&cpu->heap[slot], shut());
 			store_release(&cpu->heap_caches[slot], CPU_CACHE_BUSY);
@@ -129,21 +134,29 @@ static void put_one(struct cpu_cache *cc, bool discard)
 
 	spin_lock_irqsave(&heap.gate, flags);
 	store_release(&cpu->heap_caches[slot], discard ? NULL : cc);
-	store_release(&cpu->heap[slot], discard || heap.hooks || cc->cache->dying ? shut() : &cc->mag);
+	store_release(&cpu->heap[slot], discard ? shut() : heap_entry(cc));
 	spin_unlock_irqrestore(&heap.gate, flags);
 	if (discard)
 		meta_free(cc, cc->bytes);
 }
 
-bool heap_drain(struct kmem_cache *cache, bool discard)
+/* Everything in the magazine, and the slabs, go back. */
+void heap_empty_cpu_cache(struct cpu_cache *cc, struct list_head *dead)
+{
+	backend_give(cc->cache, cc, cc->mag.objs, cc->mag.nr, dead);
+	store_relaxed(&cc->mag.nr, 0);
+	backend_flush(cc->cache, cc, dead);
+}
+
+void heap_drain(struct kmem_cache *cache, bool discard)
 {
 	struct cpu_cache *cc, *next, *taken;
 	bool reached;
 
-	if (cache && !cache->slot)
-		return true;
+	if (!cache->slot)
+		return;
 	taken = take_all(cache);
-	reached = !taken || wait_for_sections();
+	reached = !taken || wait_for_sections() || cache->dying;
 	for (cc = taken; cc; cc = next) {
 		struct list_head dead;
 
@@ -154,13 +167,10 @@ bool heap_drain(struct kmem_cache *cache, bool discard)
 			continue;
 		}
 		INIT_LIST_HEAD(&dead);
-		backend_give(cc->cache, cc, cc->mag.objs, cc->mag.nr, &dead);
-		store_relaxed(&cc->mag.nr, 0);
-		backend_flush(cc->cache, cc, &dead);
-		backend_bury(cc->cache, &dead);
+		heap_empty_cpu_cache(cc, &dead);
+		backend_bury(cache, &dead);
 		put_one(cc, discard);
 	}
-	return reached;
 }
 
 /* The CPU is offline: what it held goes back, and what it goes through at its return is its own again. */
@@ -178,9 +188,7 @@ void heap_cpu_dead(unsigned int cpu)
 		if (!cc)
 			continue;
 		INIT_LIST_HEAD(&dead);
-		backend_give(cc->cache, cc, cc->mag.objs, cc->mag.nr, &dead);
-		store_relaxed(&cc->mag.nr, 0);
-		backend_flush(cc->cache, cc, &dead);
+		heap_empty_cpu_cache(cc, &dead);
 		backend_bury(cc->cache, &dead);
 	}
 	mutex_unlock(&heap.mutex);

@@ -62,6 +62,7 @@ struct cpu {
 static struct cpu cpus[NR_CPUS];
 static unsigned int nr_cpus = 1;
 static bool have_membarrier;
+bool hosted_no_cpu_call;
 #if defined(__x86_64__)
 static bool have_fsgsbase;
 #endif
@@ -224,6 +225,8 @@ static int call_cpus(unsigned int target, void (*fn)(void *arg), void *arg)
 
 int port_cpu_call(unsigned int cpu, void (*fn)(void *arg), void *arg)
 {
+	if (hosted_no_cpu_call)
+		return -ENOSYS;
 	if (cpu != PORT_CPU_OTHERS && (cpu >= nr_cpus || !cpu_running(&cpus[cpu])))
 		return -ENXIO;
 	if (fn)

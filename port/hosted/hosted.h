@@ -99,6 +99,9 @@ void hosted_cpu_stop(unsigned int cpu);
  */
 bool hosted_interrupt(unsigned int cpu, void (*fn)(void *arg), void *arg);
 
+/* port_cpu_call() is one of a port that has none: -ENOSYS. */
+extern bool hosted_no_cpu_call;
+
 /* ---- Coroutines ---- */
 
 /**

@@ -12,7 +12,7 @@
 /* Caches are drained by all CPUs at once, which is dear: not for less than this many objects. */
 #define BATCH 1024
 
-static u32 next_cache __memsys; /* whose turn it is; heap.mutex guards it */
+static u32 turn __memsys; /* caches with a lower number come first, then the others; heap.mutex guards it */
 
 static unsigned long held(struct kmem_cache *cache, int nid)
 {
@@ -37,26 +37,37 @@ unsigned long heap_reclaimable(int nid)
 	return n;
 }
 
+static unsigned long give_back(struct kmem_cache *cache, int nid)
+{
+	unsigned long had = cache->dying ? 0 : held(cache, nid);
+	struct list_head dead;
+
+	turn = cache->number;
+	if (!had)
+		return 0;
+	INIT_LIST_HEAD(&dead);
+	heap_drain(cache, false);
+	backend_shrink(cache, &dead);
+	backend_bury(cache, &dead);
+	return had - min(had, held(cache, nid));
+}
+
 unsigned long heap_reclaim(int nid, unsigned long nr)
 {
+	struct kmem_cache *cache;
 	unsigned long freed = 0;
+	u32 from;
 
 	if (!mutex_trylock(&heap.mutex))
 		return 0;
-	for (u32 i = 0; i < heap.caches_max && freed < nr; i++) {
-		struct kmem_cache *cache = heap.by_id[next_cache];
-		unsigned long had = cache && !cache->dying ? held(cache, nid) : 0;
-		struct list_head dead;
-
-		next_cache = (next_cache + 1) % heap.caches_max;
-		if (!had)
-			continue;
-		INIT_LIST_HEAD(&dead);
-		heap_drain(cache, false);
-		backend_shrink(cache, &dead);
-		backend_bury(cache, &dead);
-		freed += had - min(had, held(cache, nid));
-	}
+	/* Newest first, as the list has them. */
+	from = turn;
+	list_for_each_entry(cache, &heap.caches, list)
+		if (cache->number < from && freed < nr)
+			freed += give_back(cache, nid);
+	list_for_each_entry(cache, &heap.caches, list)
+		if (cache->number >= from && freed < nr)
+			freed += give_back(cache, nid);
 	mutex_unlock(&heap.mutex);
 	return freed;
 }

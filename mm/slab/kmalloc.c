@@ -224,6 +224,10 @@ void *krealloc(const void *object, size_t size, gfp_t gfp)
 		kfree(object);
 		return ZERO_SIZE_PTR;
 	}
+	if (unlikely(!old && !ZERO_OR_NULL_PTR(object))) {
+		heap_report_wild_free(object, CALLER);
+		return NULL;
+	}
 	if (old && is_aligned_for(object, size) && slab_resize_in_place(object, size, old, gfp))
 		return (void *)object;
 	now = __kmalloc(size, old && size <= old ? gfp | __GFP_NOWARN : gfp);

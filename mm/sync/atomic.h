@@ -3,8 +3,8 @@
  * The only place with raw atomics. Names say the order: plain ones are fully ordered read-modify-writes,
  * _relaxed order nothing, load_acquire and store_release pair up.
  *
- * Builds with OCTAVO_SCHED=1 pass a scheduling point at each of them, ahead of it and behind, so that the hosted port's seeded
- * scheduler can switch between CPUs there.
+ * Builds with OCTAVO_SCHED=1 pass a scheduling point at each of them, read-modify-writes ahead and behind, so that the
+ * hosted port's seeded scheduler can switch between CPUs there.
  */
 #ifndef MM_SYNC_ATOMIC_H
 #define MM_SYNC_ATOMIC_H

@@ -39,6 +39,50 @@ static slab_flags_t flags_of(size_t size)
 	return kmalloc_caches[KMALLOC_NORMAL][kmalloc_index(size)]->flags & (SLAB_DEBUG_FLAGS | SLAB_FAILSLAB);
 }
 
+TEST(slab_debug_boot, powers_of_two_stay_aligned)
+{
+	boot("slab_debug=FZPU");
+	for (size_t size = 8; size <= KMALLOC_MAX_CACHE_SIZE; size *= 2) {
+		void *objects[5];
+
+		for (unsigned int i = 0; i < ARRAY_SIZE(objects); i++) {
+			objects[i] = kmalloc(size, GFP_KERNEL);
+			ASSERT(objects[i]);
+			EXPECT_EQ((uintptr_t)objects[i] % size, 0);
+		}
+		kmem_cache_free_bulk(NULL, ARRAY_SIZE(objects), objects);
+	}
+	EXPECT_EQ(heap_errors(), 0);
+	EXPECT_EQ(heap_verify(NULL, NULL), 0);
+}
+
+/* Readers of objects that are free already must find what was there. */
+TEST(slab_debug_boot, init_on_alloc_leaves_rcu_objects)
+{
+	static const slab_flags_t flags[] = { SLAB_NO_MERGE, SLAB_NO_MERGE | SLAB_TYPESAFE_BY_RCU };
+
+	boot("init_on_alloc=1");
+	for (unsigned int i = 0; i < ARRAY_SIZE(flags); i++) {
+		struct kmem_cache *cache = kmem_cache_create("seen-by-readers", 64, 0, flags[i], NULL);
+		unsigned char *p, *q;
+
+		ASSERT(cache);
+		p = kmem_cache_alloc(cache, GFP_KERNEL);
+		ASSERT(p);
+		EXPECT_EQ(p[20], 0);
+		p[20] = 5;
+		kmem_cache_free(cache, p);
+		q = kmem_cache_alloc(cache, GFP_KERNEL);
+		if (q == p)
+			EXPECT_EQ(p[20], i ? 5 : 0);
+		kmem_cache_free(cache, q);
+		q = kmem_cache_zalloc(cache, GFP_KERNEL);
+		EXPECT_EQ(q[20], 0);
+		kmem_cache_free(cache, q);
+		kmem_cache_destroy(cache);
+	}
+}
+
 TEST(slab_debug_boot, flags_for_all)
 {
 	static const struct {

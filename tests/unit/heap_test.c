@@ -5,6 +5,7 @@
 #include <octavo/slab.h>
 
 #include "harness.h"
+#include "mm/slab/heap.h"
 
 static void say(void *ctx, const char *line)
 {
@@ -90,4 +91,47 @@ TEST(heap, destroy_waits_for_freed_objects)
 	kfree_rcu(node, rcu);
 	kmem_cache_destroy(cache);
 	EXPECT_EQ(heap_errors(), errors);
+}
+
+/* More caches than the CPUs' tables have room for, and a debugged one: all work, and give back under pressure. */
+TEST(heap, caches_without_a_slot_are_reclaimed_too)
+{
+	static struct kmem_cache *caches[520];
+	const unsigned int nr = heap.caches_max + 3;
+	struct kmem_cache *debugged;
+
+	ASSERT(nr <= ARRAY_SIZE(caches));
+	for (unsigned int i = 0; i < nr; i++) {
+		char name[16];
+
+		octavo_snprintf(name, sizeof(name), "many-%u", i);
+		caches[i] = kmem_cache_create(name, 300, 0, SLAB_NO_MERGE, NULL);
+		ASSERT(caches[i]);
+	}
+	EXPECT(!caches[nr - 1]->slot);
+	debugged = kmem_cache_create("checked", 300, 0, SLAB_RED_ZONE, NULL);
+	ASSERT(debugged);
+	for (unsigned int i = 0; i < 4; i++) {
+		struct kmem_cache *cache = i < 3 ? caches[nr - 1 - i] : debugged;
+		void *objects[100];
+
+		ASSERT(kmem_cache_alloc_bulk(cache, GFP_KERNEL, 100, objects) == 100);
+		kfree(objects[0]);
+		kmem_cache_free(cache, objects[1]);
+		kmem_cache_free_bulk(cache, 49, objects + 2);
+		kmem_cache_free_bulk(NULL, 49, objects + 51);
+	}
+	for (u32 nid = 0; nid < heap.nodes; nid++)
+		while (heap_reclaim((int)nid, ~0ul))
+			;
+	for (unsigned int i = 0; i < 4; i++) {
+		struct backend_counts counts = { 0 };
+
+		backend_count(i < 3 ? caches[nr - 1 - i] : debugged, NUMA_NO_NODE, &counts);
+		EXPECT_EQ(counts.slabs, 0);
+	}
+	EXPECT_EQ(heap_verify(NULL, NULL), 0);
+	kmem_cache_destroy(debugged);
+	for (unsigned int i = 0; i < nr; i++)
+		kmem_cache_destroy(caches[i]);
 }

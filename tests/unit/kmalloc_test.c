@@ -303,6 +303,20 @@ TEST(kmalloc, krealloc_at_its_ends)
 	end();
 }
 
+TEST(kmalloc, krealloc_of_what_is_not_the_heaps_is_reported)
+{
+	struct page *page = alloc_page(GFP_KERNEL);
+	unsigned long errors = heap_errors();
+
+	ASSERT(page);
+	test_capture_begin();
+	EXPECT(!krealloc(page_address(page), 100, GFP_KERNEL));
+	EXPECT(!krealloc(&page, 100, GFP_KERNEL));
+	test_capture_end();
+	EXPECT_EQ(heap_errors(), errors + 2);
+	__free_page(page);
+}
+
 TEST(kmalloc, krealloc_zeroes_what_is_new)
 {
 	unsigned char *p = kzalloc(20, GFP_KERNEL);

@@ -227,6 +227,27 @@ TEST(kmem_cache, zalloc_clears_what_was_there)
 	kmem_cache_destroy(cache);
 }
 
+/* From the slab and from the magazine. */
+TEST(kmem_cache, zeroing_leaves_constructed_objects_as_they_are)
+{
+	struct kmem_cache *cache = kmem_cache_create("not-zeroed", 64, 0, 0, heapbook_ctor);
+	void *objects[3];
+
+	ASSERT(cache);
+	for (int round = 0; round < 3; round++) {
+		unsigned char *p = kmem_cache_zalloc(cache, GFP_KERNEL);
+
+		ASSERT(p);
+		EXPECT_EQ(*p, 0xc0);
+		kmem_cache_free(cache, p);
+		ASSERT(kmem_cache_alloc_bulk(cache, GFP_KERNEL | __GFP_ZERO, 3, objects) == 3);
+		for (int i = 0; i < 3; i++)
+			EXPECT_EQ(*(unsigned char *)objects[i], 0xc0);
+		kmem_cache_free_bulk(cache, 3, objects);
+	}
+	kmem_cache_destroy(cache);
+}
+
 /* ---- Arguments ---- */
 
 TEST(kmem_cache, the_form_with_a_structure)

@@ -39,9 +39,9 @@
  *
  * Memory use and bounds: a descriptor is 64 bytes and two bits an object; it lies in the slab's waste where that is
  * large enough. A CPU keeps of a cache at most cpu_slabs slabs with free objects (1/16 of memory divided by the CPUs;
- * they have allocated objects too, but for 64 KiB entirely free), and in its magazine 8 to 128 objects (2 above a page),
- * as many as 1/1024 of memory divided by the CPUs holds, from 16 to 512 KiB. A node keeps min_partial free slabs.
- * kmem_cache_shrink() leaves nothing free.
+ * they have allocated objects too, but for 64 KiB entirely free), and in its magazine 8 to 128 objects (2 above a
+ * page), as many as 1/1024 of memory divided by the CPUs holds, from 16 to 512 KiB. A node keeps min_partial free
+ * slabs. kmem_cache_shrink() leaves nothing free.
  *
  * What failure does: no descriptor or no page: the allocation fails, nothing else changes.
  *

@@ -22,12 +22,18 @@ struct place {
 static struct place places[CPUS];
 static unsigned int late, total;
 
+static void came_late(bool is)
+{
+	if (is)
+		__atomic_add_fetch(&late, 1, __ATOMIC_RELAXED);
+}
+
 static unsigned long count(struct shrinker *shrinker, struct shrink_control *sc)
 {
 	struct place *p = shrinker->private_data;
 
 	(void)sc;
-	late += !__atomic_load_n(&p->alive, __ATOMIC_RELAXED);
+	came_late(!__atomic_load_n(&p->alive, __ATOMIC_RELAXED));
 	port_cpu_relax();
 	return 1000;
 }
@@ -36,7 +42,7 @@ static unsigned long scan(struct shrinker *shrinker, struct shrink_control *sc)
 {
 	struct place *p = shrinker->private_data;
 
-	late += !__atomic_load_n(&p->alive, __ATOMIC_RELAXED);
+	came_late(!__atomic_load_n(&p->alive, __ATOMIC_RELAXED));
 	__atomic_add_fetch(&total, 1, __ATOMIC_RELAXED);
 	if (p->self && !__atomic_fetch_add(&p->calls, 1, __ATOMIC_RELAXED)) {
 		shrinker_free(shrinker);
@@ -44,7 +50,7 @@ static unsigned long scan(struct shrinker *shrinker, struct shrink_control *sc)
 		return SHRINK_STOP;
 	}
 	port_cpu_relax();
-	late += !p->self && !__atomic_load_n(&p->alive, __ATOMIC_RELAXED);
+	came_late(!p->self && !__atomic_load_n(&p->alive, __ATOMIC_RELAXED));
 	return sc->nr_to_scan;
 }
 

@@ -551,19 +551,23 @@ TEST(kfence, covered_places_are_skipped_when_the_pool_fills)
 {
 	static void *(*const places[])(void) = { from_one_place, from_one_place, from_another_place, from_one_place };
 	static const bool guarded[] = { true, false, true, false };
+	unsigned int rounds = 2, nr = ARRAY_SIZE(places);
 	void *objs[ARRAY_SIZE(places)];
 
 	if (!begin())
 		return;
 	store_relaxed(&kfence.skip_covered_thresh, 0);
-	/* The callers of a place count too: all are called from one line. Afterwards it is covered no longer. */
-	for (unsigned int round = 0; round < 2; round++) {
-		for (unsigned int i = 0; i < ARRAY_SIZE(places); i++) {
+	/* The callers of a place count too: all are called from one line, so the loops must not be unrolled. */
+	hide_var(rounds);
+	hide_var(nr);
+	/* After a round no place is covered any longer. */
+	for (unsigned int round = 0; round < rounds; round++) {
+		for (unsigned int i = 0; i < nr; i++) {
 			kfence_sample_next();
 			objs[i] = places[i]();
 			EXPECT_EQ(is_kfence_address(objs[i]), guarded[i]);
 		}
-		for (unsigned int i = 0; i < ARRAY_SIZE(places); i++)
+		for (unsigned int i = 0; i < nr; i++)
 			kfree(objs[i]);
 	}
 	EXPECT_EQ(kfence.counters[KFENCE_SKIP_COVERED], 4);
@@ -604,15 +608,17 @@ TEST(kfence, samples_follow_the_clock)
 	EXPECT_EQ(kfence_set_sample_interval(1), 0);
 	start = port_clock_ns();
 	for (unsigned int i = 0; i < 20000000 && guarded < 3 && port_clock_ns() - start < 5000000000ull; i++) {
-		void *objs[64];
+		static void *objs[256];
 
-		/* More than a magazine holds: it is refilled now and then. */
-		for (unsigned int j = 0; j < 64; j++) {
+		/* More than any magazine holds: it is refilled in every round. */
+		for (unsigned int j = 0; j < ARRAY_SIZE(objs); j++) {
 			objs[j] = kmalloc(1024, GFP_KERNEL);
 			guarded += is_kfence_address(objs[j]);
 		}
-		for (unsigned int j = 0; j < 64; j++)
+		for (unsigned int j = 0; j < ARRAY_SIZE(objs); j++) {
 			kfree(objs[j]);
+			objs[j] = NULL;
+		}
 	}
 	EXPECT(guarded >= 3);
 	EXPECT(port_clock_ns() - start >= 2000000);

@@ -500,7 +500,7 @@ TEST(kfence, typesafe_objects_wait_for_readers)
 /* KF-I3: what was freed last comes back last; when nothing is free, allocations are ordinary. */
 TEST(kfence, the_pool_is_a_queue_and_has_an_end)
 {
-	static void *objs[KFENCE_NUM_OBJECTS];
+	static void *objs[KFENCE_NUM_OBJECTS] __memsys;
 	void *p, *first;
 
 	if (!begin())
@@ -608,17 +608,15 @@ TEST(kfence, samples_follow_the_clock)
 	EXPECT_EQ(kfence_set_sample_interval(1), 0);
 	start = port_clock_ns();
 	for (unsigned int i = 0; i < 20000000 && guarded < 3 && port_clock_ns() - start < 5000000000ull; i++) {
-		static void *objs[256];
+		static void *objs[256] __memsys;
 
 		/* More than any magazine holds: it is refilled in every round. */
 		for (unsigned int j = 0; j < ARRAY_SIZE(objs); j++) {
 			objs[j] = kmalloc(1024, GFP_KERNEL);
 			guarded += is_kfence_address(objs[j]);
 		}
-		for (unsigned int j = 0; j < ARRAY_SIZE(objs); j++) {
+		for (unsigned int j = 0; j < ARRAY_SIZE(objs); j++)
 			kfree(objs[j]);
-			objs[j] = NULL;
-		}
 	}
 	EXPECT(guarded >= 3);
 	EXPECT(port_clock_ns() - start >= 2000000);

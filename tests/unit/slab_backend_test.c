@@ -9,7 +9,7 @@
 
 #define OBJECTS 600u
 
-static void *objs[OBJECTS];
+static void *objs[OBJECTS] __memsys;
 static char line[256];
 
 static void keep_line(void *ctx, const char *text)

@@ -172,7 +172,7 @@ static unsigned int take_slab(struct kmem_cache *cache, void **objects, unsigned
 	return n;
 }
 
-static void *objects[512];
+static void *objects[512] __memsys;
 
 /* HD-I1 */
 TEST(slab_debug, write_after_free)

@@ -13,7 +13,7 @@
 #define SLAB "/sys/kernel/slab/"
 #define NR 300
 
-static void *objects[NR];
+static void *objects[NR] __memsys;
 
 static struct kmem_cache *make(const char *name, unsigned int size, slab_flags_t flags)
 {

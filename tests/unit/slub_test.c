@@ -27,7 +27,7 @@ static void expect_finding(const char *id)
 }
 
 static struct kmem_cache *cache;
-static void *objs[100];
+static void *objs[100] __memsys;
 
 /* A cache of one slab, of this CPU's, with some objects allocated. */
 static struct slub_slab *one_slab(void)
@@ -175,6 +175,7 @@ TEST(slub, a_burst_leaves_no_more_than_the_bound)
 		ASSERT((many[i] = kmem_cache_alloc(cache, GFP_KERNEL)));
 	for (unsigned int i = 0; i < ARRAY_SIZE(many); i++)
 		kmem_cache_free(cache, many[i * 7919u % ARRAY_SIZE(many)]);
+	memset(many, 0, sizeof(many)); /* no references for kmemleak */
 	backend_count(cache, NUMA_NO_NODE, &counts);
 	pages = counts.slabs << cache->order;
 	/* empty slabs of a CPU and a node, and those with objects in the magazine */

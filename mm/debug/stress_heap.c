@@ -65,11 +65,12 @@ static void fill(const struct stress_heap *all, struct header *object, u32 size)
 {
 	object->stamp = stamp_of(all, object);
 	object->size = size;
-	memset(object->fill, (u8)object->stamp, size - offsetof(struct header, fill));
+	memset((u8 *)object + offsetof(struct header, fill), (u8)object->stamp, size - offsetof(struct header, fill));
 }
 
 static bool intact(const struct stress_heap *all, const struct header *object, u32 most)
 {
+	const u8 *fill = (const u8 *)object + offsetof(struct header, fill); /* goes on behind the header */
 	u64 stamp = stamp_of(all, object);
 	u32 size = object->size;
 
@@ -77,7 +78,7 @@ static bool intact(const struct stress_heap *all, const struct header *object, u
 		return false;
 	size = min(size, most);
 	for (u32 i = 0; i < size - (u32)offsetof(struct header, fill); i++)
-		if (object->fill[i] != (u8)stamp)
+		if (fill[i] != (u8)stamp)
 			return false;
 	return true;
 }

@@ -83,10 +83,10 @@ static int alloc_tables(struct zone *zone, struct pfn_range room)
 		size_t bytes = table_bytes(room);
 		void *tables = bytes ? memblock_alloc_node(bytes, 128, zone->node) : NULL;
 
-		if (tables)
+		if (tables || !bytes) {
 			frames_zone_init_room(zone, tables, room.start, room.end - room.start);
-		if (tables || !bytes)
 			return 0;
+		}
 		hole = widest_hole(zone, room);
 		if (hole.start == hole.end || table_bytes(hole) < bytes / 2) {
 			pr_err("node %d, zone %s: no %zu bytes of memory for its pageblocks\n", zone->node, zone->name,

@@ -119,3 +119,22 @@ TEST(frames_tiny, the_heap_starts_with_what_is_above_the_reserve)
 	EXPECT(totalram_pages() < 64);
 	EXPECT_EQ(mm_verify(NULL, NULL), 0);
 }
+
+/* Zones without memory have no caches: what one zone counts is not theirs. */
+TEST(frames_tiny, pages_are_counted_for_their_zone_alone)
+{
+	unsigned long hit, events[4];
+	struct page *page;
+
+	ASSERT(boot_small(14 << 10, 1));
+	hit = global_zone_page_state(NUMA_HIT);
+	for (unsigned int t = 0; t < 4; t++)
+		events[t] = vm_event_sum((enum vm_event_item)(PGALLOC_FIRST + t));
+	page = alloc_pages(GFP_KERNEL, 2);
+	ASSERT(page);
+	ASSERT(page_zone(page)->type == ZONE_DMA);
+	EXPECT_EQ(global_zone_page_state(NUMA_HIT) - hit, 1);
+	for (unsigned int t = 0; t < 4; t++)
+		EXPECT_EQ(vm_event_sum((enum vm_event_item)(PGALLOC_FIRST + t)) - events[t], t == ZONE_DMA ? 4 : 0);
+	__free_pages(page, 2);
+}

@@ -27,7 +27,7 @@ enum mm_part_order {
  * @cpu_online: on the CPU that comes online, interrupts off, before it is marked so; for the boot CPU after all @init.
  *              Return: 0 or a negative errno, which keeps it offline.
  * @cpu_dead: on another CPU, after @cpu was marked offline
- * @memory_changed: memory came or went (hotplug)
+ * @memory_changed: memory is about to come into use, or went (hotplug)
  */
 struct mm_part {
 	const char *name; /* filled in by MM_PART() */

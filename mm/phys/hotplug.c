@@ -371,6 +371,9 @@ static int online_locked(phys_addr_t start, u64 size, enum mmop how)
 		pfn_to_section(pfn)->hotplug_zone = (u8)(zone->type + 1);
 		memmap_section_online(pfn);
 	}
+	/* Other CPUs have the pages, and give them back, as soon as they are free. */
+	page_alloc_bounds();
+	mm_parts_memory_changed();
 	for_each_mem_pfn_range(i, nid, &from, &to, &its_nid) {
 		from = max(from, first);
 		to = min(to, end);
@@ -386,7 +389,6 @@ static int online_locked(phys_addr_t start, u64 size, enum mmop how)
 			return err;
 	}
 	page_alloc_update();
-	mm_parts_memory_changed();
 	printk("Onlined [mem %#010llx-%#010llx]: %lu pages in zone %s of node %d\n", (unsigned long long)start,
 	       (unsigned long long)(start + size - 1), pages, zone->name, nid);
 	return 0;

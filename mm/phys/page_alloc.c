@@ -752,7 +752,7 @@ void page_alloc_gate(void)
 	}
 }
 
-void page_alloc_update(void)
+void page_alloc_bounds(void)
 {
 	unsigned long limit = 0;
 
@@ -765,6 +765,11 @@ void page_alloc_update(void)
 			limit = max(limit, zone_end_pfn(zone));
 	}
 	WRITE_ONCE(page_alloc_pfn_limit, limit);
+}
+
+void page_alloc_update(void)
+{
+	page_alloc_bounds();
 	init_per_zone_wmark_min();
 	for_each_online_node(nid)
 		fill_fast(NODE_DATA(nid));

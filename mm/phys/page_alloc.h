@@ -53,9 +53,11 @@ extern unsigned long page_alloc_pfn_limit;
 
 /*
  * page_alloc_init - open the allocator: boot, after memblock_free_all()'s frames are in and the zonelists built
+ * page_alloc_bounds - zones span more or less: before pages of theirs come into use
  * page_alloc_update - zones, zonelists or managed pages have changed (memory hotplug): work everything out anew
  */
 void page_alloc_init(void);
+void page_alloc_bounds(void);
 void page_alloc_update(void);
 /* Open or close the fast paths of all CPUs, after alloc_hooks or a CPU's fault_nth changed. */
 void page_alloc_gate(void);

@@ -5,6 +5,7 @@
  */
 #include <octavo/gfp.h>
 #include <octavo/memory_hotplug.h>
+#include <octavo/slab.h>
 #include <octavo/verify.h>
 
 #include "harness.h"
@@ -245,5 +246,77 @@ TEST(hotplug, bad_input)
 	/* The first block holds DMA and DMA32, and boot's own pages. */
 	EXPECT_EQ(offline_memory(0, BLOCK), -EINVAL);
 	EXPECT(strstr(test_capture_end(), "it spans several zones"));
+	EXPECT_EQ(mm_verify(say, NULL), 0);
+}
+
+/* ---- Who allocates while memory comes ---- */
+
+static const phys_addr_t beyond = 4 * GIB + 768 * MIB; /* all that the machine had */
+static unsigned int new_blocks, lost;
+static int onlined;
+
+#define LARGE_ORDER 9u
+#define LARGE_MASK (GFP_NOWAIT | __GFP_THISNODE | __GFP_NOWARN)
+
+/* Only the new memory has so much in one piece. What the page allocator gives it takes back, and the heap finds it. */
+static void take_and_give(void)
+{
+	struct page *page = alloc_pages_node(1, LARGE_MASK, LARGE_ORDER);
+	void *object;
+
+	if (!page)
+		return;
+	new_blocks += page_to_pfn(page) >= PFN_DOWN(beyond);
+	__free_pages(page, LARGE_ORDER);
+	object = kmalloc_node(PAGE_SIZE << LARGE_ORDER, LARGE_MASK, 1);
+	lost += !object;
+	kfree(object);
+}
+
+static void online_and_use(unsigned int cpu, void *ctx)
+{
+	bool last;
+
+	(void)ctx;
+	if (!cpu) {
+		__atomic_store_n(&onlined, online_memory(beyond, BLOCK, MMOP_ONLINE_KERNEL), __ATOMIC_RELEASE);
+		return;
+	}
+	do {
+		last = __atomic_load_n(&onlined, __ATOMIC_ACQUIRE) <= 0;
+		take_and_give();
+	} while (!last);
+}
+
+/* The moment is short: it takes some rounds to meet it. */
+TEST(hotplug, memory_is_in_use_as_soon_as_it_is_free)
+{
+	static struct page *held[1024];
+	unsigned int nr = 0;
+
+#if defined(OCTAVO_MEMORY_MODEL_FLAT) || defined(OCTAVO_MEMORY_MODEL_DISCONTIG) || !defined(__LP64__)
+	test_skip("new memory is refused");
+#endif
+	ASSERT(boot());
+	ASSERT(!hosted_ram_add(beyond, BLOCK));
+	while (nr < ARRAY_SIZE(held) && (held[nr] = alloc_pages_node(1, LARGE_MASK, LARGE_ORDER)))
+		nr++;
+	ASSERT(nr < ARRAY_SIZE(held));
+	lost = 0;
+	for (unsigned int round = 0; round < test_scaled(40); round++) {
+		test_capture_begin();
+		ASSERT(!add_memory(1, beyond, BLOCK));
+		new_blocks = 0;
+		onlined = 1;
+		ASSERT(!hosted_run_cpus(2, online_and_use, NULL));
+		EXPECT_EQ(onlined, 0);
+		EXPECT(new_blocks > 0);
+		ASSERT(!offline_memory(beyond, BLOCK));
+		ASSERT(!remove_memory(beyond, BLOCK));
+		EXPECT(!strstr(test_capture_end(), "BUG"));
+	}
+	EXPECT_EQ(lost, 0);
+	while (nr)
+		__free_pages(held[--nr], LARGE_ORDER);
 	EXPECT_EQ(mm_verify(say, NULL), 0);
 }

@@ -96,7 +96,7 @@ TEST(heap, destroy_waits_for_freed_objects)
 /* More caches than the CPUs' tables have room for, and a debugged one: all work, and give back under pressure. */
 TEST(heap, caches_without_a_slot_are_reclaimed_too)
 {
-	static struct kmem_cache *caches[520];
+	static struct kmem_cache *caches[520] __memsys;
 	const unsigned int nr = heap.caches_max + 3;
 	struct kmem_cache *debugged;
 

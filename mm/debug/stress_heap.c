@@ -68,9 +68,14 @@ static void fill(const struct stress_heap *all, struct header *object, u32 size)
 	memset((u8 *)object + offsetof(struct header, fill), (u8)object->stamp, size - offsetof(struct header, fill));
 }
 
+/* The bytes of an object's end: they go on behind the header. */
+static const u8 *fill_of(const struct header *object)
+{
+	return (const u8 *)object + offsetof(struct header, fill);
+}
+
 static bool intact(const struct stress_heap *all, const struct header *object, u32 most)
 {
-	const u8 *fill = (const u8 *)object + offsetof(struct header, fill); /* goes on behind the header */
 	u64 stamp = stamp_of(all, object);
 	u32 size = object->size;
 
@@ -78,7 +83,7 @@ static bool intact(const struct stress_heap *all, const struct header *object, u
 		return false;
 	size = min(size, most);
 	for (u32 i = 0; i < size - (u32)offsetof(struct header, fill); i++)
-		if (fill[i] != (u8)stamp)
+		if (fill_of(object)[i] != (u8)stamp)
 			return false;
 	return true;
 }
@@ -135,7 +140,7 @@ static struct header *change_size(struct worker *w, struct header *object)
 	}
 	w->bad += now->stamp != stamp || now->size != old;
 	for (u32 i = 0; i < min(size, old) - (u32)offsetof(struct header, fill); i++) {
-		if (now->fill[i] != (u8)stamp) {
+		if (fill_of(now)[i] != (u8)stamp) {
 			w->bad++;
 			break;
 		}

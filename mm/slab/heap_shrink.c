@@ -39,7 +39,7 @@ unsigned long heap_reclaimable(int nid)
 
 static unsigned long give_back(struct kmem_cache *cache, int nid)
 {
-	unsigned long had = cache->dying ? 0 : held(cache, nid);
+	unsigned long had = held(cache, nid);
 	struct list_head dead;
 
 	turn = cache->number;

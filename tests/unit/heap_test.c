@@ -135,3 +135,24 @@ TEST(heap, caches_without_a_slot_are_reclaimed_too)
 	for (unsigned int i = 0; i < nr; i++)
 		kmem_cache_destroy(caches[i]);
 }
+
+/* A cache that could not be destroyed gives back what is freed of it later. */
+TEST(heap, what_is_left_of_a_destroyed_cache_is_reclaimed)
+{
+	struct kmem_cache *cache = kmem_cache_create("left", 300, 0, SLAB_NO_MERGE, NULL);
+	struct backend_counts counts = { 0 };
+	void *objects[100];
+
+	ASSERT(cache && kmem_cache_alloc_bulk(cache, GFP_KERNEL, 100, objects) == 100);
+	test_capture_begin();
+	kmem_cache_destroy(cache);
+	EXPECT(strstr(test_capture_end(), "still has objects"));
+	for (unsigned int i = 0; i < 100; i++)
+		kfree(objects[i]);
+	for (u32 nid = 0; nid < heap.nodes; nid++)
+		while (heap_reclaim((int)nid, ~0ul))
+			;
+	backend_count(cache, NUMA_NO_NODE, &counts);
+	EXPECT_EQ(counts.slabs, 0);
+	EXPECT_EQ(heap_verify(NULL, NULL), 0);
+}

@@ -77,7 +77,10 @@ static int alloc_cpu(unsigned int cpu)
 	local->self = local;
 	local->cpu = cpu;
 	local->node = nid;
-	cpu_pages_init(cpu, pages, nr_node_ids * MAX_NR_ZONES);
+	/* The others' are written when they come online: many never do. */
+	local->pages = pages;
+	if (!cpu)
+		cpu_pages_init(cpu, pages, nr_node_ids * MAX_NR_ZONES);
 	vmstat_cpu_init(cpu, stats);
 	return mm_parts_cpu_setup(cpu);
 }

@@ -317,6 +317,8 @@ int mm_cpu_online(unsigned int cpu)
 		pr_err("mm_cpu_online: CPU %u is not one of the %u that may exist\n", cpu, nr_cpu_ids);
 		return -EINVAL;
 	}
+	if (!READ_ONCE(cpu_locals[cpu]->online))
+		cpu_pages_init(cpu, cpu_locals[cpu]->pages, nr_node_ids * MAX_NR_ZONES);
 	err = mm_parts_cpu_online(cpu);
 	if (!err)
 		store_release(&cpu_locals[cpu]->online, 1);

@@ -150,6 +150,9 @@ static unsigned long rmqueue_wide(struct zone *zone, unsigned int order, unsigne
 	return pfn;
 }
 
+/* A block that was found may turn out not to have a run, when its list promised too much: it is listed anew. */
+#define TRIES 8u
+
 unsigned long rmqueue(struct zone *zone, unsigned int order, unsigned int type, unsigned int alloc_flags,
 		      unsigned int find)
 {
@@ -160,11 +163,20 @@ unsigned long rmqueue(struct zone *zone, unsigned int order, unsigned int type, 
 	spin_lock_irqsave(&zone->lock, flags);
 	if (order >= PAGEBLOCK_ORDER) {
 		pfn = rmqueue_wide(zone, order, type, find);
-	} else if ((b = find_block(zone, order, type, alloc_flags, find))) {
-		from = pageblock_type(b);
-		pfn = pageblock_pfn(zone, b) + (unsigned long)pageblock_take_run(b, order);
-		index_update_unowned(zone, b);
-		pageblock_unlock(b);
+	} else {
+		for (unsigned int i = 0; pfn == PFN_NONE && i < TRIES; i++) {
+			int at;
+
+			b = find_block(zone, order, type, alloc_flags, find);
+			if (!b)
+				break;
+			from = pageblock_type(b);
+			at = pageblock_take_run(b, order);
+			if (at >= 0)
+				pfn = pageblock_pfn(zone, b) + (unsigned long)at;
+			index_update_unowned(zone, b);
+			pageblock_unlock(b);
+		}
 	}
 	spin_unlock_irqrestore(&zone->lock, flags);
 	if (pfn != PFN_NONE)
@@ -233,15 +245,18 @@ bool rmqueue_row(struct zone *zone, unsigned int cpu, unsigned int order, unsign
 	struct pageblock *b;
 	unsigned long flags;
 	unsigned int at = 0;
+	u64 heads = 0;
 
 	rmqueue_disown(zone, cpu, cur);
 	spin_lock_irqsave(&zone->lock, flags);
-	b = find_block(zone, order, type, alloc_flags, find);
-	if (b) {
-		u64 heads = pageblock_take_row(b, order, &at);
-
-		row_taken(zone, b, order, heads, at, row);
-		if (pageblock_type(b) == type && b->pos != POS_OWNED) {
+	for (unsigned int i = 0; !heads && i < TRIES; i++) {
+		b = find_block(zone, order, type, alloc_flags, find);
+		if (!b)
+			break;
+		heads = pageblock_take_row(b, order, &at);
+		if (heads)
+			row_taken(zone, b, order, heads, at, row);
+		if (heads && pageblock_type(b) == type && b->pos != POS_OWNED) {
 			index_own(zone, b, cpu);
 			*cur = (u32)pageblock_index(zone, b) + 1;
 		} else {
@@ -251,7 +266,7 @@ bool rmqueue_row(struct zone *zone, unsigned int cpu, unsigned int order, unsign
 		page_alloc_floor_changed(zone);
 	}
 	spin_unlock_irqrestore(&zone->lock, flags);
-	return b != NULL;
+	return heads != 0;
 }
 
 /* ---- Giving back ---- */

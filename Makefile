@@ -14,6 +14,7 @@ SCHED ?=
 MODEL ?= vmemmap
 BOOTMEM ?=
 SLAB ?= slub
+ARCH ?= $(if $(M32),i386_pae,$(if $(filter aarch64,$(shell uname -m)),arm64,x86_64))
 V ?=
 
 include mk/build.mk

@@ -113,6 +113,8 @@ struct bootinfo_span {
  *              physical range that begins at @phys (page aligned, reserved by the core for this use), or NULL when
  *              the window is demand-zero memory already. Called by mm_init() and memory hotplug, never
  *              concurrently, not from interrupts. Returns 0 or -ENOMEM.
+ *              A port whose page tables the core makes names octavo_vmemmap_populate() and
+ *              octavo_vmemmap_depopulate() here.
  * @vmemmap_depopulate: undoes it when memory is removed; may be NULL. Same context.
  * @zone_dma_end, @zone_dma32_end: arm64: first byte above ZONE_DMA and ZONE_DMA32 (0: Linux's default)
  * @mirrored, @mirrored_nr: RAM that the memory controller keeps twice (EFI_MEMORY_MORE_RELIABLE, UEFI 2.10 section
@@ -120,6 +122,19 @@ struct bootinfo_span {
  * @ram_zeroed: RAM that nothing is said to occupy reads as zeroes, so the core need not clear its tables
  * @no_numa: the kernel whose boot is followed knows no nodes: no lines about them, and on i386 one flat array of
  *           descriptors, with no sections
+ * @page_tables: the core makes the kernel's page tables and owns the kernel's address space; without it there are
+ *              no page tables, vmalloc() gives contiguous memory and high memory is reached by port_kmap_local()
+ * @page_offset: virtual address of the direct map in the page tables (0: Linux's for the build's format; i386:
+ *              0xc0000000, or 0x80000000 for a 2:2 split). Where it is not @direct_map, pointers are not addresses: the
+ *              hosted port.
+ * @early_direct_map_size: how much of the direct map can be used before mm_init() has made the page tables (0: all)
+ * @kernel_window, @kernel_window_size: where pointers into vmalloc, pkmap and fixmap areas may lie (0: at their
+ *              addresses); the areas are cut to it
+ * @image_offset: virtual address of the kernel image less its physical address (with @kernel_text and its like; 0: the
+ *              image is not mapped by the core)
+ * @mmu_features: BOOT_MMU_*
+ * @asids: address-space identifiers port_pgd_load() may be given, 1 to this number less 1, beside PORT_ASID_KERNEL
+ *              (0: none: each load forgets all but global translations)
  * @zones: the zones which that kernel was built with, bits of enum zone_type (0: those Linux 6.12 has on @arch);
  *         Normal and Movable are always there
  */
@@ -154,8 +169,32 @@ struct bootinfo {
 	unsigned int mirrored_nr;
 	bool ram_zeroed;
 	bool no_numa;
+	bool page_tables;
+	uintptr_t page_offset;
+	u64 early_direct_map_size;
+	uintptr_t kernel_window;
+	u64 kernel_window_size;
+	uintptr_t image_offset;
+	u32 mmu_features;
+	unsigned int asids;
 	u32 zones;
 };
+
+/* What the processor's MMU has beyond the format's least. */
+#define BOOT_MMU_NX 1u	     /* no-execute (arm64: always) */
+#define BOOT_MMU_GLOBAL 2u   /* global pages */
+#define BOOT_MMU_LARGE 4u    /* leaves of level 1: 2 or 4 MiB */
+#define BOOT_MMU_GIGANTIC 8u /* leaves of level 2: 1 GiB */
+#define BOOT_MMU_PKEYS 16u   /* protection keys */
+#define BOOT_MMU_SMEP 32u
+#define BOOT_MMU_SMAP 64u
+
+/**
+ * octavo_vmemmap_populate, octavo_vmemmap_depopulate - bootinfo.vmemmap_populate and _depopulate by the core's own
+ * tables
+ */
+OCTAVO_API int octavo_vmemmap_populate(uintptr_t virt, phys_addr_t phys, size_t size);
+OCTAVO_API void octavo_vmemmap_depopulate(uintptr_t virt, size_t size);
 
 OCTAVO_END_DECLS
 #endif

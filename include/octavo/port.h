@@ -60,10 +60,27 @@ __attribute__((noreturn)) void port_panic(const char *why);
 
 /* ---- Tier 1: page tables, vmalloc, kmap ---- */
 
-/** port_pgd_load - make the page table at @pgd with address-space id @asid current. Weak default: panics. */
+/*
+ * Address-space identifiers are a CPU's own: what one CPU loads with identifier 3 says nothing of another's 3.
+ * PORT_ASID_KERNEL is that of the kernel's own page table, whose translations are global.
+ */
+#define PORT_ASID_KERNEL 0u
+#define PORT_TLB_ASID (~(uintptr_t)0) /* not one page: all of an address space */
+
+/**
+ * port_pgd_load - make a page table current on this CPU @pgd: physical address of its root @asid: PORT_ASID_KERNEL,
+ * or below bootinfo.asids. What the TLB holds with it stays and may be used at once. On machines with two roots
+ * (arm64) PORT_ASID_KERNEL loads the kernel's and leaves the user half empty; all others load the user's. Context:
+ * interrupts off. Weak default: panics.
+ */
 void port_pgd_load(phys_addr_t pgd, unsigned int asid);
 
-/** port_tlb_flush_page - forget the translation of @virt in @asid on this CPU. Weak default: nothing. */
+/**
+ * port_tlb_flush_page - forget, on this CPU, the translation of one page
+ * @asid: whose; PORT_ASID_KERNEL: a global one, in every address space
+ * @virt: any address in the page, which may be large; PORT_TLB_ASID: all translations that are not global of @asid
+ * Whatever led to it in paging-structure caches goes, too. @asid need not be loaded. Weak default: nothing.
+ */
 void port_tlb_flush_page(unsigned int asid, uintptr_t virt);
 
 /** port_tlb_flush_all - forget all translations on this CPU, global ones included. Weak default: nothing. */
@@ -152,6 +169,39 @@ unsigned int port_backtrace(uintptr_t *pc, unsigned int max);
 void port_symbol(uintptr_t pc, char *text, size_t size);
 
 /* ---- What the port calls ---- */
+
+#define PAGE_FAULT_PRESENT 1u	  /* a translation was there, and forbade it */
+#define PAGE_FAULT_WRITE 2u
+#define PAGE_FAULT_USER 4u	  /* user mode */
+#define PAGE_FAULT_RESERVED 8u	  /* an entry has bits set that must not be */
+#define PAGE_FAULT_EXEC 16u	  /* instruction fetch */
+#define PAGE_FAULT_PKEY 32u	  /* a protection key forbids it */
+#define PAGE_FAULT_NONCANONICAL 64u /* no page fault on the machine: an address that is none */
+#define PAGE_FAULT_ACCESS_FLAG 128u /* arm64: only the access flag was missing */
+
+/**
+ * struct page_fault - an access that the page tables refused
+ * @address: virtual address, as the processor reports it
+ * @flags: PAGE_FAULT_*. The first six are x86's error code (Intel SDM volume 3A section 4.7).
+ * @error: the machine's own word for it: error code or ESR
+ * @ip: address of the instruction, 0 if unknown
+ * @stack, @depth: return addresses of its callers, innermost first, for the report
+ */
+struct page_fault {
+	uintptr_t address;
+	u32 flags;
+	u64 error;
+	uintptr_t ip;
+	const uintptr_t *stack;
+	unsigned int depth;
+};
+
+/**
+ * handle_page_fault - what can be done about a fault Context: on the CPU it happened on, interrupts as they were
+ * there. Return: 0: try the instruction again; -EFAULT: it has no business there, and the report is on the console:
+ * stop what ran, or panic.
+ */
+OCTAVO_API int __must_check handle_page_fault(const struct page_fault *fault);
 
 /**
  * mm_init - take the machine's memory into management

@@ -23,6 +23,18 @@ int mm_parts_cpu_setup(unsigned int cpu)
 	return 0;
 }
 
+int mm_parts_early(const struct bootinfo *info)
+{
+	for (unsigned int i = 0; i < MM_PARTS; i++)
+		for_each_part(part, i) {
+			int err = part->early ? part->early(info) : 0;
+
+			if (err)
+				return err;
+		}
+	return 0;
+}
+
 int mm_parts_init(void)
 {
 	for (unsigned int i = 0; i < MM_PARTS; i++)

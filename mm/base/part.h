@@ -6,13 +6,17 @@
 #ifndef MM_BASE_PART_H
 #define MM_BASE_PART_H
 
+#include <octavo/bootinfo.h>
+
 #include "compiler.h"
 
 /* The order in which parts start; CPUs are taken away in the opposite one. */
 enum mm_part_order {
+	MM_PART_KERNEL_MAP, /* page tables, kernel address space */
 	MM_PART_RCU,
 	MM_PART_PERCPU,
 	MM_PART_HEAP,
+	MM_PART_VMALLOC,
 	MM_PART_SHRINKER,
 	MM_PART_FAULT,
 	MM_PART_GUARD,
@@ -22,6 +26,7 @@ enum mm_part_order {
 
 /**
  * struct mm_part - functions that are not needed are NULL
+ * @early: nodes and zones are known, memblock serves; descriptors do not exist yet. Return: as @cpu_setup.
  * @cpu_setup: for each possible CPU, while memblock still serves. Return: 0 or a negative errno, which fails mm_init().
  * @init: at the end of mm_init(), on the boot CPU. Return: 0 or a negative errno, which fails mm_init().
  * @cpu_online: on the CPU that comes online, interrupts off, before it is marked so; for the boot CPU after all @init.
@@ -32,6 +37,7 @@ enum mm_part_order {
 struct mm_part {
 	const char *name; /* filled in by MM_PART() */
 	enum mm_part_order order;
+	int (*early)(const struct bootinfo *info);
 	int (*cpu_setup)(unsigned int cpu);
 	int (*init)(void);
 	int (*cpu_online)(unsigned int cpu);
@@ -45,6 +51,7 @@ struct mm_part {
 												    __VA_ARGS__ }
 
 /* Call each part in its order; stop at the first error. */
+int mm_parts_early(const struct bootinfo *info);
 int mm_parts_cpu_setup(unsigned int cpu);
 int mm_parts_init(void);
 int mm_parts_cpu_online(unsigned int cpu);

@@ -287,6 +287,8 @@ int mm_init(const struct bootinfo *info)
 	if (!err)
 		err = setup_nodes(info);
 	if (!err)
+		err = mm_parts_early(info);
+	if (!err)
 		err = memmap_setup(info);
 	if (!err)
 		err = alloc_cpu_data();

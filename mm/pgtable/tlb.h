@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * TLB control: who may hold translations of what, and how they are told to forget them; and mmu_gather, which frees
+ * pages and tables only after that.
+ *
+ * All flushes return when no CPU can use an old translation any more (a CPU that is lazy, or runs something else,
+ * catches up before it uses the address space again). They call other CPUs: thread context, interrupts on, no
+ * spinlock held, as port_cpu_call(). flush_tlb_*_local() is this CPU only, any context.
+ */
+#ifndef MM_PGTABLE_TLB_H
+#define MM_PGTABLE_TLB_H
+
+#include "mm.h"
+
+struct page;
+
+void flush_tlb_all(void);
+void flush_tlb_mm(struct mm_struct *mm);
+/* Leaves of 1 << @stride_shift bytes; @freed_tables: upper entries changed too (paging-structure caches). */
+void flush_tlb_mm_range(struct mm_struct *mm, uintptr_t start, uintptr_t end, unsigned int stride_shift, bool freed_tables);
+void flush_tlb_page(struct mm_struct *mm, uintptr_t virt);
+void flush_tlb_kernel_range(uintptr_t start, uintptr_t end);
+void flush_tlb_kernel_local(uintptr_t start, uintptr_t end);
+
+/* Beyond so many pages one flush of everything is cheaper: vm.tlb_single_page_flush_ceiling (Linux: 33). */
+extern unsigned long tlb_single_page_flush_ceiling;
+
+/* ---- Which address space this CPU runs in ---- */
+
+/* switch_mm - run in @next from now on; interrupts off, or inside a per-CPU section */
+void switch_mm(struct mm_struct *next);
+/* enter_lazy_tlb - a kernel thread runs next: keep what is loaded, but need not hear of its flushes */
+void enter_lazy_tlb(void);
+/* The address space loaded on this CPU. */
+struct mm_struct *loaded_mm(void);
+
+/* ---- mmu_gather ---- */
+
+#define MMU_GATHER_BUNDLE 60
+
+/* Pages to free, in the order they came; further batches come from the page allocator if it has any. */
+struct mmu_gather_batch {
+	struct mmu_gather_batch *next;
+	unsigned int nr;
+	unsigned int max;
+	struct page *pages[];
+};
+
+struct mmu_gather {
+	struct mm_struct *mm;
+	uintptr_t start, end; /* what has to be flushed; empty when start >= end */
+	bool fullmm;	      /* the address space is about to go */
+	bool freed_tables;
+	bool need_flush_all;
+	u8 cleared_levels;    /* bit n: leaves of level n went */
+	struct mmu_gather_batch *active;
+	struct mmu_gather_batch local;
+	struct page *bundle[MMU_GATHER_BUNDLE]; /* local's */
+	struct page *tables;  /* table pages, linked by private */
+};
+
+void tlb_gather_mmu(struct mmu_gather *tlb, struct mm_struct *mm);
+void tlb_gather_mmu_fullmm(struct mmu_gather *tlb, struct mm_struct *mm);
+/* A leaf of @level at @virt was cleared; its page goes with tlb_remove_page(), if the mapping held a reference. */
+void tlb_remove_entry(struct mmu_gather *tlb, unsigned int level, uintptr_t virt);
+/* Return: true when the caller should flush soon (tlb_flush_mmu()), having let go of its locks. */
+bool tlb_remove_page(struct mmu_gather *tlb, struct page *page);
+void tlb_remove_table(struct mmu_gather *tlb, pgt_entry_t *table, uintptr_t virt);
+void tlb_flush_mmu(struct mmu_gather *tlb);
+void tlb_finish_mmu(struct mmu_gather *tlb);
+
+#endif

@@ -17,7 +17,8 @@ struct page;
 void flush_tlb_all(void);
 void flush_tlb_mm(struct mm_struct *mm);
 /* Leaves of 1 << @stride_shift bytes; @freed_tables: upper entries changed too (paging-structure caches). */
-void flush_tlb_mm_range(struct mm_struct *mm, uintptr_t start, uintptr_t end, unsigned int stride_shift, bool freed_tables);
+void flush_tlb_mm_range(struct mm_struct *mm, uintptr_t start, uintptr_t end, unsigned int stride_shift,
+			bool freed_tables);
 void flush_tlb_page(struct mm_struct *mm, uintptr_t virt);
 void flush_tlb_kernel_range(uintptr_t start, uintptr_t end);
 void flush_tlb_kernel_local(uintptr_t start, uintptr_t end);

@@ -39,7 +39,8 @@ void mmu_create(unsigned int cpus, const struct bootinfo *info);
 void mmu_destroy(void);
 
 /* Through CPU @cpu's MMU, in the address space loaded there. True: *@phys is where; false: @fault says why not. */
-bool mmu_translate(unsigned int cpu, uintptr_t virt, enum mmu_access access, bool user, u64 *phys, struct mmu_fault *fault);
+bool mmu_translate(unsigned int cpu, uintptr_t virt, enum mmu_access access, bool user, u64 *phys,
+		   struct mmu_fault *fault);
 /* The same, and the bytes: may cross pages. Return: bytes done before the fault. */
 size_t mmu_read(unsigned int cpu, uintptr_t virt, void *to, size_t size, bool user, struct mmu_fault *fault);
 size_t mmu_write(unsigned int cpu, uintptr_t virt, const void *from, size_t size, bool user, struct mmu_fault *fault);
@@ -56,7 +57,6 @@ unsigned int mmu_stale(unsigned int cpu, uintptr_t *virt);
 /*
  * A frame is about to be used for something else: does any CPU's TLB or paging-structure cache still lead to it?
  * Return: the CPU and address of the first that does.
-
  */
 bool mmu_leads_to(unsigned long pfn, unsigned int *cpu, uintptr_t *virt);
 

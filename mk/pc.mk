@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # The PC port: build/octavo.elf, a kernel image from the very objects that the hosted port links.
 
-PC_SRCS := $(sort $(wildcard port/pc/*.c port/pc/*.S))
+PC_ISA := $(if $(M32),i386,x86_64)
+PC_SRCS := $(sort $(wildcard port/pc/*.c port/pc/$(PC_ISA)/*.c port/pc/$(PC_ISA)/*.S))
 PC_TEST_SRCS := $(sort $(wildcard tests/qemu/*.c))
 PC_OBJS := $(call objs,$(B)/pc,$(PC_SRCS) $(PC_TEST_SRCS))
 
@@ -10,7 +11,7 @@ KBENCH_OBJS := $(call objs,$(B)/core,bench/kbench.c bench/kbench_heap.c bench/kb
 $(KBENCH_OBJS): CFLAGS_CORE += -I.
 
 # The core's own flags: no vector registers, no red zone, %gs is the CPU's struct cpu_local.
-CFLAGS_PC := $(filter-out -Iport/inline/%,$(CFLAGS_CORE)) -Iport/inline/gs -I. -Iport/pc -Itests
+CFLAGS_PC := $(filter-out -Iport/inline/%,$(CFLAGS_CORE)) -Iport/inline/gs -I. -Iport/pc -Iport/pc/$(PC_ISA) -Itests
 LDFLAGS_PC := -nostdlib -static -T port/pc/pc.ld \
 	-Wl,--no-relax,-z,max-page-size=4096,-z,noexecstack,--build-id=none,--no-warn-rwx-segments
 
@@ -23,16 +24,17 @@ $(B)/pc/%.o: %.S
 	$(if $(V),,@echo "  AS    $<")
 	$(Q)$(CC) -g -fno-pie $(DEPFLAGS) -Iinclude -I. -c -o $@ $<
 
+PC_WORD := $(if $(M32),.long,.quad)
 # Linked twice: the symbol table of the first image, which reports print names from, lies behind the text of the
 # second, so no address in it changes.
 ELF_OBJS = $(PC_OBJS) $(KBENCH_OBJS) $(UNIT_OBJS) $(CORE_OBJS)
 $(B)/pc/symbols-none.S: port/pc/symbols.awk
 	@mkdir -p $(@D)
-	$(Q)awk -f port/pc/symbols.awk </dev/null >$@
+	$(Q)awk -v word=$(PC_WORD) -f port/pc/symbols.awk </dev/null >$@
 $(B)/pc/octavo-1.elf: $(B)/pc/symbols-none.S $(ELF_OBJS) port/pc/pc.ld
 	$(Q)$(CC) $(LDFLAGS_PC) -o $@ $(ELF_OBJS) $<
 $(B)/pc/symbols.S: $(B)/pc/octavo-1.elf
-	$(Q)nm -n $< | awk -f port/pc/symbols.awk >$@
+	$(Q)nm -n $< | awk -v word=$(PC_WORD) -f port/pc/symbols.awk >$@
 ifneq ($(SAN)$(SCHED)$(M32),)
 $(B)/octavo.elf:
 	@echo "octavo.elf: a kernel image is 64-bit code without a sanitizer's or the scheduler's run time" >&2; false

@@ -38,11 +38,11 @@ void guard_reset(void)
 
 bool guard_fault(const struct trap_frame *frame)
 {
-	uintptr_t addr = read_cr2(), pc[STACK_MAX] = { frame->rip };
+	uintptr_t addr = read_cr2(), pc[STACK_MAX] = { frame_ip(frame) };
 	unsigned int depth;
 
 	if (!is_kfence_address((void *)addr))
 		return false;
-	depth = 1 + report_walk(frame->rbp, pc + 1, STACK_MAX - 1);
+	depth = 1 + report_walk(frame_bp(frame), pc + 1, STACK_MAX - 1);
 	return kfence_handle_page_fault(addr, frame->error & 2, pc, depth);
 }

@@ -5,25 +5,14 @@
 
 #include <octavo/port.h>
 
-#include "arch/x86_64/cpu/cpu.h"
+#include "arch/x86/cpu/cpu.h"
 #include "firmware.h"
+#include "isa.h"
 #include "mm/base/compiler.h"
 #include "mm/base/printk.h"
 #include "mm/base/string.h"
 
 #define PC_CPUS_MAX 256u
-
-/*
- * The address space. The direct map and the window for struct page are where Linux has them with four
- * levels; the port's own mappings (device registers, stacks) take the last GiB, above the image's.
- */
-#define PC_DIRECT_MAP 0xffff888000000000ul
-#define PC_DIRECT_MAP_SIZE (64ul << 40)
-#define PC_VMEMMAP 0xffffea0000000000ul
-#define PC_VMEMMAP_SIZE (512ul << 30) /* 64 TiB of RAM: 2^34 frames of 32 bytes */
-#define PC_IMAGE_BASE 0xffffffff80000000ul
-#define PC_WINDOW 0xffffffffc0000000ul
-#define PC_WINDOW_SIZE (512ul << 20)
 
 /* Each stack lies above one unmapped page. boot.S has the boot CPU's. */
 #define PC_STACK_BYTES (16ul << 10)

@@ -15,10 +15,12 @@
 #include "power.h"
 
 /* Made from the linked image by mk/pc.mk: text symbols by address, names one after another. */
-extern const u64 pc_symbol_addresses[];
+extern const uintptr_t pc_symbol_addresses[];
 extern const u32 pc_symbol_names[];
 extern const char pc_symbol_text[];
 extern const u32 pc_symbols_nr;
+
+#define HEX (2 * (int)sizeof(uintptr_t)) /* digits of an address */
 
 static u32 panicking; /* CPU number + 1 of who reports */
 
@@ -88,22 +90,23 @@ static bool on_a_stack(uintptr_t addr)
 	bool inside = (addr >= (uintptr_t)pc_stacks_start && addr < (uintptr_t)pc_stacks_end) ||
 		      (addr >= PC_WINDOW && addr < PC_WINDOW + PC_WINDOW_SIZE);
 
-	return inside && addr % 8 == 0 && pc_page_entry(addr, &level) && pc_page_entry(addr + 8, &level);
+	return inside && addr % sizeof(addr) == 0 && pc_page_entry(addr, &level) &&
+	       pc_page_entry(addr + sizeof(addr), &level);
 }
 
-unsigned int report_walk(uintptr_t rbp, uintptr_t *pc, unsigned int max)
+unsigned int report_walk(uintptr_t bp, uintptr_t *pc, unsigned int max)
 {
 	unsigned int n = 0;
 
-	while (n < max && on_a_stack(rbp)) {
-		const uintptr_t *frame = (const uintptr_t *)rbp;
+	while (n < max && on_a_stack(bp)) {
+		const uintptr_t *frame = (const uintptr_t *)bp;
 
 		if (!in_text(frame[1]))
 			break;
 		pc[n++] = frame[1];
-		if (frame[0] <= rbp)
+		if (frame[0] <= bp)
 			break;
-		rbp = frame[0];
+		bp = frame[0];
 	}
 	return n;
 }
@@ -118,21 +121,21 @@ static void say_address(uintptr_t addr, uintptr_t look_up)
 	char name[96];
 
 	report_symbol(look_up, name, sizeof(name));
-	say("  %016lx %s\n", (unsigned long)addr, name);
+	say("  %0*lx %s\n", HEX, (unsigned long)addr, name);
 }
 
-/* @frame: where the exception hit, or NULL; then the callers from frame pointer @rbp on. */
-static void say_backtrace(const struct trap_frame *frame, uintptr_t rbp)
+/* @frame: where the exception hit, or NULL; then the callers from frame pointer @bp on. */
+static void say_backtrace(const struct trap_frame *frame, uintptr_t bp)
 {
 	uintptr_t pc[32];
-	unsigned int n = report_walk(rbp, pc, ARRAY_SIZE(pc));
+	unsigned int n = report_walk(bp, pc, ARRAY_SIZE(pc));
 
 	say("Call trace:\n");
-	if (frame && in_text(frame->rip)) {
-		say_address(frame->rip, frame->rip);
-	} else if (frame && on_a_stack(frame->rsp)) {
+	if (frame && in_text(frame_ip(frame))) {
+		say_address(frame_ip(frame), frame_ip(frame));
+	} else if (frame && on_a_stack(frame_sp(frame))) {
 		/* A call to nowhere: whoever made it is on top of the stack, before any frame. */
-		uintptr_t caller = *(const uintptr_t *)frame->rsp;
+		uintptr_t caller = *(const uintptr_t *)frame_sp(frame);
 
 		if (in_text(caller))
 			say_address(caller, caller - 1);
@@ -190,44 +193,27 @@ static void say_page(uintptr_t addr)
 		if (addr - guard < PAGE_SIZE)
 			say("The address is the guard page below a stack of the boot CPU: stack overflow\n");
 	if (!entry)
-		say("No entry at level %u of the page tables for %016lx\n", level, (unsigned long)addr);
+		say("No entry at level %u of the page tables for %0*lx\n", level, HEX, (unsigned long)addr);
 	else
-		say("Entry at level %u for %016lx: %016llx\n", level, (unsigned long)addr, (unsigned long long)entry);
-}
-
-static void say_registers(const struct trap_frame *f)
-{
-	say("RSP: %04llx:%016llx RFLAGS: %08llx\n", (unsigned long long)f->ss, (unsigned long long)f->rsp,
-	    (unsigned long long)f->rflags);
-	say("RAX: %016llx RBX: %016llx RCX: %016llx\n", (unsigned long long)f->rax, (unsigned long long)f->rbx,
-	    (unsigned long long)f->rcx);
-	say("RDX: %016llx RSI: %016llx RDI: %016llx\n", (unsigned long long)f->rdx, (unsigned long long)f->rsi,
-	    (unsigned long long)f->rdi);
-	say("RBP: %016llx R08: %016llx R09: %016llx\n", (unsigned long long)f->rbp, (unsigned long long)f->r8,
-	    (unsigned long long)f->r9);
-	say("R10: %016llx R11: %016llx R12: %016llx\n", (unsigned long long)f->r10, (unsigned long long)f->r11,
-	    (unsigned long long)f->r12);
-	say("R13: %016llx R14: %016llx R15: %016llx\n", (unsigned long long)f->r13, (unsigned long long)f->r14,
-	    (unsigned long long)f->r15);
-	say("CR0: %08llx CR2: %016llx CR3: %016llx CR4: %08llx\n", (unsigned long long)read_cr0(),
-	    (unsigned long long)read_cr2(), (unsigned long long)read_cr3(), (unsigned long long)read_cr4());
+		say("Entry at level %u for %0*lx: %016llx\n", level, HEX, (unsigned long)addr, (unsigned long long)entry);
 }
 
 void report_exception(const struct trap_frame *f)
 {
-	char name[96];
+	char name[96], text[768];
 
 	begin_report();
-	report_symbol(f->rip, name, sizeof(name));
+	report_symbol(frame_ip(f), name, sizeof(name));
 	say("\nException %u (%s) on CPU %u", (unsigned int)f->vector, exception_names[f->vector], port_cpu_id());
 	if (f->vector == VECTOR_PAGE_FAULT)
-		say(" at address %016llx", (unsigned long long)read_cr2());
-	say("\nRIP: %04llx:%016llx %s\n", (unsigned long long)f->cs, (unsigned long long)f->rip, name);
+		say(" at address %0*lx", HEX, read_cr2());
+	say("\n" PC_IP ": %04x:%0*lx %s\n", (unsigned int)f->cs, HEX, frame_ip(f), name);
 	say_error_code(f);
 	if (f->vector == VECTOR_PAGE_FAULT || f->vector == VECTOR_DOUBLE_FAULT)
 		say_page(read_cr2());
-	say_registers(f);
-	say_backtrace(f, f->rbp);
+	trap_registers(f, text, sizeof(text));
+	serial_write(text, strlen(text));
+	say_backtrace(f, frame_bp(f));
 	say("Kernel panic: unexpected exception\n");
 	power_end(POWER_PANIC);
 }

@@ -24,7 +24,6 @@
 #include "smp.h"
 
 #include "apic.h"
-#include "arch/x86_64/cpu/segments.h"
 #include "mm/sync/atomic.h"
 #include "mm/sync/cpu.h"
 #include "trap.h"
@@ -36,7 +35,7 @@ struct pc_cpu {
 	u32 wanted;		/* has to serve the call in flight */
 	void (*work)(void *arg); /* NULL: idle */
 	void *work_arg;
-	char *stacks[IST_NR];	/* [IST_NONE]: the thread's */
+	char *stacks[STACKS];	/* STACK_* */
 } __aligned(64);
 
 static struct pc_cpu cpus[PC_CPUS_MAX];
@@ -49,17 +48,6 @@ static struct {
 	void (*fn)(void *arg);
 	void *arg;
 } call;
-
-/* trampoline.S: code and, at its end, what each CPU is given. */
-extern char pc_trampoline[], pc_trampoline_end[], pc_ap_entry[];
-struct trampoline_data {
-	u64 stack, entry;
-	u32 cpu, cr3, efer, far_offset;
-	u16 far_selector, gdt_limit;
-	u32 gdt_base;
-	u64 kernel_cr3;
-} __attribute__((packed));
-octavo_static_assert(sizeof(struct trampoline_data) == 48, "trampoline.S knows these offsets");
 
 /* ---- Starting ---- */
 
@@ -83,7 +71,7 @@ static void __attribute__((noreturn)) idle(struct pc_cpu *me)
 /* Joins the core; on failure the CPU never comes up. */
 static void join(unsigned int cpu)
 {
-	wrmsr(MSR_GS_BASE, (uintptr_t)octavo_cpu_local(cpu));
+	cpu_local_load(cpu);
 	if (mm_cpu_online(cpu)) {
 		printk("smp: the core does not take CPU %u\n", cpu);
 		cpu_stop();
@@ -93,7 +81,7 @@ static void join(unsigned int cpu)
 
 void pc_ap_start(unsigned int cpu)
 {
-	wrmsr(MSR_GS_BASE, (uintptr_t)octavo_cpu_local(cpu));
+	cpu_local_load(cpu);
 	trap_init_cpu(cpu, cpus[cpu].stacks);
 	apic_init_cpu();
 	join(cpu);
@@ -102,34 +90,12 @@ void pc_ap_start(unsigned int cpu)
 
 static int make_stacks(struct pc_cpu *c)
 {
-	for (unsigned int i = 0; i < IST_NR; i++) {
+	for (unsigned int i = 0; i < STACKS; i++) {
 		c->stacks[i] = pc_map_stack();
 		if (!c->stacks[i])
 			return -ENOMEM;
 	}
 	return 0;
-}
-
-static void prepare_trampoline(unsigned int cpu)
-{
-	char *page = pc_phys_to_virt(trampoline_page);
-	size_t code = (size_t)(pc_trampoline_end - pc_trampoline);
-	/* The code's GDT, three entries, stands right before the data. */
-	struct trampoline_data *data = (void *)(page + code - sizeof(*data));
-
-	memcpy(page, pc_trampoline, code);
-	*data = (struct trampoline_data){
-		.stack = (uintptr_t)cpus[cpu].stacks[IST_NONE],
-		.entry = (uintptr_t)pc_ap_entry,
-		.cpu = cpu,
-		.cr3 = (u32)pc_image_phys(pc_boot_pml4),
-		.efer = (u32)(rdmsr(MSR_EFER) & (EFER_NXE | EFER_LME)),
-		.far_offset = data->far_offset + trampoline_page,
-		.far_selector = SELECTOR_CODE,
-		.gdt_limit = 3 * 8 - 1,
-		.kernel_cr3 = read_cr3(),
-		.gdt_base = trampoline_page + (u32)code - (u32)sizeof(*data) - 3 * 8,
-	};
 }
 
 static void start_cpu(unsigned int cpu)
@@ -140,7 +106,7 @@ static void start_cpu(unsigned int cpu)
 		printk("smp: no memory for the stacks of CPU %u\n", cpu);
 		return;
 	}
-	prepare_trampoline(cpu);
+	trampoline_prepare(trampoline_page, cpu, cpus[cpu].stacks[STACK_THREAD]);
 	apic_start_cpu(cpus[cpu].apic_id, trampoline_page);
 	until = port_clock_ns() + 1000000000;
 	while (!load_acquire(&cpus[cpu].up)) {

@@ -70,7 +70,7 @@ static void read_loader(enum pc_protocol protocol, u32 info)
 
 	if (err)
 		port_panic("the loader gave no memory map");
-	printk("Octavo on x86-64 PC, loaded by %s\n", firmware.loader);
+	printk("Octavo on " PC_NAME " PC, loaded by %s\n", firmware.loader);
 }
 
 static void read_acpi(void)
@@ -150,7 +150,7 @@ static u32 reserve_memory(void)
 {
 	struct bootinfo_span taken[FIRMWARE_MODULES_MAX + 1];
 	unsigned int taken_nr = 0, nr = 0;
-	unsigned long more = (bootinfo.cpus_nr - 1) * IST_NR * (PC_STACK_BYTES / PAGE_SIZE);
+	unsigned long more = (bootinfo.cpus_nr - 1) * STACKS * (PC_STACK_BYTES / PAGE_SIZE);
 	u32 trampoline = find_trampoline_page();
 
 	taken[taken_nr++] = image_span(pc_image_start, pc_image_end);
@@ -193,9 +193,9 @@ static void describe_machine(void)
 
 static void boot_traps(void)
 {
-	char *stacks[IST_NR];
+	char *stacks[STACKS];
 
-	for (unsigned int i = 0; i < IST_NR; i++)
+	for (unsigned int i = 0; i < STACKS; i++)
 		stacks[i] = pc_boot_stack_top + i * PC_STACK_SPACING;
 	trap_init_cpu(0, stacks);
 }
@@ -211,7 +211,7 @@ static void boot_core(void)
 		port_panic("the core does not boot from this memory map");
 	}
 	/* Its base may have moved to memory of CPU 0's own node. */
-	wrmsr(MSR_GS_BASE, (uintptr_t)octavo_cpu_local(0));
+	cpu_local_load(0);
 }
 
 /* What the last test left below this frame: kmemleak scans all of the stack, and would find its objects there. */
@@ -238,7 +238,7 @@ void pc_reboot_core(void)
 	guard_reset();
 	memcpy(__start_memsys, memsys_copy, memsys_bytes());
 	memcpy(__start_octavo_percpu, memsys_copy + memsys_bytes(), percpu_bytes());
-	wrmsr(MSR_GS_BASE, (uintptr_t)octavo_cpu_local(0));
+	cpu_local_load(0);
 	shown = printk_console(false);
 	boot_core();
 	irq_enable();
@@ -253,7 +253,7 @@ void pc_start(enum pc_protocol protocol, u32 info)
 {
 	u32 trampoline;
 
-	wrmsr(MSR_GS_BASE, (uintptr_t)octavo_cpu_local(0));
+	cpu_local_load(0);
 	serial_init();
 	boot_traps();
 	read_loader(protocol, info);

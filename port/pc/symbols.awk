@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-# nm -n of a kernel image to assembly: addresses and names of its functions, for report.c.
+# nm -n of a kernel image to assembly: addresses and names of its functions, for report.c. -v word=.quad or .long: an address.
 BEGIN {
 	print ".section .rodata.symbols, \"a\"\n.globl pc_symbol_addresses, pc_symbol_names, pc_symbol_text, pc_symbols_nr"
 	print ".balign 8\npc_symbol_addresses:"
 }
 $2 ~ /^[tTwW]$/ && $3 !~ /^(pc_text_start|pc_text_end)$/ && $1 != last {
 	last = $1
-	print ".quad 0x" $1
+	print word " 0x" $1
 	name[nr++] = $3
 }
 END {

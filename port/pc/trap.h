@@ -5,14 +5,6 @@
 
 #include "pc.h"
 
-/* What vectors.S leaves on the stack. */
-struct trap_frame {
-	u64 r15, r14, r13, r12, r11, r10, r9, r8;
-	u64 rbp, rdi, rsi, rdx, rcx, rbx, rax;
-	u64 vector, error;
-	u64 rip, cs, rflags, rsp, ss;
-};
-
 enum {
 	VECTOR_DEBUG = 1,
 	VECTOR_NMI = 2,
@@ -28,10 +20,10 @@ enum {
 	VECTOR_SPURIOUS = 0xff,
 };
 
-enum { IST_NONE, IST_DOUBLE_FAULT, IST_NMI, IST_MACHINE_CHECK, IST_NR };
-
-/* Points CPU @cpu at its tables; @stacks are the tops of the IST_* stacks, 0 unused. */
-void trap_init_cpu(unsigned int cpu, char *const stacks[IST_NR]);
+/* tables.c: points CPU @cpu at its tables; @stacks are the tops of the STACK_* stacks. */
+void trap_init_cpu(unsigned int cpu, char *const stacks[STACKS]);
+/* tables.c: the registers of @frame and of control, as lines of text */
+void trap_registers(const struct trap_frame *frame, char *text, size_t size);
 
 void pc_trap(struct trap_frame *frame);
 
@@ -40,7 +32,7 @@ bool guard_fault(const struct trap_frame *frame);
 
 /*
  * trap_expect - this CPU's place for an address at which a page fault or protection fault goes on instead of being
- * fatal, with the vector in rax and the error code in rdx; for tests. The fault clears it; 0: none.
+ * fatal, with the vector in rax (eax) and the error code in rdx (edx); for tests. The fault clears it; 0: none.
  */
 uintptr_t *trap_expect(void);
 

@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Privileged x86-64 instructions, for ports only. Numbers are from the Intel SDM: volume 4 (MSRs), volume 3A
+ * Privileged instructions of x86 in 32 and 64 bits, for ports only. Numbers are from the Intel SDM: volume 4 (MSRs), volume 3A
  * chapters 2 (control registers) and 10 (local APIC).
  */
-#ifndef ARCH_X86_64_CPU_H
-#define ARCH_X86_64_CPU_H
+#ifndef ARCH_X86_CPU_H
+#define ARCH_X86_CPU_H
 
 #include <octavo/types.h>
 
 #define MSR_APIC_BASE 0x1bu
 #define MSR_EFER 0xc0000080u
-#define MSR_GS_BASE 0xc0000101u
+#define MSR_GS_BASE 0xc0000101u /* 64-bit processors */
 #define MSR_X2APIC_FIRST 0x800u
 
 #define EFER_LME 0x100u
 #define EFER_NXE 0x800u
 
 #define CR0_WP (1ul << 16)
+#define CR4_PSE (1ul << 4)
+#define CR4_PAE (1ul << 5)
 #define CR4_PGE (1ul << 7)
 
 #define RFLAGS_IF 0x200ul
@@ -93,13 +95,13 @@ static inline u16 inw(u16 port)
 }
 
 #define DEFINE_CONTROL_REGISTER(name)                                           \
-	static inline u64 read_##name(void)                                     \
+	static inline unsigned long read_##name(void)                           \
 	{                                                                       \
-		u64 value;                                                      \
+		unsigned long value;                                            \
 		__asm__ volatile("mov %%" #name ", %0" : "=r"(value) : : "memory"); \
 		return value;                                                   \
 	}                                                                       \
-	static inline void write_##name(u64 value)                              \
+	static inline void write_##name(unsigned long value)                    \
 	{                                                                       \
 		__asm__ volatile("mov %0, %%" #name : : "r"(value) : "memory");     \
 	}
@@ -127,7 +129,7 @@ static inline unsigned long irq_flags(void)
 {
 	unsigned long flags;
 
-	__asm__ volatile("pushfq; popq %0" : "=r"(flags) : : "memory");
+	__asm__ volatile("pushf; pop %0" : "=r"(flags) : : "memory");
 	return flags;
 }
 

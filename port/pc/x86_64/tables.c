@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+/* Descriptor tables of 64-bit CPUs, and how another CPU is led to them. */
+#include "arch/x86_64/cpu/segments.h"
+
+#include "smp.h"
+#include "trap.h"
+
+struct cpu_tables {
+	u64 gdt[GDT_ENTRIES];
+	struct task_state task;
+};
+
+extern char pc_vectors[];
+
+static struct cpu_tables tables[PC_CPUS_MAX] __aligned(16);
+static struct gate idt[256] __aligned(16);
+
+/* Entry n of the task's interrupt stacks, from 1 on, is stack n. */
+static unsigned int stack_of(unsigned int vector)
+{
+	switch (vector) {
+	case VECTOR_DOUBLE_FAULT:
+		return STACK_DOUBLE_FAULT;
+	case VECTOR_NMI:
+		return STACK_NMI;
+	case VECTOR_MACHINE_CHECK:
+		return STACK_MACHINE_CHECK;
+	}
+	return STACK_THREAD;
+}
+
+void trap_init_cpu(unsigned int cpu, char *const stacks[STACKS])
+{
+	struct cpu_tables *t = &tables[cpu];
+
+	if (!cpu)
+		for (unsigned int v = 0; v < 256; v++)
+			set_gate(&idt[v], (uintptr_t)pc_vectors + 16 * v, stack_of(v));
+	t->gdt[SELECTOR_CODE / 8] = GDT_CODE64;
+	t->gdt[SELECTOR_DATA / 8] = GDT_DATA;
+	t->task.io_map = sizeof(t->task);
+	for (unsigned int i = STACK_THREAD + 1; i < STACKS; i++)
+		t->task.ist[i - 1] = (uintptr_t)stacks[i];
+	set_task_descriptor(t->gdt, &t->task);
+	/* Loading segment registers leaves MSR_GS_BASE alone as long as %gs itself is not loaded. */
+	load_segments(t->gdt, sizeof(t->gdt));
+	load_gates(idt, sizeof(idt));
+}
+
+void trap_registers(const struct trap_frame *f, char *text, size_t size)
+{
+	octavo_snprintf(text, size,
+			"RSP: %04lx:%016lx RFLAGS: %08lx\n"
+			"RAX: %016lx RBX: %016lx RCX: %016lx\n"
+			"RDX: %016lx RSI: %016lx RDI: %016lx\n"
+			"RBP: %016lx R08: %016lx R09: %016lx\n"
+			"R10: %016lx R11: %016lx R12: %016lx\n"
+			"R13: %016lx R14: %016lx R15: %016lx\n"
+			"CR0: %08lx CR2: %016lx CR3: %016lx CR4: %08lx\n",
+			f->ss, f->rsp, f->rflags, f->rax, f->rbx, f->rcx, f->rdx, f->rsi, f->rdi, f->rbp, f->r8, f->r9,
+			f->r10, f->r11, f->r12, f->r13, f->r14, f->r15, read_cr0(), read_cr2(), read_cr3(),
+			read_cr4());
+}
+
+/* ---- Starting another CPU ---- */
+
+/* trampoline.S: code and, at its end, what each CPU is given. */
+extern char pc_trampoline[], pc_trampoline_end[], pc_ap_entry[];
+struct trampoline_data {
+	u64 stack, entry;
+	u32 cpu, cr3, efer, far_offset;
+	u16 far_selector, gdt_limit;
+	u32 gdt_base;
+	u64 kernel_cr3;
+} __attribute__((packed));
+octavo_static_assert(sizeof(struct trampoline_data) == 48, "trampoline.S knows these offsets");
+
+void trampoline_prepare(u32 at, unsigned int cpu, const char *stack)
+{
+	char *page = pc_phys_to_virt(at);
+	size_t code = (size_t)(pc_trampoline_end - pc_trampoline);
+	/* The code's GDT, three entries, stands right before the data. */
+	struct trampoline_data *data = (void *)(page + code - sizeof(*data));
+
+	memcpy(page, pc_trampoline, code);
+	*data = (struct trampoline_data){
+		.stack = (uintptr_t)stack,
+		.entry = (uintptr_t)pc_ap_entry,
+		.cpu = cpu,
+		.cr3 = (u32)pc_image_phys(pc_boot_pml4),
+		.efer = (u32)(rdmsr(MSR_EFER) & (EFER_NXE | EFER_LME)),
+		.far_offset = data->far_offset + at,
+		.far_selector = SELECTOR_CODE,
+		.gdt_limit = 3 * 8 - 1,
+		.kernel_cr3 = read_cr3(),
+		.gdt_base = at + (u32)code - (u32)sizeof(*data) - 3 * 8,
+	};
+}

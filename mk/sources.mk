@@ -35,6 +35,7 @@ CORE_SRCS := \
 	mm/debug/monitor_slabtop.c \
 	mm/debug/stress.c \
 	mm/debug/stress_heap.c \
+	mm/pgtable/format.c \
 	mm/phys/blockindex.c \
 	mm/phys/cma.c \
 	mm/phys/compound.c \

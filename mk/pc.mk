@@ -22,7 +22,7 @@ $(B)/pc/%.o: %.c
 $(B)/pc/%.o: %.S
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  AS    $<")
-	$(Q)$(CC) -g -fno-pie $(DEPFLAGS) -Iinclude -I. -c -o $@ $<
+	$(Q)$(CC) -g -fno-pie $(filter -D%,$(CFLAGS_COMMON)) $(DEPFLAGS) -Iinclude -I. -c -o $@ $<
 
 PC_WORD := $(if $(M32),.long,.quad)
 # Linked twice: the symbol table of the first image, which reports print names from, lies behind the text of the

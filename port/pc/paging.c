@@ -273,7 +273,7 @@ void paging_init(const struct bootinfo_range *map, unsigned int map_nr, const st
 	map_image(pc_data_start, pc_image_end, PTE_WRITE | paging.nx);
 	for (const char *guard = pc_stacks_start; guard < pc_stacks_end; guard += PC_STACK_SPACING)
 		unmap_page(guard);
-	write_cr3(pc_image_phys(kernel_pml4));
+	port_pgd_load(pc_image_phys(kernel_pml4), PORT_ASID_KERNEL);
 }
 
 
@@ -414,40 +414,6 @@ bool paging_shut(uintptr_t page, bool on)
 	*entry = on ? *entry & ~PTE_PRESENT : *entry | PTE_PRESENT;
 	invlpg(page);
 	return true;
-}
-
-/* ---- The core's page table calls ---- */
-
-void port_pgd_load(phys_addr_t pgd, unsigned int asid)
-{
-	(void)asid; /* each load flushes what is not global: no PCIDs */
-	write_cr3(pgd);
-}
-
-void port_tlb_flush_page(unsigned int asid, uintptr_t virt)
-{
-	(void)asid;
-	invlpg(virt);
-}
-
-void port_tlb_flush_all(void)
-{
-	unsigned long flags = port_irq_save();
-	u64 cr4 = read_cr4();
-
-	/* Changing CR4.PGE drops global translations as well. */
-	write_cr4(cr4 ^ CR4_PGE);
-	write_cr4(cr4);
-	port_irq_restore(flags);
-}
-
-/* ---- What reports and tests ask ---- */
-
-u64 pc_page_entry(uintptr_t virt, unsigned int *level)
-{
-	u64 *entry = leaf_of(virt, level);
-
-	return entry ? *entry : 0;
 }
 
 void paging_report(void)

@@ -34,7 +34,7 @@ extern char pc_text_start[], pc_text_end[], pc_rodata_start[], pc_rodata_end[];
 extern char pc_data_start[], pc_data_end[], pc_bss_start[], pc_bss_end[], pc_init_start[], pc_init_end[];
 extern char pc_stacks_start[], pc_stacks_end[], pc_boot_stack_top[];
 extern char __start_memsys[], __stop_memsys[], __start_octavo_percpu[], __stop_octavo_percpu[];
-extern u64 pc_boot_pml4[512];
+extern char pc_boot_root[];
 
 /* ---- serial.c: COM1 ---- */
 void serial_init(void);
@@ -70,8 +70,6 @@ int pc_vmemmap_populate(uintptr_t virt, phys_addr_t phys, size_t size);
 void pc_vmemmap_depopulate(uintptr_t virt, size_t size);
 /* paging_reset_vmemmap - forget the whole window, before the machine is booted again */
 void paging_reset_vmemmap(void);
-/* pc_page_entry - the leaf entry that translates @virt, or 0; *@level: of the leaf, or where the walk ended */
-u64 pc_page_entry(uintptr_t virt, unsigned int *level);
 /* paging_split - map [@start, @start + @size) of the direct map in 4 KiB pages. Return: 0, -ENOMEM, -ENOSYS. */
 int paging_split(uintptr_t start, size_t size);
 /*

@@ -12,6 +12,7 @@
 #include "apic.h"
 #include "mm/sync/atomic.h"
 #include "mm/sync/cpu.h"
+#include "mmu.h"
 #include "power.h"
 
 /* Made from the linked image by mk/pc.mk: text symbols by address, names one after another. */
@@ -90,8 +91,8 @@ static bool on_a_stack(uintptr_t addr)
 	bool inside = (addr >= (uintptr_t)pc_stacks_start && addr < (uintptr_t)pc_stacks_end) ||
 		      (addr >= PC_WINDOW && addr < PC_WINDOW + PC_WINDOW_SIZE);
 
-	return inside && addr % sizeof(addr) == 0 && pc_page_entry(addr, &level) &&
-	       pc_page_entry(addr + sizeof(addr), &level);
+	return inside && addr % sizeof(addr) == 0 && mmu_entry(addr, &level) &&
+	       mmu_entry(addr + sizeof(addr), &level);
 }
 
 unsigned int report_walk(uintptr_t bp, uintptr_t *pc, unsigned int max)
@@ -187,7 +188,7 @@ static void say_error_code(const struct trap_frame *f)
 static void say_page(uintptr_t addr)
 {
 	unsigned int level;
-	u64 entry = pc_page_entry(addr, &level);
+	u64 entry = mmu_entry(addr, &level);
 
 	for (uintptr_t guard = (uintptr_t)pc_stacks_start; guard < (uintptr_t)pc_stacks_end; guard += PC_STACK_SPACING)
 		if (addr - guard < PAGE_SIZE)

@@ -26,6 +26,7 @@
 #include "apic.h"
 #include "mm/sync/atomic.h"
 #include "mm/sync/cpu.h"
+#include "mmu.h"
 #include "trap.h"
 
 struct pc_cpu {
@@ -83,6 +84,7 @@ void pc_ap_start(unsigned int cpu)
 {
 	cpu_local_load(cpu);
 	trap_init_cpu(cpu, cpus[cpu].stacks);
+	mmu_init_cpu();
 	apic_init_cpu();
 	join(cpu);
 	idle(&cpus[cpu]);

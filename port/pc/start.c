@@ -8,6 +8,7 @@
  */
 #include "apic.h"
 #include "cmdline.h"
+#include "mmu.h"
 #include "pc.h"
 #include "power.h"
 #include "run.h"
@@ -183,11 +184,12 @@ static void describe_machine(void)
 	bootinfo.distance_nr = acpi.distance_nr;
 	bootinfo.direct_map = PC_DIRECT_MAP;
 	bootinfo.direct_map_size = PC_DIRECT_MAP_SIZE;
-	bootinfo.max_phys_bits = 46;
+	bootinfo.max_phys_bits = PC_PHYS_BITS;
 	bootinfo.vmemmap = PC_VMEMMAP;
 	bootinfo.vmemmap_size = PC_VMEMMAP_SIZE;
 	bootinfo.vmemmap_populate = pc_vmemmap_populate;
 	bootinfo.vmemmap_depopulate = pc_vmemmap_depopulate;
+	mmu_describe(&bootinfo);
 	describe_image();
 }
 
@@ -256,6 +258,8 @@ void pc_start(enum pc_protocol protocol, u32 info)
 	cpu_local_load(0);
 	serial_init();
 	boot_traps();
+	mmu_detect();
+	mmu_init_cpu();
 	read_loader(protocol, info);
 	read_acpi();
 	list_cpus();

@@ -9,6 +9,7 @@
 #include "harness.h"
 #include "mm/sync/atomic.h"
 #include "mm/sync/cpu.h"
+#include "mmu.h"
 #include "pc.h"
 #include "report.h"
 #include "smp.h"
@@ -96,7 +97,7 @@ TEST(pc, nothing_is_writable_and_executable)
 	if (!nx)
 		SKIP("this processor has no NX bit");
 	for (uintptr_t at = (uintptr_t)pc_image_start; at < (uintptr_t)pc_image_end; at += PAGE_SIZE) {
-		u64 entry = pc_page_entry(at, &level);
+		u64 entry = mmu_entry(at, &level);
 		bool text = at < (uintptr_t)pc_text_end;
 
 		if (entry && (!!(entry & PTE_WRITE) != (at >= (uintptr_t)pc_data_start) || !(entry & PTE_NX) != text))
@@ -104,7 +105,7 @@ TEST(pc, nothing_is_writable_and_executable)
 	}
 	for (unsigned int i = 0; i < info->map_nr; i++)
 		if (info->map[i].type == E820_TYPE_RAM)
-			EXPECT(pc_page_entry(PC_DIRECT_MAP + PFN_PHYS(PFN_UP(info->map[i].start)), &level) & nx);
+			EXPECT(mmu_entry(PC_DIRECT_MAP + PFN_PHYS(PFN_UP(info->map[i].start)), &level) & nx);
 }
 
 /* PC-I2: the page below each stack is not mapped. */
@@ -113,9 +114,9 @@ TEST(pc, stacks_have_guard_pages)
 	unsigned int level;
 
 	for (char *p = pc_stacks_start; p < pc_stacks_end; p += PC_STACK_SPACING) {
-		EXPECT_EQ(pc_page_entry((uintptr_t)p, &level), 0);
-		EXPECT(pc_page_entry((uintptr_t)p + PAGE_SIZE, &level));
-		EXPECT(pc_page_entry((uintptr_t)p + PC_STACK_SPACING - 1, &level));
+		EXPECT_EQ(mmu_entry((uintptr_t)p, &level), 0);
+		EXPECT(mmu_entry((uintptr_t)p + PAGE_SIZE, &level));
+		EXPECT(mmu_entry((uintptr_t)p + PC_STACK_SPACING - 1, &level));
 		EXPECT_EQ(try_write(p).error, ERROR_WRITE);
 	}
 }
@@ -133,7 +134,7 @@ TEST(pc, direct_map_shows_all_ram)
 		if (info->map[i].type != E820_TYPE_RAM || start >= end)
 			continue;
 		for (phys_addr_t at = start; at < end;) {
-			u64 entry = pc_page_entry(PC_DIRECT_MAP + at, &level);
+			u64 entry = mmu_entry(PC_DIRECT_MAP + at, &level);
 			phys_addr_t size = level_size(level);
 
 			ASSERT(entry);
@@ -164,8 +165,8 @@ TEST(pc, struct_pages_are_there)
 			if (!pfn_valid(pfn))
 				continue;
 			valid++;
-			ASSERT(pc_page_entry((uintptr_t)pfn_to_page(pfn), &level));
-			ASSERT(pc_page_entry((uintptr_t)(pfn_to_page(pfn) + 1) - 1, &level));
+			ASSERT(mmu_entry((uintptr_t)pfn_to_page(pfn), &level));
+			ASSERT(mmu_entry((uintptr_t)(pfn_to_page(pfn) + 1) - 1, &level));
 		}
 	}
 	EXPECT(valid);
@@ -481,4 +482,24 @@ TEST(pc, backtrace_names_its_callers)
 TEST(pc, random_numbers_differ)
 {
 	EXPECT(port_random() != port_random());
+}
+
+static u32 mmu_bad;
+
+static void check_registers(void *arg)
+{
+	const struct bootinfo *info = arg;
+	unsigned long cr4 = read_cr4();
+
+	if (rdmsr(MSR_PAT) != MMU_PAT || !(read_cr0() & CR0_WP) || !(cr4 & CR4_PGE) ||
+	    !(cr4 & CR4_SMEP) != !(info->mmu_features & BOOT_MMU_SMEP) ||
+	    !(cr4 & CR4_SMAP) != !(info->mmu_features & BOOT_MMU_SMAP) || !(cr4 & CR4_PCIDE) != !info->asids)
+		atomic_fetch_add(&mmu_bad, 1);
+}
+
+TEST(pc, every_cpu_has_its_mmu_set_up_alike)
+{
+	mmu_bad = 0;
+	smp_run_all(check_registers, (void *)port_bootinfo());
+	EXPECT_EQ(mmu_bad, 0);
 }

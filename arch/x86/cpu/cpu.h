@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Privileged instructions of x86 in 32 and 64 bits, for ports only. Numbers are from the Intel SDM: volume 4 (MSRs), volume 3A
- * chapters 2 (control registers) and 10 (local APIC).
+ * Privileged instructions of x86 in 32 and 64 bits, for ports only. Numbers are from the Intel SDM: volume 4 (MSRs),
+ * volume 3A chapters 2 (control registers) and 10 (local APIC).
  */
 #ifndef ARCH_X86_CPU_H
 #define ARCH_X86_CPU_H
@@ -9,6 +9,7 @@
 #include <octavo/types.h>
 
 #define MSR_APIC_BASE 0x1bu
+#define MSR_PAT 0x277u
 #define MSR_EFER 0xc0000080u
 #define MSR_GS_BASE 0xc0000101u /* 64-bit processors */
 #define MSR_X2APIC_FIRST 0x800u
@@ -20,6 +21,11 @@
 #define CR4_PSE (1ul << 4)
 #define CR4_PAE (1ul << 5)
 #define CR4_PGE (1ul << 7)
+#define CR4_LA57 (1ul << 12)
+#define CR4_PCIDE (1ul << 17)
+#define CR4_SMEP (1ul << 20)
+#define CR4_SMAP (1ul << 21)
+#define CR4_PKE (1ul << 22)
 
 #define RFLAGS_IF 0x200ul
 
@@ -113,6 +119,16 @@ DEFINE_CONTROL_REGISTER(cr4)
 static inline void invlpg(uintptr_t virt)
 {
 	__asm__ volatile("invlpg (%0)" : : "r"(virt) : "memory");
+}
+
+/* @kind: 0 one page of a PCID, 1 a PCID, 2 all, 3 all but what is global (Intel SDM volume 2A) */
+static inline void invpcid(unsigned long kind, unsigned int pcid, uintptr_t virt)
+{
+	struct {
+		u64 pcid, virt;
+	} what = { pcid, virt };
+
+	__asm__ volatile("invpcid %0, %1" : : "m"(what), "r"(kind) : "memory");
 }
 
 static inline void irq_disable(void)

@@ -8,7 +8,11 @@
 #define PC_IMAGE_BASE 0xffffffff80000000 /* as in pc.ld */
 #define PHYS(symbol) ((symbol) - PC_IMAGE_BASE)
 #define CR0_PE_ET_NE_WP_PG 0x80010031
+#ifdef OCTAVO_ARCH_X86_64_LA57
+#define CR4_PAE_PGE 0x000010a0 /* and LA57 */
+#else
 #define CR4_PAE_PGE 0x000000a0
+#endif
 #define MSR_EFER 0xc0000080
 #define EFER_LME 0x100
 #define EFER_NXE 0x800
@@ -73,9 +77,23 @@ start32:
 	jb die32
 	movl $0x80000001, %eax
 	cpuid
-	popl %ebx
 	btl $29, %edx		/* long mode */
 	jnc die32
+#ifdef OCTAVO_ARCH_X86_64_LA57
+	pushl %edx
+	xorl %eax, %eax
+	cpuid
+	movl $PHYS(no_la57), %esi
+	cmpl $7, %eax
+	jb die32
+	movl $7, %eax
+	xorl %ecx, %ecx
+	cpuid
+	btl $16, %ecx		/* LA57 */
+	jnc die32
+	popl %edx
+#endif
+	popl %ebx
 	movl $EFER_LME, %edi
 	btl $20, %edx		/* no-execute */
 	jnc 1f
@@ -108,14 +126,21 @@ start32:
 	movl $PHYS(pc_boot_pd) + PTE_TABLE, %eax
 	movl %eax, PHYS(pc_boot_pdpt_image) + 510 * 8
 	movl $PHYS(pc_boot_pdpt) + PTE_TABLE, %eax
+	movl $PHYS(pc_boot_pdpt_image) + PTE_TABLE, %edx
+#ifdef OCTAVO_ARCH_X86_64_LA57
+	/* One table below the root serves all three: 0 and the direct map by its entry 0, the image by 511. */
 	movl %eax, PHYS(pc_boot_pml4)
-	movl %eax, PHYS(pc_boot_pml4) + 273 * 8
-	movl $PHYS(pc_boot_pdpt_image) + PTE_TABLE, %eax
-	movl %eax, PHYS(pc_boot_pml4) + 511 * 8
+	movl %edx, PHYS(pc_boot_pml4) + 511 * 8
+	movl $PHYS(pc_boot_pml4) + PTE_TABLE, %eax
+	movl %eax, %edx
+#endif
+	movl %eax, PHYS(pc_boot_root)
+	movl %eax, PHYS(pc_boot_root) + 273 * 8
+	movl %edx, PHYS(pc_boot_root) + 511 * 8
 
 	movl $CR4_PAE_PGE, %eax
 	movl %eax, %cr4
-	movl $PHYS(pc_boot_pml4), %eax
+	movl $PHYS(pc_boot_root), %eax
 	movl %eax, %cr3
 	movl $MSR_EFER, %ecx
 	rdmsr
@@ -179,6 +204,10 @@ die_prefix:
 	.asciz "\r\nOctavo: cannot start: "
 not_64bit:
 	.asciz "this processor has no 64-bit mode\r\n"
+#ifdef OCTAVO_ARCH_X86_64_LA57
+no_la57:
+	.asciz "this image is for page tables of 5 levels, and the processor has none (no LA57)\r\n"
+#endif
 not_multiboot2:
 	.asciz "not entered by a multiboot2 loader or through PVH\r\n"
 	.balign 8
@@ -202,9 +231,13 @@ pc_boot_stack_top:
 
 	.section .bss
 	.balign 4096
-	.globl pc_boot_pml4
+	.globl pc_boot_root
+pc_boot_root:
+	.skip 4096
+#ifdef OCTAVO_ARCH_X86_64_LA57
 pc_boot_pml4:
 	.skip 4096
+#endif
 pc_boot_pdpt:
 	.skip 4096
 pc_boot_pdpt_image:

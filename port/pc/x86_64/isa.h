@@ -11,16 +11,37 @@
 #define PC_IP "RIP"
 
 /*
- * The address space. The direct map and the window for struct page are where Linux has them with four
- * levels; the port's own mappings (device registers, stacks) take the last GiB, above the image's.
+ * The address space, as Linux has it (Documentation/arch/x86/x86_64/mm.rst). The direct map's place among the entries
+ * of the root is the same with four levels and with five, as is the image's: boot.S relies on it.
  */
+#ifdef OCTAVO_ARCH_X86_64_LA57
+#define PC_PAGING "5 levels"
+#define PC_LEVELS 5
+#define PC_PHYS_BITS 52
+#define PC_DIRECT_MAP 0xff11000000000000ul
+#define PC_VMEMMAP 0xffd4000000000000ul
+#else
+#define PC_PAGING "4 levels"
+#define PC_LEVELS 4
+#define PC_PHYS_BITS 46
 #define PC_DIRECT_MAP 0xffff888000000000ul
-#define PC_DIRECT_MAP_SIZE (64ul << 40)
 #define PC_VMEMMAP 0xffffea0000000000ul
-#define PC_VMEMMAP_SIZE (512ul << 30) /* 64 TiB of RAM: 2^34 frames of 32 bytes */
+#endif
+#define PC_DIRECT_MAP_SIZE (1ul << PC_PHYS_BITS)
+#define PC_VMEMMAP_SIZE (32ul << (PC_PHYS_BITS - PAGE_SHIFT)) /* 32 bytes for each frame */
 #define PC_IMAGE_BASE 0xffffffff80000000ul
 #define PC_WINDOW 0xffffffffc0000000ul
 #define PC_WINDOW_SIZE (512ul << 20)
+#define PC_BOOT_MAP_SIZE (4ull << 30) /* of the direct map, in the entry code's tables */
+
+/* Entries of page tables, for who reads them to report or to test. Levels are counted from 1. */
+typedef u64 pc_entry_t;
+#define PC_TABLE_BITS 9
+#define PC_ENTRY_ADDRESS 0x000ffffffffff000ull
+
+#define PC_LONG_MODE true
+#define CR3_PCID_MASK 0xffful
+#define CR3_KEEP (1ul << 63) /* written with a PCID: what is held under it stays */
 
 /* A CPU's stacks: its thread's, and those of exceptions that must not trust it. */
 enum { STACK_THREAD, STACK_DOUBLE_FAULT, STACK_NMI, STACK_MACHINE_CHECK, STACKS };

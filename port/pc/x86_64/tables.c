@@ -2,6 +2,7 @@
 /* Descriptor tables of 64-bit CPUs, and how another CPU is led to them. */
 #include "arch/x86_64/cpu/segments.h"
 
+#include "mmu.h"
 #include "smp.h"
 #include "trap.h"
 
@@ -71,9 +72,10 @@ struct trampoline_data {
 	u32 cpu, cr3, efer, far_offset;
 	u16 far_selector, gdt_limit;
 	u32 gdt_base;
+	u32 cr4, reserved;
 	u64 kernel_cr3;
 } __attribute__((packed));
-octavo_static_assert(sizeof(struct trampoline_data) == 48, "trampoline.S knows these offsets");
+octavo_static_assert(sizeof(struct trampoline_data) == 56, "trampoline.S knows these offsets");
 
 void trampoline_prepare(u32 at, unsigned int cpu, const char *stack)
 {
@@ -87,12 +89,14 @@ void trampoline_prepare(u32 at, unsigned int cpu, const char *stack)
 		.stack = (uintptr_t)stack,
 		.entry = (uintptr_t)pc_ap_entry,
 		.cpu = cpu,
-		.cr3 = (u32)pc_image_phys(pc_boot_pml4),
+		.cr3 = (u32)pc_image_phys(pc_boot_root),
 		.efer = (u32)(rdmsr(MSR_EFER) & (EFER_NXE | EFER_LME)),
 		.far_offset = data->far_offset + at,
 		.far_selector = SELECTOR_CODE,
 		.gdt_limit = 3 * 8 - 1,
-		.kernel_cr3 = read_cr3(),
+		/* As the entry code has it: what is more, the CPU sets for itself once it is in long mode. */
+		.cr4 = (u32)(read_cr4() & (CR4_PAE | CR4_PGE | CR4_LA57)),
+		.kernel_cr3 = mmu_kernel_root(),
 		.gdt_base = at + (u32)code - (u32)sizeof(*data) - 3 * 8,
 	};
 }

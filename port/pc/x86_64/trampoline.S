@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Where the other CPUs begin: real mode, at the start of a page below 1 MiB to which smp.c copies this. From
- * there straight to 64 bits on the boot page tables, which show low memory at its own address. The last 48
+ * there straight to 64 bits on the boot page tables, which show low memory at its own address. The last 56
  * bytes are struct trampoline_data of smp.c.
  */
 #define CR0_PE_ET_NE_WP_PG 0x80010031
-#define CR4_PAE_PGE 0x000000a0
 #define MSR_EFER 0xc0000080
 #define AT(symbol) ((symbol) - pc_trampoline)
 
@@ -18,7 +17,7 @@ pc_trampoline:
 	cld
 	movw %cs, %ax
 	movw %ax, %ds
-	movl $CR4_PAE_PGE, %eax
+	movl AT(data_cr4), %eax
 	movl %eax, %cr4
 	movl AT(data_cr3), %eax
 	movl %eax, %cr3
@@ -41,7 +40,7 @@ ap64:
 	movl %eax, %fs
 	movl %eax, %gs
 	movl data_cpu(%rip), %edi
-	movl data_kernel_cr3(%rip), %ecx
+	movq data_kernel_cr3(%rip), %rcx
 	movq data_stack(%rip), %rdx
 	movq data_entry(%rip), %rax
 	jmp *%rax
@@ -66,9 +65,11 @@ data_far:
 data_gdt:
 	.short 0
 	.long 0
+data_cr4:
+	.long 0
+	.long 0
 data_kernel_cr3:
-	.long 0
-	.long 0
+	.quad 0
 pc_trampoline_end:
 
 	/* In the image, so both page tables show it; the stack only exists in the kernel's own. */

@@ -36,6 +36,9 @@ CORE_SRCS := \
 	mm/debug/stress.c \
 	mm/debug/stress_heap.c \
 	mm/pgtable/format.c \
+	mm/kmap/areas.c \
+	mm/kmap/describe.c \
+	mm/kmap/image.c \
 	mm/phys/blockindex.c \
 	mm/phys/cma.c \
 	mm/phys/compound.c \

@@ -37,6 +37,9 @@ void e820_setup(const struct bootinfo *info);
 void e820_finish_params(void);
 void e820_apply_edits(const struct bootinfo *info);
 void e820_trim(void);
+/* i386: where the vmalloc area ends, and how many frames the direct map can have below it. */
+u32 i386_vmalloc_end(void);
+unsigned long lowmem_limit(void);
 int __must_check e820_memblock_setup(void);
 /* i386: "MB HIGHMEM available" and the lines with it, behind NODE_DATA; nothing elsewhere. */
 void e820_print_lowmem(void);

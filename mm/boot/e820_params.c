@@ -50,7 +50,7 @@ static int mem_param(const char *value)
 			pr_warn("mem=nopentium ignored! (only supported on x86_32)\n");
 			return -EINVAL;
 		}
-		pr_info("mem=nopentium: the direct map belongs to the port, which is not told\n");
+		lowmem_params.no_large = true;
 		return 0;
 	}
 	/* mem=0, or of something that is no size, must not take all memory away. */

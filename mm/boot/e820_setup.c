@@ -141,17 +141,23 @@ static unsigned long end_of_ram(unsigned long limit)
 }
 
 /*
- * i386: low memory ends where the direct map meets the vmalloc area. That area ends below the persistent kmap
- * window and the fixmap, 0xfeffe000 on machines with more than one CPU. A kernel for one CPU has one CPU's worth
- * of kmap slots in the fixmap, so the window starts one page directory entry (4 MiB, PAE 2 MiB) or more higher.
+ * i386: the vmalloc area ends below the persistent kmap window and the fixmap, 0xfeffe000 on machines with more than one
+ * CPU. A kernel for one CPU has one CPU's worth of kmap slots in the fixmap, so the window starts one page directory
+ * entry (4 MiB, PAE 2 MiB) or more higher.
  */
-static unsigned long lowmem_limit(void)
+u32 i386_vmalloc_end(void)
 {
-	u32 vmalloc_end = 0xfeffe000;
+	if (setup.cpus != 1)
+		return 0xfeffe000;
+	return boot_arch == BOOT_ARCH_I386_PAE ? 0xff5fe000 : 0xff3fe000;
+}
+
+/* Low memory ends where the direct map meets the vmalloc area. */
+unsigned long lowmem_limit(void)
+{
+	u32 vmalloc_end = i386_vmalloc_end();
 	u64 reserve = lowmem_params.vmalloc_reserve;
 
-	if (setup.cpus == 1)
-		vmalloc_end = boot_arch == BOOT_ARCH_I386_PAE ? 0xff5fe000 : 0xff3fe000;
 	if (reserve >= vmalloc_end - lowmem_params.page_offset) {
 		pr_warn("vmalloc=: %lluMB leave no room for the direct map: using 128MB\n",
 			(unsigned long long)(reserve >> 20));

@@ -85,10 +85,11 @@ struct cma_params {
 };
 extern struct cma_params cma_params;
 
-/* vmalloc= and vmsplit= (i386): where low memory ends. */
+/* vmalloc= and vmsplit= (i386): where low memory ends. mem=nopentium: the kernel uses no 4 MiB pages. */
 struct lowmem_params {
 	u64 vmalloc_reserve; /* bytes, the guard hole included */
 	u32 page_offset;
+	bool no_large;
 };
 extern struct lowmem_params lowmem_params;
 

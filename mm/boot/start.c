@@ -124,22 +124,29 @@ static void mark_mirrored(const struct bootinfo *info)
 		       (unsigned long long)memblock_phys_mem_size() >> 20);
 }
 
-/* The end of what the core may touch: the direct map's, and on i386 low memory's. */
+/*
+ * The end of what the core may touch: the direct map's, and on i386 low memory's. Less of it can be used until the page
+ * tables are made (direct_map.c raises the limit then).
+ */
 static void set_reach(const struct bootinfo *info)
 {
 	phys_addr_t end = info->direct_map_size;
 
 	if (info->arch == BOOT_ARCH_I386 || info->arch == BOOT_ARCH_I386_PAE)
 		end = min(end, PFN_PHYS(max_low_pfn));
+	else if (sizeof(void *) == 4 && info->page_tables)
+		end = min(end, PFN_PHYS(lowmem_limit()));
 	memblock.direct_map = info->direct_map;
 	memblock.direct_map_end = end;
 	memblock.zeroed = info->ram_zeroed;
+	if (info->early_direct_map_size)
+		end = min(end, info->early_direct_map_size);
 	memblock_set_current_limit(end);
 }
 
 static int check_reach(void)
 {
-	phys_addr_t end = memblock.direct_map_end;
+	phys_addr_t end = memblock_get_current_limit();
 
 	if (memblock_find_in_range(0, end, PAGE_SIZE, PAGE_SIZE))
 		return 0;
@@ -155,6 +162,9 @@ static int setup_map(const struct bootinfo *info)
 	params_setup(info);
 	e820_setup(info);
 	parse_early_params();
+	/* The port was linked for it. */
+	if (sizeof(void *) == 4 && info->page_offset)
+		lowmem_params.page_offset = (u32)info->page_offset;
 	e820_finish_params();
 	e820_apply_edits(info);
 	e820_trim();
@@ -167,6 +177,8 @@ static int setup_map(const struct bootinfo *info)
 	err = e820_memblock_setup();
 	if (!err)
 		err = check_reach();
+	if (!err)
+		err = mm_parts_map(info);
 	if (err)
 		return err;
 	mark_mirrored(info);
@@ -365,4 +377,5 @@ void mm_free_initmem(void)
 		printk("Freeing unused kernel image (initmem) memory: %luK\n", kib(pages));
 	kept.initrd.size = kept.init.size = 0;
 	octavo_sysctl_boot_params();
+	mm_parts_boot_end();
 }

@@ -55,4 +55,54 @@ static inline bool area_has(enum kernel_area_id id, uintptr_t virt)
 uintptr_t kernel_virt(const void *p, enum kernel_area_id *id);
 void *kernel_pointer(uintptr_t virt, enum kernel_area_id *id);
 
+/*
+ * areas_setup - lay the address space out, from what the port said and memblock knows
+ * Return: 0; -EINVAL after a report: a window too small, or two areas in one place.
+ */
+int __must_check areas_setup(const struct bootinfo *info);
+
+/* struct area_layout - where a format's areas are before they are cut to the machine; 64 bits for all formats */
+struct area_layout {
+	u64 direct, direct_end; /* 32 bits: low memory decides on the end, */
+	u64 vmalloc, vmalloc_end; /* and with it on these and the fixmap's start */
+	u64 vmemmap, vmemmap_end;
+	u64 fixmap, fixmap_end, fixmap_floor; /* machines of many CPUs have it begin earlier, at the floor at most */
+	unsigned int pkmap_pages;
+};
+extern const struct area_layout area_layouts[]; /* x86_64, x86_64_la57, arm64, i386, i386_pae */
+unsigned int area_layout_of_format(void);
+
+/* i386: where vmalloc begins behind a direct map that ends at @high: a gap of 8 MiB at least, rounded up to 8 MiB. */
+#define VMALLOC_OFFSET ((uintptr_t)8 << 20)
+static inline uintptr_t vmalloc_start_behind(uintptr_t high)
+{
+	return ALIGN_DOWN(high + 2 * VMALLOC_OFFSET - 1, VMALLOC_OFFSET);
+}
+
+/* ---- What an address is, in words ---- */
+
+enum area_place {
+	PLACE_INSIDE,	   /* of something */
+	PLACE_GUARD,	   /* the unmapped page that keeps two things apart */
+	PLACE_STACK_GUARD, /* the one below a stack */
+	PLACE_HOLE,	   /* nothing is there */
+};
+
+/* struct area_description - [@start, @end) is the thing itself, whichever side of it the address is on */
+struct area_description {
+	enum area_place place;
+	uintptr_t start, end;
+	char text[192]; /* "in the guard page behind 0x…-0x… vmalloc 16384 bytes, allocated by f+0x1/0x2" */
+};
+
+/*
+ * register_area_describer - who knows what lies in an area says so in reports of page faults. @describe: false: it
+ * knows nothing of this address. Called in any context, locks held: it must not wait for any.
+ */
+typedef bool (*area_describe_fn)(uintptr_t virt, struct area_description *d);
+void register_area_describer(enum kernel_area_id id, area_describe_fn describe);
+
+/* Always says something: what is there, or which areas are next. */
+void describe_address(uintptr_t virt, struct area_description *d);
+
 #endif

@@ -233,6 +233,9 @@ static int add_memory_locked(int nid, phys_addr_t start, u64 size)
 	err = resource_insert(start, start + size - 1, "System RAM");
 	if (err)
 		return err == -EBUSY ? -EEXIST : err;
+	err = mm_parts_memory_add(start, size);
+	if (err)
+		goto no_part;
 	err = memblock_add_node(start, size, nid, MEMBLOCK_NONE);
 	if (err)
 		goto no_memblock;
@@ -243,6 +246,8 @@ static int add_memory_locked(int nid, phys_addr_t start, u64 size)
 		printk("add memory: the map kept [mem %#010llx-%#010llx] after a failure\n", (unsigned long long)start,
 		       (unsigned long long)(start + size - 1));
 no_memblock:
+	mm_parts_memory_remove(start, size);
+no_part:
 	(void)!resource_remove(start, start + size - 1, "System RAM");
 	return err;
 }
@@ -276,6 +281,7 @@ int remove_memory(phys_addr_t start, u64 size)
 	err = memblock_remove(start, size);
 	if (!err) {
 		remove_sections(PFN_DOWN(start), PFN_DOWN(start + size));
+		mm_parts_memory_remove(start, size);
 		/* Memory the firmware reported keeps its entry's other parts: only an exact entry goes. */
 		(void)!resource_remove(start, start + size - 1, "System RAM");
 	}

@@ -9,6 +9,7 @@
  */
 #include <octavo/verify.h>
 
+#include "../base/part.h"
 #include "../base/printk.h"
 #include "blockindex.h"
 #include "compound.h"
@@ -214,5 +215,5 @@ unsigned int mm_verify(void (*report)(void *ctx, const char *line), void *ctx)
 			report(ctx, line);
 		findings++;
 	}
-	return findings;
+	return findings + mm_parts_verify(report, ctx);
 }

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the kernel's own mappings share: the direct map's books, the image's parts. */
+#ifndef MM_KMAP_KERNEL_MAP_H
+#define MM_KMAP_KERNEL_MAP_H
+
+#include "../base/findings.h"
+#include "../pgtable/walk.h"
+#include "../sync/mutex.h"
+#include "areas.h"
+
+/* ---- The image ---- */
+
+enum image_part { IMAGE_TEXT, IMAGE_RODATA, IMAGE_DATA, IMAGE_BSS, IMAGE_INIT, IMAGE_PARTS };
+
+/* Whole pages; all (c) after mm_init(). No parts unless the core maps the image (bootinfo.image_offset). */
+struct image_range {
+	phys_addr_t start, end;
+};
+struct kernel_image {
+	uintptr_t offset; /* virtual less physical address */
+	bool separate;	  /* it has an area of its own, beside its pages' place in the direct map */
+	struct image_range part[IMAGE_PARTS];
+};
+extern struct kernel_image kernel_image;
+extern const char *const image_part_names[IMAGE_PARTS];
+
+/* Return: -EINVAL after a report when parts overlap. */
+int __must_check image_setup(const struct bootinfo *info);
+/* The part that shows at a virtual address of the image; IMAGE_PARTS: none. */
+enum image_part image_part_at(uintptr_t virt);
+/* Where the image's own area shows @phys; 0: nowhere. */
+uintptr_t image_virt_of(phys_addr_t phys);
+pgprot_t image_prot(enum image_part part);
+
+/* ---- The direct map ---- */
+
+/*
+ * Rights the direct map is made with at @phys; alike up to *@end, which is the end of where the caller looks on entry.
+ * Text and read-only data cannot be written there either, and nothing can be executed, unless it is the image's only
+ * place.
+ */
+pgprot_t direct_prot_at(phys_addr_t phys, phys_addr_t *end);
+
+#define LEAF_LEVELS 3
+struct leaf_counts {
+	unsigned long at[LEAF_LEVELS]; /* leaves by level */
+};
+/* Leaves in the tables that show a part of [@virt, @virt + @size). */
+void count_leaves(uintptr_t virt, u64 size, struct leaf_counts *counts);
+
+/* How the direct map is made up, for /proc/meminfo: guarded by kernel_map_mutex once others may run. */
+extern struct leaf_counts direct_leaves;
+/* /proc/vmstat: leaves of 2 or 4 MiB, and of 1 GiB, that were split. */
+extern unsigned long direct_map_splits[LEAF_LEVELS];
+
+/* Who changes kernel mappings that others made: set_memory, hotplug, the dump. Below the hotplug lock. */
+extern struct mutex kernel_map_mutex;
+
+/* The direct map in address order before and after a change in [@virt, @virt + @size): keeps the books. */
+void direct_change_begin(uintptr_t virt, u64 size, struct leaf_counts *before);
+void direct_change_end(uintptr_t virt, u64 size, const struct leaf_counts *before);
+
+unsigned int kernel_map_verify(struct findings *f);
+
+#endif

@@ -3,6 +3,7 @@
 
 PC_ISA := $(if $(M32),i386,x86_64)
 PC_SRCS := $(sort $(wildcard port/pc/*.c port/pc/$(PC_ISA)/*.c port/pc/$(PC_ISA)/*.S))
+PC_SRCS := $(if $(M32),$(filter-out port/pc/paging.c,$(PC_SRCS)),$(PC_SRCS))
 PC_TEST_SRCS := $(sort $(wildcard tests/qemu/*.c))
 PC_OBJS := $(call objs,$(B)/pc,$(PC_SRCS) $(PC_TEST_SRCS))
 
@@ -10,9 +11,15 @@ PC_OBJS := $(call objs,$(B)/pc,$(PC_SRCS) $(PC_TEST_SRCS))
 KBENCH_OBJS := $(call objs,$(B)/core,bench/kbench.c bench/kbench_heap.c bench/kbench_percpu.c)
 $(KBENCH_OBJS): CFLAGS_CORE += -I.
 
+# Where the kernel's half begins in 32 bits: 3 GiB, or 2 with SPLIT=2G.
+SPLIT ?= 3G
+PC_PAGE_OFFSET := $(if $(filter 2G,$(SPLIT)),0x80000000,0xc0000000)
+PC_IMAGE_BASE := $(if $(M32),$(PC_PAGE_OFFSET),0xffffffff80000000)
+PC_DEFINES := $(if $(M32),-DPC_PAGE_OFFSET=$(PC_PAGE_OFFSET) -DPC_BOOT_GIBS=$(if $(filter 2G,$(SPLIT)),2,1))
+
 # The core's own flags: no vector registers, no red zone, %gs is the CPU's struct cpu_local.
-CFLAGS_PC := $(filter-out -Iport/inline/%,$(CFLAGS_CORE)) -Iport/inline/gs -I. -Iport/pc -Iport/pc/$(PC_ISA) -Itests
-LDFLAGS_PC := -nostdlib -static -T port/pc/pc.ld \
+CFLAGS_PC := $(filter-out -Iport/inline/%,$(CFLAGS_CORE)) -Iport/inline/$(if $(M32),call,gs) $(PC_DEFINES) -I. -Iport/pc -Iport/pc/$(PC_ISA) -Itests
+LDFLAGS_PC := -nostdlib -static $(if $(M32),-m32) -T port/pc/pc.ld -Wl$(comma)--defsym=PC_IMAGE_BASE=$(PC_IMAGE_BASE) \
 	-Wl,--no-relax,-z,max-page-size=4096,-z,noexecstack,--build-id=none,--no-warn-rwx-segments
 
 $(B)/pc/%.o: %.c
@@ -22,9 +29,11 @@ $(B)/pc/%.o: %.c
 $(B)/pc/%.o: %.S
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  AS    $<")
-	$(Q)$(CC) -g -fno-pie $(filter -D%,$(CFLAGS_COMMON)) $(DEPFLAGS) -Iinclude -I. -c -o $@ $<
+	$(Q)$(CC) -g -fno-pie $(if $(M32),-m32) $(PC_DEFINES) $(filter -D%,$(CFLAGS_COMMON)) $(DEPFLAGS) -Iinclude -I. -c -o $@ $<
 
 PC_WORD := $(if $(M32),.long,.quad)
+# Divisions of 64 bits in 32.
+LIBS_PC := $(if $(M32),-lgcc)
 # Linked twice: the symbol table of the first image, which reports print names from, lies behind the text of the
 # second, so no address in it changes.
 ELF_OBJS = $(PC_OBJS) $(KBENCH_OBJS) $(UNIT_OBJS) $(CORE_OBJS)
@@ -32,16 +41,19 @@ $(B)/pc/symbols-none.S: port/pc/symbols.awk
 	@mkdir -p $(@D)
 	$(Q)awk -v word=$(PC_WORD) -f port/pc/symbols.awk </dev/null >$@
 $(B)/pc/octavo-1.elf: $(B)/pc/symbols-none.S $(ELF_OBJS) port/pc/pc.ld
-	$(Q)$(CC) $(LDFLAGS_PC) -o $@ $(ELF_OBJS) $<
+	$(Q)$(CC) $(LDFLAGS_PC) -o $@ $(ELF_OBJS) $< $(LIBS_PC)
 $(B)/pc/symbols.S: $(B)/pc/octavo-1.elf
 	$(Q)nm -n $< | awk -v word=$(PC_WORD) -f port/pc/symbols.awk >$@
-ifneq ($(SAN)$(SCHED)$(M32),)
+ifneq ($(SAN)$(SCHED),)
 $(B)/octavo.elf:
-	@echo "octavo.elf: a kernel image is 64-bit code without a sanitizer's or the scheduler's run time" >&2; false
+	@echo "octavo.elf: a kernel image is without a sanitizer's or the scheduler's run time" >&2; false
+else ifeq ($(M32)$(MODEL),1vmemmap)
+$(B)/octavo.elf:
+	@echo "octavo.elf: a 32-bit kernel has no address space for MODEL=vmemmap" >&2; false
 else
 $(B)/octavo.elf: $(B)/pc/symbols.S
 	$(if $(V),,@echo "  LD    $@")
-	$(Q)$(CC) $(LDFLAGS_PC) -o $@ $(ELF_OBJS) $<
+	$(Q)$(CC) $(LDFLAGS_PC) -o $@ $(ELF_OBJS) $< $(LIBS_PC)
 endif
 
 -include $(PC_OBJS:.o=.d) $(KBENCH_OBJS:.o=.d)

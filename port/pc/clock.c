@@ -4,7 +4,7 @@
  * measured against the 8254 timer, whose 1.193182 MHz is the same on every PC.
  * Sources: Intel SDM volume 2A (CPUID), volume 3B section 18.17; Intel 8254 data sheet.
  *
- * ns = cycles * (10^9 * 2^32 / Hz) >> 32 in 128 bits: no division when it is read, no overflow in 500 years,
+ * ns = cycles * (10^9 * 2^32 / Hz) >> 32 in 128 bits (or in parts of 32): no division when it is read, no overflow in 500 years,
  * and an error below 2^-32 of the time for any rate from 1 MHz on.
  */
 #include "pc.h"
@@ -73,10 +73,21 @@ void clock_init(void)
 		tsc.hz = 1000000000;
 		tsc.source = "a guess";
 	}
-	tsc.scale = (u64)(((unsigned long)1000000000 << 32) / tsc.hz);
+	tsc.scale = ((u64)1000000000 << 32) / tsc.hz;
 	tsc.start = rdtsc();
 	printk("tsc: %llu.%03llu MHz by %s\n", (unsigned long long)(tsc.hz / 1000000),
 	       (unsigned long long)(tsc.hz / 1000 % 1000), tsc.source);
+}
+
+static u64 scaled(u64 cycles)
+{
+#ifdef __SIZEOF_INT128__
+	return (u64)((unsigned __int128)cycles * tsc.scale >> 32);
+#else
+	u64 low = (u32)tsc.scale, high = tsc.scale >> 32;
+
+	return (cycles >> 32) * (high << 32) + (cycles >> 32) * low + (u32)cycles * high + ((u32)cycles * low >> 32);
+#endif
 }
 
 u64 port_clock_ns(void)
@@ -86,7 +97,7 @@ u64 port_clock_ns(void)
 	/* Another CPU's counter may be a few cycles behind: time does not go below its start. */
 	if (now < tsc.start)
 		return 0;
-	return (u64)((unsigned __int128)(now - tsc.start) * tsc.scale >> 32);
+	return scaled(now - tsc.start);
 }
 
 u64 clock_tsc_hz(void)

@@ -58,7 +58,7 @@ void mmu_detect(void)
 	mmu.invpcid = seven.ebx >> 10 & 1;
 	mmu.smap = seven.ebx >> 20 & 1;
 	mmu.pkeys = PC_LONG_MODE && (seven.ecx >> 3 & 1);
-	mmu.nx = extended.edx >> 20 & 1;
+	mmu.nx = PC_LEVELS > 2 && (extended.edx >> 20 & 1);
 	mmu.gigantic = PC_LONG_MODE && (extended.edx >> 26 & 1);
 }
 

@@ -416,6 +416,12 @@ bool paging_shut(uintptr_t page, bool on)
 	return true;
 }
 
+/* All RAM is in the direct map: nothing to do and nothing to undo. */
+void *port_kmap_local(unsigned long pfn)
+{
+	return pc_phys_to_virt(PFN_PHYS(pfn));
+}
+
 void paging_report(void)
 {
 	printk("Page tables: %lu of %lu pages used, direct map in %s pages, NX %s\n", paging.used, paging.pages,

@@ -12,15 +12,13 @@
 #include "mm/base/printk.h"
 #include "mm/base/string.h"
 
-#define PC_CPUS_MAX 256u
-
 /* Each stack lies above one unmapped page. boot.S has the boot CPU's. */
 #define PC_STACK_BYTES (16ul << 10)
 #define PC_STACK_SPACING (PC_STACK_BYTES + PAGE_SIZE)
 
 static inline void *pc_phys_to_virt(phys_addr_t phys)
 {
-	return (void *)(PC_DIRECT_MAP + phys);
+	return (void *)(PC_DIRECT_MAP + (uintptr_t)phys);
 }
 
 static inline phys_addr_t pc_image_phys(const void *virt)

@@ -4,11 +4,6 @@
 #include "pc.h"
 #include "tests/harness.h"
 
-unsigned int port_cpu_id(void)
-{
-	return this_cpu()->cpu;
-}
-
 void port_cpu_relax(void)
 {
 	cpu_pause();
@@ -34,23 +29,18 @@ void port_console_write(const char *text, size_t len)
 		serial_write(text, len);
 }
 
-/* All RAM is in the direct map: nothing to do and nothing to undo. */
-void *port_kmap_local(unsigned long pfn)
-{
-	return pc_phys_to_virt(PFN_PHYS(pfn));
-}
-
 u64 port_random(void)
 {
-	u64 value = 0;
+	unsigned long word[2] = { 0 };
 	bool good = false;
+	u64 value;
 
 	/* Ten tries are what Intel asks for before RDRAND counts as broken (SDM volume 1 section 7.3.17). */
 	if (cpuid(1, 0).ecx >> 30 & 1)
 		for (int i = 0; i < 10 && !good; i++)
-			__asm__ volatile("rdrand %0" : "=r"(value), "=@ccc"(good));
+			good = rdrand(&word[0]) && (sizeof(word[0]) == 8 || rdrand(&word[1]));
 	if (good)
-		return value;
+		return sizeof(word[0]) == 8 ? word[0] : (u64)word[1] << 32 | word[0];
 	/* The counter's jitter, spread by the finaliser of splitmix64 (Steele, Lea, Flood 2014). */
 	value = rdtsc();
 	value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9ull;

@@ -208,7 +208,7 @@ void report_exception(const struct trap_frame *f)
 	say("\nException %u (%s) on CPU %u", (unsigned int)f->vector, exception_names[f->vector], port_cpu_id());
 	if (f->vector == VECTOR_PAGE_FAULT)
 		say(" at address %0*lx", HEX, read_cr2());
-	say("\n" PC_IP ": %04x:%0*lx %s\n", (unsigned int)f->cs, HEX, frame_ip(f), name);
+	say("\n" PC_IP ": %04x:%0*lx %s\n", (unsigned int)f->cs, HEX, (unsigned long)frame_ip(f), name);
 	say_error_code(f);
 	if (f->vector == VECTOR_PAGE_FAULT || f->vector == VECTOR_DOUBLE_FAULT)
 		say_page(read_cr2());

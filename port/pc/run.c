@@ -72,13 +72,13 @@ static noinline void __attribute__((noreturn)) crash(const char *kind)
 	if (!strcmp(kind, "page-fault"))
 		*nowhere = 1;
 	else if (!strcmp(kind, "protection"))
-		*(volatile char *)0x8000000000000000ul = 1;
+		pc_protection_fault();
 	else if (!strcmp(kind, "divide"))
 		__asm__ volatile("divl %0" : : "r"(0), "a"(1), "d"(0));
 	else if (!strcmp(kind, "opcode"))
 		__asm__ volatile("ud2");
 	else if (!strcmp(kind, "stack"))
-		__asm__ volatile("1: pushq $0; jmp 1b");
+		__asm__ volatile("1: push $0; jmp 1b");
 	else if (!strcmp(kind, "text"))
 		*(volatile char *)pc_text_start = 0;
 	port_panic("octavo.crash");

@@ -52,14 +52,13 @@ const struct bootinfo *port_bootinfo(void)
 	return &bootinfo;
 }
 
-/* The boot page tables show all that firmware leaves below 4 GiB. */
+/* Firmware leaves everything below 4 GiB. */
 static bool read_low_memory(void *ctx, phys_addr_t at, void *to, size_t len)
 {
 	(void)ctx;
 	if (at >= 4ull << 30 || len > (4ull << 30) - at)
 		return false;
-	memcpy(to, pc_phys_to_virt(at), len);
-	return true;
+	return paging_read(at, to, len);
 }
 
 static const struct phys_reader low_memory = { .read = read_low_memory };
@@ -174,7 +173,7 @@ static u32 reserve_memory(void)
 static void describe_machine(void)
 {
 	bootinfo.name = "PC";
-	bootinfo.arch = BOOT_ARCH_X86_64;
+	bootinfo.arch = PC_BOOT_ARCH;
 	bootinfo.cmdline = firmware.cmdline;
 	bootinfo.map = firmware.map;
 	bootinfo.map_nr = firmware.map_nr;

@@ -5,7 +5,9 @@
 #include <octavo/verify.h>
 
 #include "apic.h"
+#ifdef __x86_64__
 #include "arch/x86_64/cpu/paging.h"
+#endif
 #include "harness.h"
 #include "mm/sync/atomic.h"
 #include "mm/sync/cpu.h"
@@ -18,19 +20,27 @@
 /* ---- Rights of pages ---- */
 
 struct fault {
-	u64 vector, error;
+	unsigned long vector, error;
 };
+
+#ifdef __x86_64__
+#define ADDRESS_OF_1 "leaq 1f(%%rip), %0\n\t"
+#define SP "%%rsp"
+#else
+#define ADDRESS_OF_1 "movl $1f, %0\n\t"
+#define SP "%%esp"
+#endif
 
 static struct fault try_write(volatile void *at)
 {
 	struct fault f;
 
-	__asm__ volatile("leaq 1f(%%rip), %%rax\n\t"
-			 "movq %%rax, (%2)\n\t"
-			 "xorl %%eax, %%eax\n\t"
-			 "xorl %%edx, %%edx\n\t"
+	__asm__ volatile(ADDRESS_OF_1
+			 "mov %0, (%2)\n\t"
+			 "xor %0, %0\n\t"
+			 "xor %1, %1\n\t"
 			 "movb $0xc3, (%3)\n\t"
-			 "movq $0, (%2)\n"
+			 "mov %0, (%2)\n"
 			 "1:"
 			 : "=&a"(f.vector), "=&d"(f.error)
 			 : "r"(trap_expect()), "r"(at)
@@ -41,18 +51,19 @@ static struct fault try_write(volatile void *at)
 static struct fault try_execute(const void *at)
 {
 	struct fault f;
+	unsigned long stack;
 
-	__asm__ volatile("leaq 1f(%%rip), %%rax\n\t"
-			 "movq %%rax, (%2)\n\t"
-			 "movq %%rsp, %%r15\n\t"
-			 "xorl %%eax, %%eax\n\t"
-			 "xorl %%edx, %%edx\n\t"
-			 "call *%3\n\t"
-			 "movq $0, (%2)\n"
-			 "1:\tmovq %%r15, %%rsp"
-			 : "=&a"(f.vector), "=&d"(f.error)
+	__asm__ volatile(ADDRESS_OF_1
+			 "mov %0, (%3)\n\t"
+			 "mov " SP ", %2\n\t"
+			 "xor %0, %0\n\t"
+			 "xor %1, %1\n\t"
+			 "call *%4\n\t"
+			 "mov %0, (%3)\n"
+			 "1:\tmov %2, " SP
+			 : "=&a"(f.vector), "=&d"(f.error), "=&r"(stack)
 			 : "r"(trap_expect()), "r"(at)
-			 : "memory", "cc", "r15");
+			 : "memory", "cc");
 	return f;
 }
 
@@ -75,8 +86,10 @@ TEST(pc, page_rights_hold)
 	EXPECT_EQ(f.vector, 0);
 	f = try_write((volatile void *)0x1000);
 	EXPECT_EQ(f.error, ERROR_WRITE);
-	f = try_write((volatile void *)0x8000000000000000ul);
-	EXPECT_EQ(f.vector, VECTOR_PROTECTION);
+	if (sizeof(void *) == 8) { /* not canonical */
+		f = try_write((volatile void *)((uintptr_t)1 << (sizeof(void *) * 8 - 1)));
+		EXPECT_EQ(f.vector, VECTOR_PROTECTION);
+	}
 	if (!(rdmsr(MSR_EFER) & EFER_NXE))
 		return;
 	f = try_execute(&writable_byte);
@@ -87,6 +100,7 @@ TEST(pc, page_rights_hold)
 	EXPECT_EQ(f.error, ERROR_PRESENT | ERROR_FETCH);
 }
 
+#ifdef __x86_64__
 /* PC-I1: no page of the image or the direct map is both writable and executable. */
 TEST(pc, nothing_is_writable_and_executable)
 {
@@ -172,9 +186,11 @@ TEST(pc, struct_pages_are_there)
 	EXPECT(valid);
 }
 
+#endif
+
 /* ---- CPUs ---- */
 
-static u64 called; /* bit n: CPU n was here */
+static unsigned long called; /* bit n: CPU n was here */
 static u32 calls, calls_with_interrupts;
 
 static void note_cpu(void *arg)
@@ -182,16 +198,16 @@ static void note_cpu(void *arg)
 	EXPECT(arg == &called);
 	if (irq_flags() & RFLAGS_IF)
 		atomic_fetch_add(&calls_with_interrupts, 1);
-	atomic_fetch_or(&called, 1ull << port_cpu_id());
+	atomic_fetch_or(&called, 1ul << port_cpu_id());
 	atomic_fetch_add(&calls, 1);
 }
 
-static u64 online_mask(void)
+static unsigned long online_mask(void)
 {
-	u64 mask = 0;
+	unsigned long mask = 0;
 
 	for_each_online_cpu(cpu)
-		mask |= 1ull << cpu;
+		mask |= 1ul << cpu;
 	return mask;
 }
 
@@ -209,13 +225,13 @@ TEST(pc, cpu_call)
 {
 	called = calls = calls_with_interrupts = 0;
 	EXPECT_EQ(port_cpu_call(PORT_CPU_OTHERS, note_cpu, &called), 0);
-	EXPECT_EQ(called, online_mask() & ~1ull);
+	EXPECT_EQ(called, online_mask() & ~1ul);
 	EXPECT_EQ(calls, num_online_cpus() - 1);
 	EXPECT_EQ(port_cpu_call(PORT_CPU_OTHERS, NULL, NULL), 0);
 	for_each_online_cpu(cpu) {
 		called = 0;
 		EXPECT_EQ(port_cpu_call(cpu, note_cpu, &called), 0);
-		EXPECT_EQ(called, 1ull << cpu);
+		EXPECT_EQ(called, 1ul << cpu);
 	}
 	EXPECT_EQ(calls_with_interrupts, 0);
 }

@@ -69,6 +69,15 @@ static inline u64 rdtsc_ordered(void)
 	return rdtsc();
 }
 
+/* False: there was none to be had just now. */
+static inline bool rdrand(unsigned long *value)
+{
+	bool good;
+
+	__asm__ volatile("rdrand %0" : "=r"(*value), "=@ccc"(good));
+	return good;
+}
+
 static inline void outb(u16 port, u8 value)
 {
 	__asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port) : "memory");

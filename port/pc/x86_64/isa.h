@@ -6,9 +6,13 @@
 #include <octavo/port.h>
 
 #include "arch/x86/cpu/cpu.h"
+#include "mm/base/string.h"
 
 #define PC_NAME "x86-64"
 #define PC_IP "RIP"
+
+#define PC_CPUS_MAX 256u
+#define PC_BOOT_ARCH BOOT_ARCH_X86_64
 
 /*
  * The address space, as Linux has it (Documentation/arch/x86/x86_64/mm.rst). The direct map's place among the entries
@@ -75,6 +79,19 @@ static inline void frame_resume(struct trap_frame *frame, uintptr_t ip, unsigned
 	frame->rip = ip;
 	frame->rax = a;
 	frame->rdx = d;
+}
+
+/* paging_read - copy physical memory, wherever it lies below 4 GiB, by way of the boot tables */
+static inline bool paging_read(phys_addr_t at, void *to, size_t len)
+{
+	memcpy(to, (const void *)(PC_DIRECT_MAP + at), len);
+	return true;
+}
+
+/* pc_protection_fault - use an address that is none */
+static inline void pc_protection_fault(void)
+{
+	*(volatile char *)0x8000000000000000ul = 1;
 }
 
 /* cpu_local_load - from here on this is CPU @cpu: to port_cpu_id() and the core */

@@ -2,6 +2,7 @@
 /* Descriptor tables of 64-bit CPUs, and how another CPU is led to them. */
 #include "arch/x86_64/cpu/segments.h"
 
+#include "mm/sync/cpu.h"
 #include "mmu.h"
 #include "smp.h"
 #include "trap.h"
@@ -28,6 +29,11 @@ static unsigned int stack_of(unsigned int vector)
 		return STACK_MACHINE_CHECK;
 	}
 	return STACK_THREAD;
+}
+
+unsigned int port_cpu_id(void)
+{
+	return this_cpu()->cpu;
 }
 
 void trap_init_cpu(unsigned int cpu, char *const stacks[STACKS])

@@ -364,6 +364,8 @@ static int online_locked(phys_addr_t start, u64 size, enum mmop how)
 
 	if (how == MMOP_OFFLINE || !blocks_are(start, size, MEM_BLOCK_OFFLINE))
 		return -EINVAL;
+	/* Memory of boot may end inside its last block; no zone has room for more of that one. */
+	end = min(end, ALIGN(PFN_UP(memblock_end_of_DRAM()), pageblock_nr_pages));
 	zone = zone_for_online(first, end, nid, how);
 	if (!zone_configured(zone->type) || !zone_has_room(zone, first, end)) {
 		printk("online memory [mem %#010llx-%#010llx]: zone %s of node %d cannot hold it\n",

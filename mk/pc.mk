@@ -8,7 +8,7 @@ PC_TEST_SRCS := $(sort $(wildcard tests/qemu/*.c))
 PC_OBJS := $(call objs,$(B)/pc,$(PC_SRCS) $(PC_TEST_SRCS))
 
 # Benches of the core from inside, freestanding like the unit tests.
-KBENCH_OBJS := $(call objs,$(B)/core,bench/kbench.c bench/kbench_heap.c bench/kbench_percpu.c)
+KBENCH_OBJS := $(call objs,$(B)/core,$(sort $(wildcard bench/kbench*.c)))
 $(KBENCH_OBJS): CFLAGS_CORE += -I.
 
 # Where the kernel's half begins in 32 bits: 3 GiB, or 2 with SPLIT=2G.

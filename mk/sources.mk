@@ -7,6 +7,11 @@ CORE_SRCS := \
 	mm/base/format.c \
 	mm/base/memory.c \
 	mm/base/part.c \
+	mm/base/range_tree.c \
+	mm/base/range_tree_edit.c \
+	mm/base/range_tree_gap.c \
+	mm/base/range_tree_nodes.c \
+	mm/base/range_tree_verify.c \
 	mm/base/string.c \
 	mm/boot/bootmem.c \
 	mm/boot/bootmem_machine.c \

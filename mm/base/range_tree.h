@@ -18,9 +18,11 @@
 struct range_node;
 
 /**
- * struct range_tree_ops - where nodes come from @alloc: a node of RANGE_NODE_SIZE bytes aligned to that (NULL: no
- * memory); @release: free it at once; @release_rcu: once
- *         no reader can be in it
+ * struct range_tree_ops - where nodes come from
+ * @alloc: a node of RANGE_NODE_SIZE bytes aligned to that (NULL: no memory). Trees whose writer holds a spinlock ask
+ *         with @gfp 0 at times, for nodes they can do without.
+ * @release: free it at once
+ * @release_rcu: once no reader can be in it. The first two words of the node, a struct rcu_head, are free for that use.
  */
 struct range_tree_ops {
 	void *(*alloc)(gfp_t gfp);

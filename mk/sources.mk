@@ -40,10 +40,11 @@ CORE_SRCS := \
 	mm/debug/monitor_slabtop.c \
 	mm/debug/stress.c \
 	mm/debug/stress_heap.c \
-	mm/pgtable/format.c \
 	mm/kmap/areas.c \
 	mm/kmap/describe.c \
 	mm/kmap/image.c \
+	mm/pgtable/format.c \
+	mm/pgtable/pgtable.c \
 	mm/phys/blockindex.c \
 	mm/phys/cma.c \
 	mm/phys/compound.c \

@@ -4,10 +4,20 @@
 UNIT_SRCS := $(sort $(wildcard tests/*.c tests/unit/*.c))
 HTEST_SRCS := $(filter-out tests/hosted/conformance.c,$(sort $(wildcard tests/hosted/*.c)))
 CONFORMANCE_OBJS := $(B)/hosted/tests/hosted/conformance.o
-UNIT_OBJS := $(call objs,$(B)/core,$(UNIT_SRCS))
+# One source for all page-table formats: an object for each, whatever ARCH is.
+PGFMT_ARCHES := x86_64 x86_64_la57 i386 i386_pae arm64
+PGFMT_OBJS := $(PGFMT_ARCHES:%=$(B)/core/tests/pgfmt/%.o)
+UNIT_OBJS := $(call objs,$(B)/core,$(UNIT_SRCS)) $(PGFMT_OBJS)
 HTEST_OBJS := $(call objs,$(B)/hosted,$(HTEST_SRCS))
 $(UNIT_OBJS): CFLAGS_CORE += -I. -Itests
 $(HTEST_OBJS): CFLAGS_HOSTED += -Itests
+
+upper = $(shell echo $(1) | tr a-z A-Z)
+$(PGFMT_OBJS): $(B)/core/tests/pgfmt/%.o: tests/pgfmt/pgfmt_test.c
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  CC    $< ($*)")
+	$(Q)$(CC) $(CFLAGS_CORE) -UOCTAVO_ARCH_$(call upper,$(ARCH)) -DOCTAVO_ARCH_$(call upper,$*) \
+		-DPGFMT_SUITE=pgfmt_$* $(DEPFLAGS) -c -o $@ $<
 
 $(B)/tests: $(UNIT_OBJS) $(HTEST_OBJS) $(CLI_LIB_OBJS) $(HOSTED_OBJS) $(CORE_OBJS)
 	$(if $(V),,@echo "  LD    $@")

@@ -7,12 +7,12 @@
  *	[   ][ SD ][UW][DM][SP][DI][UXN][PXN][CO][DBM][address][nG][AF][ SH ][AP2,1][Attr][ type ]
  *
  * type: 3 page or table, 1 block, 0 and 2 nothing. In a table entry bit 63 is NSTable, 62-61 APTable, 60 UXNTable, 59
- * PXNTable. The software's: 55 dirty, 56 special, 57 device memory with descriptors, 58 userfaultfd write protection, 59
- * soft-dirty.
+ * PXNTable. The software's: 55 dirty, 56 special, 57 device memory with descriptors, 58 userfaultfd write protection,
+ * 59 soft-dirty.
  *
  * Writable and dirty. DBM says that the entry may be written (to the core: "write"); AP2 (read-only) that a write
- * traps, or, if the processor manages dirty state, that it has yet to happen: the processor then clears AP2. So a leaf is
- * dirty if DBM is set and AP2 clear, or if the software's bit says so, which it must wherever DBM is taken away.
+ * traps, or, if the processor manages dirty state, that it has yet to happen: the processor then clears AP2. So a leaf
+ * is dirty if DBM is set and AP2 clear, or if the software's bit says so, which it must wherever DBM is taken away.
  *
  * An entry with bit 0 clear belongs to the software. With bit 11, which is nG otherwise, it is a leaf the machine must
  * not see: PROT_NONE (AP1 clear), or a leaf made invalid for a moment; its type bits are both clear. Otherwise it is
@@ -50,9 +50,9 @@ typedef u64 pgt_entry_t;
 #define ARM64_TYPE_BLOCK 1ull
 #define ARM64_ATTR_SHIFT 2
 #define ARM64_ATTR (7ull << ARM64_ATTR_SHIFT)
-#define ARM64_USER (1ull << 6)	   /* AP1 */
+#define ARM64_USER (1ull << 6)	    /* AP1 */
 #define ARM64_READ_ONLY (1ull << 7) /* AP2 */
-#define ARM64_SHARED (3ull << 8)   /* inner shareable */
+#define ARM64_SHARED (3ull << 8)    /* inner shareable */
 #define ARM64_AF (1ull << 10)
 #define ARM64_NG (1ull << 11)
 #define ARM64_INVALID ARM64_NG /* with bit 0 clear: present to the core */
@@ -363,7 +363,7 @@ static inline pgt_entry_t pgt_make_table(__attribute__((unused)) unsigned int le
 	return (phys & ARM64_ADDRESS) | ARM64_TYPE_TABLE | (user ? ARM64_TABLE_PXN : ARM64_TABLE_UXN);
 }
 
-/* What else is in a table entry is the processor's to ignore; rights that a table takes away (APTable) are none of ours. */
+/* What else is in a table entry the processor ignores; rights that a table takes away (APTable) are none of ours. */
 static inline bool pgt_bad(unsigned int level, pgt_entry_t e)
 {
 	return level && e && (!pgt_table(level, e) || e & (ARM64_TABLE_AP | ARM64_TABLE_NS | ARM64_TABLE_RES0));
@@ -382,7 +382,7 @@ static inline pgt_entry_t pgt_modify(unsigned int level, pgt_entry_t e, pgprot_t
 	return e & ARM64_DIRTY ? fresh & ~ARM64_READ_ONLY : fresh | ARM64_READ_ONLY;
 }
 
-/* The machine sees no leaf any more, the core does: rights and bits stay, but for nG, which an invalid leaf cannot say. */
+/* The machine sees no leaf any more, the core does. Rights and bits stay, but for nG, which it cannot say then. */
 static inline pgt_entry_t pgt_mkinvalid(__attribute__((unused)) unsigned int level, pgt_entry_t e)
 {
 	return e & ARM64_VALID ? (e & ~ARM64_TYPE) | ARM64_INVALID : e;
@@ -478,7 +478,8 @@ octavo_static_assert(!(ARM64_SWAP_OFFSET & ARM64_SWAP_TYPE) &&
 		     "the fields of a swap entry are apart");
 octavo_static_assert(!(ARM64_ADDRESS & (ARM64_DBM | ARM64_CONT | ARM64_PXN | ARM64_UXN | ARM64_DIRTY | 0xfff)),
 		     "no attribute is part of the address");
-octavo_static_assert((ARM64_DIRTY | ARM64_SPECIAL | ARM64_DEVMAP | ARM64_UFFD_WP | ARM64_SOFT_DIRTY) == 0x0f80000000000000ull,
+octavo_static_assert((ARM64_DIRTY | ARM64_SPECIAL | ARM64_DEVMAP | ARM64_UFFD_WP | ARM64_SOFT_DIRTY) ==
+			     0x0f80000000000000ull,
 		     "software has bits 55-59 only");
 
 #endif

@@ -5,10 +5,10 @@
  * for.
  *
  *	 63  62-59  58-52   51-12     11  10   9  8  7  6  5  4   3   2   1  0
- *	[NX][pkey ][  soft][address ][SD][UW][SP][G][PS][D][A][CD][WT][US][RW][P]	long mode; PAE: 62-52 are reserved
+ *	[NX][pkey ][  soft][address ][SD][UW][SP][G][PS][D][A][CD][WT][US][RW][P]	long mode
  *
- * Bit 7 of a PTE is PAT, as is bit 12 of a large leaf. The software's: 9 special, 10 userfaultfd write protection, 11
- * soft-dirty, 57 device memory with descriptors (the last in long mode only, none but 9 on i386).
+ * PAE has no bits 52-62. Bit 7 of a PTE is PAT, as is bit 12 of a large leaf. The software's: 9 special, 10 userfaultfd
+ * write protection, 11 soft-dirty, 57 device memory with descriptors (long mode only; i386 without PAE only has 9).
  *
  * An entry with P clear belongs to the software. With bit 8, which is G while P is set, it is a leaf that the machine
  * must not see: PROT_NONE (US clear), or a leaf made invalid for a moment (US as it was). Otherwise it is swap. In 64
@@ -29,8 +29,8 @@
 #define X86_PCD ((pgt_entry_t)1 << 4)
 #define X86_A ((pgt_entry_t)1 << 5)
 #define X86_D ((pgt_entry_t)1 << 6)
-#define X86_PS ((pgt_entry_t)1 << 7)	    /* of entries above level 0 */
-#define X86_PAT ((pgt_entry_t)1 << 7)	    /* of PTEs */
+#define X86_PS ((pgt_entry_t)1 << 7)	     /* of entries above level 0 */
+#define X86_PAT ((pgt_entry_t)1 << 7)	     /* of PTEs */
 #define X86_PAT_LARGE ((pgt_entry_t)1 << 12) /* of leaves above level 0 */
 #define X86_G ((pgt_entry_t)1 << 8)
 #define X86_SPECIAL ((pgt_entry_t)1 << 9)
@@ -351,7 +351,7 @@ static inline pgt_entry_t pgt_modify(unsigned int level, pgt_entry_t e, pgprot_t
 	return fresh | (e & keep);
 }
 
-/* The machine sees no leaf any more, the core does: rights and bits stay, but for G, which an invalid leaf cannot say. */
+/* The machine sees no leaf any more, the core does. Rights and bits stay, but for G, which it cannot say then. */
 static inline pgt_entry_t pgt_mkinvalid(unsigned int level, pgt_entry_t e)
 {
 	return e & X86_P ? (e & ~X86_P) ^ x86_inverted(level, 0) ^ (e & X86_G ? 0 : X86_INVALID) : e;

@@ -19,6 +19,7 @@ struct mm_struct {
 	unsigned long tlb_gen;	     /* (a) counts changes that some TLB may not have seen; begins at 1 */
 	unsigned int users;	     /* (a) mm_users: who may fault pages in */
 	unsigned int count;	     /* (a) mm_count: who may load it (lazily, too); all users together are one */
+	unsigned int gathers;	     /* (a) mmu_gathers under way: two may each rely on the other's flush */
 	unsigned long *cpus;	     /* (a) bitmap of the CPUs whose TLB may hold translations; NULL: all online ones */
 };
 

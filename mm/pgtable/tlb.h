@@ -14,16 +14,22 @@
 
 struct page;
 
-void flush_tlb_all(void);
-void flush_tlb_mm(struct mm_struct *mm);
+/*
+ * Return: false when a CPU could not be called (a port without port_cpu_call(), and more than one CPU; reported once):
+ * it may go on using what was mapped, which therefore has to stay out of use.
+ */
+bool flush_tlb_all(void);
+bool flush_tlb_mm(struct mm_struct *mm);
 /* Leaves of 1 << @stride_shift bytes; @freed_tables: upper entries changed too (paging-structure caches). */
-void flush_tlb_mm_range(struct mm_struct *mm, uintptr_t start, uintptr_t end, unsigned int stride_shift,
+bool flush_tlb_mm_range(struct mm_struct *mm, uintptr_t start, uintptr_t end, unsigned int stride_shift,
 			bool freed_tables);
-void flush_tlb_page(struct mm_struct *mm, uintptr_t virt);
-void flush_tlb_kernel_range(uintptr_t start, uintptr_t end);
+bool flush_tlb_page(struct mm_struct *mm, uintptr_t virt);
+bool flush_tlb_kernel_range(uintptr_t start, uintptr_t end);
 void flush_tlb_kernel_local(uintptr_t start, uintptr_t end);
 
-/* Beyond so many pages one flush of everything is cheaper: vm.tlb_single_page_flush_ceiling (Linux: 33). */
+/*
+ * Beyond so many pages one flush of everything is cheaper (33): /sys/kernel/debug/x86/tlb_single_page_flush_ceiling.
+ */
 extern unsigned long tlb_single_page_flush_ceiling;
 
 /* ---- Which address space this CPU runs in ---- */
@@ -34,6 +40,17 @@ void switch_mm(struct mm_struct *next);
 void enter_lazy_tlb(void);
 /* The address space loaded on this CPU. */
 struct mm_struct *loaded_mm(void);
+/*
+ * tlb_leave_everywhere - no CPU has @mm loaded any more: those that do, lazily, go to the kernel's tables
+ * Nobody may switch to it from now on. Context and return: as flush_tlb_mm(); false: its root must not be freed.
+ */
+bool tlb_leave_everywhere(struct mm_struct *mm);
+
+/*
+ * tlb_verify - check TL-I1 to TL-I3 of all CPUs, and with @quiet (nobody flushes or switches meanwhile) TL-I4
+ * Return: number of findings, each given to @report (may be NULL).
+ */
+unsigned int tlb_verify(bool quiet, void (*report)(void *ctx, const char *line), void *ctx);
 
 /* ---- mmu_gather ---- */
 
@@ -54,17 +71,20 @@ struct mmu_gather {
 	bool freed_tables;
 	bool need_flush_all;
 	u8 cleared_levels;    /* bit n: leaves of level n went */
+	unsigned int batches; /* beside local */
 	struct mmu_gather_batch *active;
 	struct mmu_gather_batch local;
 	struct page *bundle[MMU_GATHER_BUNDLE]; /* local's */
-	struct page *tables;  /* table pages, linked by private */
+	struct page *tables;  /* table pages, linked by private, latest first */
 };
 
 void tlb_gather_mmu(struct mmu_gather *tlb, struct mm_struct *mm);
 void tlb_gather_mmu_fullmm(struct mmu_gather *tlb, struct mm_struct *mm);
 /* A leaf of @level at @virt was cleared; its page goes with tlb_remove_page(), if the mapping held a reference. */
 void tlb_remove_entry(struct mmu_gather *tlb, unsigned int level, uintptr_t virt);
-/* Return: true when the caller should flush soon (tlb_flush_mmu()), having let go of its locks. */
+/*
+ * Return: true when the caller has to flush (tlb_flush_mmu()) before it adds another page, having let go of its locks.
+ */
 bool tlb_remove_page(struct mmu_gather *tlb, struct page *page);
 void tlb_remove_table(struct mmu_gather *tlb, pgt_entry_t *table, uintptr_t virt);
 void tlb_flush_mmu(struct mmu_gather *tlb);

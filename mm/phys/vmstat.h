@@ -102,6 +102,11 @@ enum vm_event_item {
 	COMPACTSUCCESS,
 	CMA_ALLOC_SUCCESS,
 	CMA_ALLOC_FAIL,
+	/* Counted, but no lines of /proc/vmstat: Linux has those with CONFIG_DEBUG_TLBFLUSH only. */
+	NR_TLB_REMOTE_FLUSH,
+	NR_TLB_REMOTE_FLUSH_RECEIVED,
+	NR_TLB_LOCAL_FLUSH_ALL,
+	NR_TLB_LOCAL_FLUSH_ONE,
 	NR_VM_EVENT_ITEMS
 };
 

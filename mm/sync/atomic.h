@@ -68,6 +68,12 @@
 #define atomic_fetch_and(p, v) atomic_rmw(__atomic_fetch_and(p, v, __ATOMIC_SEQ_CST))
 #define atomic_add_relaxed(p, v) ((void)__atomic_fetch_add(p, v, __ATOMIC_RELAXED))
 #define smp_mb() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+/* Behind a fully ordered read-modify-write: x86's is a full barrier itself, arm64's lets later loads pass its store. */
+#if defined(__x86_64__) || defined(__i386__)
+#define smp_mb__after_atomic() barrier()
+#else
+#define smp_mb__after_atomic() smp_mb()
+#endif
 /* What was read before stays before what is read and written after. */
 #define smp_rmb() __atomic_thread_fence(__ATOMIC_ACQUIRE)
 /* What was read and written before stays before what is written after. */

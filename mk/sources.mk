@@ -44,7 +44,16 @@ CORE_SRCS := \
 	mm/kmap/describe.c \
 	mm/kmap/image.c \
 	mm/pgtable/format.c \
+	mm/pgtable/map.c \
+	mm/pgtable/mm.c \
 	mm/pgtable/pgtable.c \
+	mm/pgtable/protect.c \
+	mm/pgtable/split.c \
+	mm/pgtable/table.c \
+	mm/pgtable/tlb_default.c \
+	mm/pgtable/unmap.c \
+	mm/pgtable/verify.c \
+	mm/pgtable/walk.c \
 	mm/phys/blockindex.c \
 	mm/phys/cma.c \
 	mm/phys/compound.c \

@@ -37,4 +37,10 @@ void hugepages_reserve(void);
 /* Gigantic pages that were reserved: physical addresses, @nr of them. */
 const phys_addr_t *hugepages_gigantic(unsigned int *nr);
 
+/*
+ * free_reserved_range - memory that was in use since before the page allocator opened becomes free frames
+ * Whole pages only. Context: any but interrupts. Return: pages.
+ */
+unsigned long free_reserved_range(phys_addr_t base, phys_addr_t size);
+
 #endif

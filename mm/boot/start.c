@@ -363,6 +363,11 @@ static unsigned long free_span(const struct bootinfo_span *span)
 	return freed;
 }
 
+unsigned long free_reserved_range(phys_addr_t base, phys_addr_t size)
+{
+	return free_span(&(struct bootinfo_span){ .start = base, .size = size });
+}
+
 void mm_free_initmem(void)
 {
 	unsigned long pages;

@@ -7,6 +7,7 @@
 #ifndef MM_PGTABLE_MM_H
 #define MM_PGTABLE_MM_H
 
+#include "../base/list.h"
 #include "../sync/spinlock.h"
 #include "format.h"
 
@@ -20,6 +21,7 @@ struct mm_struct {
 	unsigned int users;	     /* (a) mm_users: who may fault pages in */
 	unsigned int count;	     /* (a) mm_count: who may load it (lazily, too); all users together are one */
 	unsigned int gathers;	     /* (a) mmu_gathers under way: two may each rely on the other's flush */
+	struct list_head list;	     /* address_spaces.lock: all but init_mm */
 	unsigned long *cpus;	     /* (a) bitmap of the CPUs whose TLB may hold translations; NULL: all online ones */
 };
 

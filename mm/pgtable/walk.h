@@ -13,32 +13,25 @@
 #ifndef MM_PGTABLE_WALK_H
 #define MM_PGTABLE_WALK_H
 
+#include "entry.h" /* pgt_get() pgt_set() pgt_xchg() pgt_cmpxchg() */
 #include "mm.h"
 
 struct page;
 struct mmu_gather;
 
-/* ---- Entries ---- */
-
 /*
- * Read and write one entry as the machine does: whole. Where an entry is wider than a register (PAE), pgt_set() never
- * lets the walker see a present half, and pgt_xchg(), pgt_cmpxchg() are one locked instruction.
+ * pgt_init - what the processor has, from BOOT_MMU_* (@mmu_features), and an empty root for init_mm, from memblock
+ * For start-up, before anything is mapped. Return: 0, or -ENOMEM after a report.
  */
-pgt_entry_t pgt_get(const pgt_entry_t *entry);
-void pgt_set(pgt_entry_t *entry, pgt_entry_t value);
-pgt_entry_t pgt_xchg(pgt_entry_t *entry, pgt_entry_t value);
-bool pgt_cmpxchg(pgt_entry_t *entry, pgt_entry_t *old, pgt_entry_t value);
-
-/* Bits of leaves the processor has: without NX or global pages they are taken out of what pgt_make_leaf() says. */
-extern pgt_entry_t pgt_supported;
-/* Leaf levels that the processor has (PGT_LEAF_LEVELS less 1 GiB pages, say). */
-extern unsigned int pgt_leaf_levels;
+int __must_check pgt_init(u32 mmu_features);
 
 /* ---- Tables ---- */
 
 /*
- * pgt_table_alloc - a zeroed table for @level; from memblock while the page allocator is not open
- * Counted in mm->pgtable_pages and NR_PAGETABLE, marked PG_table. Return: NULL without memory.
+ * pgt_table_alloc - a zeroed table for @level; from memblock, below its limit, while the page allocator is not open
+ * Counted in mm->pgtable_pages. One from the page allocator is also marked PG_table and counted in NR_PAGETABLE; one from
+ * memblock is reserved memory, which is in no count of use, and its descriptor is not touched.
+ * Return: NULL without memory.
  */
 pgt_entry_t *pgt_table_alloc(struct mm_struct *mm, unsigned int level, gfp_t gfp);
 void pgt_table_free(struct mm_struct *mm, pgt_entry_t *table);
@@ -113,5 +106,11 @@ struct pgt_walk_ops {
 	int (*table)(void *ctx, unsigned int level, pgt_entry_t *entry, uintptr_t start, uintptr_t last);
 };
 int pgt_walk(struct mm_struct *mm, uintptr_t start, u64 size, const struct pgt_walk_ops *ops, void *ctx);
+
+/*
+ * pgt_verify - check PT-I1 to PT-I7 (walk.c) of @mm while nobody changes it
+ * Return: number of findings, each given to @report (may be NULL).
+ */
+unsigned int pgt_verify(struct mm_struct *mm, void (*report)(void *ctx, const char *line), void *ctx);
 
 #endif

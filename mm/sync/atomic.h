@@ -33,6 +33,79 @@
 #define load_relaxed_u64(p) READ_ONCE(*(p))
 #define store_relaxed_u64(p, v) WRITE_ONCE(*(p), v)
 #endif
+
+/*
+ * A u64 that nobody may see half changed, and whose low half says whether the high half counts: a page-table entry.
+ * Where a register holds 32 bits, a load looks at the low half before and behind the high one; a store makes the low
+ * half say that nothing is there while the high one changes; the others are one locked instruction. whole_fill() is for
+ * a place that says so already, or that nobody looks at yet.
+ */
+#if __SIZEOF_POINTER__ == 8
+#define whole_load(p) __atomic_load_n(p, __ATOMIC_RELAXED)
+#define whole_store(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
+#define whole_fill(p, v) __atomic_store_n(p, v, __ATOMIC_RELAXED)
+#define whole_wipe(p) __atomic_store_n(p, 0, __ATOMIC_RELAXED)
+#define whole_cmpxchg(p, old, v) __atomic_compare_exchange_n(p, old, v, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
+#define whole_xchg(p, v) __atomic_exchange_n(p, v, __ATOMIC_ACQ_REL)
+#else
+static inline volatile u32 *whole_half(const u64 *p, unsigned int which)
+{
+	return (volatile u32 *)(uintptr_t)p + (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? which : 1 - which);
+}
+
+static inline u64 whole_load(const u64 *p)
+{
+	u32 low, high;
+
+	do {
+		low = *whole_half(p, 0);
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		high = *whole_half(p, 1);
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	} while (unlikely(low != *whole_half(p, 0)));
+	return (u64)high << 32 | low;
+}
+
+static inline void whole_fill(u64 *p, u64 value)
+{
+	*whole_half(p, 1) = (u32)(value >> 32);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	*whole_half(p, 0) = (u32)value;
+}
+
+static inline void whole_wipe(u64 *p)
+{
+	*whole_half(p, 0) = 0;
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	*whole_half(p, 1) = 0;
+}
+
+static inline void whole_store(u64 *p, u64 value)
+{
+	*whole_half(p, 0) = 0;
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	whole_fill(p, value);
+}
+
+static inline bool whole_cmpxchg(u64 *p, u64 *old, u64 value)
+{
+	u64 was = __sync_val_compare_and_swap(p, *old, value);
+	bool same = was == *old;
+
+	*old = was;
+	return same;
+}
+
+static inline u64 whole_xchg(u64 *p, u64 value)
+{
+	u64 old = whole_load(p);
+
+	while (!whole_cmpxchg(p, &old, value))
+		;
+	return old;
+}
+#endif
+
 #define load_acquire(p)                          \
 	({                                       \
 		sched_point();                   \

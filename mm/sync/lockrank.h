@@ -16,6 +16,9 @@ enum lock_rank {
 	LOCK_RANK_SHRINKER,  /* the list of shrinkers */
 	LOCK_RANK_MEMPOOL,   /* a mempool's reserve */
 	LOCK_RANK_PERCPU,    /* the chunks of the per-CPU allocator */
+	LOCK_RANK_PAGE_TABLES, /* an address space's tables: mm->page_table_lock */
+	LOCK_RANK_ROOTS,     /* the list of address spaces, whose roots share the kernel half */
+	LOCK_RANK_PAGE_TABLE, /* the entries of one last-level table */
 	LOCK_RANK_HEAP_NODE, /* a cache's slabs on one node */
 	LOCK_RANK_HEAP_GATE, /* which magazines are open */
 	LOCK_RANK_HEAP_META, /* memory for the heap's own structures */

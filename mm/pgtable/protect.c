@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Changing rights and cache modes in place. What becomes of a leaf depends on nothing but its bits other than the
+ * address, so it is worked out once and kept as the difference of old and new for the leaves that follow.
+ */
+#include "tables.h"
+
+struct change {
+	u32 set, clear;
+	bool kernel;
+};
+
+static pgt_entry_t changed(const void *ctx, unsigned int level, pgt_entry_t e)
+{
+	const struct change *c = ctx;
+	pgprot_t prot = pgt_prot(level, e);
+
+	/* An entry the machine cannot see does not say whether it is global; the kernel's all are. */
+	if (c->kernel && !pgt_valid(e) && c->set & PGPROT_READ)
+		prot.bits |= PGPROT_GLOBAL;
+	prot.bits = (prot.bits & ~c->clear) | c->set;
+	return pgt_fit(pgt_modify(level, e, prot));
+}
+
+/* Address bits of a leaf. */
+static force_inline pgt_entry_t address_bits(unsigned int level)
+{
+	phys_addr_t all = (((phys_addr_t)1 << PGT_PHYS_BITS) - 1) & PGT_MASK(level);
+
+	return pgt_make_leaf(level, all, PAGE_KERNEL) ^ pgt_make_leaf(level, 0, PAGE_KERNEL);
+}
+
+/* The machine writes no bits into this leaf, whatever is done with it. */
+static bool settled(unsigned int level, pgt_entry_t e)
+{
+	return pgt_young(level, e) && (pgt_dirty(level, e) || !pgt_write(level, e));
+}
+
+static force_inline void protect_run(pgt_entry_t *entry, unsigned int level, unsigned int nr, const struct change *c)
+{
+	pgt_entry_t mask = ~address_bits(level), like = 0, difference = 0;
+	bool plain = false;
+
+	for (pgt_entry_t *end = entry + nr; entry < end; entry++) {
+		pgt_entry_t e = pgt_get(entry);
+
+		if (unlikely((e & mask) != like || !like)) {
+			if (!pgt_leaf(level, e))
+				continue;
+			like = e & mask;
+			difference = e ^ changed(c, level, e);
+			/* One store only where it cannot be seen half done. */
+			plain = settled(level, e) && sizeof(e) <= sizeof(uintptr_t);
+		}
+		if (likely(plain)) {
+			pgt_fill(entry, e ^ difference);
+			continue;
+		}
+		if (difference && !pgt_cmpxchg(entry, &e, e ^ difference))
+			while (pgt_leaf(level, e) && !pgt_cmpxchg(entry, &e, changed(c, level, e)))
+				;
+	}
+}
+
+/* Leaves that must be none before they may be others: those of contiguous groups, and all whose cache mode changes. */
+static bool must_break(unsigned int level, pgt_entry_t e, const struct change *c)
+{
+	return PGT_BREAK_BEFORE_MAKE && ((c->set | c->clear) & PGPROT_CACHE_MASK || pgt_in_group(level, e));
+}
+
+/* At least the first of @nr entries. Return: how many. */
+static unsigned int protect_by_breaking(struct mm_struct *mm, pgt_entry_t *entry, unsigned int level, uintptr_t virt,
+					unsigned int nr, const struct change *c)
+{
+	unsigned int group = PGT_CONT_ENTRIES - pgt_index(level, virt) % PGT_CONT_ENTRIES;
+
+	nr = min(nr, group);
+	pgt_remake(mm, entry, level, virt & (uintptr_t)PGT_MASK(level), nr, changed, c);
+	return nr;
+}
+
+static unsigned int run_of_leaves(pgt_entry_t *entry, unsigned int level, unsigned int nr, const struct change *c)
+{
+	unsigned int n = 0;
+
+	if (!level && !PGT_BREAK_BEFORE_MAKE)
+		return nr;
+	while (n < nr && !pgt_table(level, pgt_get(entry + n)) && !must_break(level, pgt_get(entry + n), c))
+		n++;
+	return n;
+}
+
+/* Entries for [virt, last] in one table. */
+static force_inline unsigned int run_for(unsigned int level, uintptr_t virt, uintptr_t last)
+{
+	u64 want = ((u64)(last - (virt & (uintptr_t)PGT_MASK(level))) >> PGT_SHIFT(level)) + 1;
+
+	return (unsigned int)min((u64)pgt_run(level, virt), want);
+}
+
+/* Return: the last address done. */
+static force_inline uintptr_t protect_some(struct mm_struct *mm, uintptr_t virt, uintptr_t last, const struct change *c)
+{
+	bool user = !pgt_is_kernel(mm);
+	unsigned long flags = user ? pgt_tables_lock(mm) : 0;
+	unsigned int level;
+	pgt_entry_t *entry = pgt_descend(mm, virt, 0, &level);
+	unsigned int nr = run_for(level, virt, last);
+	uintptr_t first = virt & (uintptr_t)PGT_MASK(level);
+
+	if (must_break(level, pgt_get(entry), c)) {
+		if (user)
+			pgt_tables_unlock(mm, flags);
+		nr = protect_by_breaking(mm, entry, level, virt, nr, c);
+	} else {
+		spinlock_t *lock;
+
+		nr = run_of_leaves(entry, level, nr, c);
+		lock = pgt_entries_lock(mm, entry, level);
+		protect_run(entry, level, nr, c);
+		pgt_entries_changed(mm, level, first, first + (uintptr_t)(((u64)nr << PGT_SHIFT(level)) - 1));
+		pgt_entries_unlock(lock);
+		if (user)
+			pgt_tables_unlock(mm, flags);
+	}
+	sched_point();
+	return pgt_last(level, first + (uintptr_t)((u64)(nr - 1) << PGT_SHIFT(level)));
+}
+
+static bool all_mapped(struct mm_struct *mm, uintptr_t virt, uintptr_t last)
+{
+	uintptr_t done;
+
+	do {
+		bool user = !pgt_is_kernel(mm), none = false;
+		unsigned long flags = user ? pgt_tables_lock(mm) : 0;
+		unsigned int level, nr, n = 0;
+		pgt_entry_t *entry = pgt_descend(mm, virt, 0, &level);
+
+		nr = run_for(level, virt, last);
+		while (n < nr && !none && !(level && pgt_table(level, pgt_get(entry + n)))) {
+			none = pgt_none(pgt_get(entry + n));
+			n++;
+		}
+		if (user)
+			pgt_tables_unlock(mm, flags);
+		if (none)
+			return false;
+		done = pgt_last(level, (virt & (uintptr_t)PGT_MASK(level)) +
+					       (uintptr_t)((u64)(n - 1) << PGT_SHIFT(level)));
+		virt = done + 1;
+	} while (done < last);
+	return true;
+}
+
+int pgt_protect_range(struct mm_struct *mm, uintptr_t virt, u64 size, u32 set, u32 clear)
+{
+	struct change c = { .set = set, .clear = clear, .kernel = pgt_is_kernel(mm) };
+	uintptr_t last = virt + (uintptr_t)(size - 1), done;
+	int err;
+
+	if (unlikely(!pgt_range_ok(mm, virt, size, __func__)) || !all_mapped(mm, virt, last))
+		return -EINVAL;
+	err = pgt_split_ends(mm, virt, size, pgt_gfp(mm));
+	if (unlikely(err))
+		return err;
+	do {
+		done = protect_some(mm, virt, last, &c);
+		virt = done + 1;
+	} while (done < last);
+	return 0;
+}

@@ -15,7 +15,7 @@ static force_inline pgt_entry_t pgt_get(const pgt_entry_t *entry)
 {
 	if (PGT_ENTRY_IS_U64)
 		return (pgt_entry_t)whole_load((const u64 *)entry);
-	return (pgt_entry_t)load_relaxed((const uintptr_t *)entry);
+	return (pgt_entry_t)load_relaxed((const u32 *)entry);
 }
 
 /* What was written before it, a table's entries say, is seen by who finds @value here. */
@@ -24,7 +24,7 @@ static force_inline void pgt_set(pgt_entry_t *entry, pgt_entry_t value)
 	if (PGT_ENTRY_IS_U64)
 		whole_store((u64 *)entry, (u64)value);
 	else
-		store_release((uintptr_t *)entry, (uintptr_t)value);
+		store_release((u32 *)entry, (u32)value);
 	sched_point();
 }
 
@@ -34,7 +34,7 @@ static force_inline void pgt_fill(pgt_entry_t *entry, pgt_entry_t value)
 	if (PGT_ENTRY_IS_U64)
 		whole_fill((u64 *)entry, (u64)value);
 	else
-		store_relaxed((uintptr_t *)entry, (uintptr_t)value);
+		store_relaxed((u32 *)entry, (u32)value);
 }
 
 /* Make an entry none whose accessed and dirty bits nobody will ask for. */
@@ -43,25 +43,25 @@ static force_inline void pgt_wipe(pgt_entry_t *entry)
 	if (PGT_ENTRY_IS_U64)
 		whole_wipe((u64 *)entry);
 	else
-		store_relaxed((uintptr_t *)entry, 0);
+		store_relaxed((u32 *)entry, 0);
 }
 
 static force_inline pgt_entry_t pgt_xchg(pgt_entry_t *entry, pgt_entry_t value)
 {
 	if (PGT_ENTRY_IS_U64)
 		return (pgt_entry_t)atomic_rmw(whole_xchg((u64 *)entry, (u64)value));
-	return (pgt_entry_t)atomic_xchg((uintptr_t *)entry, (uintptr_t)value);
+	return (pgt_entry_t)atomic_xchg((u32 *)entry, (u32)value);
 }
 
 /* True: *@entry was *@old and is @value now. False: *@old is what it is instead. */
 static force_inline bool pgt_cmpxchg(pgt_entry_t *entry, pgt_entry_t *old, pgt_entry_t value)
 {
-	uintptr_t word, was;
+	u32 word, was;
 
 	if (PGT_ENTRY_IS_U64)
 		return atomic_rmw(whole_cmpxchg((u64 *)entry, (u64 *)old, (u64)value));
-	word = (uintptr_t)*old;
-	was = atomic_cmpxchg((uintptr_t *)entry, word, (uintptr_t)value);
+	word = (u32)*old;
+	was = atomic_cmpxchg((u32 *)entry, word, (u32)value);
 	*old = (pgt_entry_t)was;
 	return was == word;
 }

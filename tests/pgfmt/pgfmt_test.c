@@ -6,26 +6,7 @@
  */
 #include "harness.h"
 
-/* The walker's functions on memory, as this object's own. */
-#define PASTE_(a, b) a##b
-#define PASTE(a, b) PASTE_(a, b)
-#define pgt_get PASTE(PGFMT_SUITE, _get)
-#define pgt_set PASTE(PGFMT_SUITE, _set)
-#define pgt_xchg PASTE(PGFMT_SUITE, _xchg)
-#define pgt_cmpxchg PASTE(PGFMT_SUITE, _cmpxchg)
-#define pgt_table_of PASTE(PGFMT_SUITE, _table_of)
-#define pgt_table_phys_of PASTE(PGFMT_SUITE, _table_phys_of)
-#define pgt_entry_alloc PASTE(PGFMT_SUITE, _entry_alloc)
-#define pgt_lock_ptr PASTE(PGFMT_SUITE, _lock_ptr)
-#include "mm/pgtable/swapops.h"
-
-#define ROW_(suite, name) TEST(suite, name)
-#define ROW(name) ROW_(PGFMT_SUITE, name)
-
-/* ---- Memory ---- */
-
-#define TABLES_PHYS 0x100000ull
-static pgt_entry_t tables[PGT_LEVELS][1024] __aligned(8192);
+#include "mm/pgtable/entry.h"
 
 /* What the processor does to a leaf that is written through, if it manages these bits. */
 static pgt_entry_t machine_writes(pgt_entry_t e)
@@ -40,36 +21,31 @@ static pgt_entry_t machine_writes(pgt_entry_t e)
 /* It does so between the core's read of an entry and its exchange, once. */
 static bool meanwhile;
 
-pgt_entry_t pgt_get(const pgt_entry_t *entry)
-{
-	return *entry;
-}
-
-void pgt_set(pgt_entry_t *entry, pgt_entry_t value)
-{
-	*entry = value;
-}
-
-pgt_entry_t pgt_xchg(pgt_entry_t *entry, pgt_entry_t value)
-{
-	pgt_entry_t old = *entry;
-
-	*entry = value;
-	return old;
-}
-
-bool pgt_cmpxchg(pgt_entry_t *entry, pgt_entry_t *old, pgt_entry_t value)
+static inline bool meddled_cmpxchg(pgt_entry_t *entry, pgt_entry_t *old, pgt_entry_t value)
 {
 	if (meanwhile)
 		*entry = machine_writes(*entry);
 	meanwhile = false;
-	if (*entry != *old) {
-		*old = *entry;
-		return false;
-	}
-	*entry = value;
-	return true;
+	return pgt_cmpxchg(entry, old, value);
 }
+#define pgt_cmpxchg meddled_cmpxchg
+
+/* The walker's functions on tables, as this object's own. */
+#define PASTE_(a, b) a##b
+#define PASTE(a, b) PASTE_(a, b)
+#define pgt_table_of PASTE(PGFMT_SUITE, _table_of)
+#define pgt_table_phys_of PASTE(PGFMT_SUITE, _table_phys_of)
+#define pgt_entry_alloc PASTE(PGFMT_SUITE, _entry_alloc)
+#define pgt_lock_ptr PASTE(PGFMT_SUITE, _lock_ptr)
+#include "mm/pgtable/swapops.h"
+
+#define ROW_(suite, name) TEST(suite, name)
+#define ROW(name) ROW_(PGFMT_SUITE, name)
+
+/* ---- Memory ---- */
+
+#define TABLES_PHYS 0x100000ull
+static pgt_entry_t tables[PGT_LEVELS][1024] __aligned(8192);
 
 pgt_entry_t *pgt_table_of(unsigned int level, pgt_entry_t entry)
 {

@@ -29,9 +29,9 @@ int __must_check pgt_init(u32 mmu_features);
 
 /*
  * pgt_table_alloc - a zeroed table for @level; from memblock, below its limit, while the page allocator is not open
- * Counted in mm->pgtable_pages. One from the page allocator is also marked PG_table and counted in NR_PAGETABLE; one from
- * memblock is reserved memory, which is in no count of use, and its descriptor is not touched.
- * Return: NULL without memory.
+ * Counted in mm->pgtable_pages. One from the page allocator is also marked PG_table and counted in NR_PAGETABLE; one
+ * from memblock is reserved memory, which is in no count of use, and its descriptor is not touched. Return: NULL
+ * without memory.
  */
 pgt_entry_t *pgt_table_alloc(struct mm_struct *mm, unsigned int level, gfp_t gfp);
 void pgt_table_free(struct mm_struct *mm, pgt_entry_t *table);

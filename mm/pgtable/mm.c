@@ -218,30 +218,16 @@ void mmput(struct mm_struct *mm)
 	mmdrop(mm);
 }
 
-/* A CPU that runs on it lazily goes over to the kernel's. */
-static void leave(void *mm)
-{
-	if (loaded_mm() == mm)
-		switch_mm(&init_mm);
-}
-
-static void leave_everywhere(struct mm_struct *mm)
-{
-	unsigned long flags = port_irq_save();
-
-	leave(mm);
-	port_irq_restore(flags);
-	/* Without calls to other CPUs (-ENOSYS) there are none. */
-	(void)port_cpu_call(PORT_CPU_OTHERS, leave, mm);
-}
-
 void mmdrop(struct mm_struct *mm)
 {
 	unsigned long flags;
 
 	if (atomic_sub_fetch(&mm->count, 1))
 		return;
-	leave_everywhere(mm);
+	if (unlikely(!tlb_leave_everywhere(mm))) {
+		pr_err("mm %lu: some CPU may still have it loaded: its root is lost\n", mm->ctx_id);
+		return;
+	}
 	spin_lock_irqsave(&address_spaces.lock, flags);
 	list_del(&mm->list);
 	spin_unlock_irqrestore(&address_spaces.lock, flags);

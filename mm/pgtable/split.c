@@ -12,9 +12,9 @@ static void flush(struct mm_struct *mm, uintptr_t virt, u64 size, unsigned int l
 	uintptr_t end = virt + (uintptr_t)size;
 
 	if (pgt_is_kernel(mm))
-		flush_tlb_kernel_range(virt, end);
+		(void)flush_tlb_kernel_range(virt, end);
 	else
-		flush_tlb_mm_range(mm, virt, end, PGT_SHIFT(level), tables);
+		(void)flush_tlb_mm_range(mm, virt, end, PGT_SHIFT(level), tables);
 }
 
 void pgt_remake(struct mm_struct *mm, pgt_entry_t *entry, unsigned int level, uintptr_t virt, unsigned int nr,

@@ -3,27 +3,25 @@
 #include "tables.h"
 #include "tlb.h"
 
-__weak void flush_tlb_mm_range(struct mm_struct *mm, uintptr_t start, uintptr_t end, unsigned int stride_shift,
+__weak bool flush_tlb_mm_range(struct mm_struct *mm, uintptr_t start, uintptr_t end, unsigned int stride_shift,
 			       bool freed_tables)
 {
 	(void)mm, (void)start, (void)end, (void)stride_shift, (void)freed_tables;
 	port_tlb_flush_all();
+	return true;
 }
 
-__weak void flush_tlb_kernel_range(uintptr_t start, uintptr_t end)
+__weak bool flush_tlb_kernel_range(uintptr_t start, uintptr_t end)
 {
 	(void)start, (void)end;
 	port_tlb_flush_all();
+	return true;
 }
 
-__weak struct mm_struct *loaded_mm(void)
+__weak bool tlb_leave_everywhere(struct mm_struct *mm)
 {
-	return &init_mm;
-}
-
-__weak void switch_mm(struct mm_struct *next)
-{
-	port_pgd_load(next->pgd_phys, PORT_ASID_KERNEL);
+	(void)mm;
+	return true;
 }
 
 __weak void tlb_gather_mmu(struct mmu_gather *tlb, struct mm_struct *mm)

@@ -24,14 +24,21 @@
  * from memblock are not touched: they may not exist yet. Such tables are reserved memory, counted in
  * mm->pgtable_pages only, and become free frames when they are freed.
  *
- * Invariants (pgt_verify() checks them while nobody changes the tables) PT-I1: each table hangs on one entry, of the
- * level above; they and the root are mm->pgtable_pages pages. PT-I2: a table from the page allocator is marked
- * PG_table, knows its level, and is counted in NR_PAGETABLE of its node. PT-I3: a leaf is at a level that the
- * processor has, its address is a multiple of its size, and it has no bits beyond
- *        those pgt_make_leaf() and the bits of the software give it.
+ * Invariants (pgt_verify() checks them while nobody changes the tables)
+ *
+ * PT-I1: each table hangs on one entry, of the level above; they and the root are mm->pgtable_pages pages.
+ *
+ * PT-I2: a table from the page allocator is marked PG_table, knows its level, and is counted in NR_PAGETABLE.
+ *
+ * PT-I3: a leaf is at a level that the processor has, its address is a multiple of its size, and it has no bits
+ * beyond those that pgt_make_leaf() and the software give it.
+ *
  * PT-I4: an address space in which nothing is mapped has its root and what hangs there for good, and no other table.
+ *
  * PT-I5: what fails for want of memory leaves every entry, and the number of tables, as they were.
+ *
  * PT-I6: formats with one root: each root shows init_mm's kernel half.
+ *
  * PT-I7: of a group of contiguous entries all are there, alike, and follow each other.
  *
  * Locking. A user address space: entries of upper tables change under page_table_lock, those of a last-level table

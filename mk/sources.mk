@@ -43,14 +43,17 @@ CORE_SRCS := \
 	mm/kmap/areas.c \
 	mm/kmap/describe.c \
 	mm/kmap/image.c \
+	mm/pgtable/asid.c \
 	mm/pgtable/format.c \
+	mm/pgtable/gather.c \
 	mm/pgtable/map.c \
 	mm/pgtable/mm.c \
 	mm/pgtable/pgtable.c \
 	mm/pgtable/protect.c \
 	mm/pgtable/split.c \
 	mm/pgtable/table.c \
-	mm/pgtable/tlb_default.c \
+	mm/pgtable/tlb.c \
+	mm/pgtable/tlb_verify.c \
 	mm/pgtable/unmap.c \
 	mm/pgtable/verify.c \
 	mm/pgtable/walk.c \

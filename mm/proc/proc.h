@@ -149,7 +149,7 @@ PROC_SHOW(sysctl_show); /* data: a struct sysctl */
 PROC_STORE(sysctl_store);
 extern const struct sysctl ctl_min_free_kbytes, ctl_watermark_scale_factor, ctl_watermark_boost_factor,
 	ctl_lowmem_reserve_ratio, ctl_percpu_pagelist_high_fraction, ctl_stat_interval,
-	ctl_compact_memory, ctl_drop_caches;
+	ctl_compact_memory, ctl_drop_caches, ctl_flush_ceiling;
 PROC_SHOW(zonelist_order_show);
 PROC_STORE(zonelist_order_store);
 bool sysctl_can_compact(void);

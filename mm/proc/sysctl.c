@@ -14,6 +14,7 @@
 #include <octavo/shrinker.h>
 
 #include "../boot/params.h"
+#include "../pgtable/tlb.h"
 #include "../phys/gfp.h"
 #include "../phys/watermark.h"
 #include "../sync/atomic.h"
@@ -276,6 +277,22 @@ unsigned long sysctl_drops(bool slab)
 {
 	return load_relaxed(&nr_drops[slab]);
 }
+
+/* ---- A file of debugfs with a sysctl's value ---- */
+
+static int get_flush_ceiling(unsigned int index)
+{
+	(void)index;
+	return (int)READ_ONCE(tlb_single_page_flush_ceiling);
+}
+
+static int set_flush_ceiling(const int *values, unsigned int nr)
+{
+	(void)nr;
+	WRITE_ONCE(tlb_single_page_flush_ceiling, (unsigned long)values[0]);
+	return 0;
+}
+const struct sysctl ctl_flush_ceiling = { 0, SYSCTL_INT_MAX, NULL, get_flush_ceiling, set_flush_ceiling };
 
 /* ---- numa_zonelist_order: only the order by node is left since 4.14; the file still takes its old names ---- */
 

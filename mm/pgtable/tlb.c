@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: MIT
+/*
+ * TLB control.
+ *
+ * Purpose
+ *	A translation that was taken back must not be used by any CPU, and as few CPUs as possible are disturbed to see to
+ *	it. Page tables of users (struct mm_struct) and the kernel's own are told apart, since only the former are switched.
+ *
+ * Words
+ *	flush: a request to forget; shoot-down: the part of it that goes to other CPUs, by port_cpu_call().
+ *	generation: mm->tlb_gen counts an address space's flushes. A TLB is *behind* when it has seen fewer of them.
+ *	slot: one of a CPU's address-space identifiers (x86: PCID, arm64: ASID) and which address space's it is now.
+ *	lazy: a CPU that keeps an address space loaded without using it, while a kernel thread runs.
+ *
+ * Structures
+ *	mm A: tlb_gen 7, cpus {0, 2}		CPU 0			CPU 2
+ *	mm B: tlb_gen 3, cpus {1}		loaded A, slot 1	loaded A, slot 0, lazy
+ *						slots: 0: B, gen 2	slots: 0: A, gen 6
+ *						       1: A, gen 7	       1: -
+ *	CPU 0 was called by A's last flush. CPU 2 was not, being lazy. CPU 0 has old translations of B under identifier 1
+ *	(slot 0); nobody cares until it switches to B and finds its slot behind.
+ *
+ * Invariants
+ *	TL-I1  A CPU has mm loaded only while its bit in mm->cpus is set, from before the load until after the next one.
+ *	TL-I2  At most one of a CPU's slots is an address space's, and that of the one loaded is.
+ *	TL-I3  A slot's generation is not greater than its address space's: a TLB never has seen what did not happen.
+ *	TL-I4  When a flush returns, no CPU that has the address space loaded and is not lazy is behind it.
+ *	TL-I5  Pages and tables of a gather are freed after the flush that covers them, in the order they came.
+ *	TL-I6  An identifier is wiped for another address space only while it is not loaded (or it would fill again).
+ *
+ * Why no CPU is missed. A flush changes entries, counts tlb_gen up, passes a full barrier, and reads mm->cpus. A CPU that
+ * switches sets its bit, passes a full barrier, reads tlb_gen, and loads the tables. One of the two must see the other's
+ * store. Either the flush sees the bit and calls the CPU (which takes the call after the switch, interrupts being off
+ * until then), or the CPU sees the new generation, and then what was stored ahead of it too: it wipes the slot before it
+ * uses it, and all it fetches afterwards comes from the changed entries. Were the bit set after the load, translations
+ * could be fetched in between from the old entries under a generation already read, and nobody would call. Leaving lazy
+ * mode is the same with `lazy' for the bit: cleared, full barrier, tlb_gen read; the flush reads `lazy' after its barrier.
+ *
+ * Catching up. A CPU called by a flush that makes generation n wipes just the flush's range if its slot is at n - 1 and
+ * mm is at n: then this flush is all it lacks. Otherwise other flushes are on their way, whose ranges it does not know:
+ * it wipes the whole slot and is at mm's present generation, so that their calls find nothing left to do.
+ *
+ * Freed tables. A lazy CPU does not use user addresses, but its processor may still walk the tables ahead of need, by what
+ * its paging-structure caches hold. Old data pages cannot be reached by that, freed tables can: flushes that free tables
+ * call lazy CPUs as well, and these go to the kernel's tables. Kernel tables are freed rarely; paging-structure caches of
+ * kernel addresses may exist once for each identifier, so then everything is wiped everywhere.
+ *
+ * Whom to call. One CPU is called by itself. For more there is one call to all others, in which those that are not
+ * concerned see so at their first look and return: a call costs the caller one round trip, however many CPUs take
+ * part, and calls one by one would cost it one round trip each.
+ *
+ * Locking. None. Slots and `loaded' belong to their CPU with interrupts off; what others read is atomic. A requester
+ * stays on its CPU (preempt_disable()) from its own flush to the end of the call.
+ *
+ * Memory use and bounds. 192 bytes a CPU, a bit a CPU in each mm. On 64-bit machines generations do not wrap. On 32-bit
+ * ones they would after 2^32 flushes, of which a slot must have missed every one; the formats there have no identifiers.
+ *
+ * What failure does. A port without cross calls (-ENOSYS) is sound with one CPU. With more, a shoot-down that cannot be
+ * sent is reported once, and every flush that needs one returns false: what was mapped must then stay out of use, and
+ * mmu_gather keeps its pages and tables for good. Other CPUs make up for it when they next switch address spaces.
+ *
+ * Differences from Linux. One scheme for all formats (arm64 and i386 have others there, with broadcast instructions or
+ * without identifiers). No user/kernel pairs of identifiers (page-table isolation). A flush can fail, see above.
+ *
+ * Sources. Intel SDM volume 3A sections 4.10.4 and 4.10.5; Arm ARM DDI 0487 section D8.16; Black and others, "Translation
+ * lookaside buffer consistency" (ASPLOS 1989); Amit, "Optimizing the TLB shootdown algorithm" (USENIX ATC 2017).
+ */
+#include <octavo/port.h>
+#include <octavo/preempt.h>
+
+#include "../base/printk.h"
+#include "../phys/vmstat.h"
+#include "../sync/atomic.h"
+#include "../sync/cpu.h"
+#include "tlb_cpu.h"
+
+#define FLUSH_ALL (~0ul) /* struct flush.nr: not single pages */
+
+/* Linux's, measured there: beyond it the misses after a full flush cost less than the single flushes. */
+#define CEILING_DEFAULT 33ul
+
+unsigned long tlb_single_page_flush_ceiling __memsys = CEILING_DEFAULT;
+
+/* What is to be forgotten. */
+struct flush {
+	struct mm_struct *mm; /* init_mm: kernel addresses */
+	uintptr_t start;
+	unsigned long nr;     /* leaves of 1 << shift bytes, or FLUSH_ALL */
+	unsigned int shift;
+	bool freed_tables;
+	unsigned long gen;    /* which this request made it */
+};
+
+static void flush_set_range(struct flush *f, uintptr_t start, uintptr_t end, unsigned int shift)
+{
+	u64 first = (u64)start >> shift, last = (u64)(end - 1) >> shift;
+
+	f->start = start;
+	f->shift = shift;
+	f->nr = start == end ? 0 : (unsigned long)min(last - first, (u64)FLUSH_ALL - 1) + 1;
+	if (f->nr > READ_ONCE(tlb_single_page_flush_ceiling))
+		f->nr = FLUSH_ALL;
+}
+
+/* ---- On one CPU ---- */
+
+static void flush_pages(unsigned int asid, const struct flush *f)
+{
+	for (unsigned long i = 0; i < f->nr; i++)
+		port_tlb_flush_page(asid, f->start + (uintptr_t)((u64)i << f->shift));
+	count_vm_events(NR_TLB_LOCAL_FLUSH_ONE, f->nr);
+}
+
+static void flush_kernel_here(const struct flush *f)
+{
+	if (f->nr != FLUSH_ALL) {
+		flush_pages(PORT_ASID_KERNEL, f);
+		return;
+	}
+	port_tlb_flush_all();
+	count_vm_events(NR_TLB_LOCAL_FLUSH_ALL, 1);
+}
+
+/* Interrupts are off. */
+static void flush_mm_here(const struct flush *f)
+{
+	struct tlb_cpu *tc = this_cpu_ptr(&tlb_cpu);
+	struct tlb_slot *slot = &tc->slots[tc->slot];
+	unsigned long gen;
+
+	if (tc->loaded != f->mm)
+		return;
+	if (load_relaxed(&tc->lazy)) {
+		if (f->freed_tables)
+			tlb_leave_locked(tc);
+		return;
+	}
+	gen = load_acquire(&f->mm->tlb_gen);
+	if (slot->gen == gen)
+		return;
+	if (f->nr != FLUSH_ALL && f->gen == gen && slot->gen + 1 == gen) {
+		flush_pages(tlb_slot_asid(tc->slot), f);
+	} else {
+		port_tlb_flush_page(tlb_slot_asid(tc->slot), PORT_TLB_ASID);
+		count_vm_events(NR_TLB_LOCAL_FLUSH_ALL, 1);
+	}
+	slot->gen = gen;
+}
+
+static void flush_here(const struct flush *f)
+{
+	if (f->mm == &init_mm)
+		flush_kernel_here(f);
+	else
+		flush_mm_here(f);
+}
+
+/* ---- On others ---- */
+
+/* A call from another CPU; those to all go to many that are not concerned. */
+static void flush_called(void *arg)
+{
+	const struct flush *f = arg;
+
+	if (f->mm != &init_mm && raw_cpu_read(tlb_cpu.loaded) != f->mm)
+		return;
+	count_vm_events(NR_TLB_REMOTE_FLUSH_RECEIVED, 1);
+	flush_here(f);
+}
+
+static unsigned long mm_cpus_word(const struct mm_struct *mm, unsigned int i)
+{
+	return mm->cpus && mm != &init_mm ? load_relaxed(&mm->cpus[i]) : ~0ul;
+}
+
+static bool must_be_called(const struct flush *f, unsigned int cpu)
+{
+	return cpu_locals[cpu] && READ_ONCE(cpu_locals[cpu]->online) &&
+	       (f->freed_tables || !load_relaxed(&per_cpu(tlb_cpu, cpu).lazy));
+}
+
+/* How many other CPUs are concerned: 0, 1 (it is *@cpu), or 2 for more. */
+static unsigned int whom_to_call(const struct flush *f, unsigned int *cpu)
+{
+	unsigned int self = smp_processor_id(), n = 0;
+
+	for (unsigned int base = 0; base < nr_cpu_ids; base += CPU_WORD_BITS) {
+		unsigned long word = mm_cpus_word(f->mm, base / CPU_WORD_BITS);
+
+		while (word) {
+			unsigned int other = base + lowest_bit(word);
+
+			word &= word - 1;
+			if (other >= nr_cpu_ids)
+				return n;
+			if (other == self || !must_be_called(f, other))
+				continue;
+			*cpu = other;
+			if (++n == 2)
+				return n;
+		}
+	}
+	return n;
+}
+
+/* The report comes once: a port without calls would not stop making it. */
+static bool call_failed(const struct flush *f, int err)
+{
+	unsigned long before = atomic_fetch_add(&tlb_shared.missed, 1);
+
+	if (!before)
+		pr_err("TLB: other CPUs may hold translations of %s that are gone, and the port cannot call them (error %d): "
+		       "what was mapped there stays out of use\n",
+		       f->mm == &init_mm ? "kernel addresses" : "an address space", err);
+	return false;
+}
+
+static bool shoot_down(const struct flush *f)
+{
+	unsigned int cpu = 0, n = whom_to_call(f, &cpu);
+	int err = 0;
+
+	if (!n)
+		return true;
+	count_vm_events(NR_TLB_REMOTE_FLUSH, 1);
+	err = port_cpu_call(n == 1 ? cpu : PORT_CPU_OTHERS, flush_called, (void *)f);
+	/* It may have gone offline meanwhile, and will begin with an empty TLB. */
+	if (!err || (n == 1 && !READ_ONCE(cpu_locals[cpu]->online)))
+		return true;
+	return call_failed(f, err);
+}
+
+static bool flush_everywhere(const struct flush *f)
+{
+	unsigned long flags;
+	bool all;
+
+	preempt_disable();
+	flags = port_irq_save();
+	flush_here(f);
+	port_irq_restore(flags);
+	all = shoot_down(f);
+	preempt_enable();
+	return all;
+}
+
+/* ---- Requests ---- */
+
+/* Ahead of it the entries are changed; behind it mm->cpus is read. */
+static void new_generation(struct flush *f)
+{
+	f->gen = atomic_fetch_add(&f->mm->tlb_gen, 1) + 1;
+	smp_mb__after_atomic();
+}
+
+bool flush_tlb_mm_range(struct mm_struct *mm, uintptr_t start, uintptr_t end, unsigned int stride_shift,
+			bool freed_tables)
+{
+	struct flush f = { .mm = mm, .freed_tables = freed_tables };
+
+	if (mm == &init_mm)
+		return freed_tables ? flush_tlb_all() : flush_tlb_kernel_range(start, end);
+	if (!pgtables_on)
+		return true;
+	/* Tables of last-level entries may have gone anywhere in the range: one step for each at least. */
+	if (freed_tables)
+		stride_shift = min(stride_shift, (unsigned int)PGT_SHIFT(1));
+	flush_set_range(&f, start, end, stride_shift);
+	new_generation(&f);
+	return flush_everywhere(&f);
+}
+
+bool flush_tlb_mm(struct mm_struct *mm)
+{
+	return flush_tlb_mm_range(mm, 0, UINTPTR_MAX, PAGE_SHIFT, true);
+}
+
+bool flush_tlb_page(struct mm_struct *mm, uintptr_t virt)
+{
+	return flush_tlb_mm_range(mm, ALIGN_DOWN(virt, PAGE_SIZE), ALIGN_DOWN(virt, PAGE_SIZE) + PAGE_SIZE,
+				  PAGE_SHIFT, false);
+}
+
+static bool flush_kernel(const struct flush *f)
+{
+	if (!pgtables_on)
+		return true;
+	smp_mb(); /* the entries are changed ahead of reading who is online */
+	return flush_everywhere(f);
+}
+
+bool flush_tlb_all(void)
+{
+	struct flush f = { .mm = &init_mm, .nr = FLUSH_ALL, .freed_tables = true };
+
+	return flush_kernel(&f);
+}
+
+bool flush_tlb_kernel_range(uintptr_t start, uintptr_t end)
+{
+	/* freed_tables: lazy CPUs use kernel addresses like all others. */
+	struct flush f = { .mm = &init_mm, .freed_tables = true };
+
+	flush_set_range(&f, start, end, PAGE_SHIFT);
+	return flush_kernel(&f);
+}
+
+void flush_tlb_kernel_local(uintptr_t start, uintptr_t end)
+{
+	struct flush f = { .mm = &init_mm };
+
+	if (!pgtables_on)
+		return;
+	flush_set_range(&f, start, end, PAGE_SHIFT);
+	flush_kernel_here(&f);
+}
+
+/* ---- The end of an address space ---- */
+
+static void leave_called(void *arg)
+{
+	struct tlb_cpu *tc = this_cpu_ptr(&tlb_cpu);
+
+	if (tc->loaded == arg)
+		tlb_leave_locked(tc);
+}
+
+bool tlb_leave_everywhere(struct mm_struct *mm)
+{
+	struct flush f = { .mm = mm, .freed_tables = true };
+	unsigned int cpu = 0, n;
+	unsigned long flags;
+	int err = 0;
+
+	if (!pgtables_on)
+		return true;
+	preempt_disable();
+	flags = port_irq_save();
+	leave_called(mm);
+	port_irq_restore(flags);
+	smp_mb();
+	n = whom_to_call(&f, &cpu);
+	if (n)
+		err = port_cpu_call(n == 1 ? cpu : PORT_CPU_OTHERS, leave_called, mm);
+	preempt_enable();
+	return !err || (n == 1 && !READ_ONCE(cpu_locals[cpu]->online)) || call_failed(&f, err);
+}

@@ -93,8 +93,8 @@ struct lowmem_params {
 };
 extern struct lowmem_params lowmem_params;
 
-/* Where the kernel's code lies in physical memory; size 0: the port does not say. */
-extern struct bootinfo_span kernel_text_span;
+/* Where the kernel's code and constants lie in physical memory; size 0: the port does not say. */
+extern struct bootinfo_span kernel_text_span, kernel_rodata_span;
 
 /* Bytes that mem= leaves, on machines without an e820 map; 0: no limit. */
 extern u64 memory_limit;

@@ -41,7 +41,7 @@ static struct {
 	struct bootinfo_span initrd, init;
 	u64 code, rwdata, rodata, init_bytes, bss;
 } kept __memsys;
-struct bootinfo_span kernel_text_span __memsys;
+struct bootinfo_span kernel_text_span __memsys, kernel_rodata_span __memsys;
 
 /* Regions memblock's lists take in after the hand-over: hotplugged memory, pieces left by late frees. */
 #define SPARE_REGIONS 64
@@ -89,6 +89,7 @@ static int reserve_occupied(const struct bootinfo *info)
 	for (unsigned int i = 0; i < info->reserved_nr && !err; i++)
 		err = reserve_span("loader's range", &info->reserved[i]);
 	kernel_text_span = info->kernel_text;
+	kernel_rodata_span = info->kernel_rodata;
 	kept.initrd = info->initrd;
 	kept.init = info->kernel_init;
 	kept.code = info->kernel_text.size;

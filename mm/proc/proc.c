@@ -257,6 +257,8 @@ static int resolve(const char *path, char out[PATH_SIZE])
 		return -ENOENT;
 	if (out[len - 1] == '/')
 		out[len - 1] = 0;
+	if (!proc_machine_numa())
+		return 0; /* no directories of nodes to lead to */
 	rest = below(out, NODE_DIR, &from);
 	if (rest && (rest = below(rest, "/memory", &to)) && memory_block_state(to) != MEM_BLOCK_ABSENT &&
 	    memory_block_nid(to) == (int)from) {
@@ -408,7 +410,7 @@ static void list_links(const char *dir, octavo_list_fn emit, void *ctx)
 	for (unsigned int i = 0; !strcmp(dir, CACHE_DIR) && heap_cache_alias(i, cache, sizeof(cache)); i++)
 		emit(ctx, cache, true);
 	rest = below(dir, BLOCK_DIR, &id);
-	if (rest && !*rest && memory_block_nid(id) >= 0) {
+	if (rest && !*rest && memory_block_nid(id) >= 0 && proc_machine_numa()) {
 		octavo_snprintf(name, sizeof(name), "node%d", memory_block_nid(id));
 		emit(ctx, name, true);
 	}

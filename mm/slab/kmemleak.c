@@ -43,7 +43,7 @@
  *	       the record first, and so waits at most for one piece of a scan.
  *	KL-I4  a record on the gray list has a tree; removing it takes it off both.
  *	KL-I5  nothing that is scanned holds the address of an object on kmemleak's account: bounds are kept as
- *	       complements, cursors live on the scan's stack, records in memory that is not scanned.
+ *	       complements, cursors on the scan's stack, which is left out, records in memory that is not scanned.
  *
  * Locking
  *	leak.lock guards all records, both structures and the roots; interrupts are off, and it is held for one look-up

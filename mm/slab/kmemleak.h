@@ -73,6 +73,7 @@ struct leak {
 	unsigned long objects;	/* (k) */
 	uintptr_t not_low, not_high; /* (k) complements of the bounds of all objects: a root must not hold these */
 	uintptr_t probe;	/* (m) a word like no other: scan_reserved() */
+	uintptr_t stack;	/* (m) frame of the scan under way */
 	u64 last_scan_ns, min_age_ns, scan_wait_ns; /* (m) */
 };
 extern struct leak leak;

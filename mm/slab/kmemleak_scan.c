@@ -10,6 +10,7 @@
 #include <octavo/port.h>
 
 #include "../base/printk.h"
+#include "../boot/params.h"
 #include "../phys/zone.h"
 #include "../sync/percpu_unit.h"
 #include "kmemleak.h"
@@ -187,9 +188,16 @@ static void scan_percpu(void)
 	scan_plain(room + sizeof(struct octavo_percpu_unit), start + percpu_unit_bytes());
 }
 
+static bool frame_in(unsigned long pfn, const struct bootinfo_span *span)
+{
+	return PFN_PHYS(pfn) >= span->start && PFN_PHYS(pfn + 1) <= span->start + span->size;
+}
+
+/* Instructions and constants point at no object, though in 32 bits some look as if they did. */
 static struct page *reserved_page(unsigned long pfn)
 {
-	struct page *page = memblock_is_map_memory(PFN_PHYS(pfn)) ? pfn_to_online_page(pfn) : NULL;
+	bool constant = frame_in(pfn, &kernel_text_span) || frame_in(pfn, &kernel_rodata_span);
+	struct page *page = memblock_is_map_memory(PFN_PHYS(pfn)) && !constant ? pfn_to_online_page(pfn) : NULL;
 
 	return page && PageReserved(page) && !PageOffline(page) && !PageHWPoison(page) ? page : NULL;
 }
@@ -218,10 +226,13 @@ static unsigned long frame_of_probe(void)
 	return PFN_NONE;
 }
 
-/* Is the word at this address of the image scanned as part of something else? */
+#define SCAN_STACK ((uintptr_t)4096) /* more than a scan uses */
+
+/* Is the word at this address of the image scanned as part of something else, or on the stack for the scan's own use? */
 static bool in_other_root(uintptr_t addr)
 {
-	return (addr >= (uintptr_t)__start_memsys && addr < (uintptr_t)__stop_memsys) ||
+	return leak.stack - addr <= SCAN_STACK ||
+	       (addr >= (uintptr_t)__start_memsys && addr < (uintptr_t)__stop_memsys) ||
 	       addr - (uintptr_t)percpu_unit_start(0) < percpu_unit_bytes();
 }
 
@@ -452,6 +463,7 @@ void leak_scan(void)
 {
 	unsigned long found;
 
+	leak.stack = (uintptr_t)__builtin_frame_address(0);
 	leak.last_scan_ns = port_clock_ns();
 	whiten(LEAK_VIRT);
 	whiten(LEAK_PHYS);

@@ -133,7 +133,7 @@ static bool check_pages(const struct copy *copy, struct page *page)
 	for (size_t at = PAGE_SIZE - offset; at < copy->n; at += PAGE_SIZE) {
 		struct page *next = heap_page((const char *)copy->ptr + at);
 
-		if (!next || !pfn_valid(page_to_pfn(next)) || PageSlab(next) || compound_head(next) != next ||
+		if (!next || !pfn_to_online_page(page_to_pfn(next)) || PageSlab(next) || compound_head(next) != next ||
 		    PageHead(next) || is_free(next) || PageReserved(next) != PageReserved(page))
 			return refuse(copy, "spans multiple pages", NULL, offset);
 	}
@@ -168,7 +168,8 @@ bool check_object_size(const void *ptr, size_t n, bool to_user)
 	page = heap_page(ptr);
 	if (!page)
 		return true;
-	if (!pfn_valid(page_to_pfn(page)))
+	/* Of what boot reserved, the image for one, this may be the first look at the descriptor. */
+	if (!pfn_to_online_page(page_to_pfn(page)))
 		return refuse(&copy, "address without memory", NULL, 0);
 	if (is_text(&copy))
 		return refuse(&copy, "linear kernel text", NULL, (size_t)((uintptr_t)ptr - heap.direct_map));

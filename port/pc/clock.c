@@ -4,7 +4,7 @@
  * measured against the 8254 timer, whose 1.193182 MHz is the same on every PC.
  * Sources: Intel SDM volume 2A (CPUID), volume 3B section 18.17; Intel 8254 data sheet.
  *
- * ns = cycles * (10^9 * 2^32 / Hz) >> 32 in 128 bits (or in parts of 32): no division when it is read, no overflow in 500 years,
+ * ns = cycles * (10^9 * 2^32 / Hz) >> 32 in 128 bits (or parts of 32): no division when it is read, no overflow in 500
  * and an error below 2^-32 of the time for any rate from 1 MHz on.
  */
 #include "pc.h"

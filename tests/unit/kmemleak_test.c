@@ -14,8 +14,8 @@
 #define FILE_NAME "/sys/kernel/debug/kmemleak"
 
 /*
- * Tests keep addresses as complements: on bare metal their own data and stack are scanned. What functions left on the
- * stack is wiped before a scan.
+ * Tests keep addresses as complements: on bare metal their own data and stack are scanned, and where arguments are on
+ * the stack, they stay there. What functions left on the stack is wiped before a scan.
  */
 #define HIDE(p) (~(uintptr_t)(p))
 static inline void *SHOW(uintptr_t hidden)
@@ -28,7 +28,7 @@ static void *held[4] __memsys; /* a root */
 
 static noinline void wipe_stack(void)
 {
-	volatile uintptr_t words[512];
+	volatile uintptr_t words[4096 / sizeof(uintptr_t)];
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(words); i++)
 		words[i] = 0;
@@ -78,6 +78,16 @@ static noinline void hold(unsigned int index, uintptr_t to, size_t inside)
 static noinline void drop(uintptr_t hidden)
 {
 	kfree(SHOW(hidden));
+}
+
+static noinline void be_transient(uintptr_t hidden)
+{
+	kmemleak_transient_leak(SHOW(hidden));
+}
+
+static noinline void map_area(uintptr_t area, uintptr_t pages)
+{
+	kmemleak_vmalloc(SHOW(area), SHOW(pages), PAGE_SIZE, GFP_KERNEL);
 }
 
 static noinline void fill(uintptr_t hidden, int byte)
@@ -350,7 +360,7 @@ TEST(kmemleak, what_changes_is_in_use)
 		scan();
 		EXPECT(!lost(p));
 	}
-	kmemleak_transient_leak(SHOW(p));
+	be_transient(p);
 	scan();
 	EXPECT(!lost(p));
 	test_capture_begin();
@@ -506,7 +516,7 @@ TEST(kmemleak, mapped_areas)
 	area = make(64);
 	point(area, 0, pages, 0);
 	point(area, 1, area, 0); /* what it says of itself is not a reference */
-	kmemleak_vmalloc(SHOW(area), SHOW(pages), PAGE_SIZE, GFP_KERNEL);
+	map_area(area, pages);
 	EXPECT_EQ(record(pages)->min_count, 2);
 	hold(0, area, 0);
 	/* Its description alone is one reference; a second one to that counts for the area. */

@@ -2,6 +2,7 @@
 #include <octavo/gfp.h>
 
 #include "mm/phys/zone.h"
+#include "mm/proc/proc.h"
 #include "proc_text.h"
 
 #define VMSTAT "/proc/vmstat"
@@ -110,7 +111,8 @@ static u64 allocated(void)
 /* VS-I1: every order, single and in bulk, by row and past the caches; frees too. */
 TEST(vmstat_file, events_count_every_page)
 {
-	u64 allocs = allocated(), frees = proc_value(VMSTAT, "pgfree"), hits = proc_value(VMSTAT, "numa_hit");
+	u64 allocs = allocated(), frees = proc_value(VMSTAT, "pgfree");
+	u64 hits = proc_machine_numa() ? proc_value(VMSTAT, "numa_hit") : 0;
 	struct page *pages[MAX_PAGE_ORDER + 1], *many[100] = { NULL };
 	u64 sum = 0;
 
@@ -123,7 +125,8 @@ TEST(vmstat_file, events_count_every_page)
 	EXPECT_EQ(alloc_pages_bulk(GFP_KERNEL, ARRAY_SIZE(many), many), ARRAY_SIZE(many));
 	sum += ARRAY_SIZE(many);
 	EXPECT_EQ(allocated() - allocs, sum);
-	EXPECT_EQ(proc_value(VMSTAT, "numa_hit") - hits, MAX_PAGE_ORDER + 1 + ARRAY_SIZE(many));
+	if (proc_machine_numa())
+		EXPECT_EQ(proc_value(VMSTAT, "numa_hit") - hits, MAX_PAGE_ORDER + 1 + ARRAY_SIZE(many));
 	drain_all_pages(NULL);
 	EXPECT_EQ(allocated() - allocs, sum);
 	EXPECT_EQ(proc_value(VMSTAT, "pgfree") - frees, 0);
@@ -140,12 +143,15 @@ TEST(vmstat_file, events_count_every_page)
 /* Had from the node it was wanted from, which is not this CPU's. */
 TEST(vmstat_file, numa_events)
 {
-	u64 miss = proc_value(VMSTAT, "numa_miss"), foreign = proc_value(VMSTAT, "numa_foreign");
-	u64 hits = proc_value(VMSTAT, "numa_hit"), other = proc_value(VMSTAT, "numa_other");
+	u64 miss, foreign, hits, other;
 	struct page *page;
 
 	if (nr_node_ids < 2 || !NODE_DATA(1) || this_cpu()->node != 0)
 		SKIP("the machine has no second node with memory, or this CPU is on it");
+	miss = proc_value(VMSTAT, "numa_miss");
+	foreign = proc_value(VMSTAT, "numa_foreign");
+	hits = proc_value(VMSTAT, "numa_hit");
+	other = proc_value(VMSTAT, "numa_other");
 	page = alloc_pages_node(1, GFP_KERNEL, 0);
 	ASSERT(page);
 	EXPECT_EQ(proc_value(VMSTAT, "numa_hit") - hits, 1);
@@ -160,6 +166,8 @@ TEST(vmstat_file, nodes_add_up)
 	u64 sum = 0;
 	char path[64];
 
+	if (!proc_machine_numa())
+		SKIP("this machine's kernel has no files of nodes");
 	for_each_online_node(nid) {
 		octavo_snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/vmstat", nid);
 		sum += proc_value(path, "nr_free_pages");

@@ -5,7 +5,7 @@
  * Sources: Intel SDM volume 2A (CPUID), volume 3B section 18.17; Intel 8254 data sheet.
  *
  * ns = cycles * (10^9 * 2^32 / Hz) >> 32 in 128 bits (or parts of 32): no division when it is read, no overflow in 500
- * and an error below 2^-32 of the time for any rate from 1 MHz on.
+ * years, and an error below 2^-32 of the time for any rate from 1 MHz on.
  */
 #include "pc.h"
 

@@ -196,7 +196,8 @@ static void say_page(uintptr_t addr)
 	if (!entry)
 		say("No entry at level %u of the page tables for %0*lx\n", level, HEX, (unsigned long)addr);
 	else
-		say("Entry at level %u for %0*lx: %016llx\n", level, HEX, (unsigned long)addr, (unsigned long long)entry);
+		say("Entry at level %u for %0*lx: %016llx\n", level, HEX, (unsigned long)addr,
+		    (unsigned long long)entry);
 }
 
 void report_exception(const struct trap_frame *f)

@@ -42,7 +42,14 @@ CORE_SRCS := \
 	mm/debug/stress_heap.c \
 	mm/kmap/areas.c \
 	mm/kmap/describe.c \
+	mm/kmap/direct_map.c \
+	mm/kmap/fault.c \
+	mm/kmap/fault_text.c \
 	mm/kmap/image.c \
+	mm/kmap/ptdump.c \
+	mm/kmap/set_memory.c \
+	mm/kmap/verify.c \
+	mm/kmap/vmemmap.c \
 	mm/pgtable/asid.c \
 	mm/pgtable/format.c \
 	mm/pgtable/gather.c \

@@ -20,6 +20,7 @@ struct kernel_image {
 	uintptr_t offset; /* virtual less physical address */
 	bool separate;	  /* it has an area of its own, beside its pages' place in the direct map */
 	struct image_range part[IMAGE_PARTS];
+	bool rights_changed; /* set_memory_rw() of text or read-only data: it is as somebody wants it */
 };
 extern struct kernel_image kernel_image;
 extern const char *const image_part_names[IMAGE_PARTS];
@@ -45,7 +46,7 @@ pgprot_t direct_prot_at(phys_addr_t phys, phys_addr_t *end);
 struct leaf_counts {
 	unsigned long at[LEAF_LEVELS]; /* leaves by level */
 };
-/* Leaves in the tables that show a part of [@virt, @virt + @size). */
+/* Leaves that show a part of [@virt, @virt + @size). */
 void count_leaves(uintptr_t virt, u64 size, struct leaf_counts *counts);
 
 /* How the direct map is made up, for /proc/meminfo: guarded by kernel_map_mutex once others may run. */
@@ -53,12 +54,32 @@ extern struct leaf_counts direct_leaves;
 /* /proc/vmstat: leaves of 2 or 4 MiB, and of 1 GiB, that were split. */
 extern unsigned long direct_map_splits[LEAF_LEVELS];
 
+/* The kernel's half of the address space. */
+static inline uintptr_t kernel_half_start(void)
+{
+	return (uintptr_t)(pgt_canonical(PGT_KERNEL_START) ? (u64)PGT_KERNEL_START :
+							     0 - ((u64)1 << (PGT_VIRT_BITS - 1)));
+}
+
+static inline u64 kernel_half_size(void)
+{
+	return (u64)(~(uintptr_t)0 - kernel_half_start()) + 1;
+}
+
 /* Who changes kernel mappings that others made: set_memory, hotplug, the dump. Below the hotplug lock. */
 extern struct mutex kernel_map_mutex;
 
-/* The direct map in address order before and after a change in [@virt, @virt + @size): keeps the books. */
-void direct_change_begin(uintptr_t virt, u64 size, struct leaf_counts *before);
-void direct_change_end(uintptr_t virt, u64 size, const struct leaf_counts *before);
+/* kernel_split - no leaf reaches across @virt any more; of the direct map the books are kept. Return: 0 or -ENOMEM. */
+int __must_check kernel_split(uintptr_t virt, gfp_t gfp);
+/* kernel_join - the block of @level that begins at @virt, of the direct map. Return: leaves made, in it or of it. */
+unsigned long kernel_join(uintptr_t virt, unsigned int level, struct mmu_gather *tlb);
+
+/* KA-I6 holds for this format. The last address of the direct map that memory may ever be shown at. */
+bool kernel_root_is_made_ahead(void);
+uintptr_t kernel_direct_last(void);
+
+/* The processor knows NX; without it everything can be executed. */
+bool kernel_has_nx(void);
 
 unsigned int kernel_map_verify(struct findings *f);
 

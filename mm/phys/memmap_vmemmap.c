@@ -8,23 +8,46 @@
 #if !defined(OCTAVO_MEMORY_MODEL_SPARSE) && !defined(OCTAVO_MEMORY_MODEL_DISCONTIG) && \
 	!defined(OCTAVO_MEMORY_MODEL_FLAT)
 
+/*
+ * Page tables show 2 MiB of the window by one large leaf, where memory for it is as aligned as the window is. Sections
+ * have 1 MiB of descriptors: a run may begin in the middle of such a piece.
+ */
+#define WINDOW_LEAF ((phys_addr_t)2 << 20)
+
 static struct {
 	unsigned long end_pfn; /* first frame the window has no descriptor for */
 	int (*populate)(uintptr_t virt, phys_addr_t phys, size_t size);
 } window __memsys;
 
+/* Frames from @start on up to where a large leaf may begin in the window; all if one may begin here. */
+static unsigned long frames_to_leaf(unsigned long start, unsigned long frames)
+{
+	uintptr_t at = (uintptr_t)(vmemmap + start);
+	unsigned long lead = (unsigned long)((ALIGN(at, (uintptr_t)WINDOW_LEAF) - at) / sizeof(struct page));
+
+	return window.populate && lead ? min(lead, frames) : frames;
+}
+
+static phys_addr_t window_align(phys_addr_t size)
+{
+	return window.populate && size >= WINDOW_LEAF ? WINDOW_LEAF : PAGE_SIZE;
+}
+
 /* Take memory for the descriptors of the sections [@start, @end), in as few pieces as there are. */
 static int back_sections(unsigned long start, unsigned long end, int nid)
 {
-	unsigned long frames = end - start;
+	unsigned long most = end - start, frames;
 
-	while (start < end) {
-		phys_addr_t size = (phys_addr_t)frames * sizeof(struct page), phys;
+	for (; start < end; start += frames) {
+		phys_addr_t size, phys;
 		int err = 0;
 
-		phys = memblock_alloc_range_nid(size, PAGE_SIZE, 0, MEMBLOCK_ALLOC_ANYWHERE, nid, false);
+		frames = frames_to_leaf(start, min(most, end - start));
+		size = (phys_addr_t)frames * sizeof(struct page);
+		phys = memblock_alloc_range_nid(size, window_align(size), 0, MEMBLOCK_ALLOC_ANYWHERE, nid, false);
 		if (!phys && frames > PAGES_PER_SECTION) {
-			frames = ALIGN(frames / 2, PAGES_PER_SECTION);
+			most = ALIGN(frames / 2, PAGES_PER_SECTION);
+			frames = 0;
 			continue;
 		}
 		if (phys && window.populate)
@@ -34,8 +57,6 @@ static int back_sections(unsigned long start, unsigned long end, int nid)
 			       (unsigned long long)PFN_PHYS(start), (unsigned long long)(PFN_PHYS(end) - 1));
 			return -ENOMEM;
 		}
-		start += frames;
-		frames = min(frames, end - start);
 	}
 	return 0;
 }

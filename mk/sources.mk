@@ -43,9 +43,13 @@ CORE_SRCS := \
 	mm/kmap/areas.c \
 	mm/kmap/describe.c \
 	mm/kmap/direct_map.c \
+	mm/kmap/early_ioremap.c \
 	mm/kmap/fault.c \
 	mm/kmap/fault_text.c \
+	mm/kmap/fixmap.c \
 	mm/kmap/image.c \
+	mm/kmap/kmap.c \
+	mm/kmap/kmap_local.c \
 	mm/kmap/ptdump.c \
 	mm/kmap/set_memory.c \
 	mm/kmap/verify.c \
@@ -74,6 +78,7 @@ CORE_SRCS := \
 	mm/phys/frames.c \
 	mm/phys/frames_verify.c \
 	mm/phys/gfp.c \
+	mm/phys/highmem.c \
 	mm/phys/hotplug.c \
 	mm/phys/kernelcore.c \
 	mm/phys/memmap.c \

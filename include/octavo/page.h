@@ -418,14 +418,19 @@ OCTAVO_API void dump_page(const struct page *page, const char *reason);
 
 /* ---- Addresses of the direct map ---- */
 
-/** page_address - where the direct map shows the page; NULL for high memory (use kmap_local_page()) */
+/** page_address - where the direct map, or kmap(), shows the page; NULL for other high memory (kmap_local_page()) */
 OCTAVO_API void *page_address(const struct page *page);
 
 /** virt_to_page - descriptor of a direct-map address; NULL if it is not one */
 OCTAVO_API struct page *virt_to_page(const void *virt);
 
-/** kmap_local_page - reach the page's contents; undo in reverse order. Any context. */
+/**
+ * kmap_local_page - reach the page's contents, on this CPU: <octavo/highmem.h>
+ * Undone by kunmap_local() in reverse order; at most KM_MAX_IDX are open at a time. While a page of high memory is open
+ * the CPU keeps to this thread. Any context.
+ */
 OCTAVO_API void *kmap_local_page(struct page *page);
+/** kunmap_local - undo it; any address in the page will do */
 OCTAVO_API void kunmap_local(const void *virt);
 OCTAVO_API void clear_highpage(struct page *page);
 OCTAVO_API void copy_highpage(struct page *to, struct page *from);

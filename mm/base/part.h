@@ -15,6 +15,7 @@ struct findings;
 /* The order in which parts start; CPUs are taken away in the opposite one. */
 enum mm_part_order {
 	MM_PART_KERNEL_MAP, /* page tables, kernel address space */
+	MM_PART_KMAP,	    /* fixmap, kmap */
 	MM_PART_RCU,
 	MM_PART_PERCPU,
 	MM_PART_HEAP,

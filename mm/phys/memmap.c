@@ -35,6 +35,7 @@
  *   No descriptor is initialised at boot, none is ever in a "deferred" state visible to others. Free frames
  *   may stay without one for ever.
  */
+#include "highmem.h"
 #include "memmap.h"
 
 #include <octavo/gfp.h>
@@ -90,7 +91,9 @@ void *page_address(const struct page *page)
 {
 	phys_addr_t phys = PFN_PHYS(page_to_pfn(page));
 
-	return phys < memblock.direct_map_end ? phys_to_virt(phys) : NULL;
+	if (likely(phys < memblock.direct_map_end))
+		return phys_to_virt(phys);
+	return highmem_ops ? highmem_ops->address(page) : NULL;
 }
 
 struct page *virt_to_page(const void *virt)

@@ -33,6 +33,7 @@ enum lock_rank {
 	LOCK_RANK_RESOURCE,  /* the tree behind /proc/iomem */
 	LOCK_RANK_COUNTERS,  /* the list of percpu_counters */
 	LOCK_RANK_COUNTER,   /* one percpu_counter */
+	LOCK_RANK_PKMAP,     /* kmap()'s slots */
 	LOCK_RANK_REPORT,    /* one report of the heap at a time */
 	LOCK_RANK_PERCPU_UNIT, /* a CPU's per-CPU variables get their first values */
 	LOCK_RANK_CONSOLE,   /* the kernel log: last, so that anyone may report */

@@ -7,12 +7,8 @@
 #include "mm/kmap/areas.h"
 
 /* 4 and 5 levels, arm64: behind what the layouts give to anything. i386: the end of the vmalloc area. */
-uintptr_t pgt_test_kernel(void)
+static uintptr_t stretch(void)
 {
-	if (!init_mm.pgd) {
-		init_mm.pgd = pgt_table_alloc(&init_mm, PGT_ROOT_LEVEL, GFP_KERNEL);
-		init_mm.pgd_phys = init_mm.pgd ? pgt_table_phys_of(init_mm.pgd) : 0;
-	}
 #if __SIZEOF_POINTER__ == 8
 	return PGT_VIRT_BITS == 57 ? (uintptr_t)0xffd7000000000000 :
 	       PGT_TWO_ROOTS	   ? (uintptr_t)0xfffffe8000000000 :
@@ -21,6 +17,22 @@ uintptr_t pgt_test_kernel(void)
 	return kernel_areas[AREA_VMALLOC].end ? ALIGN_DOWN(kernel_areas[AREA_VMALLOC].end - PGT_TEST_SPACE, 1u << 22) :
 						0xf8000000u;
 #endif
+}
+
+uintptr_t pgt_test_kernel(void)
+{
+	unsigned int level = 0;
+
+	if (!init_mm.pgd) {
+		init_mm.pgd = pgt_table_alloc(&init_mm, PGT_ROOT_LEVEL, GFP_KERNEL);
+		init_mm.pgd_phys = init_mm.pgd ? pgt_table_phys_of(init_mm.pgd) : 0;
+	}
+	/* Tables that reach beyond the stretch are nobody's to free. */
+	while (PGT_SIZE(level + 1) <= PGT_TEST_SPACE)
+		level++;
+	if (!pgt_entry_alloc(&init_mm, stretch(), level, GFP_KERNEL))
+		test_fail(__FILE__, __LINE__, "no memory for tables");
+	return stretch();
 }
 
 u64 pgt_test_phys(struct mm_struct *mm, uintptr_t virt, pgprot_t *prot, unsigned int *level)

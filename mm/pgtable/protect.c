@@ -72,11 +72,12 @@ static bool must_break(unsigned int level, pgt_entry_t e, const struct change *c
 static unsigned int protect_by_breaking(struct mm_struct *mm, pgt_entry_t *entry, unsigned int level, uintptr_t virt,
 					unsigned int nr, const struct change *c)
 {
-	unsigned int group = PGT_CONT_ENTRIES - pgt_index(level, virt) % PGT_CONT_ENTRIES;
+	unsigned int group = PGT_CONT_ENTRIES - pgt_index(level, virt) % PGT_CONT_ENTRIES, n = 1;
 
-	nr = min(nr, group);
-	pgt_remake(mm, entry, level, virt & (uintptr_t)PGT_MASK(level), nr, changed, c);
-	return nr;
+	while (n < min(nr, group) && !pgt_table(level, pgt_get(entry + n)))
+		n++;
+	pgt_remake(mm, entry, level, virt & (uintptr_t)PGT_MASK(level), n, changed, c);
+	return n;
 }
 
 static unsigned int run_of_leaves(pgt_entry_t *entry, unsigned int level, unsigned int nr, const struct change *c)

@@ -101,8 +101,10 @@ void port_pgd_load(phys_addr_t pgd, unsigned int asid)
 	struct mmu_cpu *cpu = this_mmu();
 	unsigned long cr3 = (unsigned long)pgd;
 
-	if (asid == PORT_ASID_KERNEL)
+	if (asid == PORT_ASID_KERNEL) {
 		mmu.kernel_root = pgd;
+		trap_set_root(cr3);
+	}
 	if (mmu.pcid)
 		cr3 |= asid | (cpu->loaded ? CR3_KEEP : 0);
 	if (asid != cpu->asid)
@@ -136,7 +138,8 @@ static void forget_all(void)
 void mmu_boot_tables(void)
 {
 	*this_mmu() = (struct mmu_cpu){ .asid = PORT_ASID_KERNEL };
-	write_cr3(pc_image_phys(pc_boot_root));
+	trap_set_root((unsigned long)pc_image_phys(pc_boot_root));
+	write_cr3((unsigned long)pc_image_phys(pc_boot_root));
 	forget_all();
 }
 
@@ -209,7 +212,7 @@ void port_tlb_flush_page(unsigned int asid, uintptr_t virt)
 
 u64 mmu_entry(uintptr_t virt, unsigned int *level)
 {
-	u64 table = read_cr3() & PC_ENTRY_ADDRESS, entry = 0;
+	u64 table = read_cr3() & PC_ROOT_ADDRESS, entry = 0;
 
 	for (*level = PC_LEVELS; *level; --*level) {
 		unsigned int shift = PAGE_SHIFT + (*level - 1) * PC_TABLE_BITS;

@@ -22,8 +22,6 @@ enum {
 
 /* tables.c: points CPU @cpu at its tables; @stacks are the tops of the STACK_* stacks. */
 void trap_init_cpu(unsigned int cpu, char *const stacks[STACKS]);
-/* trap_set_root - the page table that this CPU's double faults are handled on; 32 bits only, where they are a task */
-void trap_set_root(unsigned long cr3);
 /* tables.c: the registers of @frame and of control, as lines of text */
 void trap_registers(const struct trap_frame *frame, char *text, size_t size);
 

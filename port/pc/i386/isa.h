@@ -17,6 +17,7 @@
 typedef u64 pc_entry_t;
 #define PC_TABLE_BITS 9
 #define PC_ENTRY_ADDRESS 0x000ffffffffff000ull
+#define PC_ROOT_ADDRESS 0xffffffe0u /* in CR3: four entries are less than a page */
 #else
 #define PC_NAME "i386"
 #define PC_PAGING "2 levels"
@@ -26,6 +27,7 @@ typedef u64 pc_entry_t;
 typedef u32 pc_entry_t;
 #define PC_TABLE_BITS 10
 #define PC_ENTRY_ADDRESS 0xfffff000u
+#define PC_ROOT_ADDRESS PC_ENTRY_ADDRESS
 #endif
 #define PC_LONG_MODE false
 #define CR3_PCID_MASK 0ul
@@ -98,6 +100,9 @@ static inline void pc_protection_fault(void)
 {
 	__asm__ volatile("movl %0, %%es" : : "r"(0xfff8));
 }
+
+/* trap_set_root - the page table that double faults of this CPU are handled on, as they are a task of their own */
+void trap_set_root(unsigned long cr3);
 
 /* cpu_local_load - from here on this is CPU @cpu: to port_cpu_id() and the core */
 void cpu_local_load(unsigned int cpu);

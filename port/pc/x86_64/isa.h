@@ -42,6 +42,7 @@
 typedef u64 pc_entry_t;
 #define PC_TABLE_BITS 9
 #define PC_ENTRY_ADDRESS 0x000ffffffffff000ull
+#define PC_ROOT_ADDRESS PC_ENTRY_ADDRESS /* in CR3 */
 
 #define PC_LONG_MODE true
 #define CR3_PCID_MASK 0xffful
@@ -92,6 +93,12 @@ static inline bool paging_read(phys_addr_t at, void *to, size_t len)
 static inline void pc_protection_fault(void)
 {
 	*(volatile char *)0x8000000000000000ul = 1;
+}
+
+/* trap_set_root - the page table that exceptions are handled on: the one there is */
+static inline void trap_set_root(unsigned long cr3)
+{
+	(void)cr3;
 }
 
 /* cpu_local_load - from here on this is CPU @cpu: to port_cpu_id() and the core */

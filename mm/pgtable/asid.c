@@ -57,8 +57,8 @@ static unsigned int slot_to_reuse(struct tlb_cpu *tc)
 }
 
 /*
- * A slot for @mm whose TLB entries are as new as @gen, found or made so. Without identifiers the load itself will forget
- * everything.
+ * A slot for @mm whose TLB entries are as new as @gen, found or made so. Without identifiers the load itself will
+ * forget everything.
  */
 static unsigned int slot_for(struct tlb_cpu *tc, const struct mm_struct *mm, unsigned long gen)
 {
@@ -157,12 +157,8 @@ void enter_lazy_tlb(void)
 
 static int tlb_early(const struct bootinfo *info)
 {
-	unsigned int ids = info->asids;
-
-	/* Without global pages the kernel's translations are kept once for each identifier. */
-	if (!PGT_TWO_ROOTS && !(info->mmu_features & BOOT_MMU_GLOBAL))
-		ids = 0;
-	tlb_shared.slots = ids ? min(ids - 1, TLB_SLOTS) : 0;
+	tlb_shared.slots = info->asids ? min(info->asids - 1, TLB_SLOTS) : 0;
+	tlb_shared.kernel_once = !tlb_shared.slots || info->mmu_features & BOOT_MMU_GLOBAL;
 	if (info->page_tables && PGT_TWO_ROOTS && !tlb_shared.slots) {
 		pr_err("mm_init: " PGT_NAME " needs at least 2 address-space identifiers, the port offers %u\n",
 		       info->asids);

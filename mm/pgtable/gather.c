@@ -203,10 +203,12 @@ static bool gather_flush(struct mmu_gather *tlb)
 void tlb_flush_mmu(struct mmu_gather *tlb)
 {
 	bool flushed = gather_flush(tlb);
-	unsigned long pages = pages_put(tlb, flushed), tables = tables_put(tlb, flushed);
+	unsigned long pages = pages_put(tlb, flushed);
+	unsigned long tables = tables_put(tlb, flushed);
 
 	if (unlikely(pages || tables))
-		pr_err("TLB: %lu pages and %lu tables stay out of use, as not every CPU could be told\n", pages, tables);
+		pr_err("TLB: %lu pages and %lu tables stay out of use, as not every CPU could be told\n", pages,
+		       tables);
 }
 
 void tlb_finish_mmu(struct mmu_gather *tlb)

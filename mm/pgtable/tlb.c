@@ -3,8 +3,9 @@
  * TLB control.
  *
  * Purpose
- *	A translation that was taken back must not be used by any CPU, and as few CPUs as possible are disturbed to see to
- *	it. Page tables of users (struct mm_struct) and the kernel's own are told apart, since only the former are switched.
+ *	A translation that was taken back must not be used by any CPU, and as few CPUs as possible are disturbed to
+ *	see to it. Page tables of users (struct mm_struct) and the kernel's own are told apart, since only the former
+ *	are switched.
  *
  * Words
  *	flush: a request to forget; shoot-down: the part of it that goes to other CPUs, by port_cpu_call().
@@ -17,8 +18,8 @@
  *	mm B: tlb_gen 3, cpus {1}		loaded A, slot 1	loaded A, slot 0, lazy
  *						slots: 0: B, gen 2	slots: 0: A, gen 6
  *						       1: A, gen 7	       1: -
- *	CPU 0 was called by A's last flush. CPU 2 was not, being lazy. CPU 0 has old translations of B under identifier 1
- *	(slot 0); nobody cares until it switches to B and finds its slot behind.
+ *	CPU 0 was called by A's last flush. CPU 2 was not, being lazy. CPU 0 has old translations of B under
+ *	identifier 1 (slot 0); nobody cares until it switches to B and finds its slot behind.
  *
  * Invariants
  *	TL-I1  A CPU has mm loaded only while its bit in mm->cpus is set, from before the load until after the next one.
@@ -28,22 +29,24 @@
  *	TL-I5  Pages and tables of a gather are freed after the flush that covers them, in the order they came.
  *	TL-I6  An identifier is wiped for another address space only while it is not loaded (or it would fill again).
  *
- * Why no CPU is missed. A flush changes entries, counts tlb_gen up, passes a full barrier, and reads mm->cpus. A CPU that
- * switches sets its bit, passes a full barrier, reads tlb_gen, and loads the tables. One of the two must see the other's
- * store. Either the flush sees the bit and calls the CPU (which takes the call after the switch, interrupts being off
- * until then), or the CPU sees the new generation, and then what was stored ahead of it too: it wipes the slot before it
- * uses it, and all it fetches afterwards comes from the changed entries. Were the bit set after the load, translations
- * could be fetched in between from the old entries under a generation already read, and nobody would call. Leaving lazy
- * mode is the same with `lazy' for the bit: cleared, full barrier, tlb_gen read; the flush reads `lazy' after its barrier.
+ * Why no CPU is missed. A flush changes entries, counts tlb_gen up, passes a full barrier, and reads mm->cpus. A CPU
+ * that switches sets its bit, passes a full barrier, reads tlb_gen, and loads the tables. One of the two must see the
+ * other's store. Either the flush sees the bit and calls the CPU (which takes the call after the switch, interrupts
+ * being off until then), or the CPU sees the new generation, and then what was stored ahead of it too: it wipes the
+ * slot before it uses it, and all it fetches afterwards comes from the changed entries. Were the bit set after the
+ * load, translations could be fetched in between from the old entries under a generation already read, and nobody
+ * would call. Leaving lazy mode is the same with `lazy' for the bit: cleared, full barrier, tlb_gen read; the flush
+ * reads `lazy' after its barrier.
  *
  * Catching up. A CPU called by a flush that makes generation n wipes just the flush's range if its slot is at n - 1 and
  * mm is at n: then this flush is all it lacks. Otherwise other flushes are on their way, whose ranges it does not know:
  * it wipes the whole slot and is at mm's present generation, so that their calls find nothing left to do.
  *
- * Freed tables. A lazy CPU does not use user addresses, but its processor may still walk the tables ahead of need, by what
- * its paging-structure caches hold. Old data pages cannot be reached by that, freed tables can: flushes that free tables
- * call lazy CPUs as well, and these go to the kernel's tables. Kernel tables are freed rarely; paging-structure caches of
- * kernel addresses may exist once for each identifier, so then everything is wiped everywhere.
+ * Freed tables. A lazy CPU does not use user addresses, but its processor may still walk the tables ahead of need, by
+ * what its paging-structure caches hold. Old data pages cannot be reached by that, freed tables can: flushes that
+ * free tables call lazy CPUs as well, and these go to the kernel's tables. Kernel tables are freed rarely;
+ * paging-structure caches of kernel addresses may exist once for each identifier, so then everything is wiped
+ * everywhere.
  *
  * Whom to call. One CPU is called by itself. For more there is one call to all others, in which those that are not
  * concerned see so at their first look and return: a call costs the caller one round trip, however many CPUs take
@@ -53,7 +56,8 @@
  * stays on its CPU (preempt_disable()) from its own flush to the end of the call.
  *
  * Memory use and bounds. 192 bytes a CPU, a bit a CPU in each mm. On 64-bit machines generations do not wrap. On 32-bit
- * ones they would after 2^32 flushes, of which a slot must have missed every one; the formats there have no identifiers.
+ * ones they would after 2^32 flushes, of which a slot must have missed every one; the formats there have no
+ * identifiers.
  *
  * What failure does. A port without cross calls (-ENOSYS) is sound with one CPU. With more, a shoot-down that cannot be
  * sent is reported once, and every flush that needs one returns false: what was mapped must then stay out of use, and
@@ -62,8 +66,9 @@
  * Differences from Linux. One scheme for all formats (arm64 and i386 have others there, with broadcast instructions or
  * without identifiers). No user/kernel pairs of identifiers (page-table isolation). A flush can fail, see above.
  *
- * Sources. Intel SDM volume 3A sections 4.10.4 and 4.10.5; Arm ARM DDI 0487 section D8.16; Black and others, "Translation
- * lookaside buffer consistency" (ASPLOS 1989); Amit, "Optimizing the TLB shootdown algorithm" (USENIX ATC 2017).
+ * Sources. Intel SDM volume 3A sections 4.10.4 and 4.10.5; Arm ARM DDI 0487 section D8.16; Black and others,
+ * "Translation lookaside buffer consistency" (ASPLOS 1989); Amit, "Optimizing the TLB shootdown algorithm" (USENIX
+ * ATC 2017).
  */
 #include <octavo/port.h>
 #include <octavo/preempt.h>
@@ -113,7 +118,7 @@ static void flush_pages(unsigned int asid, const struct flush *f)
 
 static void flush_kernel_here(const struct flush *f)
 {
-	if (f->nr != FLUSH_ALL) {
+	if (f->nr != FLUSH_ALL && likely(tlb_shared.kernel_once)) {
 		flush_pages(PORT_ASID_KERNEL, f);
 		return;
 	}
@@ -209,8 +214,8 @@ static bool call_failed(const struct flush *f, int err)
 	unsigned long before = atomic_fetch_add(&tlb_shared.missed, 1);
 
 	if (!before)
-		pr_err("TLB: other CPUs may hold translations of %s that are gone, and the port cannot call them (error %d): "
-		       "what was mapped there stays out of use\n",
+		pr_err("TLB: other CPUs may hold translations of %s that are gone, and the port cannot call them "
+		       "(error %d): what was mapped there stays out of use\n",
 		       f->mm == &init_mm ? "kernel addresses" : "an address space", err);
 	return false;
 }

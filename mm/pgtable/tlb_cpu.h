@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What each CPU knows of its own TLB. The theory stands in tlb.c. Legend: (o) the CPU itself, interrupts off; (a) atomic. */
+/*
+ * What each CPU knows of its own TLB. The theory stands in tlb.c. Legend: (o) the CPU itself, interrupts off; (a)
+ * atomic.
+ */
 #ifndef MM_PGTABLE_TLB_CPU_H
 #define MM_PGTABLE_TLB_CPU_H
 
@@ -28,6 +31,7 @@ DECLARE_PER_CPU_ALIGNED(struct tlb_cpu, tlb_cpu);
 
 struct tlb_shared {
 	unsigned int slots;   /* (c) usable on each CPU, at most TLB_SLOTS; 0: each load forgets */
+	bool kernel_once;     /* (c) a TLB keeps the kernel's translations once, not under each identifier */
 	unsigned long missed; /* (a) flushes that could not call CPUs they should have called */
 };
 extern struct tlb_shared tlb_shared;

@@ -12,13 +12,14 @@ static void check_loaded(struct findings *f, unsigned int cpu, const struct tlb_
 	unsigned long gen = load_relaxed(&mm->tlb_gen);
 
 	if (mm->cpus && !(load_relaxed(&mm->cpus[cpu / CPU_WORD_BITS]) >> cpu % CPU_WORD_BITS & 1))
-		finding(f, "TL-I1: CPU %u has address space %lu loaded, whose mask does not have the CPU", cpu, mm->ctx_id);
+		finding(f, "TL-I1: CPU %u has address space %lu loaded, whose mask does not have the CPU", cpu,
+			mm->ctx_id);
 	if (slot->ctx_id != mm->ctx_id)
 		finding(f, "TL-I2: CPU %u has address space %lu loaded, but slot %u is that of %lu", cpu, mm->ctx_id,
 			tc->slot, slot->ctx_id);
 	else if (slot->gen > gen)
-		finding(f, "TL-I3: CPU %u has seen generation %lu of address space %lu, which is at %lu", cpu, slot->gen,
-			mm->ctx_id, gen);
+		finding(f, "TL-I3: CPU %u has seen generation %lu of address space %lu, which is at %lu", cpu,
+			slot->gen, mm->ctx_id, gen);
 	else if (quiet && slot->gen != gen && !load_relaxed(&tc->lazy))
 		finding(f, "TL-I4: CPU %u runs in address space %lu at generation %lu, behind its %lu", cpu, mm->ctx_id,
 			slot->gen, gen);

@@ -50,6 +50,7 @@ CORE_SRCS := \
 	mm/kmap/image.c \
 	mm/kmap/kmap.c \
 	mm/kmap/kmap_local.c \
+	mm/kmap/memtype.c \
 	mm/kmap/ptdump.c \
 	mm/kmap/set_memory.c \
 	mm/kmap/verify.c \
@@ -113,6 +114,7 @@ CORE_SRCS := \
 	mm/proc/kmemleak_file.c \
 	mm/proc/meminfo.c \
 	mm/proc/memory_block.c \
+	mm/proc/memtype_file.c \
 	mm/proc/node.c \
 	mm/proc/page_owner_file.c \
 	mm/proc/proc.c \

@@ -132,6 +132,8 @@ PROC_STORE(kfence_thresh_store);
 PROC_SHOW(kfence_panic_show);
 bool kfence_has_pool(void);
 
+PROC_SHOW(memtype_show);
+
 PROC_SHOW(kmemleak_show);
 PROC_STORE(kmemleak_store);
 bool kmemleak_present(void);

@@ -30,6 +30,7 @@ enum lock_rank {
 	LOCK_RANK_PAGEBLOCK, /* one pageblock's bits and counts */
 	LOCK_RANK_MEMINIT,   /* lazily initialised struct pages */
 	LOCK_RANK_OWNER,     /* page_owner's stack store */
+	LOCK_RANK_MEMTYPE,   /* how device memory is mapped */
 	LOCK_RANK_RESOURCE,  /* the tree behind /proc/iomem */
 	LOCK_RANK_COUNTERS,  /* the list of percpu_counters */
 	LOCK_RANK_COUNTER,   /* one percpu_counter */

@@ -2,23 +2,26 @@
 /*
  * The machine's RAM.
  *
- * Purpose. Physical memory of any size and shape, at the cost of what is touched. One window of reserved
- * address space stands for physical addresses 0 up to the end of the direct map; in it, what the memory map calls
- * RAM is demand-zero memory and the rest is not accessible, so that a stray access to a hole stops the
- * process. A second window does the same for struct page.
+ * Purpose. Physical memory of any size and shape, at the cost of what is touched. It is one sparse file without a
+ * name, the offset in it being the physical address. One window of reserved address space shows it from physical
+ * address 0 up to the end of the direct map; in it, what the memory map calls RAM is accessible and the rest is not, so
+ * that a stray access to a hole stops the process. A second window holds struct page.
  *
- * Words. A *range* is a piece of RAM in whole pages. It is *direct* when it lies in the window. Every other
- * range (high memory of a 32-bit machine, RAM at the top of 52 bits) lies in one sparse file without a name,
- * and its pages are seen only through *windows* of one page each, 16 a CPU, that port_kmap_local() opens.
+ * Words. A *range* is a piece of RAM in whole pages. It is *direct* when it lies in the window. Every other range (high
+ * memory of a 32-bit machine, RAM at the top of 52 bits) is seen by the core only through *windows* of one page each,
+ * 16 a CPU, that port_kmap_local() opens, or through its own page tables (window.c). A *view* is a second mapping of a
+ * range, for the machine itself: the MMU reads page tables there, whatever the direct map forbids.
  *
+ *	file         |--RAM--|      |----RAM----|        |-high RAM-|   sparse: offset = physical address
  *	direct map   |--RAM--|......|----RAM----|  PROT_NONE where dots are     ranges[i].direct
- *	file         |-high RAM-|-high RAM-|       packed, in range order       ranges[i].file
+ *	views        |--RAM--|----RAM----|-high RAM-|  as far as there is room  ranges[i].view
  *	windows      |cpu 0: 16 pages|cpu 1: ...|  PROT_NONE unless open
  *	vmemmap      |descriptor of frame 0 ...|   demand-zero (or PROT_NONE until populated)
  *
- * Memory use. Address space only, until pages are touched; huge pages are declined, so that touching one
- * page costs one page. Everything is dropped by unmapping it.
+ * Memory use. Address space only, until pages are touched; huge pages are declined, so that touching one page costs one
+ * page. Everything is dropped by closing the file. A child of fork() gets a copy: the file would be shared.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,41 +31,26 @@
 
 #include <octavo/page.h>
 
-#include "machine.h"
+#include "arena.h"
+#include "mmu.h"
 
 #define PHYS_END ((u64)1 << 52)
+#define FILE_OFFSETS_32 ((u64)1 << 44) /* mmap(2) with 32 bits: so many pages */
 #define GIB ((u64)1 << 30)
 #define I386_LOWMEM ((u64)896 << 20)
 #if UINTPTR_MAX > 0xffffffffu
 #define DIRECT_MAX ((u64)1 << 46)	/* a user process has 2^47 */
 #define DIRECT_HINT ((void *)0x200000000000ull)
 #define VMEMMAP_HINT ((void *)0x180000000000ull)
+#define VIEWS_MAX ((u64)1 << 44)
 #else
 #define DIRECT_MAX ((u64)1 << 30) /* of 3 or 4 GiB, half of them with struct page in a large machine */
 #define DIRECT_HINT NULL
 #define VMEMMAP_HINT NULL
+#define VIEWS_MAX ((u64)384 << 20)
 #endif
 
-struct range {
-	u64 start, end;
-	u64 file; /* offset in the file, when not direct */
-	bool direct;
-};
-
-static struct {
-	struct range *ranges;
-	unsigned int nr;
-	void *map;	  /* what was reserved, to be unmapped */
-	size_t map_bytes;
-	char *direct;	  /* physical address 0 */
-	u64 direct_bytes; /* covered by the window */
-	char *vmemmap;
-	size_t vmemmap_bytes;
-	char *windows;
-	size_t windows_bytes;
-	int fd; /* -1: none */
-	u64 file_end;
-} arena = { .fd = -1 };
+struct arena arena = { .fd = -1 };
 
 static u64 page_up(u64 x)
 {
@@ -143,9 +131,6 @@ static void ranges_add_memmap(const char *cmdline)
 
 static void ranges_collect(const struct bootinfo *info)
 {
-	free(arena.ranges);
-	arena.ranges = NULL;
-	arena.nr = 0;
 	for (unsigned int i = 0; i < info->map_nr; i++)
 		if (info->map[i].type == E820_TYPE_RAM)
 			ranges_add(info->map[i].start, info->map[i].size);
@@ -195,15 +180,28 @@ static void *reserve(void *hint, u64 bytes, int prot)
 	if (bytes != (size_t)bytes)
 		return NULL;
 	p = mmap(hint, (size_t)bytes, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (p == MAP_FAILED)
-		return NULL;
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static void sparse(void *p, u64 bytes)
+{
 	madvise(p, (size_t)bytes, MADV_NOHUGEPAGE);
 	madvise(p, (size_t)bytes, MADV_DONTDUMP);
-	return p;
 }
 
 /* Frames of a machine keep their alignment as addresses: the window begins on a boundary of 4 MiB. */
 #define WINDOW_ALIGN ((uintptr_t)4 << 20)
+
+bool direct_remap(void)
+{
+	void *p = mmap(arena.direct, (size_t)arena.direct_bytes, PROT_NONE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED,
+		       arena.fd, 0);
+
+	if (p != arena.direct)
+		return false;
+	sparse(p, arena.direct_bytes);
+	return true;
+}
 
 static bool reserve_direct(u64 bytes)
 {
@@ -215,7 +213,7 @@ static bool reserve_direct(u64 bytes)
 	arena.map_bytes = (size_t)(bytes + WINDOW_ALIGN);
 	arena.direct = (char *)(((uintptr_t)p + WINDOW_ALIGN - 1) & ~(WINDOW_ALIGN - 1));
 	arena.direct_bytes = bytes;
-	return true;
+	return direct_remap();
 }
 
 static u64 direct_limit(const struct bootinfo *info, const struct hosted_options *options)
@@ -227,6 +225,17 @@ static u64 direct_limit(const struct bootinfo *info, const struct hosted_options
 		limit = limit < DIRECT_MAX ? limit : DIRECT_MAX;
 	}
 	return limit;
+}
+
+/* What mmap(2) of a 32-bit process cannot say is put behind the rest. */
+static void range_place(struct range *r)
+{
+	r->file = r->start;
+	if (sizeof(void *) == 4 && r->end > FILE_OFFSETS_32) {
+		arena.far_end = arena.far_end ? arena.far_end : FILE_OFFSETS_32 / 2;
+		r->file = arena.far_end;
+		arena.far_end += r->end - r->start;
+	}
 }
 
 /* A range that lies across the end of the window becomes two. */
@@ -245,17 +254,52 @@ static void ranges_place(void)
 			r = &arena.ranges[i];
 		}
 		r->direct = r->end <= cut;
-		if (!r->direct) {
-			r->file = arena.file_end;
-			arena.file_end += r->end - r->start;
-		}
+		range_place(r);
 	}
 }
 
-static int range_map(const struct range *r)
+static void view_map(struct range *r)
 {
+	u64 bytes = r->end - r->start;
+	void *p;
+
+	r->view = NULL;
+	if (arena.views_bytes + bytes > VIEWS_MAX)
+		return;
+	p = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, arena.fd, (off_t)r->file);
+	if (p == MAP_FAILED)
+		return;
+	sparse(p, bytes);
+	arena.views = realloc(arena.views, (arena.views_nr + 1) * sizeof(*arena.views));
+	if (!arena.views)
+		abort();
+	arena.views[arena.views_nr++] = (struct view){ p, (size_t)bytes };
+	arena.views_bytes += bytes;
+	r->view = p;
+}
+
+void views_drop(void)
+{
+	for (unsigned int i = 0; i < arena.views_nr; i++)
+		munmap(arena.views[i].at, arena.views[i].bytes);
+	free(arena.views);
+	arena.views = NULL;
+	arena.views_nr = 0;
+	arena.views_bytes = 0;
+}
+
+int range_map(struct range *r)
+{
+	u64 end = r->file + (r->end - r->start);
+
+	if (end > arena.file_end) {
+		if (ftruncate(arena.fd, (off_t)end))
+			return -ENOMEM;
+		arena.file_end = end;
+	}
+	view_map(r);
 	if (!r->direct)
-		return ftruncate(arena.fd, (off_t)arena.file_end) ? -ENOMEM : 0;
+		return 0;
 	return mprotect(arena.direct + r->start, (size_t)(r->end - r->start), PROT_READ | PROT_WRITE) ? -ENOMEM : 0;
 }
 
@@ -285,6 +329,7 @@ static int vmemmap_create(struct bootinfo *info, const struct hosted_options *op
 		hosted_log("no %llu MiB of address space for struct page", (unsigned long long)(bytes >> 20));
 		return -ENOMEM;
 	}
+	sparse(arena.vmemmap, bytes);
 	arena.vmemmap_bytes = (size_t)bytes;
 	info->vmemmap = (uintptr_t)arena.vmemmap;
 	info->vmemmap_size = bytes;
@@ -297,22 +342,13 @@ static int windows_create(void)
 {
 	arena.windows_bytes = (size_t)cpus_nr() * HOSTED_KMAP_MAX * PAGE_SIZE;
 	arena.windows = reserve(NULL, arena.windows_bytes, PROT_NONE);
-	if (!arena.windows)
-		return -ENOMEM;
-	arena.fd = memfd_create("octavo-highmem", MFD_CLOEXEC);
-	return arena.fd < 0 ? -ENOMEM : 0;
+	return arena.windows ? 0 : -ENOMEM;
 }
 
-int arena_create(struct bootinfo *info, const struct hosted_options *options)
+/* Room for devices to come if there is; then for the RAM; then for less, the rest through windows. */
+static int direct_create(u64 want, u64 least)
 {
-	u64 limit = direct_limit(info, options), want, least;
-
-	ranges_collect(info);
-	want = span_end(info, true);
-	want = want < limit ? want : limit;
-	least = span_end(info, false);
 	least = least < want ? least : want;
-	/* Room for devices to come if there is; then for the RAM; then for less, the rest through windows. */
 	while (!reserve_direct(want)) {
 		if (want <= (u64)64 << 20) {
 			hosted_log("no address space for a direct map of %llu MiB", (unsigned long long)(want >> 20));
@@ -320,16 +356,109 @@ int arena_create(struct bootinfo *info, const struct hosted_options *options)
 		}
 		want = want > least ? least : want / 2 & ~(WINDOW_ALIGN - 1);
 	}
-	ranges_place();
-	if (windows_create() || vmemmap_create(info, options)) {
-		arena_destroy();
+	return 0;
+}
+
+static int ranges_map(void)
+{
+	for (unsigned int i = 0; i < arena.nr; i++) {
+		if (!range_map(&arena.ranges[i]))
+			continue;
+		hosted_log("RAM [%#llx, %#llx) cannot be mapped", (unsigned long long)arena.ranges[i].start,
+			   (unsigned long long)arena.ranges[i].end);
 		return -ENOMEM;
 	}
-	for (unsigned int i = 0; i < arena.nr; i++) {
-		if (range_map(&arena.ranges[i])) {
-			hosted_log("RAM [%#llx, %#llx) cannot be mapped", (unsigned long long)arena.ranges[i].start,
-				   (unsigned long long)arena.ranges[i].end);
-			arena_destroy();
+	return 0;
+}
+
+static void arena_unmap(void)
+{
+	if (arena.map)
+		munmap(arena.map, arena.map_bytes);
+	if (arena.vmemmap)
+		munmap(arena.vmemmap, arena.vmemmap_bytes);
+	if (arena.windows)
+		munmap(arena.windows, arena.windows_bytes);
+	views_drop();
+	if (arena.fd >= 0)
+		close(arena.fd);
+	free(arena.ranges);
+	free(arena.devices);
+	free(arena.plan.ranges);
+	memset(&arena, 0, sizeof(arena));
+	arena.fd = -1;
+}
+
+/* What decides how the machine is laid out. */
+static void plan_make(struct plan *plan, const struct bootinfo *info, const struct hosted_options *options)
+{
+	u64 limit = direct_limit(info, options);
+
+	memset(plan, 0, sizeof(*plan));
+	ranges_collect(info);
+	plan->later = span_end(info, true);
+	plan->want = plan->later < limit ? plan->later : limit;
+	plan->least = span_end(info, false);
+	plan->windows = cpus_nr();
+	plan->populate = options->populate;
+	plan->nr = arena.nr;
+	plan->ranges = malloc((arena.nr + 1) * sizeof(*plan->ranges));
+	if (!plan->ranges)
+		abort();
+	memcpy(plan->ranges, arena.ranges, arena.nr * sizeof(*plan->ranges));
+}
+
+static bool plan_same(const struct plan *a, const struct plan *b)
+{
+	if (a->later != b->later || a->want != b->want || a->least != b->least || a->windows != b->windows ||
+	    a->populate || b->populate || a->nr != b->nr)
+		return false;
+	for (unsigned int i = 0; i < a->nr; i++)
+		if (a->ranges[i].start != b->ranges[i].start || a->ranges[i].end != b->ranges[i].end)
+			return false;
+	return true;
+}
+
+static int arena_map(struct bootinfo *info, const struct hosted_options *options)
+{
+	arena.fd = memfd_create("octavo-ram", MFD_CLOEXEC);
+	if (arena.fd < 0) {
+		hosted_log("no file for the machine's RAM (memfd_create: error %d)", errno);
+		return -ENOMEM;
+	}
+	if (direct_create(arena.plan.want, arena.plan.least))
+		return -ENOMEM;
+	ranges_place();
+	return windows_create() || vmemmap_create(info, options) || ranges_map() ? -ENOMEM : 0;
+}
+
+/* A machine laid out as the last one takes over what that left behind: the tests boot the same one over and over. */
+int arena_create(struct bootinfo *info, const struct hosted_options *options)
+{
+	struct arena last = arena;
+	struct plan plan;
+
+	memset(&arena, 0, sizeof(arena));
+	arena.fd = -1;
+	plan_make(&plan, info, options);
+	if (last.idle && plan_same(&plan, &last.plan)) {
+		free(arena.ranges);
+		free(plan.ranges);
+		arena = last;
+		arena.idle = false;
+		info->vmemmap = (uintptr_t)arena.vmemmap;
+		info->vmemmap_size = arena.vmemmap_bytes;
+		info->vmemmap_populate = NULL;
+		info->vmemmap_depopulate = NULL;
+	} else {
+		struct arena fresh = arena;
+
+		arena = last;
+		arena_unmap();
+		arena = fresh;
+		arena.plan = plan;
+		if (arena_map(info, options)) {
+			arena_unmap();
 			return -ENOMEM;
 		}
 	}
@@ -341,23 +470,30 @@ int arena_create(struct bootinfo *info, const struct hosted_options *options)
 
 void arena_destroy(void)
 {
+	if (arena.fd < 0 || arena.idle)
+		return;
 	guard_restore(NULL);
-	if (arena.map)
-		munmap(arena.map, arena.map_bytes);
-	if (arena.vmemmap)
-		munmap(arena.vmemmap, arena.vmemmap_bytes);
-	if (arena.windows)
-		munmap(arena.windows, arena.windows_bytes);
-	if (arena.fd >= 0)
-		close(arena.fd);
-	free(arena.ranges);
-	memset(&arena, 0, sizeof(arena));
-	arena.fd = -1;
+	if (arena.changed || arena.direct_protected || arena.devices_nr) {
+		arena_unmap();
+		return;
+	}
+	arena.idle = true;
+	if (fallocate(arena.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)arena.file_end) ||
+	    madvise(arena.vmemmap, arena.vmemmap_bytes, MADV_DONTNEED))
+		arena_unmap();
 }
 
 /* ---- Windows ---- */
 
-static const struct range *range_of(u64 phys)
+static const struct range *device_of(u64 phys)
+{
+	for (unsigned int i = 0; i < arena.devices_nr; i++)
+		if (phys - arena.devices[i].start < arena.devices[i].end - arena.devices[i].start)
+			return &arena.devices[i];
+	return NULL;
+}
+
+const struct range *range_of(u64 phys)
 {
 	unsigned int low = 0, high = arena.nr;
 
@@ -383,6 +519,7 @@ void *port_kmap_local(unsigned long pfn)
 		port_panic("port_kmap_local of a frame that is not RAM");
 	}
 	window = arena.windows + cpu_window_open() * PAGE_SIZE;
+	arena.changed = true;
 	if (r->direct) /* high memory all the same: nothing else shows it at the window's address */
 		return arena.direct + phys;
 	if (mmap(window, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, arena.fd,
@@ -420,11 +557,8 @@ void port_ram_discard(unsigned long pfn, unsigned long pages)
 		if (!r)
 			return;
 		stop = end < r->end ? end : r->end;
-		if (r->direct)
-			madvise(arena.direct + start, (size_t)(stop - start), MADV_DONTNEED);
-		else
-			fallocate(arena.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-				  (off_t)(r->file + (start - r->start)), (off_t)(stop - start));
+		fallocate(arena.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			  (off_t)(r->file + (start - r->start)), (off_t)(stop - start));
 		start = stop;
 	}
 }
@@ -440,13 +574,11 @@ int hosted_ram_add(phys_addr_t start, phys_addr_t size)
 	for (unsigned int i = 0; i < arena.nr; i++)
 		if (start < arena.ranges[i].end && arena.ranges[i].start < start + size)
 			return -EEXIST;
+	arena.changed = true;
 	ranges_add(start, size);
 	r = &arena.ranges[arena.nr - 1];
 	r->direct = start < arena.direct_bytes;
-	if (!r->direct) {
-		r->file = arena.file_end;
-		arena.file_end += size;
-	}
+	range_place(r);
 	if (range_map(r)) {
 		arena.nr--;
 		return -ENOMEM;
@@ -462,6 +594,7 @@ int hosted_ram_remove(phys_addr_t start, phys_addr_t size)
 
 	if (!r || !size || ((start | size) & (PAGE_SIZE - 1)) || end < start || end > r->end)
 		return -EINVAL;
+	arena.changed = true;
 	port_ram_discard(PFN_DOWN(start), (unsigned long)(size >> PAGE_SHIFT));
 	if (r->direct && mprotect(arena.direct + start, (size_t)size, PROT_NONE))
 		return -ENOMEM;
@@ -469,6 +602,7 @@ int hosted_ram_remove(phys_addr_t start, phys_addr_t size)
 		struct range rest = *r;
 
 		rest.file += end - rest.start;
+		rest.view = rest.view ? rest.view + (end - rest.start) : NULL;
 		rest.start = end;
 		r->end = start;
 		ranges_add(rest.start, rest.end - rest.start);
@@ -484,201 +618,87 @@ int hosted_ram_remove(phys_addr_t start, phys_addr_t size)
 	return 0;
 }
 
-/* ---- Copies ---- */
+/* ---- Devices ---- */
 
-/* Touched pages are found with mincore(2), which is quick where nothing is; a step of it: 1 GiB. */
-#define STEP_PAGES ((size_t)1 << 18)
-
-struct piece {
-	char *at;   /* where in the windows; NULL: in the file */
-	u64 offset; /* there */
-	size_t bytes;
-	char *data;
-};
-
-struct arena_copy {
-	struct piece *pieces;
-	size_t nr, room;
-	struct range *ranges;
-	unsigned int ranges_nr;
-	u64 file_end;
-	struct guard_copy *guard;
-};
-
-static void *must(void *p)
+int hosted_device_add(phys_addr_t start, phys_addr_t size)
 {
-	if (!p || p == MAP_FAILED)
-		port_panic("no memory for a snapshot");
-	return p;
-}
+	struct range *r;
 
-static void copy_add(struct arena_copy *copy, char *at, u64 offset, const char *data, size_t bytes)
-{
-	struct piece *p;
-
-	if (copy->nr == copy->room) {
-		copy->room = copy->room ? copy->room * 2 : 64;
-		copy->pieces = must(realloc(copy->pieces, copy->room * sizeof(*copy->pieces)));
-	}
-	p = &copy->pieces[copy->nr++];
-	*p = (struct piece){ .at = at, .offset = offset, .bytes = bytes, .data = must(malloc(bytes)) };
-	memcpy(p->data, data, bytes);
-}
-
-/* Calls @fn for each run of touched pages in [at, at + bytes). */
-static void for_touched(char *at, u64 bytes, void (*fn)(void *ctx, char *at, size_t bytes), void *ctx)
-{
-	static unsigned char present[STEP_PAGES];
-
-	while (bytes) {
-		size_t pages = bytes >> PAGE_SHIFT < STEP_PAGES ? (size_t)(bytes >> PAGE_SHIFT) : STEP_PAGES;
-		size_t i = 0;
-
-		if (mincore(at, pages * PAGE_SIZE, present))
-			port_panic("mincore failed");
-		while (i < pages) {
-			unsigned char *hit = memchr(present + i, 1, pages - i), *miss;
-			size_t first;
-
-			if (!hit)
-				break;
-			first = (size_t)(hit - present);
-			miss = memchr(hit, 0, pages - first);
-			i = miss ? (size_t)(miss - present) : pages;
-			fn(ctx, at + first * PAGE_SIZE, (i - first) * PAGE_SIZE);
-		}
-		at += pages * PAGE_SIZE;
-		bytes -= pages * PAGE_SIZE;
-	}
-}
-
-static void for_file_data(void (*fn)(void *ctx, u64 offset, u64 bytes), void *ctx)
-{
-	off_t data = 0;
-
-	while ((u64)data < arena.file_end && (data = lseek(arena.fd, data, SEEK_DATA)) >= 0) {
-		off_t hole = lseek(arena.fd, data, SEEK_HOLE);
-
-		fn(ctx, (u64)data, (u64)(hole - data));
-		data = hole;
-	}
-}
-
-/*
- * What of the windows the host has really given. Descriptors are looked for where there is RAM, to the ends of its
- * sections of 128 MiB: the window of a machine with RAM at 52 bits is too long to look all through.
- */
-static void for_resident(void (*fn)(void *ctx, char *at, size_t bytes), void *ctx)
-{
-	const u64 section = (u64)128 << 20;
-	u64 seen = 0;
-
-	for (unsigned int i = 0; i < arena.nr; i++) {
-		const struct range *r = &arena.ranges[i];
-		u64 start = r->start & ~(section - 1), end = (r->end + section - 1) & ~(section - 1);
-		u64 bytes;
-
-		if (r->direct)
-			for_touched(arena.direct + r->start, r->end - r->start, fn, ctx);
-		start = start > seen ? start : seen;
-		if (start >= end)
-			continue;
-		seen = end;
-		bytes = (end - start) / PAGE_SIZE * sizeof(struct page);
-		start = start / PAGE_SIZE * sizeof(struct page);
-		if (start + bytes <= arena.vmemmap_bytes)
-			for_touched(arena.vmemmap + start, bytes, fn, ctx);
-	}
-}
-
-static void touched_copy(void *ctx, char *at, size_t bytes)
-{
-	copy_add(ctx, at, 0, at, bytes);
-}
-
-static void file_copy(void *ctx, u64 offset, u64 bytes)
-{
-	char *view = must(mmap(NULL, (size_t)bytes, PROT_READ, MAP_SHARED, arena.fd, (off_t)offset));
-
-	copy_add(ctx, NULL, offset, view, (size_t)bytes);
-	munmap(view, (size_t)bytes);
-}
-
-static void touched_count(void *ctx, char *at, size_t bytes)
-{
-	(void)at;
-	*(u64 *)ctx += bytes;
-}
-
-static void file_count(void *ctx, u64 offset, u64 bytes)
-{
-	(void)offset;
-	*(u64 *)ctx += bytes;
-}
-
-u64 hosted_resident_bytes(void)
-{
-	u64 bytes = 0;
-
-	for_resident(touched_count, &bytes);
-	for_file_data(file_count, &bytes);
-	return bytes;
-}
-
-struct arena_copy *arena_save(void)
-{
-	struct arena_copy *copy = must(calloc(1, sizeof(*copy)));
-
-	/* Pages that are shut can be read for as long as it takes. */
-	copy->guard = guard_save();
-	guard_restore(NULL);
-	for_resident(touched_copy, copy);
-	guard_restore(copy->guard);
-	for_file_data(file_copy, copy);
-	copy->ranges_nr = arena.nr;
-	copy->ranges = must(malloc((arena.nr + 1) * sizeof(*copy->ranges)));
-	memcpy(copy->ranges, arena.ranges, arena.nr * sizeof(*copy->ranges));
-	copy->file_end = arena.file_end;
-	return copy;
-}
-
-void arena_restore(const struct arena_copy *copy)
-{
-	guard_restore(NULL);
-	mprotect(arena.direct, (size_t)arena.direct_bytes, PROT_NONE);
-	madvise(arena.direct, (size_t)arena.direct_bytes, MADV_DONTNEED);
-	madvise(arena.vmemmap, arena.vmemmap_bytes, MADV_DONTNEED);
-	arena.ranges = must(realloc(arena.ranges, (copy->ranges_nr + 1) * sizeof(*arena.ranges)));
-	memcpy(arena.ranges, copy->ranges, copy->ranges_nr * sizeof(*arena.ranges));
-	arena.nr = copy->ranges_nr;
-	arena.file_end = copy->file_end;
-	if (ftruncate(arena.fd, 0) || ftruncate(arena.fd, (off_t)arena.file_end))
-		port_panic("ftruncate failed");
+	if (!size || ((start | size) & (PAGE_SIZE - 1)) || start + size < start || start + size > PHYS_END)
+		return -EINVAL;
 	for (unsigned int i = 0; i < arena.nr; i++)
-		if (range_map(&arena.ranges[i]))
-			port_panic("a range of RAM cannot be mapped again");
-	for (size_t i = 0; i < copy->nr; i++) {
-		const struct piece *p = &copy->pieces[i];
-		ssize_t put = (ssize_t)p->bytes;
-
-		if (p->at) {
-			mprotect(p->at, p->bytes, PROT_READ | PROT_WRITE);
-			memcpy(p->at, p->data, p->bytes);
-		} else {
-			put = pwrite(arena.fd, p->data, p->bytes, (off_t)p->offset);
-		}
-		if (put != (ssize_t)p->bytes)
-			port_panic("pwrite failed");
-	}
-	guard_restore(copy->guard);
+		if (start < arena.ranges[i].end && arena.ranges[i].start < start + size)
+			return -EEXIST;
+	if (device_of(start) || device_of(start + size - 1))
+		return -EEXIST;
+	arena.devices = realloc(arena.devices, (arena.devices_nr + 1) * sizeof(*arena.devices));
+	if (!arena.devices)
+		abort();
+	r = &arena.devices[arena.devices_nr];
+	*r = (struct range){ .start = start, .end = start + size };
+	range_place(r);
+	if (range_map(r))
+		return -ENOMEM;
+	arena.devices_nr++;
+	return 0;
 }
 
-void arena_copy_free(struct arena_copy *copy)
+/* ---- As the machine's bus sees it ---- */
+
+static const struct range *anything_of(u64 phys)
 {
-	for (size_t i = 0; i < copy->nr; i++)
-		free(copy->pieces[i].data);
-	free(copy->pieces);
-	free(copy->guard);
-	free(copy->ranges);
-	free(copy);
+	const struct range *r = range_of(phys);
+
+	return r ? r : device_of(phys);
+}
+
+void *arena_phys(u64 phys)
+{
+	const struct range *r = anything_of(phys);
+
+	if (!r || (!r->view && !r->direct))
+		return NULL;
+	return r->view ? r->view + (phys - r->start) : arena.direct + phys;
+}
+
+bool arena_offset(u64 phys, u64 *offset)
+{
+	const struct range *r = anything_of(phys);
+
+	if (r)
+		*offset = r->file + (phys - r->start);
+	return r != NULL;
+}
+
+int arena_fd(void)
+{
+	return arena.fd;
+}
+
+void arena_bytes(u64 phys, char *bytes, size_t size, bool write)
+{
+	char *at = arena_phys(phys);
+	u64 offset;
+
+	if (at) {
+		memcpy(write ? at : bytes, write ? bytes : at, size);
+	} else if (!arena_offset(phys, &offset)) {
+		if (!write)
+			memset(bytes, 0xff, size);
+	} else if ((write ? pwrite(arena.fd, bytes, size, (off_t)offset) :
+			    pread(arena.fd, bytes, size, (off_t)offset)) != (ssize_t)size) {
+		port_panic("the machine's RAM cannot be read or written");
+	}
+}
+
+bool arena_protect(u64 phys, int prot)
+{
+	arena.direct_protected = true;
+	return !mprotect(arena.direct + (phys & ~(u64)(PAGE_SIZE - 1)), PAGE_SIZE, prot);
+}
+
+bool arena_direct_phys(const void *p, u64 *phys)
+{
+	*phys = (u64)((const char *)p - arena.direct);
+	return arena.direct && *phys < arena.direct_bytes;
 }

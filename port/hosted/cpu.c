@@ -32,6 +32,7 @@
 #endif
 
 #include "machine.h"
+#include "mmu.h"
 
 #define MAILBOX 16
 enum { SLOT_FREE, SLOT_FILLING, SLOT_READY };
@@ -247,6 +248,11 @@ unsigned int port_cpu_id(void)
 	return me->id;
 }
 
+bool cpu_entered(void)
+{
+	return me != NULL;
+}
+
 void port_cpu_relax(void)
 {
 	static __thread unsigned int turns;
@@ -408,6 +414,7 @@ static void cpu_leave(void)
 {
 	__atomic_store_n(&me->state, CPU_STOPPED, __ATOMIC_SEQ_CST);
 	mailbox_serve(me);
+	mmu_power_off(me->id);
 }
 
 static void *cpu_thread(void *arg)
@@ -532,6 +539,8 @@ void cpu_coroutines_abandon(unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++)
 		memset(&cpus[i], 0, sizeof(cpus[i]));
+	for (unsigned int i = 1; i < n; i++)
+		mmu_power_off(i);
 	cpus_create(nr_cpus);
 	hosted_enter_cpu(0);
 }

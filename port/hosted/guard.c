@@ -1,20 +1,13 @@
 // SPDX-License-Identifier: MIT
-/*
- * Pages of the direct map that are shut, for KFENCE: mprotect(2), and SIGSEGV as the page fault. A fault elsewhere is
- * nobody's: the handler that was there before gets it.
- */
-#include <signal.h>
+/* Pages of the direct map that are shut, for KFENCE: mprotect(2); fault.c has the fault. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <ucontext.h>
 
 #include <octavo/kfence.h>
 #include <octavo/page.h>
 
 #include "machine.h"
-
-#define STACK_MAX 24u
 
 /* Which pages of the pool are shut, a byte each: a snapshot takes them along. */
 struct guard_copy {
@@ -24,54 +17,6 @@ struct guard_copy {
 };
 
 static struct guard_copy *guard;
-static struct sigaction before;
-static bool caught;
-
-/* ---- Faults ---- */
-
-#if defined(__x86_64__)
-#define CONTEXT_IP(uc) ((uintptr_t)(uc)->uc_mcontext.gregs[REG_RIP])
-#define CONTEXT_FRAME(uc) ((uintptr_t)(uc)->uc_mcontext.gregs[REG_RBP])
-#define CONTEXT_WRITE(uc) (((uc)->uc_mcontext.gregs[REG_ERR] & 2) != 0)
-#elif defined(__i386__)
-#define CONTEXT_IP(uc) ((uintptr_t)(uc)->uc_mcontext.gregs[REG_EIP])
-#define CONTEXT_FRAME(uc) ((uintptr_t)(uc)->uc_mcontext.gregs[REG_EBP])
-#define CONTEXT_WRITE(uc) (((uc)->uc_mcontext.gregs[REG_ERR] & 2) != 0)
-#else /* what the fault was is not known here: a read, by nobody */
-#define CONTEXT_IP(uc) ((void)(uc), (uintptr_t)0)
-#define CONTEXT_FRAME(uc) ((uintptr_t)0)
-#define CONTEXT_WRITE(uc) false
-#endif
-
-static void on_fault(int number, siginfo_t *info, void *context)
-{
-	ucontext_t *uc = context;
-	uintptr_t pc[STACK_MAX] = { CONTEXT_IP(uc) };
-	unsigned int depth = pc[0] != 0;
-
-	if (is_kfence_address(info->si_addr)) {
-		if (depth)
-			depth += backtrace_from(CONTEXT_FRAME(uc), pc + 1, STACK_MAX - 1);
-		if (kfence_handle_page_fault((uintptr_t)info->si_addr, CONTEXT_WRITE(uc), pc, depth))
-			return;
-	}
-	/* The instruction runs again, and faults again. */
-	sigaction(number, &before, NULL);
-	caught = false;
-}
-
-/* Another CPU may run, as a coroutine, before the handler is through: its faults must come here too. */
-static void catch_faults(void)
-{
-	struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_NODEFER };
-
-	if (caught)
-		return;
-	caught = true;
-	sigaction(SIGSEGV, &action, &before);
-}
-
-/* ---- Pages ---- */
 
 static size_t copy_bytes(size_t pages)
 {
@@ -88,7 +33,7 @@ static int guard_prepare(uintptr_t start, size_t size)
 	guard = fresh;
 	guard->start = start;
 	guard->pages = size / PAGE_SIZE;
-	catch_faults();
+	faults_catch();
 	return 0;
 }
 

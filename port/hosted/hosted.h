@@ -32,6 +32,10 @@ enum hosted_mode {
  *        reached with port_kmap_local() only
  * @populate: hand the vmemmap window over unmapped, so that the core must call vmemmap_populate()
  * @quiet: the boot log is not shown
+ * @no_page_tables: the core makes none (bootinfo.page_tables)
+ * @mmu_without: BOOT_MMU_* that the processors lack, of those the format in this build can have
+ * @asids: address-space identifiers (0: 8, on i386 none, as there; -1: none)
+ * @strict_structure: flushing one page keeps ways to other tables cached (mmu.h)
  */
 struct hosted_options {
 	unsigned int cpus;
@@ -40,6 +44,10 @@ struct hosted_options {
 	u64 lowmem_bytes;
 	bool populate;
 	bool quiet;
+	bool no_page_tables;
+	uint32_t mmu_without;
+	int asids;
+	bool strict_structure;
 };
 
 /**
@@ -74,6 +82,12 @@ void hosted_snapshot_free(struct hosted_snapshot *snapshot);
 int hosted_ram_add(phys_addr_t start, phys_addr_t size) __must_check;
 int hosted_ram_remove(phys_addr_t start, phys_addr_t size) __must_check;
 
+/*
+ * A device's memory appears at a range where no RAM is: for ioremap(). It keeps what is written until the machine is
+ * reset. Return: 0, -EINVAL, -EEXIST, -ENOMEM.
+ */
+int hosted_device_add(phys_addr_t start, phys_addr_t size) __must_check;
+
 /* Bytes of the machine's RAM and of its vmemmap window that the host has really given. */
 u64 hosted_resident_bytes(void);
 
@@ -101,6 +115,23 @@ bool hosted_interrupt(unsigned int cpu, void (*fn)(void *arg), void *arg);
 
 /* port_cpu_call() is one of a port that has none: -ENOSYS. */
 extern bool hosted_no_cpu_call;
+
+/* ---- Faults ---- */
+
+/**
+ * struct hosted_trap - where an access was refused
+ * @ip, @sp: registers; the hook may change them
+ * @address: what was accessed, 0 if the host does not say (an address that is none)
+ */
+struct hosted_trap {
+	uintptr_t ip, sp, address;
+};
+
+/*
+ * Asked at each fault that is not served by a translation. Not @reported: does the access belong to the hook (which may
+ * then correct @address)? @reported: handle_page_fault() declined, true: go on at @trap's ip and sp.
+ */
+extern bool (*hosted_fault_hook)(struct hosted_trap *trap, bool reported);
 
 /* ---- Coroutines ---- */
 

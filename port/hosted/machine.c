@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "machine.h"
+#include "mmu_impl.h"
 
 /* The core's state: its section and CPU 0's per-CPU variables, and what they were before anything ran. */
 extern char __start_memsys[], __stop_memsys[], __start_octavo_percpu[], __stop_octavo_percpu[];
@@ -57,6 +57,8 @@ void hosted_reset(void)
 {
 	cpus_destroy();
 	core_state_restore(pristine);
+	mmu_destroy();
+	window_hide_all();
 	arena_destroy();
 	free(machine.cpus);
 	memset(&machine, 0, sizeof(machine));
@@ -110,7 +112,10 @@ int hosted_boot(const struct bootinfo *info, const struct hosted_options *option
 	hosted_mode_now = options->mode;
 	clock_random_reset(options);
 	cpus_create(machine.info.cpus_possible);
-	err = arena_create(&machine.info, options);
+	mmus_create(&machine.info, options);
+	err = window_create(&machine.info, options);
+	if (!err)
+		err = arena_create(&machine.info, options);
 	if (err)
 		return err;
 	console_muted = options->quiet;
@@ -135,6 +140,7 @@ const struct bootinfo *port_bootinfo(void)
 struct hosted_snapshot {
 	char *memsys; /* core_state_save() */
 	struct arena_copy *arena;
+	struct mmu *mmu;
 };
 
 struct hosted_snapshot *hosted_snapshot(void)
@@ -144,19 +150,25 @@ struct hosted_snapshot *hosted_snapshot(void)
 	if (!s || !machine.booted || !(s->memsys = core_state_save()))
 		port_panic("hosted_snapshot: no machine, or no memory");
 	s->arena = arena_save();
+	s->mmu = mmu_save(0);
+	if (!s->mmu)
+		port_panic("hosted_snapshot: no memory");
 	return s;
 }
 
 void hosted_restore(const struct hosted_snapshot *s)
 {
 	core_state_restore(s->memsys);
+	window_hide_all();
 	arena_restore(s->arena);
+	mmu_restore(0, s->mmu);
 	hosted_enter_cpu(0);
 }
 
 void hosted_snapshot_free(struct hosted_snapshot *s)
 {
 	arena_copy_free(s->arena);
+	free(s->mmu);
 	free(s->memsys);
 	free(s);
 }

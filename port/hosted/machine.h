@@ -17,6 +17,31 @@ struct arena_copy *arena_save(void);
 void arena_restore(const struct arena_copy *copy);
 void arena_copy_free(struct arena_copy *copy);
 
+/* The file behind the RAM, and where in it a physical address is; false: neither RAM nor a device is there. */
+int arena_fd(void);
+bool arena_offset(u64 phys, u64 *offset);
+/* Inside one page: to or from RAM or a device, past all mappings. Elsewhere reads give ones and writes are lost. */
+void arena_bytes(u64 phys, char *bytes, size_t size, bool write);
+/* The physical address behind a pointer into the direct map; false: it is none. */
+bool arena_direct_phys(const void *p, u64 *phys);
+/* One page of the direct map. */
+bool arena_protect(u64 phys, int prot);
+
+/* window.c: where pointers into vmalloc, pkmap and fixmap lie */
+int window_create(struct bootinfo *info, const struct hosted_options *options);
+bool window_has(const void *p);
+/* Shows the frame at @phys at the page of @p, whose address is @virt. */
+void window_show(const void *p, u64 virt, u64 phys, int prot);
+/* Shuts what was shown of [@virt, @virt + @size). */
+void window_hide(u64 virt, u64 size);
+void window_hide_all(void);
+/* The MMUs of a machine: its format and what it has, filled into @info. */
+void mmus_create(struct bootinfo *info, const struct hosted_options *options);
+
+/* fault.c: SIGSEGV as the page fault */
+void faults_catch(void);
+void faults_forget(void);
+
 /* guard.c: pages that are shut; save and restore for snapshots. Restoring NULL opens all. */
 struct guard_copy;
 void guard_register(void);
@@ -31,6 +56,8 @@ void cpus_destroy(void);
 unsigned int cpu_window_open(void);
 unsigned int cpu_window_close(void);
 unsigned int cpus_nr(void);
+/* The running thread is a CPU. */
+bool cpu_entered(void);
 /* Stack of the running thread or coroutine. */
 void cpu_stack_bounds(uintptr_t *low, uintptr_t *high);
 

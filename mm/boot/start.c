@@ -178,12 +178,13 @@ static int setup_map(const struct bootinfo *info)
 	err = e820_memblock_setup();
 	if (!err)
 		err = check_reach();
-	if (!err)
-		err = mm_parts_map(info);
 	if (err)
 		return err;
-	mark_mirrored(info);
+	mark_mirrored(info); /* page tables, too, go into mirrored memory */
 	memblock_dump_all();
+	err = mm_parts_map(info);
+	if (err)
+		return err;
 	print_ramdisk(info);
 	return 0;
 }

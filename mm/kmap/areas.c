@@ -8,6 +8,7 @@
 #include "areas.h"
 
 #include <octavo/memblock.h>
+#include <octavo/port.h>
 
 #include "../base/printk.h"
 #include "../base/string.h"
@@ -218,11 +219,12 @@ int areas_setup(const struct bootinfo *info)
 		area_set(AREA_DIRECT, info->direct_map, info->direct_map + memblock.direct_map_end);
 		return 0;
 	}
-	if (PGT_VIRT_BITS == 32)
+	if (PGT_VIRT_BITS == 32) {
 		place_areas_32(info, layout);
-	else
+		pgt_kernel_split = (u32)kernel_areas[AREA_DIRECT].start;
+	} else {
 		place_areas_64(info, layout);
-	pgt_kernel_split = (u32)kernel_areas[AREA_DIRECT].start; /* formats of 32 bits ask for it */
+	}
 	place_image(info);
 	err = place_pointers(info);
 	return err ? err : check_areas();
@@ -244,6 +246,11 @@ uintptr_t kernel_virt(const void *p, enum kernel_area_id *id)
 	if (id)
 		*id = AREAS;
 	return (uintptr_t)p;
+}
+
+uintptr_t octavo_kernel_virt(const void *p)
+{
+	return kernel_virt(p, NULL);
 }
 
 void *kernel_pointer(uintptr_t virt, enum kernel_area_id *id)

@@ -72,13 +72,9 @@ static enum mmu_access access_of(const ucontext_t *uc)
 
 /* ---- Addresses ---- */
 
-/* The core's, where it has page tables. */
-uintptr_t octavo_kernel_virt(const void *p) __attribute__((weak));
-extern __typeof__(handle_page_fault) handle_page_fault __attribute__((weak));
-
 uintptr_t virt_of(const void *p)
 {
-	return octavo_kernel_virt ? octavo_kernel_virt(p) : (uintptr_t)p;
+	return octavo_kernel_virt(p);
 }
 
 bool direct_map_virt(u64 *start)
@@ -143,7 +139,7 @@ static int report(struct mmu_fault *fault, const ucontext_t *uc)
 	if (pc[0])
 		fault->fault.depth = 1 + backtrace_from(CONTEXT_FRAME(uc), pc + 1, STACK_MAX - 1);
 	fault->fault.stack = pc;
-	return handle_page_fault ? handle_page_fault(&fault->fault) : -EFAULT;
+	return handle_page_fault(&fault->fault);
 }
 
 static bool serve(void *p, ucontext_t *uc)

@@ -48,9 +48,12 @@ void mmus_create(struct bootinfo *info, const struct hosted_options *options)
 	bool narrow = MMU_FORMAT_BUILD == MMU_I386 || MMU_FORMAT_BUILD == MMU_I386_PAE;
 	struct mmu_config config = { .format = MMU_FORMAT_BUILD };
 
-	/* 32-bit x86 has no identifiers (Intel SDM volume 3A 4.10.1). */
-	info->asids = options->asids > 0 ? (unsigned int)options->asids : options->asids < 0 || narrow ? 0 : 8;
-	info->mmu_features = features[MMU_FORMAT_BUILD] & ~options->mmu_without;
+	/* Who asks for page tables says what for. 32-bit x86 has no identifiers (Intel SDM volume 3A 4.10.1). */
+	if (!info->page_tables) {
+		info->asids = options->asids > 0 ? (unsigned int)options->asids : options->asids < 0 || narrow ? 0 : 8;
+		info->mmu_features = features[MMU_FORMAT_BUILD];
+	}
+	info->mmu_features &= features[MMU_FORMAT_BUILD] & ~options->mmu_without;
 	config.features = info->mmu_features;
 	config.asids = info->asids;
 	config.strict_structure = options->strict_structure;

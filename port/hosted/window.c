@@ -195,7 +195,8 @@ int window_create(struct bootinfo *info, const struct hosted_options *options)
 	void *p;
 	u64 bytes;
 
-	if (options->no_page_tables)
+	info->page_tables = !options->no_page_tables;
+	if (!info->page_tables)
 		return 0;
 	for (bytes = WINDOW_BYTES; !window.at && bytes >= WINDOW_LEAST; bytes /= 2) {
 		p = mmap(NULL, (size_t)bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -210,8 +211,6 @@ int window_create(struct bootinfo *info, const struct hosted_options *options)
 			   (unsigned long long)WINDOW_LEAST >> 20);
 		return -ENOMEM;
 	}
-	info->page_tables = true;
-	info->page_offset = 0;
 	info->kernel_window = (uintptr_t)window.at;
 	info->kernel_window_size = window.bytes;
 	faults_catch();

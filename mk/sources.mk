@@ -51,6 +51,7 @@ CORE_SRCS := \
 	mm/kmap/kmap.c \
 	mm/kmap/kmap_local.c \
 	mm/kmap/memtype.c \
+	mm/kmap/present.c \
 	mm/kmap/ptdump.c \
 	mm/kmap/set_memory.c \
 	mm/kmap/verify.c \

@@ -63,5 +63,8 @@ OCTAVO_API int __must_check set_direct_map_invalid_noflush(struct page *page);
 OCTAVO_API int __must_check set_direct_map_default_noflush(struct page *page);
 OCTAVO_API int __must_check set_direct_map_valid_noflush(struct page *page, unsigned int nr, bool valid);
 
+/** kernel_page_present - can a page be read where the direct map shows it? High memory, which it does not show: no. */
+OCTAVO_API bool kernel_page_present(struct page *page);
+
 OCTAVO_END_DECLS
 #endif

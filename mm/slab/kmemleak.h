@@ -8,6 +8,8 @@
 #include "../base/list.h"
 #include "../sync/mutex.h"
 
+struct page;
+
 /* Legend: (k) leak.lock, (c) constant, (m) leak.mutex, (a) atomic. */
 
 /* Functions that read memory that others write meanwhile, and the spaces that a sanitizer puts between variables. */
@@ -132,5 +134,8 @@ void leak_show(leak_emit_fn emit, void *ctx);
 int leak_command(const char *text);
 /* How the ticks of a 250 Hz clock count, from five minutes before 32 bits overflow on, as Linux's do. */
 unsigned long leak_jiffies(u64 ns);
+
+/* leak_register_present - who makes the page tables says which of the pages that boot reserved can be read */
+void leak_register_present(bool (*present)(struct page *page));
 
 #endif

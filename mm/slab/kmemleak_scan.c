@@ -193,13 +193,22 @@ static bool frame_in(unsigned long pfn, const struct bootinfo_span *span)
 	return PFN_PHYS(pfn) >= span->start && PFN_PHYS(pfn + 1) <= span->start + span->size;
 }
 
+static bool (*page_present)(struct page *page) __memsys;
+
+void leak_register_present(bool (*present)(struct page *page))
+{
+	page_present = present;
+}
+
 /* Instructions and constants point at no object, though in 32 bits some look as if they did. */
 static struct page *reserved_page(unsigned long pfn)
 {
 	bool constant = frame_in(pfn, &kernel_text_span) || frame_in(pfn, &kernel_rodata_span);
 	struct page *page = memblock_is_map_memory(PFN_PHYS(pfn)) && !constant ? pfn_to_online_page(pfn) : NULL;
 
-	return page && PageReserved(page) && !PageOffline(page) && !PageHWPoison(page) ? page : NULL;
+	if (!page || !PageReserved(page) || PageOffline(page) || PageHWPoison(page))
+		return NULL;
+	return !page_present || !page_address(page) || page_present(page) ? page : NULL;
 }
 
 /*

@@ -129,7 +129,7 @@ static inline bool pgt_leaf(unsigned int level, pgt_entry_t e)
 
 static inline bool pgt_table(unsigned int level, pgt_entry_t e)
 {
-	return level && pgt_valid(e) && !pgt_leaf(level, e);
+	return level && (e & (X86_P | (PGT_LEAF_LEVELS >> level & 1 ? X86_PS : 0))) == X86_P;
 }
 
 /* ---- Bits of leaves ---- */

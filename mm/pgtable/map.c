@@ -61,6 +61,7 @@ static force_inline bool all_zero(const pgt_entry_t *e)
 {
 	pgt_entry_t any = 0;
 
+#pragma GCC unroll 8
 	for (unsigned int i = 0; i < 8; i++)
 		any |= pgt_get(e + i);
 	return !any;
@@ -72,6 +73,7 @@ static force_inline unsigned long fill_range(pgt_entry_t *entry, unsigned long n
 	pgt_entry_t *at = entry, *end = entry + nr;
 
 	for (; at + 8 <= end && all_zero(at); at += 8)
+#pragma GCC unroll 8
 		for (unsigned int i = 0; i < 8; i++, value += step)
 			pgt_fill(at + i, value);
 	for (; at < end && pgt_none(pgt_get(at)); at++, value += step)
@@ -84,9 +86,9 @@ static force_inline unsigned long fill_pages(pgt_entry_t *entry, unsigned long n
 {
 	unsigned long n = 0;
 
-	for (; n + 4 <= nr && !(pgt_get(entry + n) | pgt_get(entry + n + 1) | pgt_get(entry + n + 2) |
-				pgt_get(entry + n + 3)); n += 4)
-		for (unsigned int i = 0; i < 4; i++)
+	for (; n + 8 <= nr && all_zero(entry + n); n += 8)
+#pragma GCC unroll 8
+		for (unsigned int i = 0; i < 8; i++)
 			pgt_fill(entry + n + i, zero + (pgt_entry_t)page_to_pfn(pages[n + i]) * step);
 	for (; n < nr && pgt_none(pgt_get(entry + n)); n++)
 		pgt_fill(entry + n, zero + (pgt_entry_t)page_to_pfn(pages[n]) * step);
@@ -118,26 +120,28 @@ static force_inline unsigned long fill(const struct job *job, pgt_entry_t *entry
 {
 	pgprot_t prot = octavo_pgprot(job->prot.bits & ~PGPROT_CONT);
 	unsigned long done = 0;
+	pgt_entry_t first;
 
 	if (job->pages) {
-		done = fill_pages(entry, nr, job->pages, pgt_fit(pgt_make_leaf(0, 0, prot)), pgt_step(0, prot));
+		first = pgt_fit(pgt_make_leaf(0, 0, prot));
+		done = fill_pages(entry, nr, job->pages, first, pgt_step(0, first));
 	} else if (PGT_CONT_ENTRIES > 1 && job->prot.bits & PGPROT_CONT) {
 		struct job at = *job;
 
 		while (done < nr) {
 			bool cont;
 			unsigned long some = group_run(&at, entry + done, level, nr - done, &cont), got;
-			pgprot_t as = cont ? job->prot : prot;
 
-			got = fill_range(entry + done, some, pgt_fit(pgt_make_leaf(level, at.phys, as)),
-					 pgt_step(level, as));
+			first = pgt_fit(pgt_make_leaf(level, at.phys, cont ? job->prot : prot));
+			got = fill_range(entry + done, some, first, pgt_step(level, first));
 			done += got;
 			job_advance(&at, level, got);
 			if (got < some)
 				break;
 		}
 	} else {
-		done = fill_range(entry, nr, pgt_fit(pgt_make_leaf(level, job->phys, prot)), pgt_step(level, prot));
+		first = pgt_fit(pgt_make_leaf(level, job->phys, prot));
+		done = fill_range(entry, nr, first, pgt_step(level, first));
 	}
 	pgt_entries_changed(job->mm, level, job->virt,
 			    job->virt + (uintptr_t)(((u64)done << PGT_SHIFT(level)) - 1));
@@ -196,16 +200,6 @@ static int reach(struct mm_struct *mm, uintptr_t virt, unsigned int *level, stru
 	}
 }
 
-/* Entries from @entry on, at most @nr, that are none: where nothing else but a leaf of this level would go. */
-static unsigned long none_run(const pgt_entry_t *entry, unsigned long nr)
-{
-	unsigned long n = 0;
-
-	while (n < nr && pgt_none(pgt_get(entry + n)))
-		n++;
-	return n;
-}
-
 /*
  * Tables that @job will have to make. What a run at one look shows is taken as one step, and so is a table that is
  * missing. Others may make some of them meanwhile (then some are left), or take some away (user tables: see map()).
@@ -235,7 +229,7 @@ static unsigned int tables_missing(struct job job)
 			counted[l] = table;
 		}
 		if (at == level && level)
-			run = max(none_run(entry, run), 1ul);
+			run = max(pgt_none_run(entry, (unsigned int)run), 1u);
 		job_advance(&job, level, run);
 	}
 	return missing;
@@ -284,20 +278,21 @@ static void undo(struct mm_struct *mm, uintptr_t virt, u64 size)
 	tlb_finish_mmu(&tlb);
 }
 
-static noinline int map_all(struct job *job, uintptr_t start, gfp_t gfp)
+/* What is left behind @nr entries of @level that were filled. */
+static noinline int map_rest(struct job whole, unsigned int level, unsigned long nr, gfp_t gfp)
 {
+	struct job *job = &whole;
+	uintptr_t start = job->virt;
 	struct pgt_stock stock = { NULL };
-	int err = pgt_stock_fill(&stock, job->mm, tables_missing(*job), gfp);
+	int err;
 
-	if (err)
-		return err;
-	while (job->left) {
+	job_advance(job, level, nr);
+	err = pgt_stock_fill(&stock, job->mm, tables_missing(*job), gfp);
+	while (job->left && !err) {
 		err = map_some(job, &stock);
 		/* Somebody freed a table of this address space since they were counted. */
-		if (unlikely(err == -ENOMEM) && !pgt_stock_fill(&stock, job->mm, PGT_LEVELS - 1, gfp))
-			continue;
-		if (err)
-			break;
+		if (unlikely(err == -ENOMEM))
+			err = pgt_stock_fill(&stock, job->mm, PGT_LEVELS - 1, gfp);
 	}
 	pgt_stock_drop(&stock, job->mm);
 	if (unlikely(err == -EEXIST))
@@ -307,43 +302,50 @@ static noinline int map_all(struct job *job, uintptr_t start, gfp_t gfp)
 	return err;
 }
 
-/* The common case in the kernel: one run, whose table is there. */
-static force_inline bool map_at_once(struct job *job)
+/* The common case in the kernel: one run, whose table is there. Return: entries filled. */
+static force_inline unsigned long map_at_once(const struct job *job, unsigned int *filled)
 {
 	unsigned int level = job_level(job), at;
 	unsigned long nr = job_run(job, level);
 	pgt_entry_t *entry;
 
+	*filled = level;
 	if (!pgt_is_kernel(job->mm) || (u64)nr << PGT_SHIFT(level) != job->left)
-		return false;
+		return 0;
 	entry = pgt_descend(job->mm, job->virt, level, &at);
-	if (at != level || none_run(entry, 1) == 0)
-		return false;
-	job_advance(job, level, fill(job, entry, level, nr));
-	return !job->left;
+	return at == level && pgt_none(pgt_get(entry)) ? fill(job, entry, level, nr) : 0;
+}
+
+/* @job keeps to registers here: map_rest() has a copy. */
+static force_inline int map(const struct job *job, gfp_t gfp)
+{
+	unsigned int level;
+	unsigned long nr = map_at_once(job, &level);
+
+	return likely((u64)nr << PGT_SHIFT(level) == job->left) ? 0 : map_rest(*job, level, nr, gfp);
 }
 
 int pgt_map_range(struct mm_struct *mm, uintptr_t virt, phys_addr_t phys, u64 size, pgprot_t prot,
 		  unsigned int max_level, gfp_t gfp)
 {
-	struct job job = {
+	const struct job job = {
 		.mm = mm, .virt = virt, .left = size, .phys = phys, .prot = prot, .max_level = max_level
 	};
 
 	if (unlikely(!pgt_range_ok(mm, virt, size, __func__)) || unlikely(phys & ~PAGE_MASK) ||
 	    unlikely((phys + size - 1) >> PGT_PHYS_BITS))
 		return -EINVAL;
-	return map_at_once(&job) ? 0 : map_all(&job, virt, gfp);
+	return map(&job, gfp);
 }
 
 int pgt_map_pages(struct mm_struct *mm, uintptr_t virt, struct page *const *pages, unsigned long nr, pgprot_t prot,
 		  gfp_t gfp)
 {
-	struct job job = { .mm = mm, .virt = virt, .left = (u64)nr << PAGE_SHIFT, .pages = pages, .prot = prot };
+	const struct job job = { .mm = mm, .virt = virt, .left = (u64)nr << PAGE_SHIFT, .pages = pages, .prot = prot };
 
 	if (unlikely(!pgt_range_ok(mm, virt, job.left, __func__)))
 		return -EINVAL;
-	return map_at_once(&job) ? 0 : map_all(&job, virt, gfp);
+	return map(&job, gfp);
 }
 
 pgt_entry_t *pgt_entry_alloc(struct mm_struct *mm, uintptr_t virt, unsigned int level, gfp_t gfp)

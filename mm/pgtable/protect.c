@@ -38,27 +38,32 @@ static bool settled(unsigned int level, pgt_entry_t e)
 
 static force_inline void protect_run(pgt_entry_t *entry, unsigned int level, unsigned int nr, const struct change *c)
 {
-	pgt_entry_t mask = ~address_bits(level), like = 0, difference = 0;
-	bool plain = false;
+	pgt_entry_t mask = ~address_bits(level), *end = entry + nr;
 
-	for (pgt_entry_t *end = entry + nr; entry < end; entry++) {
-		pgt_entry_t e = pgt_get(entry);
+	while (entry < end) {
+		pgt_entry_t e = pgt_get(entry), like = e & mask, difference;
 
-		if (unlikely((e & mask) != like || !like)) {
-			if (!pgt_leaf(level, e))
-				continue;
-			like = e & mask;
-			difference = e ^ changed(c, level, e);
-			/* One store only where it cannot be seen half done. */
-			plain = settled(level, e) && sizeof(e) <= sizeof(uintptr_t);
-		}
-		if (likely(plain)) {
-			pgt_fill(entry, e ^ difference);
+		if (!pgt_leaf(level, e)) {
+			entry++;
 			continue;
 		}
-		if (difference && !pgt_cmpxchg(entry, &e, e ^ difference))
-			while (pgt_leaf(level, e) && !pgt_cmpxchg(entry, &e, changed(c, level, e)))
-				;
+		difference = e ^ changed(c, level, e);
+		/* One store only where it cannot be seen half done. */
+		if (settled(level, e) && sizeof(e) <= sizeof(uintptr_t)) {
+			do {
+				pgt_fill(entry, e ^ difference);
+				e = ++entry < end ? pgt_get(entry) : 0;
+			} while ((e & mask) == like);
+			continue;
+		}
+		do {
+			pgt_entry_t was = e;
+
+			if (!pgt_cmpxchg(entry, &was, e ^ difference))
+				while (pgt_leaf(level, was) && !pgt_cmpxchg(entry, &was, changed(c, level, was)))
+					;
+			e = ++entry < end ? pgt_get(entry) : 0;
+		} while ((e & mask) == like);
 	}
 }
 
@@ -118,7 +123,10 @@ static force_inline uintptr_t protect_some(struct mm_struct *mm, uintptr_t virt,
 
 		nr = run_of_leaves(entry, level, nr, c);
 		lock = pgt_entries_lock(mm, entry, level);
-		protect_run(entry, level, nr, c);
+		if (level)
+			protect_run(entry, level, nr, c);
+		else
+			protect_run(entry, 0, nr, c);
 		pgt_entries_changed(mm, level, first, first + (uintptr_t)(((u64)nr << PGT_SHIFT(level)) - 1));
 		pgt_entries_unlock(lock);
 		if (user)
@@ -126,6 +134,25 @@ static force_inline uintptr_t protect_some(struct mm_struct *mm, uintptr_t virt,
 	}
 	sched_point();
 	return pgt_last(level, first + (uintptr_t)((u64)(nr - 1) << PGT_SHIFT(level)));
+}
+
+/* Entries from @entry on that are not none, at most @nr. */
+static force_inline unsigned int some_run(const pgt_entry_t *entry, unsigned int nr)
+{
+	const pgt_entry_t *at = entry, *end = entry + nr;
+
+	for (; at + 8 <= end; at += 8) {
+		bool none = false;
+
+#pragma GCC unroll 8
+		for (unsigned int i = 0; i < 8; i++)
+			none |= pgt_none(pgt_get(at + i));
+		if (none)
+			break;
+	}
+	while (at < end && !pgt_none(pgt_get(at)))
+		at++;
+	return (unsigned int)(at - entry);
 }
 
 static bool all_mapped(struct mm_struct *mm, uintptr_t virt, uintptr_t last)
@@ -139,10 +166,12 @@ static bool all_mapped(struct mm_struct *mm, uintptr_t virt, uintptr_t last)
 		pgt_entry_t *entry = pgt_descend(mm, virt, 0, &level);
 
 		nr = run_for(level, virt, last);
-		while (n < nr && !none && !(level && pgt_table(level, pgt_get(entry + n)))) {
-			none = pgt_none(pgt_get(entry + n));
-			n++;
-		}
+		if (level)
+			while (n < nr && !pgt_table(level, pgt_get(entry + n)) && !pgt_none(pgt_get(entry + n)))
+				n++;
+		else
+			n = some_run(entry, nr);
+		none = n < nr && pgt_none(pgt_get(entry + n));
 		if (user)
 			pgt_tables_unlock(mm, flags);
 		if (none)

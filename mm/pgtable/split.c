@@ -193,7 +193,7 @@ static bool spelled(const pgt_entry_t *table, unsigned int level, pgt_entry_t *l
 	phys = pgt_leaf_phys(level, first);
 	if (phys & (PGT_SIZE(level + 1) - 1))
 		return false;
-	step = pgt_step(level, pgt_prot(level, first));
+	step = pgt_step(level, first);
 	want = first;
 	for (unsigned int i = 0; i < PGT_ENTRIES(level); i++, want += step) {
 		pgt_entry_t e = pgt_get(table + i);

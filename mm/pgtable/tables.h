@@ -155,14 +155,62 @@ static inline void pgt_entries_changed(struct mm_struct *mm, unsigned int level,
 		pgt_root_changed(virt, last);
 }
 
-/* Whole pages, on one side of the hole, in the half of @mm, not around the end. Reports what is not. */
-bool pgt_range_ok(struct mm_struct *mm, uintptr_t virt, u64 size, const char *who);
+/* Where the kernel half begins. */
+static force_inline uintptr_t pgt_kernel_first(void)
+{
+	if (PGT_TWO_ROOTS || !pgt_canonical(PGT_KERNEL_START))
+		return (uintptr_t)-((u64)1 << (PGT_VIRT_BITS - !PGT_TWO_ROOTS));
+	return (uintptr_t)PGT_KERNEL_START;
+}
+
+/* Says what is wrong with a range. */
+__cold void pgt_range_report(struct mm_struct *mm, uintptr_t virt, u64 size, const char *who);
+
+/* Whole pages, in the half of @mm, not around its end. Reports what is not. */
+static force_inline bool pgt_range_ok(struct mm_struct *mm, uintptr_t virt, u64 size, const char *who)
+{
+	bool whole = !((virt | size) & ~(u64)PAGE_MASK), inside;
+
+	if (pgt_is_kernel(mm))
+		inside = size - 1 <= (uintptr_t)-1 - virt && virt >= pgt_kernel_first();
+	else
+		inside = size - 1 < pgt_user_size() && virt <= pgt_user_size() - size;
+	if (likely(whole && inside))
+		return true;
+	pgt_range_report(mm, virt, size, who);
+	return false;
+}
+
+/* Entries from @entry on that are none, at most @nr. */
+static force_inline unsigned int pgt_none_run(const pgt_entry_t *entry, unsigned int nr)
+{
+	unsigned int n = 0;
+
+	for (; n + 8 <= nr; n += 8) {
+		pgt_entry_t any = 0;
+
+#pragma GCC unroll 8
+		for (unsigned int i = 0; i < 8; i++)
+			any |= pgt_get(entry + n + i);
+		if (any)
+			break;
+	}
+	while (n < nr && pgt_none(pgt_get(entry + n)))
+		n++;
+	return n;
+}
 
 /* ---- Leaves ---- */
 
-/* How entries of @level differ whose leaves follow each other. */
-static force_inline pgt_entry_t pgt_step(unsigned int level, pgprot_t prot)
+/* How entries of @level differ from @leaf, one of them, whose leaves follow it. */
+static force_inline pgt_entry_t pgt_step(unsigned int level, pgt_entry_t leaf)
 {
+	pgprot_t prot;
+
+	/* Where the machine looks for addresses they stand as they are; elsewhere a format may keep them inverted. */
+	if (likely(pgt_valid(leaf)))
+		return (pgt_entry_t)PGT_SIZE(level);
+	prot = pgt_prot(level, leaf);
 	return pgt_make_leaf(level, PGT_SIZE(level), prot) - pgt_make_leaf(level, 0, prot);
 }
 

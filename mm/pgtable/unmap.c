@@ -4,14 +4,6 @@
 #include "tables.h"
 #include "tlb.h"
 
-static force_inline bool is_empty(const pgt_entry_t *table, unsigned int first, unsigned int end)
-{
-	for (const pgt_entry_t *e = table + first; e < table + end; e++)
-		if (!pgt_none(pgt_get(e)))
-			return false;
-	return true;
-}
-
 /* @table, whose entries from @first to @end - 1 are none: are the others? The neighbours know most often. */
 static bool table_empty(const pgt_entry_t *table, unsigned int level, unsigned int first, unsigned int end)
 {
@@ -19,7 +11,7 @@ static bool table_empty(const pgt_entry_t *table, unsigned int level, unsigned i
 
 	if ((first && !pgt_none(pgt_get(table + first - 1))) || (end < entries && !pgt_none(pgt_get(table + end))))
 		return false;
-	return is_empty(table, end, entries) && is_empty(table, 0, first);
+	return pgt_none_run(table + end, entries - end) == entries - end && pgt_none_run(table, first) == first;
 }
 
 /* Is it one that stays as long as its root? */
@@ -66,11 +58,11 @@ static force_inline struct cleared clear_run(pgt_entry_t *entry, unsigned int nr
 	struct cleared c = { 0, nr };
 	pgt_entry_t *at;
 
-	while (c.first < c.end && pgt_none(pgt_get(entry + c.first)))
-		c.first++;
+	c.first = pgt_none_run(entry, nr);
 	while (c.first < c.end && pgt_none(pgt_get(entry + c.end - 1)))
 		c.end--;
 	for (at = entry + c.first; at + 8 <= entry + c.end; at += 8)
+#pragma GCC unroll 8
 		for (unsigned int i = 0; i < 8; i++)
 			pgt_wipe(at + i);
 	for (; at < entry + c.end; at++)
@@ -134,6 +126,21 @@ static force_inline uintptr_t unmap_some(struct mm_struct *mm, uintptr_t virt, u
 	return pgt_last(level, virt + (uintptr_t)((u64)(nr - 1) << PGT_SHIFT(level)));
 }
 
+/* The common case in the kernel: one run of small leaves. */
+static force_inline bool unmap_at_once(struct mm_struct *mm, uintptr_t virt, u64 size, struct mmu_gather *tlb)
+{
+	unsigned int nr = (unsigned int)(size >> PAGE_SHIFT), level;
+	pgt_entry_t *entry;
+
+	if (!pgt_is_kernel(mm) || PGT_CONT_ENTRIES > 1 || size > (u64)pgt_run(0, virt) << PAGE_SHIFT)
+		return false;
+	entry = pgt_descend(mm, virt, 0, &level);
+	if (level)
+		return false;
+	note_cleared(mm, clear_run(entry, nr), 0, virt, tlb);
+	return true;
+}
+
 int pgt_unmap_range(struct mm_struct *mm, uintptr_t virt, u64 size, struct mmu_gather *tlb)
 {
 	uintptr_t last = virt + (uintptr_t)(size - 1), done;
@@ -145,6 +152,8 @@ int pgt_unmap_range(struct mm_struct *mm, uintptr_t virt, u64 size, struct mmu_g
 		pr_err("%s: user addresses from %#lx on without a gather\n", __func__, (unsigned long)virt);
 		return -EINVAL;
 	}
+	if (likely(unmap_at_once(mm, virt, size, tlb)))
+		return 0;
 	err = pgt_split_ends(mm, virt, size, pgt_gfp(mm));
 	if (unlikely(err))
 		return err;

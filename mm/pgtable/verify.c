@@ -36,7 +36,7 @@ static pgt_entry_t made_anew(unsigned int level, pgt_entry_t e)
 
 static void look_at_group(struct look *l, unsigned int level, const pgt_entry_t *entry, u64 virt)
 {
-	pgt_entry_t first = pgt_get(entry), step = pgt_step(level, pgt_prot(level, first));
+	pgt_entry_t first = pgt_get(entry), step = pgt_step(level, first);
 
 	if (virt & (pgt_group_size(level) - 1))
 		return;

@@ -69,10 +69,10 @@
 #include "../base/printk.h"
 #include "tables.h"
 
-bool pgt_range_ok(struct mm_struct *mm, uintptr_t virt, u64 size, const char *who)
+void pgt_range_report(struct mm_struct *mm, uintptr_t virt, u64 size, const char *who)
 {
 	uintptr_t last = virt + (uintptr_t)(size - 1);
-	const char *why = NULL;
+	const char *why = pgt_is_kernel(mm) ? "not the kernel's" : "not the user's";
 
 	if (!size || (virt | size) & ~(u64)PAGE_MASK)
 		why = "not whole pages";
@@ -80,12 +80,7 @@ bool pgt_range_ok(struct mm_struct *mm, uintptr_t virt, u64 size, const char *wh
 		why = "around the end of the address space";
 	else if (!pgt_canonical(virt) || !pgt_canonical(last))
 		why = "not canonical";
-	else if (pgt_kernel_half(virt) != pgt_is_kernel(mm) || pgt_kernel_half(last) != pgt_is_kernel(mm))
-		why = pgt_is_kernel(mm) ? "not the kernel's" : "not the user's";
-	if (likely(!why))
-		return true;
 	pr_err("%s: [%#lx, +%#llx) is %s\n", who, (unsigned long)virt, (unsigned long long)size, why);
-	return false;
 }
 
 pgt_entry_t *pgt_lookup(struct mm_struct *mm, uintptr_t virt, unsigned int *level)
@@ -124,28 +119,49 @@ static int tell_tables(struct walk *w, unsigned int level)
 	return err;
 }
 
-/* One entry or, of those that are none, a row. Return: what the callback does. *@n: entries done. */
-static int tell_entries(struct walk *w, pgt_entry_t *entry, unsigned int level, unsigned int nr, unsigned int *n)
+/* Entries of one table, up to one that leads to a table; their lock is held. *@done: no more. */
+static force_inline int walk_entries(struct walk *w, pgt_entry_t *entry, unsigned int level, bool *done)
 {
-	pgt_entry_t e = pgt_get(entry);
-	uintptr_t base = w->at & (uintptr_t)PGT_MASK(level), end;
+	const struct pgt_walk_ops *ops = w->ops;
+	pgt_entry_t *end = entry + pgt_run(level, w->at);
+	uintptr_t at = w->at, stop = w->last, last = at;
+	void *ctx = w->ctx;
+	int err = 0;
 
-	*n = 1;
-	while (pgt_none(e) && *n < nr && pgt_none(pgt_get(entry + *n)))
-		++*n;
-	end = pgt_last(level, base + (uintptr_t)((u64)(*n - 1) << PGT_SHIFT(level)));
-	end = min(end, w->last);
-	if (pgt_none(e))
-		return w->ops->hole ? w->ops->hole(w->ctx, level, w->at, end) : 0;
-	return w->ops->leaf ? w->ops->leaf(w->ctx, level, entry, w->at, end) : 0;
+	while (entry < end) {
+		pgt_entry_t e = pgt_get(entry);
+
+		last = pgt_last(level, at);
+		if (likely(!pgt_none(e))) {
+			if (pgt_table(level, e))
+				break;
+			if (ops->leaf)
+				err = ops->leaf(ctx, level, entry, at, min(last, stop));
+			entry++;
+		} else {
+			unsigned int n = pgt_none_run(entry, (unsigned int)(end - entry));
+
+			last += (uintptr_t)((u64)(n - 1) << PGT_SHIFT(level));
+			if (ops->hole)
+				err = ops->hole(ctx, level, at, min(last, stop));
+			entry += n;
+		}
+		at = last + 1;
+		if (err || last >= stop) {
+			*done = last >= stop;
+			break;
+		}
+	}
+	w->at = at;
+	return err;
 }
 
-/* What is left of the table that @at is in, up to an entry that leads to a table. *@done: no more. */
+/* What is left of the table that @at is in. */
 static int walk_table(struct walk *w, bool *done)
 {
 	bool user = !pgt_is_kernel(w->mm);
 	unsigned long flags = user ? pgt_tables_lock(w->mm) : 0;
-	unsigned int level, nr, n;
+	unsigned int level;
 	pgt_entry_t *entry = pgt_descend(w->mm, w->at, 0, &level);
 	spinlock_t *lock;
 	int err = w->ops->table ? tell_tables(w, level) : 0;
@@ -153,17 +169,8 @@ static int walk_table(struct walk *w, bool *done)
 	lock = err ? NULL : pgt_entries_lock(w->mm, entry, level);
 	if (lock)
 		pgt_tables_unlock(w->mm, flags);
-	for (nr = pgt_run(level, w->at); !err && nr && !*done; nr -= n, entry += n) {
-		uintptr_t end;
-
-		if (pgt_table(level, pgt_get(entry)))
-			break;
-		err = tell_entries(w, entry, level, nr, &n);
-		end = pgt_last(level, (w->at & (uintptr_t)PGT_MASK(level)) +
-					      (uintptr_t)((u64)(n - 1) << PGT_SHIFT(level)));
-		*done = end >= w->last;
-		w->at = end + 1;
-	}
+	if (!err)
+		err = level ? walk_entries(w, entry, level, done) : walk_entries(w, entry, 0, done);
 	pgt_entries_unlock(lock);
 	if (user && !lock)
 		pgt_tables_unlock(w->mm, flags);

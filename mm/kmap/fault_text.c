@@ -93,12 +93,20 @@ static void exec_x86(const struct page_fault *fault)
 		pr_err("kernel tried to execute NX-protected page - exploit attempt? (uid: 0)\n");
 }
 
+static void say_access(const char *exception, u32 flags)
+{
+	pr_err("#%s: %s %s in %s mode\n", exception, flags & PAGE_FAULT_USER ? "user" : "supervisor",
+	       flags & PAGE_FAULT_EXEC ? "instruction fetch" : flags & PAGE_FAULT_WRITE ? "write access" : "read access",
+	       flags & PAGE_FAULT_USER ? "user" : "kernel");
+}
+
 void fault_headline_x86(const struct page_fault *fault, const struct area_description *d)
 {
 	char tables[160];
 
 	if (fault->flags & PAGE_FAULT_NONCANONICAL) {
 		oops_x86(NULL, fault);
+		say_access("GP", fault->flags);
 		return;
 	}
 	if (d->place == PLACE_STACK_GUARD) {
@@ -112,10 +120,7 @@ void fault_headline_x86(const struct page_fault *fault, const struct area_descri
 	pr_err("BUG: %s address: %0*lx\n",
 	       fault->address < PAGE_SIZE ? "kernel NULL pointer dereference," : "unable to handle page fault for",
 	       ADDRESS_DIGITS, (unsigned long)fault->address);
-	pr_err("#PF: %s %s in %s mode\n", fault->flags & PAGE_FAULT_USER ? "user" : "supervisor",
-	       fault->flags & PAGE_FAULT_EXEC ? "instruction fetch" :
-	       fault->flags & PAGE_FAULT_WRITE ? "write access" : "read access",
-	       fault->flags & PAGE_FAULT_USER ? "user" : "kernel");
+	say_access("PF", fault->flags);
 	pr_err("#PF: error_code(0x%04llx) - %s\n", (unsigned long long)fault->error, violation(fault->flags));
 	if (fault->flags & PAGE_FAULT_PRESENT && !pgt_kernel_half(fault->address) &&
 	    !(fault->flags & PAGE_FAULT_EXEC))

@@ -3,8 +3,7 @@
 
 PC_ISA := $(if $(M32),i386,x86_64)
 PC_SRCS := $(sort $(wildcard port/pc/*.c port/pc/$(PC_ISA)/*.c port/pc/$(PC_ISA)/*.S))
-PC_SRCS := $(if $(M32),$(filter-out port/pc/paging.c,$(PC_SRCS)),$(PC_SRCS))
-PC_TEST_SRCS := $(sort $(wildcard tests/qemu/*.c))
+PC_TEST_SRCS := $(sort $(wildcard tests/qemu/*.c tests/qemu/$(PC_ISA)/*.c))
 PC_OBJS := $(call objs,$(B)/pc,$(PC_SRCS) $(PC_TEST_SRCS))
 
 # Benches of the core from inside, freestanding like the unit tests.
@@ -18,7 +17,7 @@ PC_IMAGE_BASE := $(if $(M32),$(PC_PAGE_OFFSET),0xffffffff80000000)
 PC_DEFINES := $(if $(M32),-DPC_PAGE_OFFSET=$(PC_PAGE_OFFSET) -DPC_BOOT_GIBS=$(if $(filter 2G,$(SPLIT)),2,1))
 
 # The core's own flags: no vector registers, no red zone, %gs is the CPU's struct cpu_local.
-CFLAGS_PC := $(filter-out -Iport/inline/%,$(CFLAGS_CORE)) -Iport/inline/$(if $(M32),call,gs) $(PC_DEFINES) -I. -Iport/pc -Iport/pc/$(PC_ISA) -Itests
+CFLAGS_PC := $(filter-out -Iport/inline/%,$(CFLAGS_CORE)) -Iport/inline/$(if $(M32),call,gs) $(PC_DEFINES) -I. -Iport/pc -Iport/pc/$(PC_ISA) -Itests -Itests/qemu
 LDFLAGS_PC := -nostdlib -static $(if $(M32),-m32) -T port/pc/pc.ld -Wl$(comma)--defsym=PC_IMAGE_BASE=$(PC_IMAGE_BASE) \
 	-Wl,--no-relax,-z,max-page-size=4096,-z,noexecstack,--build-id=none,--no-warn-rwx-segments
 
@@ -54,12 +53,13 @@ else
 $(B)/octavo.elf: $(B)/pc/symbols.S
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)$(CC) $(LDFLAGS_PC) -o $@ $(ELF_OBJS) $< $(LIBS_PC)
+	@echo $(ARCH) >$(B)/octavo.arch
 endif
 
 -include $(PC_OBJS:.o=.d) $(KBENCH_OBJS:.o=.d)
 
 # The readers of firmware tables are pure functions: the hosted tests run them too.
-PC_PURE_OBJS := $(call objs,$(B)/hosted,port/pc/acpi.c port/pc/bootproto.c)
+PC_PURE_OBJS := $(call objs,$(B)/hosted,port/pc/acpi.c port/pc/bootproto.c $(if $(HOST_X86_64),port/pc/x86_64/decode.c))
 $(B)/tests: $(PC_PURE_OBJS) $(KBENCH_OBJS)
 -include $(PC_PURE_OBJS:.o=.d)
 

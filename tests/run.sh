@@ -45,7 +45,7 @@ slob-sched|gcc|CC=gcc SLAB=slob SCHED=1 DEBUG=1|--effort 60 $heap
 slob-m32|m32|CC=gcc M32=1 SLAB=slob|--effort 25 $heap
 slob-address|asan|CC=gcc SLAB=slob SAN=address,undefined|--effort 15 $heap
 "
-others='nm|install|readme|procps|conformance|fuzz|qemu|qemu-slab|qemu-slob|tidy'
+others='nm|install|readme|procps|conformance|fuzz|qemu|qemu-la57|qemu-slab|qemu-slob|tidy'
 
 if [ "$*" = list ]; then
 	echo "$variants" | cut -d'|' -f1 | grep .
@@ -121,6 +121,10 @@ procps() { make -s -j"$jobs" build/octavo && sh tests/procps.sh build; }
 readme() { make -s -j"$jobs" examples && sh tests/readme.sh build; }
 fuzz() { make -s -j"$jobs" fuzz FUZZ_SECONDS=5; }
 qemu() { make -s -j"$jobs" build/octavo.elf && timeout "$limit" sh tests/qemu/run.sh build; }
+qemu_la57() {
+	make -s -j"$jobs" B=build/la57 ARCH=x86_64_la57 build/la57/octavo.elf &&
+		timeout "$limit" sh tests/qemu/run.sh build/la57
+}
 qemu_heap() { # SLAB
 	make -s -j"$jobs" B="build/$1" SLAB="$1" "build/$1/octavo.elf" "build/$1/liboctavo.a" "build/$1/octavo" &&
 		sh tests/nm.sh "build/$1" && timeout "$limit" sh tests/qemu/run.sh "build/$1" two-nodes
@@ -161,6 +165,10 @@ if wanted qemu && ! lacks qemu qemu; then
 	[ "${CI:-}" != true ] || ! lacks qemu-grub grub
 	busy qemu '...'
 	run qemu qemu
+fi
+if wanted qemu-la57 && ! lacks qemu-la57 qemu; then
+	busy qemu-la57 '...'
+	run qemu-la57 qemu_la57
 fi
 for name in slab slob; do
 	if wanted qemu-$name && ! lacks qemu-$name qemu; then

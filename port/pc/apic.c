@@ -6,6 +6,8 @@
  */
 #include "apic.h"
 
+#include <octavo/fixmap.h>
+
 #include "mm/sync/cpu.h"
 #include "smp.h"
 #include "trap.h"
@@ -40,6 +42,7 @@ enum {
 #define ICR_ALL_BUT_SELF 0xc0000u
 
 static struct {
+	phys_addr_t base;
 	volatile u32 *registers; /* xAPIC only */
 	bool present, x2;
 	u32 timer_khz; /* at the divisor in use */
@@ -101,11 +104,20 @@ bool apic_init(phys_addr_t base)
 	apic.x2 = features.ecx >> 21 & 1;
 	if (!base)
 		base = rdmsr(MSR_APIC_BASE) & 0xffffff000ull;
-	if (!apic.x2)
-		apic.registers = pc_map_registers(base, PAGE_SIZE);
+	apic.base = base;
 	apic.present = true;
+	apic_map();
 	apic_init_cpu();
 	return true;
+}
+
+void apic_map(void)
+{
+	if (!apic.present || apic.x2)
+		return;
+	if (set_fixmap_nocache(FIX_APIC_BASE, apic.base))
+		port_panic("the local APIC's registers cannot be mapped");
+	apic.registers = (volatile u32 *)(fix_to_virt(FIX_APIC_BASE) + (apic.base & ~PAGE_MASK));
 }
 
 void apic_init_cpu(void)

@@ -7,6 +7,8 @@
 
 /* apic_init - find the boot CPU's local APIC; @base from ACPI or 0. False: none, so one CPU and no timer. */
 bool apic_init(phys_addr_t base);
+/* apic_map - show its registers in the fixmap, once more after the core was booted again */
+void apic_map(void);
 /* apic_init_cpu - switch on this CPU's */
 void apic_init_cpu(void);
 u32 apic_id(void);

@@ -30,6 +30,7 @@ static inline phys_addr_t pc_image_phys(const void *virt)
 extern char pc_image_start[], pc_image_end[];
 extern char pc_text_start[], pc_text_end[], pc_rodata_start[], pc_rodata_end[];
 extern char pc_data_start[], pc_data_end[], pc_bss_start[], pc_bss_end[], pc_init_start[], pc_init_end[];
+extern char pc_copy_start[], pc_copy_end[];
 extern char pc_stacks_start[], pc_stacks_end[], pc_boot_stack_top[];
 extern char __start_memsys[], __stop_memsys[], __start_octavo_percpu[], __stop_octavo_percpu[];
 extern char pc_boot_root[];
@@ -48,39 +49,6 @@ int serial_read(void);
  * context, interrupts on. Return: its length; -1 for ^D on an empty line.
  */
 int console_read_line(const char *prompt, char *line, size_t size);
-
-/* ---- paging.c ---- */
-
-/*
- * paging_init - build the kernel's page tables and switch to them
- * @taken: what the pool must keep clear of; @more: pages to put into it for pc_pool_alloc() and pc_map_stack()
- * *@pool gets the physical range of the pool, to be reserved.
- */
-void paging_init(const struct bootinfo_range *map, unsigned int map_nr, const struct bootinfo_span *taken,
-		 unsigned int taken_nr, unsigned long more, struct bootinfo_span *pool);
-/* pc_pool_alloc - pages of the pool by their address in the direct map, for good; NULL when it is empty */
-void *pc_pool_alloc(unsigned long pages);
-/* pc_map_registers - device registers, uncached; for good */
-void *pc_map_registers(phys_addr_t phys, size_t size);
-/* pc_map_stack - PC_STACK_BYTES of the pool above a guard page; the top, or NULL without memory */
-char *pc_map_stack(void);
-int pc_vmemmap_populate(uintptr_t virt, phys_addr_t phys, size_t size);
-void pc_vmemmap_depopulate(uintptr_t virt, size_t size);
-/* paging_reset_vmemmap - forget the whole window, before the machine is booted again */
-void paging_reset_vmemmap(void);
-/* paging_split - map [@start, @start + @size) of the direct map in 4 KiB pages. Return: 0, -ENOMEM, -ENOSYS. */
-int paging_split(uintptr_t start, size_t size);
-/*
- * paging_shut - take the translation of a page of such a range away, or put it back
- * Other CPUs may use the old one until they forget it by themselves. Return: false: not mapped in 4 KiB pages.
- */
-bool paging_shut(uintptr_t page, bool on);
-void paging_report(void);
-
-/* ---- guard.c: pages that are shut, for KFENCE ---- */
-void guard_register(void);
-/* guard_reset - open all of them, before the machine is booted again */
-void guard_reset(void);
 
 /* ---- clock.c ---- */
 void clock_init(void);

@@ -14,6 +14,7 @@
 #include "mm/sync/cpu.h"
 #include "mmu.h"
 #include "power.h"
+#include "stack.h"
 
 /* Made from the linked image by mk/pc.mk: text symbols by address, names one after another. */
 extern const uintptr_t pc_symbol_addresses[];
@@ -85,14 +86,12 @@ static bool in_text(uintptr_t addr)
 	return addr >= (uintptr_t)pc_text_start && addr < (uintptr_t)pc_text_end;
 }
 
+/* A stack that is being made, or went with the core's memory, may not be there. */
 static bool on_a_stack(uintptr_t addr)
 {
 	unsigned int level;
-	bool inside = (addr >= (uintptr_t)pc_stacks_start && addr < (uintptr_t)pc_stacks_end) ||
-		      (addr >= PC_WINDOW && addr < PC_WINDOW + PC_WINDOW_SIZE);
 
-	return inside && addr % sizeof(addr) == 0 && mmu_entry(addr, &level) &&
-	       mmu_entry(addr + sizeof(addr), &level);
+	return stack_holds(addr) && mmu_entry(addr, &level) && mmu_entry(addr + sizeof(addr), &level);
 }
 
 unsigned int report_walk(uintptr_t bp, uintptr_t *pc, unsigned int max)
@@ -189,10 +188,10 @@ static void say_page(uintptr_t addr)
 {
 	unsigned int level;
 	u64 entry = mmu_entry(addr, &level);
+	char guard[96];
 
-	for (uintptr_t guard = (uintptr_t)pc_stacks_start; guard < (uintptr_t)pc_stacks_end; guard += PC_STACK_SPACING)
-		if (addr - guard < PAGE_SIZE)
-			say("The address is the guard page below a stack of the boot CPU: stack overflow\n");
+	if (stack_overflow(addr, guard, sizeof(guard)))
+		say("Stack overflow: %0*lx is in %s\n", HEX, (unsigned long)addr, guard);
 	if (!entry)
 		say("No entry at level %u of the page tables for %0*lx\n", level, HEX, (unsigned long)addr);
 	else

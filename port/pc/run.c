@@ -62,25 +62,71 @@ static void __attribute__((noreturn)) run_monitor(void)
 	power_end(mon.failures ? POWER_FAILED : POWER_PASSED);
 }
 
-/* Faults on purpose, to see the report of each kind. */
+/* ---- Faults on purpose, to see the report of each kind ---- */
+
+static const char constant = (char)0xc3; /* a RET, were it executed */
+static char variable = (char)0xc3;
+
+static void execute(const void *at)
+{
+	((void (*)(void))(uintptr_t)at)();
+}
+
+static void overflow_stack(void *arg)
+{
+	(void)arg;
+	__asm__ volatile("1: push $0; jmp 1b");
+}
+
+static void overflow_stack_of_other(void)
+{
+	if (smp_run(1, overflow_stack, NULL))
+		printk("octavo.crash=stack-1: there is no other CPU\n");
+	else
+		smp_wait(1);
+}
+
+static void read_behind_area(void)
+{
+	const volatile char *area = NULL;
+
+	if (area)
+		(void)area[3 * PAGE_SIZE];
+}
+
 static noinline void __attribute__((noreturn)) crash(const char *kind)
 {
 	/* Volatile, so that the compiler does not see what is coming. */
-	char *volatile nowhere = (char *)0xdead000ul;
+	volatile char *volatile null = NULL, *volatile nowhere = (char *)0xdead000ul;
+	volatile char *volatile no_address = (char *)((uintptr_t)1 << (8 * sizeof(uintptr_t) - 1));
 
 	printk("octavo.crash=%s\n", kind);
 	if (!strcmp(kind, "page-fault"))
 		*nowhere = 1;
 	else if (!strcmp(kind, "protection"))
 		pc_protection_fault();
+	else if (!strcmp(kind, "null"))
+		(void)null[8];
+	else if (!strcmp(kind, "null-call"))
+		execute((const void *)null);
+	else if (!strcmp(kind, "non-canonical"))
+		no_address[0x1000] = 1;
 	else if (!strcmp(kind, "divide"))
 		__asm__ volatile("divl %0" : : "r"(0), "a"(1), "d"(0));
 	else if (!strcmp(kind, "opcode"))
 		__asm__ volatile("ud2");
 	else if (!strcmp(kind, "stack"))
-		__asm__ volatile("1: push $0; jmp 1b");
+		overflow_stack(NULL);
+	else if (!strcmp(kind, "stack-1"))
+		overflow_stack_of_other();
 	else if (!strcmp(kind, "text"))
 		*(volatile char *)pc_text_start = 0;
+	else if (!strcmp(kind, "rodata"))
+		*(volatile char *)&constant = 0;
+	else if (!strcmp(kind, "data"))
+		execute(&variable);
+	else if (!strcmp(kind, "vmalloc"))
+		read_behind_area();
 	port_panic("octavo.crash");
 }
 

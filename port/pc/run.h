@@ -5,8 +5,8 @@
 
 /*
  * run_command_line - octavo.test=all|PATTERN: the unit tests, then off; octavo.bench=all|GROUP: the benches, then
- * off; octavo.crash=page-fault|protection|divide|opcode|stack|text|panic: that, for its report; otherwise the monitor
- * on the serial port
+ * off; octavo.crash=KIND: that, for its report (crash() has the kinds; panic is one that it does not know); otherwise
+ * the monitor on the serial port
  */
 __attribute__((noreturn)) void run_command_line(void);
 

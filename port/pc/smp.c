@@ -27,6 +27,7 @@
 #include "mm/sync/atomic.h"
 #include "mm/sync/cpu.h"
 #include "mmu.h"
+#include "stack.h"
 #include "trap.h"
 
 struct pc_cpu {
@@ -36,7 +37,7 @@ struct pc_cpu {
 	u32 wanted;		/* has to serve the call in flight */
 	void (*work)(void *arg); /* NULL: idle */
 	void *work_arg;
-	char *stacks[STACKS];	/* STACK_* */
+	struct ap_restart restart;
 } __aligned(64);
 
 static struct pc_cpu cpus[PC_CPUS_MAX];
@@ -69,55 +70,48 @@ static void __attribute__((noreturn)) idle(struct pc_cpu *me)
 	}
 }
 
-/* Joins the core; on failure the CPU never comes up. */
-static void join(unsigned int cpu)
+void pc_ap_start(unsigned int cpu)
 {
+	struct pc_cpu *me = &cpus[cpu];
+
 	cpu_local_load(cpu);
+	trap_init_cpu(cpu, stacks_of(cpu));
+	mmu_init_cpu();
+	apic_init_cpu();
+	/* What it was told in an earlier life of the core. */
+	me->work = NULL;
+	me->token = me->wanted = 0;
 	if (mm_cpu_online(cpu)) {
 		printk("smp: the core does not take CPU %u\n", cpu);
 		cpu_stop();
 	}
-	store_release(&cpus[cpu].up, 1);
+	store_release(&me->up, 1);
+	idle(me);
 }
 
-void pc_ap_start(unsigned int cpu)
+static bool wait_until_up(unsigned int cpu)
 {
-	cpu_local_load(cpu);
-	trap_init_cpu(cpu, cpus[cpu].stacks);
-	mmu_init_cpu();
-	apic_init_cpu();
-	join(cpu);
-	idle(&cpus[cpu]);
-}
+	u64 until = port_clock_ns() + 1000000000;
 
-static int make_stacks(struct pc_cpu *c)
-{
-	for (unsigned int i = 0; i < STACKS; i++) {
-		c->stacks[i] = pc_map_stack();
-		if (!c->stacks[i])
-			return -ENOMEM;
+	while (!load_acquire(&cpus[cpu].up)) {
+		if (port_clock_ns() > until) {
+			printk("smp: CPU %u (APIC id %u) does not answer\n", cpu, cpus[cpu].apic_id);
+			return false;
+		}
+		cpu_pause();
 	}
-	return 0;
+	return true;
 }
 
 static void start_cpu(unsigned int cpu)
 {
-	u64 until;
-
-	if (make_stacks(&cpus[cpu])) {
+	if (stacks_make(cpu)) {
 		printk("smp: no memory for the stacks of CPU %u\n", cpu);
 		return;
 	}
-	trampoline_prepare(trampoline_page, cpu, cpus[cpu].stacks[STACK_THREAD]);
+	trampoline_prepare(trampoline_page, cpu, stacks_of(cpu)[STACK_THREAD]);
 	apic_start_cpu(cpus[cpu].apic_id, trampoline_page);
-	until = port_clock_ns() + 1000000000;
-	while (!load_acquire(&cpus[cpu].up)) {
-		if (port_clock_ns() > until) {
-			printk("smp: CPU %u (APIC id %u) does not answer\n", cpu, cpus[cpu].apic_id);
-			return;
-		}
-		cpu_pause();
-	}
+	wait_until_up(cpu);
 }
 
 void smp_init(const struct bootinfo_cpu *list, unsigned int nr, u32 trampoline)
@@ -251,45 +245,53 @@ void smp_run_all(void (*fn)(void *arg), void *arg)
 
 /* ---- Standing aside while the core is booted again ---- */
 
-static u32 frozen, thaw;
+/*
+ * All that a CPU stands on is the core's: page tables, stacks, per-CPU variables. So it goes back to where it came
+ * from, the boot tables, and waits there with nothing but its registers and what is in the image (pc_ap_park()); and
+ * begins anew as if it had just been started.
+ */
+static u32 parked;
 
-/* Between the two stores the CPU touches nothing that %gs leads to. */
-static void stand_aside(void *arg)
+static void park(void *arg)
 {
 	unsigned int cpu = port_cpu_id();
 
 	(void)arg;
 	irq_disable();
-	port_tlb_flush_all();
 	store_release(&cpus[cpu].up, 0);
-	atomic_fetch_add(&frozen, 1);
-	while (!load_acquire(&thaw))
-		cpu_pause();
-	port_tlb_flush_all();
-	join(cpu);
-	atomic_fetch_sub(&frozen, 1);
-	irq_enable();
+	cpus[cpu].restart = (struct ap_restart){ .cpu = cpu };
+	trap_park_cpu(cpu);
+	pc_ap_park(&cpus[cpu].restart, pc_image_phys(pc_boot_root), &parked);
 }
 
 void smp_freeze(void)
 {
 	u32 others = smp_online() - 1;
 
-	store_release(&thaw, 0);
+	store_release(&parked, 0);
 	for (unsigned int cpu = 1; cpu < cpus_nr; cpu++)
-		if (is_up(cpu) && smp_run(cpu, stand_aside, NULL))
+		if (is_up(cpu) && smp_run(cpu, park, NULL))
 			port_panic("smp_freeze: a CPU is busy");
-	while (load_acquire(&frozen) < others)
+	while (load_acquire(&parked) < others)
 		cpu_pause();
+	stacks_forget();
 }
 
 void smp_thaw(void)
 {
-	store_release(&thaw, 1);
-	while (load_acquire(&frozen))
-		cpu_pause();
-	for (unsigned int cpu = 1; cpu < cpus_nr; cpu++)
-		smp_wait(cpu);
+	for (unsigned int cpu = 1; cpu < cpus_nr; cpu++) {
+		struct ap_restart *restart = &cpus[cpu].restart;
+
+		if (is_up(cpu) || restart->cpu != cpu)
+			continue;
+		if (stacks_make(cpu))
+			port_panic("smp_thaw: no memory for a CPU's stacks");
+		restart->root = (unsigned long)mmu_kernel_root();
+		restart->stack = (uintptr_t)stacks_of(cpu)[STACK_THREAD];
+		store_release(&restart->go, 1);
+		if (!wait_until_up(cpu))
+			port_panic("smp_thaw: a CPU does not come back");
+	}
 }
 
 /* ---- Parking: one thread a CPU ---- */

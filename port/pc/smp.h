@@ -12,8 +12,20 @@ void smp_boot(void);
 unsigned int smp_online(void);
 /* tables.c: trampoline_prepare - the trampoline at physical @at, below 1 MiB, for CPU @cpu with its thread's stack */
 void trampoline_prepare(u32 at, unsigned int cpu, const char *stack);
-/* pc_ap_start - where trampoline.S takes the others */
+/* pc_ap_start - where trampoline.S takes the others: on the kernel's page tables and their own stack */
 __attribute__((noreturn)) void pc_ap_start(unsigned int cpu);
+
+/* struct ap_restart - what a parked CPU waits for, and goes on with; @cpu is 0 while it was never parked */
+struct ap_restart {
+	u32 go, cpu;
+	unsigned long root, stack;
+};
+
+/*
+ * pc_ap_park - trampoline.S: load the boot tables, whose root is at physical @boot_root, forget all others, count
+ * yourself in *@parked, and wait for restart->go; then pc_ap_start()
+ */
+__attribute__((noreturn)) void pc_ap_park(struct ap_restart *restart, unsigned long boot_root, u32 *parked);
 
 /*
  * smp_run - run @fn(@arg) on CPU @cpu in thread context, interrupts on

@@ -2,9 +2,9 @@
 /*
  * From the loader to an open page allocator on every CPU.
  *
- * Order: serial port, exception tables, the loader's information, ACPI, page tables (memory for them comes
- * from the firmware's map), mm_init(), clock, local APIC, the other CPUs, mm_free_initmem(), and what the
- * command line asks for (run.c).
+ * Order: serial port, exception tables, the loader's information and ACPI (on the entry code's page tables, which show
+ * the first 4 GiB), mm_init() (on its own from somewhere in it), clock, local APIC, the other CPUs, mm_free_initmem(),
+ * and what the command line asks for (run.c).
  */
 #include "apic.h"
 #include "cmdline.h"
@@ -13,9 +13,10 @@
 #include "power.h"
 #include "run.h"
 #include "smp.h"
+#include "stack.h"
 #include "trap.h"
 
-#define RESERVED_MAX (FIRMWARE_MODULES_MAX + 2)
+#define RESERVED_MAX (FIRMWARE_MODULES_MAX + 1)
 
 static struct firmware firmware;
 static struct acpi_facts acpi;
@@ -145,26 +146,20 @@ static void describe_image(void)
 	bootinfo.kernel_init = image_span(pc_init_start, pc_init_end);
 }
 
-/* All the port's and the loader's memory; also sets up the page tables, which need some themselves. */
+/* All the port's and the loader's memory. */
 static u32 reserve_memory(void)
 {
-	struct bootinfo_span taken[FIRMWARE_MODULES_MAX + 1];
-	unsigned int taken_nr = 0, nr = 0;
-	unsigned long more = (bootinfo.cpus_nr - 1) * STACKS * (PC_STACK_BYTES / PAGE_SIZE);
 	u32 trampoline = find_trampoline_page();
+	unsigned int nr = 0;
 
-	taken[taken_nr++] = image_span(pc_image_start, pc_image_end);
-	for (unsigned int i = 0; i < firmware.modules_nr; i++)
-		taken[taken_nr++] = firmware.modules[i];
-	if (tests_wanted())
-		more += PFN_UP(memsys_bytes() + percpu_bytes());
-	paging_init(firmware.map, firmware.map_nr, taken, taken_nr, more, &reserved[nr++]);
 	if (trampoline)
 		reserved[nr++] = (struct bootinfo_span){ trampoline, PAGE_SIZE };
 	if (firmware.modules_nr)
 		bootinfo.initrd = firmware.modules[0];
 	for (unsigned int i = 1; i < firmware.modules_nr; i++)
 		reserved[nr++] = firmware.modules[i];
+	if (tests_wanted())
+		reserved[nr++] = image_span(pc_copy_start, pc_copy_end);
 	bootinfo.reserved = reserved;
 	bootinfo.reserved_nr = nr;
 	return trampoline;
@@ -186,26 +181,20 @@ static void describe_machine(void)
 	bootinfo.max_phys_bits = PC_PHYS_BITS;
 	bootinfo.vmemmap = PC_VMEMMAP;
 	bootinfo.vmemmap_size = PC_VMEMMAP_SIZE;
-	bootinfo.vmemmap_populate = pc_vmemmap_populate;
-	bootinfo.vmemmap_depopulate = pc_vmemmap_depopulate;
+	bootinfo.vmemmap_populate = octavo_vmemmap_populate;
+	bootinfo.vmemmap_depopulate = octavo_vmemmap_depopulate;
+	bootinfo.page_tables = true;
+	bootinfo.page_offset = PC_DIRECT_MAP;
+	bootinfo.early_direct_map_size = PC_BOOT_MAP_SIZE;
+	bootinfo.image_offset = PC_IMAGE_BASE;
 	mmu_describe(&bootinfo);
 	describe_image();
-}
-
-static void boot_traps(void)
-{
-	char *stacks[STACKS];
-
-	for (unsigned int i = 0; i < STACKS; i++)
-		stacks[i] = pc_boot_stack_top + i * PC_STACK_SPACING;
-	trap_init_cpu(0, stacks);
 }
 
 static void boot_core(void)
 {
 	int err;
 
-	guard_register();
 	err = mm_init(&bootinfo);
 	if (err) {
 		printk("mm_init: error %d\n", err);
@@ -213,6 +202,8 @@ static void boot_core(void)
 	}
 	/* Its base may have moved to memory of CPU 0's own node. */
 	cpu_local_load(0);
+	stacks_guard();
+	apic_map();
 }
 
 /* What the last test left below this frame: kmemleak scans all of the stack, and would find its objects there. */
@@ -235,8 +226,8 @@ void pc_reboot_core(void)
 		port_panic("pc_reboot_core: without octavo.test= there is no copy of the core's state");
 	smp_freeze();
 	irq_disable();
-	paging_reset_vmemmap();
-	guard_reset();
+	/* The next tables may be made where these are: none of them is in use from here on. */
+	mmu_boot_tables();
 	memcpy(__start_memsys, memsys_copy, memsys_bytes());
 	memcpy(__start_octavo_percpu, memsys_copy + memsys_bytes(), percpu_bytes());
 	cpu_local_load(0);
@@ -256,7 +247,8 @@ void pc_start(enum pc_protocol protocol, u32 info)
 
 	cpu_local_load(0);
 	serial_init();
-	boot_traps();
+	stacks_init();
+	trap_init_cpu(0, stacks_of(0));
 	mmu_detect();
 	mmu_init_cpu();
 	read_loader(protocol, info);
@@ -266,9 +258,7 @@ void pc_start(enum pc_protocol protocol, u32 info)
 	describe_machine();
 	trampoline = reserve_memory();
 	if (tests_wanted()) {
-		memsys_copy = pc_pool_alloc(PFN_UP(memsys_bytes() + percpu_bytes()));
-		if (!memsys_copy)
-			port_panic("no memory for a copy of the core's state");
+		memsys_copy = pc_phys_to_virt(pc_image_phys(pc_copy_start));
 		memcpy(memsys_copy, __start_memsys, memsys_bytes());
 		memcpy(memsys_copy + memsys_bytes(), __start_octavo_percpu, percpu_bytes());
 	}
@@ -284,6 +274,5 @@ void pc_start(enum pc_protocol protocol, u32 info)
 	smp_boot();
 	irq_enable();
 	mm_free_initmem();
-	paging_report();
 	run_command_line();
 }

@@ -6,7 +6,10 @@
 #include "mm/sync/cpu.h"
 #include "report.h"
 
+#define CALLERS_MAX 24u
+
 static uintptr_t expected[PC_CPUS_MAX];
+static u32 fault_depth[PC_CPUS_MAX];
 
 uintptr_t *trap_expect(void)
 {
@@ -24,11 +27,42 @@ static bool resume_expected(struct trap_frame *frame)
 	return true;
 }
 
+/*
+ * An access that was refused is the core's business. Return: false: it has not helped, and has said why; or it was no
+ * access.
+ */
+static bool refused_access(struct trap_frame *frame)
+{
+	uintptr_t callers[CALLERS_MAX];
+	struct page_fault fault = { .error = frame->error, .ip = frame_ip(frame), .stack = callers };
+	u32 *depth = &fault_depth[port_cpu_id()];
+	int err;
+
+	if (frame->vector == VECTOR_PAGE_FAULT) {
+		fault.address = read_cr2();
+		fault.flags = (u32)frame->error & (PAGE_FAULT_PRESENT | PAGE_FAULT_WRITE | PAGE_FAULT_USER |
+						   PAGE_FAULT_RESERVED | PAGE_FAULT_EXEC | PAGE_FAULT_PKEY);
+	} else if (frame->vector != VECTOR_PROTECTION || !trap_no_address(frame, &fault)) {
+		return false;
+	}
+	/* Faults of the core in its own handling of one: the second still gets a report, the third is the end. */
+	if (*depth > 1)
+		return false;
+	fault.depth = report_walk(frame_bp(frame), callers, CALLERS_MAX);
+	++*depth;
+	if (frame_irqs_on(frame))
+		irq_enable();
+	err = handle_page_fault(&fault);
+	irq_disable();
+	--*depth;
+	return !err;
+}
+
 static void exception(struct trap_frame *frame)
 {
 	if (frame->vector == VECTOR_NMI && report_stopping())
 		cpu_stop();
-	if (resume_expected(frame) || (frame->vector == VECTOR_PAGE_FAULT && guard_fault(frame)))
+	if (refused_access(frame) || resume_expected(frame))
 		return;
 	report_exception(frame);
 }

@@ -22,13 +22,18 @@ enum {
 
 /* tables.c: points CPU @cpu at its tables; @stacks are the tops of the STACK_* stacks. */
 void trap_init_cpu(unsigned int cpu, char *const stacks[STACKS]);
+/* tables.c: CPU @cpu, with interrupts off, is about to lose its stacks: whatever comes now, it halts for good. */
+void trap_park_cpu(unsigned int cpu);
 /* tables.c: the registers of @frame and of control, as lines of text */
 void trap_registers(const struct trap_frame *frame, char *text, size_t size);
 
 void pc_trap(struct trap_frame *frame);
 
-/* guard.c: a page fault on a page of KFENCE's: reported, and the instruction may run again. */
-bool guard_fault(const struct trap_frame *frame);
+/*
+ * tables.c: is this protection fault about an address that is none? If so its address and flags are filled in: what
+ * the processor does not tell is read off the instruction. Return: false: it is about something else.
+ */
+bool trap_no_address(const struct trap_frame *frame, struct page_fault *fault);
 
 /*
  * trap_expect - this CPU's place for an address at which a page fault or protection fault goes on instead of being

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* What only the PC port has: page rights, guard pages, CPUs, interrupts. Runs in build/octavo.elf. */
 #include <octavo/gfp.h>
+#include <octavo/memblock.h>
 #include <octavo/page.h>
 #include <octavo/verify.h>
 
@@ -13,59 +14,12 @@
 #include "mm/sync/cpu.h"
 #include "mmu.h"
 #include "pc.h"
+#include "pc_try.h"
 #include "report.h"
 #include "smp.h"
 #include "trap.h"
 
 /* ---- Rights of pages ---- */
-
-struct fault {
-	unsigned long vector, error;
-};
-
-#ifdef __x86_64__
-#define ADDRESS_OF_1 "leaq 1f(%%rip), %0\n\t"
-#define SP "%%rsp"
-#else
-#define ADDRESS_OF_1 "movl $1f, %0\n\t"
-#define SP "%%esp"
-#endif
-
-static struct fault try_write(volatile void *at)
-{
-	struct fault f;
-
-	__asm__ volatile(ADDRESS_OF_1
-			 "mov %0, (%2)\n\t"
-			 "xor %0, %0\n\t"
-			 "xor %1, %1\n\t"
-			 "movb $0xc3, (%3)\n\t"
-			 "mov %0, (%2)\n"
-			 "1:"
-			 : "=&a"(f.vector), "=&d"(f.error)
-			 : "r"(trap_expect()), "r"(at)
-			 : "memory", "cc");
-	return f;
-}
-
-static struct fault try_execute(const void *at)
-{
-	struct fault f;
-	unsigned long stack;
-
-	__asm__ volatile(ADDRESS_OF_1
-			 "mov %0, (%3)\n\t"
-			 "mov " SP ", %2\n\t"
-			 "xor %0, %0\n\t"
-			 "xor %1, %1\n\t"
-			 "call *%4\n\t"
-			 "mov %0, (%3)\n"
-			 "1:\tmov %2, " SP
-			 : "=&a"(f.vector), "=&d"(f.error), "=&r"(stack)
-			 : "r"(trap_expect()), "r"(at)
-			 : "memory", "cc");
-	return f;
-}
 
 #define ERROR_PRESENT 1
 #define ERROR_WRITE 2
@@ -74,38 +28,41 @@ static struct fault try_execute(const void *at)
 static char writable_byte = (char)0xc3; /* a RET, were it executed */
 static const char constant_byte = (char)0xc3;
 
+static void expect_fault(int line, const volatile void *at, enum test_access how, u32 vector, u32 error)
+{
+	struct pc_fault f;
+
+	test_capture_begin();
+	f = pc_try_access(at, how);
+	test_capture_end();
+	if (f.vector != vector || f.error != error)
+		test_fail(__FILE__, line, "%p: vector %u, error %#x instead of %u, %#x", (const void *)at, f.vector,
+			  f.error, vector, error);
+}
+#define EXPECT_FAULT(...) expect_fault(__LINE__, __VA_ARGS__)
+
 TEST(pc, page_rights_hold)
 {
-	struct fault f = try_write(pc_text_start);
-
-	EXPECT_EQ(f.vector, VECTOR_PAGE_FAULT);
-	EXPECT_EQ(f.error, ERROR_PRESENT | ERROR_WRITE);
-	f = try_write((volatile void *)&constant_byte);
-	EXPECT_EQ(f.error, ERROR_PRESENT | ERROR_WRITE);
-	f = try_write(&writable_byte);
-	EXPECT_EQ(f.vector, 0);
-	f = try_write((volatile void *)0x1000);
-	EXPECT_EQ(f.error, ERROR_WRITE);
-	if (sizeof(void *) == 8) { /* not canonical */
-		f = try_write((volatile void *)((uintptr_t)1 << (sizeof(void *) * 8 - 1)));
-		EXPECT_EQ(f.vector, VECTOR_PROTECTION);
-	}
-	if (!(rdmsr(MSR_EFER) & EFER_NXE))
+	EXPECT_FAULT(pc_text_start, TEST_READ, 0, 0);
+	EXPECT_FAULT(pc_text_start, TEST_WRITE, VECTOR_PAGE_FAULT, ERROR_PRESENT | ERROR_WRITE);
+	EXPECT_FAULT(&constant_byte, TEST_WRITE, VECTOR_PAGE_FAULT, ERROR_PRESENT | ERROR_WRITE);
+	EXPECT_FAULT(&writable_byte, TEST_WRITE, 0, 0);
+	EXPECT_FAULT((void *)0x10, TEST_READ, VECTOR_PAGE_FAULT, 0);
+	EXPECT_FAULT((void *)0x1000, TEST_WRITE, VECTOR_PAGE_FAULT, ERROR_WRITE);
+	if (!(port_bootinfo()->mmu_features & BOOT_MMU_NX))
 		return;
-	f = try_execute(&writable_byte);
-	EXPECT_EQ(f.error, ERROR_PRESENT | ERROR_FETCH);
-	f = try_execute(&constant_byte);
-	EXPECT_EQ(f.error, ERROR_PRESENT | ERROR_FETCH);
-	f = try_execute(pc_phys_to_virt(pc_image_phys(pc_text_start)));
-	EXPECT_EQ(f.error, ERROR_PRESENT | ERROR_FETCH);
+	EXPECT_FAULT(&writable_byte, TEST_EXEC, VECTOR_PAGE_FAULT, ERROR_PRESENT | ERROR_FETCH);
+	EXPECT_FAULT(&constant_byte, TEST_EXEC, VECTOR_PAGE_FAULT, ERROR_PRESENT | ERROR_FETCH);
+	EXPECT_FAULT(pc_phys_to_virt(pc_image_phys(pc_text_start)), TEST_EXEC, VECTOR_PAGE_FAULT,
+		     ERROR_PRESENT | ERROR_FETCH);
 }
 
 #ifdef __x86_64__
 /* PC-I1: no page of the image or the direct map is both writable and executable. */
 TEST(pc, nothing_is_writable_and_executable)
 {
-	u64 nx = rdmsr(MSR_EFER) & EFER_NXE ? PTE_NX : 0;
-	const struct bootinfo *info = port_bootinfo();
+	u64 nx = rdmsr(MSR_EFER) & EFER_NXE ? PTE_NX : 0, i;
+	phys_addr_t start, end;
 	unsigned int level;
 
 	if (!nx)
@@ -117,9 +74,8 @@ TEST(pc, nothing_is_writable_and_executable)
 		if (entry && (!!(entry & PTE_WRITE) != (at >= (uintptr_t)pc_data_start) || !(entry & PTE_NX) != text))
 			test_fail(__FILE__, __LINE__, "%#lx: %#llx", (unsigned long)at, (unsigned long long)entry);
 	}
-	for (unsigned int i = 0; i < info->map_nr; i++)
-		if (info->map[i].type == E820_TYPE_RAM)
-			EXPECT(mmu_entry(PC_DIRECT_MAP + PFN_PHYS(PFN_UP(info->map[i].start)), &level) & nx);
+	for_each_mem_range(i, &start, &end)
+		EXPECT(mmu_entry(PC_DIRECT_MAP + (uintptr_t)start, &level) & nx);
 }
 
 /* PC-I2: the page below each stack is not mapped. */
@@ -131,37 +87,39 @@ TEST(pc, stacks_have_guard_pages)
 		EXPECT_EQ(mmu_entry((uintptr_t)p, &level), 0);
 		EXPECT(mmu_entry((uintptr_t)p + PAGE_SIZE, &level));
 		EXPECT(mmu_entry((uintptr_t)p + PC_STACK_SPACING - 1, &level));
-		EXPECT_EQ(try_write(p).error, ERROR_WRITE);
+		EXPECT_FAULT(p, TEST_WRITE, VECTOR_PAGE_FAULT, ERROR_WRITE);
+	}
+}
+
+/* [@start, @end) in the largest pages that fit; but the image's parts have rights of their own. */
+static void expect_shown(phys_addr_t start, phys_addr_t end, unsigned int largest)
+{
+	phys_addr_t image = pc_image_phys(pc_image_start), image_end = pc_image_phys(pc_image_end);
+	unsigned int level;
+
+	for (phys_addr_t at = start; at < end;) {
+		u64 entry = mmu_entry(PC_DIRECT_MAP + (uintptr_t)at, &level);
+		phys_addr_t size = level_size(level);
+
+		ASSERT(entry);
+		EXPECT_EQ((entry & PTE_ADDRESS & ~(size - 1)) + (at & (size - 1)), at);
+		if (level < largest) {
+			phys_addr_t next = level_size(level + 1), base = at & ~(next - 1);
+
+			EXPECT(base < start || base + next > end || (base < image_end && image < base + next));
+		}
+		at = (at & ~(size - 1)) + size;
 	}
 }
 
 TEST(pc, direct_map_shows_all_ram)
 {
-	const struct bootinfo *info = port_bootinfo();
-	bool huge = cpuid(0x80000001, 0).edx >> 26 & 1;
-	unsigned int level;
+	bool huge = port_bootinfo()->mmu_features & BOOT_MMU_GIGANTIC;
+	phys_addr_t start, end;
+	u64 i;
 
-	for (unsigned int i = 0; i < info->map_nr; i++) {
-		phys_addr_t start = ALIGN(info->map[i].start, PAGE_SIZE);
-		phys_addr_t end = ALIGN_DOWN(info->map[i].start + info->map[i].size, PAGE_SIZE);
-
-		if (info->map[i].type != E820_TYPE_RAM || start >= end)
-			continue;
-		for (phys_addr_t at = start; at < end;) {
-			u64 entry = mmu_entry(PC_DIRECT_MAP + at, &level);
-			phys_addr_t size = level_size(level);
-
-			ASSERT(entry);
-			EXPECT_EQ((entry & PTE_ADDRESS & ~(size - 1)) + (at & (size - 1)), at);
-			/* The largest page that fits. */
-			if (level < (huge ? 3u : 2u)) {
-				phys_addr_t next = level_size(level + 1), base = at & ~(next - 1);
-
-				EXPECT(base < start || base + next > end);
-			}
-			at = (at & ~(size - 1)) + size;
-		}
-	}
+	for_each_mem_range(i, &start, &end)
+		expect_shown(ALIGN(start, PAGE_SIZE), ALIGN_DOWN(end, PAGE_SIZE), huge ? 3 : 2);
 }
 
 TEST(pc, struct_pages_are_there)

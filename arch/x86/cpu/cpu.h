@@ -11,6 +11,7 @@
 #define MSR_APIC_BASE 0x1bu
 #define MSR_PAT 0x277u
 #define MSR_EFER 0xc0000080u
+#define MSR_FS_BASE 0xc0000100u
 #define MSR_GS_BASE 0xc0000101u /* 64-bit processors */
 #define MSR_X2APIC_FIRST 0x800u
 

@@ -34,8 +34,6 @@
 #define PC_DIRECT_MAP_SIZE (1ul << PC_PHYS_BITS)
 #define PC_VMEMMAP_SIZE (32ul << (PC_PHYS_BITS - PAGE_SHIFT)) /* 32 bytes for each frame */
 #define PC_IMAGE_BASE 0xffffffff80000000ul
-#define PC_WINDOW 0xffffffffc0000000ul
-#define PC_WINDOW_SIZE (512ul << 20)
 #define PC_BOOT_MAP_SIZE (4ull << 30) /* of the direct map, in the entry code's tables */
 
 /* Entries of page tables, for who reads them to report or to test. Levels are counted from 1. */
@@ -74,6 +72,11 @@ static inline uintptr_t frame_sp(const struct trap_frame *frame)
 	return frame->rsp;
 }
 
+static inline bool frame_irqs_on(const struct trap_frame *frame)
+{
+	return frame->rflags & RFLAGS_IF;
+}
+
 /* Go on at @ip, with @a in rax and @d in rdx. */
 static inline void frame_resume(struct trap_frame *frame, uintptr_t ip, unsigned long a, unsigned long d)
 {
@@ -89,10 +92,10 @@ static inline bool paging_read(phys_addr_t at, void *to, size_t len)
 	return true;
 }
 
-/* pc_protection_fault - use an address that is none */
+/* pc_protection_fault - load a selector that leads nowhere */
 static inline void pc_protection_fault(void)
 {
-	*(volatile char *)0x8000000000000000ul = 1;
+	__asm__ volatile("movl %0, %%es" : : "r"(0xfff8));
 }
 
 /* trap_set_root - the page table that exceptions are handled on: the one there is */

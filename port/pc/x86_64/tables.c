@@ -3,6 +3,7 @@
 #include "arch/x86_64/cpu/segments.h"
 
 #include "mm/sync/cpu.h"
+#include "decode.h"
 #include "mmu.h"
 #include "smp.h"
 #include "trap.h"
@@ -12,7 +13,7 @@ struct cpu_tables {
 	struct task_state task;
 };
 
-extern char pc_vectors[];
+extern char pc_vectors[], pc_parked_vector[], pc_parked_stack_top[];
 
 static struct cpu_tables tables[PC_CPUS_MAX] __aligned(16);
 static struct gate idt[256] __aligned(16);
@@ -54,6 +55,17 @@ void trap_init_cpu(unsigned int cpu, char *const stacks[STACKS])
 	load_gates(idt, sizeof(idt));
 }
 
+void trap_park_cpu(unsigned int cpu)
+{
+	static struct gate gates[VECTOR_EXCEPTIONS] __aligned(16);
+
+	/* A stack is needed for what the processor pushes: the same for all, and nobody returns from there. */
+	for (unsigned int v = 0; v < VECTOR_EXCEPTIONS; v++)
+		set_gate(&gates[v], (uintptr_t)pc_parked_vector, 1);
+	tables[cpu].task.ist[0] = (uintptr_t)pc_parked_stack_top;
+	load_gates(gates, sizeof(gates));
+}
+
 void trap_registers(const struct trap_frame *f, char *text, size_t size)
 {
 	octavo_snprintf(text, size,
@@ -69,6 +81,53 @@ void trap_registers(const struct trap_frame *f, char *text, size_t size)
 			read_cr4());
 }
 
+/* ---- Protection faults ---- */
+
+static bool canonical(uintptr_t address)
+{
+	unsigned int unused = 64 - (PAGE_SHIFT + PC_TABLE_BITS * PC_LEVELS);
+
+	return (uintptr_t)((intptr_t)(address << unused) >> unused) == address;
+}
+
+/* The instruction's bytes, as far as they are in the image's text. */
+static bool find_access(const struct trap_frame *f, struct decoded *decoded)
+{
+	const struct decode_registers regs = {
+		.r = { f->rax, f->rcx, f->rdx, f->rbx, f->rsp, f->rbp, f->rsi, f->rdi, f->r8, f->r9, f->r10, f->r11,
+		       f->r12, f->r13, f->r14, f->r15 },
+		.ip = f->rip,
+		.fs_base = rdmsr(MSR_FS_BASE),
+		.gs_base = rdmsr(MSR_GS_BASE),
+	};
+
+	if (f->rip < (uintptr_t)pc_text_start || f->rip >= (uintptr_t)pc_text_end)
+		return false;
+	return decode_accesses((const u8 *)f->rip, (uintptr_t)pc_text_end - f->rip, &regs, decoded);
+}
+
+bool trap_no_address(const struct trap_frame *frame, struct page_fault *fault)
+{
+	struct decoded decoded;
+
+	if (frame->error)
+		return false;
+	if (!canonical(frame->rip)) {
+		fault->address = frame->rip;
+		fault->flags = PAGE_FAULT_NONCANONICAL | PAGE_FAULT_EXEC;
+		return true;
+	}
+	if (!find_access(frame, &decoded))
+		return false;
+	for (unsigned int i = 0; i < decoded.nr; i++)
+		if (!canonical(decoded.access[i].address)) {
+			fault->address = decoded.access[i].address;
+			fault->flags = PAGE_FAULT_NONCANONICAL | (decoded.access[i].write ? PAGE_FAULT_WRITE : 0);
+			return true;
+		}
+	return false;
+}
+
 /* ---- Starting another CPU ---- */
 
 /* trampoline.S: code and, at its end, what each CPU is given. */
@@ -81,6 +140,8 @@ struct trampoline_data {
 	u32 cr4, reserved;
 	u64 kernel_cr3;
 } __attribute__((packed));
+octavo_static_assert(offsetof(struct ap_restart, root) == 8 && offsetof(struct ap_restart, stack) == 16,
+		     "pc_ap_park knows these offsets");
 octavo_static_assert(sizeof(struct trampoline_data) == 56, "trampoline.S knows these offsets");
 
 void trampoline_prepare(u32 at, unsigned int cpu, const char *stack)

@@ -10,7 +10,8 @@ struct scenario_result scenario_search(const struct scenario *s, uint64_t first,
 						    .interrupt = s->interrupt,
 						    .interrupt_one_in = s->one_in,
 						    .max_steps = s->max_steps };
-		struct hosted_options options = { .seed = seed, .mode = HOSTED_COROUTINES, .quiet = true };
+		struct hosted_options options = { .seed = seed, .mode = HOSTED_COROUTINES, .quiet = true,
+						  .asids = s->asids, .strict_structure = s->strict_structure };
 		struct bootinfo info = *hosted_default_machine();
 		int err;
 

@@ -14,6 +14,7 @@
  * @interrupt, @one_in: as in struct hosted_schedule
  * @check: on CPU 0 afterwards; true if all is well
  * @cmdline: of the machine; NULL: none
+ * @asids, @strict_structure: as in struct hosted_options
  */
 struct scenario {
 	unsigned int cpus;
@@ -25,6 +26,8 @@ struct scenario {
 	void *ctx;
 	uint64_t max_steps;
 	const char *cmdline;
+	int asids;
+	bool strict_structure;
 };
 
 struct scenario_result {

@@ -2,17 +2,17 @@
 /*
  * Rights and cache modes of the kernel's own mappings.
  *
- * A range is given by a pointer to its first page, as a number, and a count of pages: of the direct map, the image, or a
- * vmalloc area. The same frames' other kernel mappings follow where they must: the direct map and the image are each
- * other's alias, and the direct map is that of what vmalloc() maps. Rights to write, presence and cache mode follow;
- * permission to execute never does, and the direct map never gets it.
+ * A range is given by a pointer to its first page, as a number, and a count of pages: of the direct map, the image,
+ * or a vmalloc area. The same frames' other kernel mappings follow where they must: the direct map and the image are
+ * each other's alias, and the direct map is that of what vmalloc() maps. Rights to write, presence and cache mode
+ * follow; permission to execute never does, and the direct map never gets it.
  *
  * Large pages are split as needed, and joined again when what they were split for is gone. All CPUs' TLBs are flushed
  * before a function returns. Nothing may become writable and executable: that is refused.
  *
- * Context of all but set_direct_map_*(): thread context, interrupts on. Return: 0; -EINVAL (not a whole number of mapped
- * pages of one such area), -EACCES (writable and executable), -ENOMEM (no memory to split a large page), -EBUSY (another
- * cache mode is promised for a part of it). On an error everything is as it was. Without page tables
+ * Context of all but set_direct_map_*(): thread context, interrupts on. Return: 0; -EINVAL (not a whole number of
+ * mapped pages of one such area), -EACCES (writable and executable), -ENOMEM (no memory to split a large page),
+ * -EBUSY (another cache mode is promised for a part of it). On an error everything is as it was. Without page tables
  * (bootinfo.page_tables) they check nothing, change nothing, and return 0.
  */
 #ifndef OCTAVO_SET_MEMORY_H
@@ -54,10 +54,9 @@ OCTAVO_API int __must_check set_pages_np(struct page *page, int numpages);
 OCTAVO_API int __must_check set_pages_p(struct page *page, int numpages);
 
 /**
- * set_direct_map_invalid_noflush, set_direct_map_default_noflush - take a page out of the direct map; put it back as it was
- * made
- * set_direct_map_valid_noflush - @nr pages, out or in, by @valid
- * The caller flushes (and must, before it relies on a page being out). Context: thread context.
+ * set_direct_map_invalid_noflush, set_direct_map_default_noflush - take a page out of the direct map; put it back as
+ * it was made set_direct_map_valid_noflush - @nr pages, out or in, by @valid The caller flushes (and must, before it
+ * relies on a page being out). Context: thread context.
  */
 OCTAVO_API int __must_check set_direct_map_invalid_noflush(struct page *page);
 OCTAVO_API int __must_check set_direct_map_default_noflush(struct page *page);

@@ -141,9 +141,9 @@ static unsigned long end_of_ram(unsigned long limit)
 }
 
 /*
- * i386: the vmalloc area ends below the persistent kmap window and the fixmap, 0xfeffe000 on machines with more than one
- * CPU. A kernel for one CPU has one CPU's worth of kmap slots in the fixmap, so the window starts one page directory
- * entry (4 MiB, PAE 2 MiB) or more higher.
+ * i386: the vmalloc area ends below the persistent kmap window and the fixmap, 0xfeffe000 on machines with more than
+ * one CPU. A kernel for one CPU has one CPU's worth of kmap slots in the fixmap, so the window starts one page
+ * directory entry (4 MiB, PAE 2 MiB) or more higher.
  */
 u32 i386_vmalloc_end(void)
 {

@@ -96,7 +96,8 @@ static void place_areas_64(const struct bootinfo *info, const struct area_layout
 }
 
 /*
- * From the top down: fixmap, pkmap below it, two pages of nothing, vmalloc down to VMALLOC_OFFSET behind the direct map.
+ * From the top down: fixmap, pkmap below it, two pages of nothing, vmalloc down to VMALLOC_OFFSET behind the direct
+ * map.
  */
 static void place_areas_32(const struct bootinfo *info, const struct area_layout *layout)
 {

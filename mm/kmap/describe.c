@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What an address is, in words, for reports of page faults. Nothing here waits for a lock: a fault may come with any held.
+ * What an address is, in words, for reports of page faults. Nothing here waits for a lock: a fault may come with any
+ * held.
  */
 #include <octavo/memblock.h>
 #include <octavo/page.h>

@@ -16,7 +16,8 @@
  * Structures
  *	x86-64		ffff888000000000 direct map (64 TiB)	ffffc90000000000 vmalloc (32 TiB)
  *			ffffea0000000000 struct page (1 TiB)	ffffffff80000000 image, at the top: fixmap
- *	57 bits		ff11000000000000 direct map (32 PiB)	ffa0000000000000 vmalloc	ffd4000000000000 struct page
+ *	57 bits		ff11000000000000 direct map (32 PiB)	ffa0000000000000 vmalloc (12.5 PiB)
+ *			ffd4000000000000 struct page
  *	arm64		ffff000000000000 direct map (128 TiB)	ffff800080000000 vmalloc	fffffbfff0000000 fixmap
  *			fffffc0000000000 struct page
  *	i386		|--direct map--|8-16 MiB|------vmalloc------|2 pages|pkmap|fixmap|page|
@@ -26,8 +27,8 @@
  *	largest leaves that its alignment and the processor permit.
  *
  * Invariants
- *	KA-I1	every whole page of memory below the direct map's end is shown at its place in the direct map; what is no
- *		memory is not shown
+ *	KA-I1	every whole page of memory below the direct map's end is shown at its place in the direct map; what is
+ *		no memory is not shown
  *	KA-I2	nothing is writable and executable; the direct map executes nothing but an image that has no other place
  *	KA-I3	text and read-only data are writable at none of their addresses, unless set_memory made them so
  *	KA-I4	the books (direct_leaves) count the leaves that there are
@@ -47,8 +48,8 @@
  *	At boot: no machine. Hotplug: the memory does not appear. set_memory: rights are as they were.
  *
  * Differences from Linux
- *	Holes below 1 MiB are not shown (Linux shows the whole first megabyte). Read-only data is read-only in the direct
- *	map from the start. Tables that spell a large leaf again become one.
+ *	Holes below 1 MiB are not shown (Linux shows the whole first megabyte). Read-only data is read-only in the
+ *	direct map from the start. Tables that spell a large leaf again become one.
  *
  * Sources
  *	Intel SDM volume 3A chapter 4; Arm ARM DDI 0487 chapter D8; Linux Documentation/arch/x86/x86_64/mm.rst,

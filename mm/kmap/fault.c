@@ -2,10 +2,10 @@
 /*
  * Page faults of the kernel.
  *
- * Nothing is paged in here: a fault is KFENCE's, or is over already, or is a bug. It is over (spurious) when the tables
- * meanwhile allow what a processor refused: it had the old entry in its TLB, which rights that were only widened need not
- * flush. Everything else is reported, in the words of Linux 6.12 for the format's processors, and with a line more that says
- * what the address is.
+ * Nothing is paged in here: a fault is KFENCE's, or is over already, or is a bug. It is over (spurious) when the
+ * tables meanwhile allow what a processor refused: it had the old entry in its TLB, which rights that were only
+ * widened need not flush. Everything else is reported, in the words of Linux 6.12 for the format's processors, and
+ * with a line more that says what the address is.
  */
 #include <octavo/kfence.h>
 #include <octavo/page.h>

@@ -261,18 +261,19 @@ void ptdump_address(uintptr_t virt, ptdump_line_fn put, void *ctx)
 		pgt_entry_t e = pgt_get(table + index);
 		bool leaf = pgt_leaf(level, e);
 
-		octavo_snprintf(line, sizeof(line), "  level %u %s[%3u] %0*llx", level, level_name(level, leaf), index,
-				2 * (int)sizeof(e), (unsigned long long)e);
+		size_t n = octavo_snprintf(line, sizeof(line), "  level %u %s[%3u] %0*llx", level,
+					   level_name(level, leaf), index, 2 * (int)sizeof(e), (unsigned long long)e);
+
 		if (leaf)
-			octavo_snprintf(line + strlen(line), sizeof(line) - strlen(line), "  page of %llu KiB at %#llx: %s",
+			octavo_snprintf(line + n, sizeof(line) - n, "  page of %llu KiB at %#llx: %s",
 					(unsigned long long)PGT_SIZE(level) >> 10,
 					(unsigned long long)pgt_leaf_phys(level, e),
 					rights_text(rights, sizeof(rights), level, e));
 		else if (pgt_table(level, e))
-			octavo_snprintf(line + strlen(line), sizeof(line) - strlen(line), "  table at %#llx",
+			octavo_snprintf(line + n, sizeof(line) - n, "  table at %#llx",
 					(unsigned long long)pgt_table_phys(level, e));
 		else
-			octavo_snprintf(line + strlen(line), sizeof(line) - strlen(line), "  nothing");
+			octavo_snprintf(line + n, sizeof(line) - n, "  nothing");
 		put(ctx, line);
 		table = level && pgt_table(level, e) ? pgt_table_of(level, e) : NULL;
 	}

@@ -78,7 +78,8 @@ static unsigned long join_blocks(uintptr_t virt, uintptr_t last, unsigned int le
 		unsigned int found;
 		pgt_entry_t *entry = pgt_lookup(&init_mm, at, &found);
 
-		if (entry && found < level && in_direct(at) && in_direct(at + step - 1) && !is_pinned(at, at + step - 1))
+		if (entry && found < level && in_direct(at) && in_direct(at + step - 1) &&
+		    !is_pinned(at, at + step - 1))
 			joined += kernel_join(at, level, tlb);
 		if (at + step < at)
 			break;
@@ -168,7 +169,10 @@ static bool becomes_wx(const struct job *job, unsigned int level, pgt_entry_t e,
 	return true;
 }
 
-/* Aliases lie where the image and other memory meet in another place: a run does not reach across an end of the image. */
+/*
+ * Aliases lie where the image and other memory meet in another place: a run does not reach across an end of the
+ * image.
+ */
 static bool same_image(phys_addr_t a, phys_addr_t b)
 {
 	return image_virt_of(a) - a == image_virt_of(b) - b;
@@ -262,8 +266,8 @@ int change_attributes(const void *p, u64 size, const struct attribute_change *ch
 		flush(&job, virt, size);
 	}
 	/*
-	 * After a failure, too: what was split for nothing becomes one again. Tables that are being walked must stay, but
-	 * those of the direct map can go while the range's own are elsewhere.
+	 * After a failure, too: what was split for nothing becomes one again. Tables that are being walked must stay,
+	 * but those of the direct map can go while the range's own are elsewhere.
 	 */
 	if (job.area == AREA_DIRECT)
 		join(virt, size);

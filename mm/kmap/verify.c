@@ -53,7 +53,7 @@ static int look_at_leaf(void *ctx, unsigned int level, pgt_entry_t *entry, uintp
 		if (bits & ~made.bits & PGPROT_EXEC && kernel_has_nx())
 			finding(look->f, "KA-I2: %#lx in the direct map can be executed", (unsigned long)start);
 		if (bits & ~made.bits & PGPROT_WRITE && !READ_ONCE(kernel_image.rights_changed))
-			finding(look->f, "KA-I3: %#lx in the direct map shows text or read-only data and can be written",
+			finding(look->f, "KA-I3: %#lx in the direct map can be written, but is text or rodata",
 				(unsigned long)start);
 		at = stop;
 	}
@@ -130,11 +130,12 @@ static void verify_root(struct findings *f)
 {
 	for (unsigned int i = 0; i < AREAS && kernel_root_is_made_ahead(); i++) {
 		const struct kernel_area *area = &kernel_areas[i];
-		uintptr_t last = i == AREA_DIRECT ? kernel_direct_last() : area->end - 1;
+		unsigned int at = pgt_index(PGT_ROOT_LEVEL, area->start);
+		unsigned int last = pgt_index(PGT_ROOT_LEVEL, i == AREA_DIRECT ? kernel_direct_last() : area->end - 1);
 
 		if (area->start == area->end)
 			continue;
-		for (unsigned int at = pgt_index(PGT_ROOT_LEVEL, area->start); at <= pgt_index(PGT_ROOT_LEVEL, last); at++)
+		for (; at <= last; at++)
 			if (!pgt_table(PGT_ROOT_LEVEL, pgt_get(init_mm.pgd + at)))
 				finding(f, "KA-I6: root entry %u of %s leads to no table", at, area->name);
 	}

@@ -36,6 +36,7 @@ CORE_SRCS := \
 	mm/boot/zone_frames.c \
 	mm/debug/monitor.c \
 	mm/debug/monitor_heap.c \
+	mm/debug/monitor_pt.c \
 	mm/debug/monitor_show.c \
 	mm/debug/monitor_slabtop.c \
 	mm/debug/stress.c \
@@ -118,6 +119,7 @@ CORE_SRCS := \
 	mm/proc/memtype_file.c \
 	mm/proc/node.c \
 	mm/proc/page_owner_file.c \
+	mm/proc/page_tables_file.c \
 	mm/proc/proc.c \
 	mm/proc/resource_file.c \
 	mm/proc/seq.c \

@@ -533,6 +533,7 @@ static const struct {
 	{ "verify", cmd_verify, "", "check that every frame and object has exactly one owner", false },
 	{ "buddy", cmd_buddy, "", "free blocks of each order", false },
 	{ "frag", cmd_frag, "[LINES]", "fullness of the pageblocks", false },
+	{ "pt", cmd_pt, "[ADDRESS]", "the kernel's areas; the page-table entries of an address", false },
 	{ "info", cmd_info, "", "the machine in brief", false },
 	{ "log", cmd_log, "on|off", "show the kernel log", false },
 	{ "quit", cmd_quit, "", "leave", false },

@@ -40,6 +40,8 @@ int cmd_slabinfo(struct monitor *mon, char *args);
 int cmd_slabtop(struct monitor *mon, char *args);
 int cmd_heap(struct monitor *mon, char *args);
 int monitor_stress_heap(struct monitor *mon, char *args);
+/* monitor_pt.c */
+int cmd_pt(struct monitor *mon, char *args);
 /* The objects that kmalloc and kmem_cache alloc got and nobody freed. */
 void monitor_list_objects(struct monitor *mon);
 

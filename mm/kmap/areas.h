@@ -102,6 +102,9 @@ struct area_description {
 typedef bool (*area_describe_fn)(uintptr_t virt, struct area_description *d);
 void register_area_describer(enum kernel_area_id id, area_describe_fn describe);
 
+/* The name of a place in the code: "name+0xoffset/0xsize", or the address. */
+void symbol_at(uintptr_t virt, char *text, size_t size);
+
 /* Always says something: what is there, or which areas are next. */
 void describe_address(uintptr_t virt, struct area_description *d);
 

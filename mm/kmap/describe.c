@@ -8,6 +8,7 @@
 #include <octavo/port.h>
 
 #include "../base/printk.h"
+#include "../base/string.h"
 #include "../phys/memmap.h"
 #include "../slab/slab.h"
 #include "kernel_map.h"
@@ -19,6 +20,24 @@ static area_describe_fn describers[AREAS] __memsys;
 void register_area_describer(enum kernel_area_id id, area_describe_fn describe)
 {
 	describers[id] = describe;
+}
+
+/* port_symbol() takes a return address, which is one behind: the offset it says is so much less. */
+void symbol_at(uintptr_t virt, char *text, size_t size)
+{
+	unsigned long offset = 0;
+	char name[128], *plus, *rest;
+
+	port_symbol(virt + 1, name, sizeof(name));
+	plus = strchr(name, '+');
+	if (!plus || strncmp(plus, "+0x", 3)) {
+		octavo_snprintf(text, size, "0x%lx", HEX(virt));
+		return;
+	}
+	for (rest = plus + 3; *rest && *rest != '/'; rest++)
+		offset = offset << 4 | (unsigned long)(*rest <= '9' ? *rest - '0' : (*rest | 0x20) - 'a' + 10);
+	*plus = 0;
+	octavo_snprintf(text, size, "%s+0x%lx%s", name, offset - 1, rest);
 }
 
 static const char *area_name_in_text(enum kernel_area_id id)
@@ -72,7 +91,7 @@ static void describe_part(enum image_part part, uintptr_t virt, struct area_desc
 	d->start = kernel_image.offset + (uintptr_t)range->start;
 	d->end = kernel_image.offset + (uintptr_t)range->end;
 	if (part == IMAGE_TEXT)
-		port_symbol(virt + 1, name, sizeof(name));
+		symbol_at(virt, name, sizeof(name));
 	octavo_snprintf(d->text, sizeof(d->text), "in kernel %s [%#lx-%#lx]%s%s", image_part_names[part],
 			HEX(d->start), HEX(d->end), *name ? " " : "", name);
 }

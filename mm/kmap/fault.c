@@ -114,6 +114,7 @@ static void report(const struct page_fault *fault)
 	struct area_description d;
 	char name[128];
 
+	WRITE_ONCE(faults.repeats, 0);
 	describe_address(fault->address, &d);
 	atomic_add_relaxed(&faults.reports, 1);
 	if (PGT_TWO_ROOTS)
@@ -124,8 +125,7 @@ static void report(const struct page_fault *fault)
 	pr_err("CPU: %u UID: 0 PID: %ld Comm: %s\n", smp_processor_id(), current_task_pid(),
 	       current_task_name(name, sizeof(name)));
 	if (fault->ip) {
-		/* port_symbol() wants the address behind the instruction's first byte. */
-		port_symbol(fault->ip + 1, name, sizeof(name));
+		symbol_at(fault->ip, name, sizeof(name));
 		pr_err("%s%s\n", PGT_TWO_ROOTS ? "pc : " : PGT_VIRT_BITS == 32 ? "EIP: " : "RIP: 0010:", name);
 	}
 	if (!fault->depth)

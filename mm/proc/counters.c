@@ -95,6 +95,7 @@ enum stat_source {
 	FROM_ZONES, /* one line a configured zone, item: the event of ZONE_DMA */
 	FROM_NODES, /* item: enum node_stat_item, summed */
 	FROM_DROPS, /* item: 0 page cache, 1 slab */
+	FROM_DIRECT_MAP, /* item: level of the leaves */
 };
 
 struct event_line {
@@ -212,8 +213,8 @@ static const struct event_line event_lines[] = {
 	{ "zswpin" },
 	{ "zswpout" },
 	{ "zswpwb" },
-	{ "direct_map_level2_splits", LINE_X86 },
-	{ "direct_map_level3_splits", LINE_X86 },
+	{ "direct_map_level2_splits", LINE_X86, FROM_DIRECT_MAP, 1 },
+	{ "direct_map_level3_splits", LINE_X86, FROM_DIRECT_MAP, 2 },
 	{ "nr_unstable" }, /* kept as 0 since 5.8, for programs that look for it */
 };
 
@@ -290,6 +291,8 @@ static void event_line_show(struct seq_file *m, const struct event_line *line)
 		value = global_node_page_state_pages((enum node_stat_item)line->item);
 	else if (line->source == FROM_DROPS)
 		value = sysctl_drops(line->item != 0);
+	else if (line->source == FROM_DIRECT_MAP)
+		value = direct_map_splits_of(line->item);
 	seq_printf(m, "%s %llu\n", line->name, (unsigned long long)value);
 }
 

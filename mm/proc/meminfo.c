@@ -164,12 +164,8 @@ static void huge_lines(struct seq_file *m)
 	seq_printf(m, "HugePages_Surp:    %5u\n", 0u);
 	line(m, "Hugepagesize:", pageblock_nr_pages);
 	line(m, "Hugetlb:", 0);
-	if (!proc_machine_x86())
-		return;
-	line(m, "DirectMap4k:", 0);
-	line(m, "DirectMap2M:", 0);
-	if (!proc_machine_highmem())
-		line(m, "DirectMap1G:", 0);
+	if (proc_machine_x86())
+		direct_map_lines(m);
 }
 
 void meminfo_show(struct seq_file *m, const struct proc_entry *entry, unsigned long id)

@@ -133,6 +133,12 @@ PROC_SHOW(kfence_panic_show);
 bool kfence_has_pool(void);
 
 PROC_SHOW(memtype_show);
+PROC_SHOW(kernel_page_tables_show);
+PROC_SHOW(check_wx_pages_show);
+bool kernel_has_page_tables(void);
+/* The DirectMap lines of meminfo; leaves of a level that were split. */
+void direct_map_lines(struct seq_file *m);
+unsigned long direct_map_splits_of(unsigned int level);
 
 PROC_SHOW(kmemleak_show);
 PROC_STORE(kmemleak_store);

@@ -136,6 +136,8 @@ const struct proc_entry proc_table[] = {
 	{ "/sys/kernel/debug/slab/#/free_traces", PROC_ID_TRACKED, .show = slab_free_traces_show },
 	{ "/sys/kernel/debug/kmemleak", .show = kmemleak_show, .store = kmemleak_store, .present = kmemleak_present },
 	{ "/sys/kernel/debug/x86/pat_memtype_list", .show = memtype_show, .present = proc_machine_x86 },
+	{ "/sys/kernel/debug/check_wx_pages", .show = check_wx_pages_show, .present = kernel_has_page_tables },
+	{ "/sys/kernel/debug/kernel_page_tables", .show = kernel_page_tables_show, .present = kernel_has_page_tables },
 	{ "/sys/kernel/debug/x86/tlb_single_page_flush_ceiling", .show = sysctl_show, .store = sysctl_store,
 	  .present = proc_machine_x86, .data = &ctl_flush_ceiling },
 	{ "/sys/kernel/debug/page_owner", .show = page_owner_show, .present = page_owner_on },

@@ -11,81 +11,9 @@
 
 #include "harness.h"
 #include "hosted.h"
+#include "kernel_map_machine.h"
 #include "mm/boot/params.h"
 #include "mm/kmap/ptdump.h"
-#include "mm/pgtable/walk.h"
-
-#define MIB ((u64)1 << 20)
-#define ALL_FEATURES (BOOT_MMU_NX | BOOT_MMU_GLOBAL | BOOT_MMU_LARGE | BOOT_MMU_GIGANTIC)
-#define IMAGE_AT (16 * MIB)
-
-static char found[16][256];
-static unsigned int found_nr;
-
-static void keep(void *ctx, const char *line)
-{
-	(void)ctx;
-	if (found_nr < ARRAY_SIZE(found))
-		strscpy(found[found_nr], line, sizeof(found[0]));
-	found_nr++;
-}
-
-static unsigned int verify(void)
-{
-	struct findings f = { .report = keep };
-
-	found_nr = 0;
-	return kernel_map_verify(&f);
-}
-
-static void expect_sound(void)
-{
-	if (verify())
-		test_fail(__FILE__, __LINE__, "%u findings, first: %s", found_nr, found[0]);
-}
-
-/* Where an image of 2 MiB text, and half of that for the others, would be linked. */
-static void add_image(struct bootinfo *info)
-{
-	info->image_offset = PGT_VIRT_BITS == 32 ? 0xc0000000u :
-			     PGT_TWO_ROOTS ? (uintptr_t)0xffff800040000000ull : (uintptr_t)0xffffffff80000000ull;
-	info->kernel_text = (struct bootinfo_span){ IMAGE_AT, 2 * MIB };
-	info->kernel_rodata = (struct bootinfo_span){ IMAGE_AT + 2 * MIB, MIB - PAGE_SIZE };
-	info->kernel_data = (struct bootinfo_span){ IMAGE_AT + 3 * MIB - PAGE_SIZE, MIB + 100 };
-	info->kernel_bss = (struct bootinfo_span){ IMAGE_AT + 4 * MIB + PAGE_SIZE, MIB };
-	info->kernel_init = (struct bootinfo_span){ IMAGE_AT + 6 * MIB, 5 * PAGE_SIZE };
-}
-
-static int boot(struct bootinfo info, u32 features)
-{
-	static const struct hosted_options quiet = { .quiet = true };
-
-	info.page_tables = true;
-	info.mmu_features = features;
-	info.asids = info.asids ? info.asids : 8;
-	return hosted_boot(&info, &quiet);
-}
-
-static uintptr_t direct(phys_addr_t phys)
-{
-	return kernel_areas[AREA_DIRECT].start + (uintptr_t)phys;
-}
-
-static pgt_entry_t leaf_at(uintptr_t virt, unsigned int *level)
-{
-	pgt_entry_t *entry = pgt_lookup(&init_mm, virt, level);
-	pgt_entry_t e = entry ? pgt_get(entry) : 0;
-
-	return entry && pgt_leaf(*level, e) ? e : 0;
-}
-
-static u32 rights_at(uintptr_t virt)
-{
-	unsigned int level;
-	pgt_entry_t e = leaf_at(virt, &level);
-
-	return e ? pgt_prot(level, e).bits & (PGPROT_READ | PGPROT_WRITE | PGPROT_EXEC) : 0;
-}
 
 /* Every page of the machine's memory is in the direct map and nothing else: KA-I1. The tests' machine, all features. */
 TEST(kernel_map, shows_all_memory)
@@ -94,13 +22,13 @@ TEST(kernel_map, shows_all_memory)
 	phys_addr_t start, end;
 	u64 i;
 
-	ASSERT(!boot(*hosted_default_machine(), ALL_FEATURES));
-	expect_sound();
+	ASSERT(!machine_boot(*hosted_default_machine(), ALL_FEATURES));
+	machine_expect_sound();
 	for_each_mem_range(i, &start, &end) {
 		end = min(end, memblock.direct_map_end);
 		for (phys_addr_t at = start; at < end; at += PAGE_SIZE) {
 			unsigned int level;
-			pgt_entry_t e = leaf_at(direct(at), &level);
+			pgt_entry_t e = machine_leaf(machine_direct(at), &level);
 
 			there++;
 			if (e && pgt_leaf_phys(level, e) + (at & (PGT_SIZE(level) - 1)) == at)
@@ -109,9 +37,9 @@ TEST(kernel_map, shows_all_memory)
 	}
 	EXPECT_EQ(shown, there);
 	EXPECT(there > 10000);
-	EXPECT(!rights_at(direct(0)));
-	EXPECT(!rights_at(direct(0xa0000)));
-	EXPECT_EQ(rights_at(direct(MIB)) & ~(kernel_has_nx() ? 0 : PGPROT_EXEC), PGPROT_READ | PGPROT_WRITE);
+	EXPECT(!machine_rights(machine_direct(0)));
+	EXPECT(!machine_rights(machine_direct(0xa0000)));
+	EXPECT_EQ(machine_rights(machine_direct(MIB)) & ~(kernel_has_nx() ? 0 : PGPROT_EXEC), PGPROT_READ | PGPROT_WRITE);
 	EXPECT_EQ(mm_verify(NULL, NULL), 0);
 }
 
@@ -126,8 +54,8 @@ TEST(kernel_map, leaves_are_as_large_as_they_can_be)
 
 	if (PGT_VIRT_BITS == 32)
 		SKIP("3 GiB do not fit");
-	ASSERT(!boot(info, ALL_FEATURES));
-	expect_sound();
+	ASSERT(!machine_boot(info, ALL_FEATURES));
+	machine_expect_sound();
 	/* 636 KiB of the first megabyte less page 0, then 1 MiB to the first multiple of 2 MiB. */
 	small = (0x9e000 + MIB) / PAGE_SIZE;
 	pages_2m = (unsigned long)((1024 * MIB - 2 * MIB) / PGT_SIZE(1));
@@ -135,15 +63,15 @@ TEST(kernel_map, leaves_are_as_large_as_they_can_be)
 	EXPECT_EQ(direct_leaves.at[1], pages_2m);
 	EXPECT_EQ(direct_leaves.at[2], 2);
 	EXPECT_EQ(large, 2);
-	(void)leaf_at(direct(1024 * MIB), &level);
+	(void)machine_leaf(machine_direct(1024 * MIB), &level);
 	EXPECT_EQ(level, 2);
 	/* Without leaves of 1 GiB; then with none but pages. */
-	ASSERT(!boot(info, ALL_FEATURES & ~BOOT_MMU_GIGANTIC));
-	expect_sound();
+	ASSERT(!machine_boot(info, ALL_FEATURES & ~BOOT_MMU_GIGANTIC));
+	machine_expect_sound();
 	EXPECT_EQ(direct_leaves.at[2], 0);
 	EXPECT_EQ(direct_leaves.at[1], pages_2m + 1024);
-	ASSERT(!boot(info, 0));
-	expect_sound();
+	ASSERT(!machine_boot(info, 0));
+	machine_expect_sound();
 	EXPECT_EQ(direct_leaves.at[1], 0);
 	EXPECT_EQ(direct_leaves.at[0], small + (3 * 1024 - 2) * MIB / PAGE_SIZE);
 }
@@ -183,25 +111,25 @@ TEST(kernel_map, image_has_its_rights)
 	uintptr_t at;
 	bool separate;
 
-	add_image(&info);
-	ASSERT(!boot(info, ALL_FEATURES));
-	expect_sound();
+	machine_add_image(&info);
+	ASSERT(!machine_boot(info, ALL_FEATURES));
+	machine_expect_sound();
 	EXPECT_EQ(ptdump_check_wx(NULL, NULL), 0);
 	separate = kernel_image.separate;
 	EXPECT_EQ(separate, PGT_VIRT_BITS != 32);
-	at = kernel_image.offset + (uintptr_t)IMAGE_AT;
-	EXPECT_EQ(rights_at(at), rx);
-	EXPECT_EQ(rights_at(at + 2 * MIB), kernel_has_nx() ? r : rx);
-	EXPECT_EQ(rights_at(at + 3 * MIB), kernel_has_nx() ? rw : rw | PGPROT_EXEC);
-	EXPECT_EQ(rights_at(at + 5 * MIB), rights_at(at + 3 * MIB));
-	EXPECT_EQ(rights_at(at + 6 * MIB), rights_at(at + 3 * MIB));
+	at = kernel_image.offset + (uintptr_t)IMAGE_TEXT_AT;
+	EXPECT_EQ(machine_rights(at), rx);
+	EXPECT_EQ(machine_rights(at + 2 * MIB), kernel_has_nx() ? r : rx);
+	EXPECT_EQ(machine_rights(at + 3 * MIB), kernel_has_nx() ? rw : rw | PGPROT_EXEC);
+	EXPECT_EQ(machine_rights(at + 5 * MIB), machine_rights(at + 3 * MIB));
+	EXPECT_EQ(machine_rights(at + 6 * MIB), machine_rights(at + 3 * MIB));
 	if (separate) {
-		EXPECT_EQ(rights_at(direct(IMAGE_AT)), r);
-		EXPECT_EQ(rights_at(direct(IMAGE_AT + 2 * MIB)), r);
-		EXPECT_EQ(rights_at(direct(IMAGE_AT + 3 * MIB)), rw);
+		EXPECT_EQ(machine_rights(machine_direct(IMAGE_TEXT_AT)), r);
+		EXPECT_EQ(machine_rights(machine_direct(IMAGE_TEXT_AT + 2 * MIB)), r);
+		EXPECT_EQ(machine_rights(machine_direct(IMAGE_TEXT_AT + 3 * MIB)), rw);
 		/* Between two parts nothing is mapped; behind them neither. */
-		EXPECT_EQ(rights_at(at + 6 * MIB - PAGE_SIZE), 0);
-		EXPECT_EQ(rights_at(at + 7 * MIB), 0);
+		EXPECT_EQ(machine_rights(at + 6 * MIB - PAGE_SIZE), 0);
+		EXPECT_EQ(machine_rights(at + 7 * MIB), 0);
 	}
 	EXPECT_EQ(image_part_at(at), IMAGE_TEXT);
 	EXPECT_EQ(image_part_at(at + 6 * MIB - PAGE_SIZE), IMAGE_PARTS);
@@ -213,10 +141,10 @@ TEST(kernel_map, image_parts_must_not_share_pages)
 	const char *text;
 	int err;
 
-	add_image(&info);
+	machine_add_image(&info);
 	info.kernel_rodata.start -= 16;
 	test_capture_begin();
-	err = boot(info, ALL_FEATURES);
+	err = machine_boot(info, ALL_FEATURES);
 	text = test_capture_end();
 	EXPECT_EQ(err, -EINVAL);
 	(void)text;
@@ -228,23 +156,13 @@ TEST(kernel_map, grows_within_reach)
 	struct bootinfo info = *hosted_default_machine();
 
 	info.early_direct_map_size = 32 * MIB;
-	ASSERT(!boot(info, BOOT_MMU_NX | BOOT_MMU_GLOBAL)); /* pages only: the most tables */
-	expect_sound();
+	ASSERT(!machine_boot(info, BOOT_MMU_NX | BOOT_MMU_GLOBAL)); /* pages only: the most tables */
+	machine_expect_sound();
 	EXPECT(init_mm.pgd_phys < 32 * MIB);
 	EXPECT_EQ(memblock.current_limit, memblock.direct_map_end);
 }
 
 /* ---- Damage ---- */
-
-static void expect_finding(const char *what)
-{
-	unsigned int n = verify();
-
-	for (unsigned int i = 0; i < min(n, (unsigned int)ARRAY_SIZE(found)); i++)
-		if (strstr(found[i], what))
-			return;
-	test_fail(__FILE__, __LINE__, "no finding of %s; %u others, first: %s", what, n, n ? found[0] : "");
-}
 
 TEST(kernel_map, damage_is_found)
 {
@@ -253,41 +171,41 @@ TEST(kernel_map, damage_is_found)
 	pgt_entry_t *entry, was;
 	struct kernel_area area;
 
-	add_image(&info);
-	ASSERT(!boot(info, ALL_FEATURES));
-	expect_sound();
+	machine_add_image(&info);
+	ASSERT(!machine_boot(info, ALL_FEATURES));
+	machine_expect_sound();
 	/* A page of memory not shown; another frame; no memory shown. */
-	entry = pgt_lookup(&init_mm, direct(MIB), &level);
+	entry = pgt_lookup(&init_mm, machine_direct(MIB), &level);
 	ASSERT(entry && !level);
 	was = pgt_get(entry);
 	pgt_set(entry, 0);
-	expect_finding("KA-I1: the direct map does not show memory at 0x100000");
-	expect_finding("KA-I4");
+	machine_expect_finding("KA-I1: the direct map does not show memory at 0x100000");
+	machine_expect_finding("KA-I4");
 	pgt_set(entry, pgt_make_leaf(0, MIB + PAGE_SIZE, PAGE_KERNEL));
-	expect_finding("KA-I1");
+	machine_expect_finding("KA-I1");
 	pgt_set(entry, pgt_make_leaf(0, MIB, PAGE_KERNEL_EXEC));
 	if (kernel_has_nx())
-		expect_finding("KA-I2");
+		machine_expect_finding("KA-I2");
 	pgt_set(entry, was);
-	expect_sound();
+	machine_expect_sound();
 	/* Text that can be written in the direct map. */
-	entry = pgt_lookup(&init_mm, direct(IMAGE_AT), &level);
+	entry = pgt_lookup(&init_mm, machine_direct(IMAGE_TEXT_AT), &level);
 	was = pgt_get(entry);
 	pgt_set(entry, pgt_mkwrite(level, was));
-	expect_finding("KA-I3");
+	machine_expect_finding("KA-I3");
 	pgt_set(entry, was);
 	/* Areas on top of each other. */
 	area = kernel_areas[AREA_FIXMAP];
 	kernel_areas[AREA_FIXMAP].start = kernel_areas[AREA_VMALLOC].start;
-	expect_finding("KA-I5");
+	machine_expect_finding("KA-I5");
 	kernel_areas[AREA_FIXMAP] = area;
-	expect_sound();
+	machine_expect_sound();
 	if (!kernel_root_is_made_ahead() || PGT_VIRT_BITS == 32)
 		return;
 	entry = init_mm.pgd + pgt_index(PGT_ROOT_LEVEL, kernel_areas[AREA_VMALLOC].start);
 	was = pgt_get(entry);
 	pgt_set(entry, 0);
-	expect_finding("KA-I6");
+	machine_expect_finding("KA-I6");
 	pgt_set(entry, was);
 }
 
@@ -302,21 +220,21 @@ TEST(kernel_map, follows_hotplug)
 
 	if (PGT_VIRT_BITS == 32)
 		SKIP("32-bit machines have no room for more memory");
-	ASSERT(!boot(*hosted_default_machine(), ALL_FEATURES));
+	ASSERT(!machine_boot(*hosted_default_machine(), ALL_FEATURES));
 	before = direct_leaves;
 	tables = init_mm.pgtable_pages;
 	ASSERT(!hosted_ram_add(start, size));
 	ASSERT(!add_memory(1, start, size));
-	expect_sound();
+	machine_expect_sound();
 	EXPECT_EQ(direct_leaves.at[1], before.at[1] + size / PGT_SIZE(1));
-	EXPECT_EQ(rights_at(direct(start)), PGPROT_READ | PGPROT_WRITE);
+	EXPECT_EQ(machine_rights(machine_direct(start)), PGPROT_READ | PGPROT_WRITE);
 	ASSERT(!online_memory(start, size, MMOP_ONLINE_MOVABLE));
 	ASSERT(!offline_memory(start, size));
 	ASSERT(!remove_memory(start, size));
 	ASSERT(!hosted_ram_remove(start, size));
-	expect_sound();
+	machine_expect_sound();
 	EXPECT_EQ(direct_leaves.at[1], before.at[1]);
-	EXPECT_EQ(rights_at(direct(start)), 0);
+	EXPECT_EQ(machine_rights(machine_direct(start)), 0);
 	EXPECT_EQ(init_mm.pgtable_pages, tables);
 }
 
@@ -337,7 +255,7 @@ TEST(kernel_map, descriptors_come_and_go)
 	phys_addr_t phys;
 	char *p;
 
-	ASSERT(!boot(*hosted_default_machine(), ALL_FEATURES));
+	ASSERT(!machine_boot(*hosted_default_machine(), ALL_FEATURES));
 	if (kernel_areas[AREA_VMEMMAP].start == kernel_areas[AREA_VMEMMAP].end)
 		SKIP("32-bit formats have no window for descriptors");
 	block = alloc_pages(GFP_KERNEL, 10);
@@ -349,23 +267,23 @@ TEST(kernel_map, descriptors_come_and_go)
 	at = free_window();
 	window = (uintptr_t)area_pointer(AREA_VMEMMAP, at);
 	EXPECT_EQ(octavo_vmemmap_populate(window, phys, 4 * MIB), 0);
-	EXPECT(leaf_at(at, &level));
+	EXPECT(machine_leaf(at, &level));
 	EXPECT_EQ(level, 1);
-	EXPECT_EQ(pgt_leaf_phys(level, leaf_at(at + 2 * MIB, &level)), phys + 2 * MIB);
+	EXPECT_EQ(pgt_leaf_phys(level, machine_leaf(at + 2 * MIB, &level)), phys + 2 * MIB);
 	for (size_t i = 0; i < PAGE_SIZE << 10; i++)
 		if (p[i]) {
 			test_fail(__FILE__, __LINE__, "byte %zu is not cleared", i);
 			break;
 		}
-	expect_sound();
+	machine_expect_sound();
 	/* The second quarter goes: one leaf is split, the first quarter stays. */
 	octavo_vmemmap_depopulate(window + MIB, MIB);
-	EXPECT_EQ(pgt_leaf_phys(0, leaf_at(at + MIB - PAGE_SIZE, &level)), phys + MIB - PAGE_SIZE);
-	EXPECT(!leaf_at(at + MIB, &level));
-	EXPECT(leaf_at(at + 2 * MIB, &level));
+	EXPECT_EQ(pgt_leaf_phys(0, machine_leaf(at + MIB - PAGE_SIZE, &level)), phys + MIB - PAGE_SIZE);
+	EXPECT(!machine_leaf(at + MIB, &level));
+	EXPECT(machine_leaf(at + 2 * MIB, &level));
 	octavo_vmemmap_depopulate(window, MIB);
 	octavo_vmemmap_depopulate(window + 2 * MIB, 2 * MIB);
-	EXPECT(!leaf_at(at, &level));
+	EXPECT(!machine_leaf(at, &level));
 	/* The table of pages is of a range that never went at once. */
 	EXPECT(init_mm.pgtable_pages <= tables + 2);
 	__free_pages(block, 10);
@@ -376,7 +294,7 @@ TEST(kernel_map, descriptors_outside_the_window_are_refused)
 	const char *text;
 	int err;
 
-	ASSERT(!boot(*hosted_default_machine(), ALL_FEATURES));
+	ASSERT(!machine_boot(*hosted_default_machine(), ALL_FEATURES));
 	test_capture_begin();
 	err = octavo_vmemmap_populate(hosted_bootinfo()->vmemmap - 2 * MIB, MIB, MIB);
 	octavo_vmemmap_depopulate(hosted_bootinfo()->vmemmap - 2 * MIB, MIB);

@@ -54,6 +54,7 @@ static bool parse_address(const char *word, uintptr_t *virt)
 int cmd_pt(struct monitor *mon, char *args)
 {
 	char *word = next_word(&args);
+	enum kernel_area_id area;
 	uintptr_t virt;
 
 	if (!word) {
@@ -62,7 +63,8 @@ int cmd_pt(struct monitor *mon, char *args)
 	}
 	if (!parse_address(word, &virt) || next_word(&args))
 		return monitor_usage(mon, "pt [ADDRESS]  (hexadecimal, or a pointer of the process)");
-	/* A pointer of the process stands for the address it shows. */
-	ptdump_address(kernel_virt((const void *)virt, NULL), say_line, mon);
+	/* What is no address of an area may be a pointer of the process: it stands for the address it shows. */
+	(void)kernel_pointer(virt, &area);
+	ptdump_address(area == AREAS ? kernel_virt((const void *)virt, NULL) : virt, say_line, mon);
 	return 0;
 }

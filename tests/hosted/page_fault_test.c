@@ -178,7 +178,7 @@ TEST(page_fault, nowhere)
 	ASSERT(!machine_boot_image());
 	text = fault_at(kernel_areas[AREA_VMALLOC].start - PAGE_SIZE, PAGE_FAULT_WRITE, -EFAULT);
 	expect_in(text, "address is in no area of the kernel, ");
-	expect_in(text, "behind the direct map, 0x1000 bytes below the vmalloc area\n");
+	expect_in(text, ", 0x1000 bytes below the vmalloc area\n");
 }
 
 /* ---- Guard pages, by the area's describer ---- */

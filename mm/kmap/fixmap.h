@@ -51,6 +51,13 @@ void early_ioremap_leaks(void);
 void kmap_local_verify(struct findings *f);
 void pkmap_verify(struct findings *f);
 
+/* struct kmap_stats - kmap()'s slots, and how often it flushed and waited; for tests and reports */
+struct kmap_stats {
+	unsigned int slots, free, unused;
+	unsigned long flushes, waits;
+};
+void pkmap_stats(struct kmap_stats *stats);
+
 /* kmap_to_page(): a frame shown by this CPU's slots, by kmap()'s. Return: false: not an address of theirs. */
 bool kmap_local_pfn_of(const void *virt, unsigned long *pfn);
 struct page *pkmap_page_of(const void *virt);

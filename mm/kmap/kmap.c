@@ -372,6 +372,18 @@ struct page *kmap_to_page(const void *virt)
 	return pkmap_page_of(virt);
 }
 
+void pkmap_stats(struct kmap_stats *stats)
+{
+	unsigned long flags;
+
+	*stats = (struct kmap_stats){ .slots = pk.nr };
+	if (!pk.nr)
+		return;
+	spin_lock_irqsave(&pk.lock, flags);
+	*stats = (struct kmap_stats){ pk.nr, pk.free, pk.unused, pk.flushes, pk.waits };
+	spin_unlock_irqrestore(&pk.lock, flags);
+}
+
 /* ---- Start ---- */
 
 static bool has_high_memory(void)

@@ -12,7 +12,7 @@ struct scenario_result scenario_search(const struct scenario *s, uint64_t first,
 						    .max_steps = s->max_steps };
 		struct hosted_options options = { .seed = seed, .mode = HOSTED_COROUTINES, .quiet = true,
 						  .asids = s->asids, .strict_structure = s->strict_structure };
-		struct bootinfo info = *hosted_default_machine();
+		struct bootinfo info = s->machine ? *s->machine : *hosted_default_machine();
 		int err;
 
 		info.cmdline = s->cmdline ? s->cmdline : info.cmdline;

@@ -28,6 +28,7 @@ struct scenario {
 	const char *cmdline;
 	int asids;
 	bool strict_structure;
+	const struct bootinfo *machine;
 };
 
 struct scenario_result {

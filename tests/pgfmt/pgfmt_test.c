@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /*
  * What every page-table format must do: the table of docs/page-tables.md, a ROW() here for each row there (tools/tidy
  * compares them). Compiled once for each format; entries live in tables of this file's own, so that a format can be

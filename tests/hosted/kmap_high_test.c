@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: MIT
+/* kmap() of high memory by several CPUs, with waiting; early_ioremap while booting. */
+#include <stdlib.h>
+
+#include <octavo/fixmap.h>
+#include <octavo/gfp.h>
+#include <octavo/highmem.h>
+#include <octavo/verify.h>
+
+#include "mm/kmap/fixmap.h"
+#include "mmu.h"
+#include "schedules.h"
+
+#define MIB ((u64)1 << 20)
+
+static const struct bootinfo_range high_map[] = {
+	{ 0, 0xa0000, E820_TYPE_RAM },
+	{ MIB, 63 * MIB, E820_TYPE_RAM },
+	{ 1024 * MIB, 16 * MIB, E820_TYPE_RAM },
+};
+static const struct bootinfo_cpu high_cpus[] = { { 0, 0 }, { 1, 0 }, { 2, 0 }, { 3, 0 } };
+static const struct bootinfo high_machine = {
+	.arch = sizeof(void *) == 4 ? BOOT_ARCH_I386_PAE : BOOT_ARCH_I386,
+	.map = high_map,
+	.map_nr = 3,
+	.cpus = high_cpus,
+	.cpus_nr = 4,
+	.cmdline = "",
+};
+
+static unsigned int findings;
+
+static void show(void *ctx, const char *line)
+{
+	(void)ctx;
+	findings++;
+	pr_err("%s\n", line);
+}
+
+static unsigned int verify(void)
+{
+	findings = 0;
+	mm_verify(show, NULL);
+	return findings;
+}
+
+static bool boot_high(void)
+{
+	if (hosted_boot(&high_machine, &(struct hosted_options){ .quiet = true, .mode = HOSTED_THREADS }))
+		test_fail(__FILE__, __LINE__, "no boot");
+	return fixmap_ready;
+}
+
+/* Pages of high memory, kmap()ed but for the last @spare slots. */
+static struct page **hold_all_but(unsigned int spare, unsigned int *nr)
+{
+	struct kmap_stats stats;
+	struct page **pages;
+
+	pkmap_stats(&stats);
+	*nr = stats.slots - spare;
+	pages = calloc(*nr, sizeof(*pages));
+	for (unsigned int i = 0; i < *nr; i++) {
+		pages[i] = alloc_page(GFP_HIGHUSER);
+		if (!pages[i] || !PageHighMem(pages[i]) || !kmap(pages[i]))
+			test_fail(__FILE__, __LINE__, "page %u", i);
+	}
+	return pages;
+}
+
+static void let_go(struct page **pages, unsigned int nr)
+{
+	for (unsigned int i = 0; i < nr; i++) {
+		kunmap(pages[i]);
+		__free_page(pages[i]);
+	}
+	free(pages);
+}
+
+/* KM-I3, KM-I4: unused slots go in one flush, when no free one is left, and no TLB knows them then. */
+TEST(kmap_high, slots_are_used_up_before_a_flush)
+{
+	struct kmap_stats stats;
+	struct page **pages, *extra;
+	uintptr_t stale;
+	unsigned int nr;
+	void *virt;
+
+	if (!boot_high())
+		SKIP("this port has no page tables");
+	pages = hold_all_but(0, &nr);
+	pkmap_stats(&stats);
+	EXPECT(!stats.free && !stats.unused && !stats.flushes);
+	EXPECT_EQ(stats.slots, sizeof(void *) == 8 ? 256 : PGT_LEVELS == 2 ? 1024 : 512);
+	for (unsigned int i = 0; i < nr; i++)
+		*(struct page **)page_address(pages[i]) = pages[i];
+	for (unsigned int i = 0; i < nr; i++)
+		EXPECT(kmap_to_page(page_address(pages[i])) == pages[i] &&
+		       *(struct page **)page_address(pages[i]) == pages[i]);
+	extra = alloc_page(GFP_HIGHUSER);
+	ASSERT(extra);
+	for (unsigned int i = 0; i < 10; i++)
+		kunmap(pages[i]);
+	EXPECT(page_address(pages[9]));
+	virt = kmap(extra);
+	EXPECT(virt && page_address(extra) == virt);
+	EXPECT(!page_address(pages[9]) && page_address(pages[10]));
+	pkmap_stats(&stats);
+	EXPECT_EQ(stats.flushes, 1);
+	EXPECT_EQ(stats.free, 9);
+	EXPECT_EQ(mmu_stale(0, &stale), 0);
+	EXPECT_EQ(verify(), 0);
+	for (unsigned int i = 0; i < 10; i++) {
+		if (i == 9)
+			kunmap(extra);
+		EXPECT(*(struct page **)kmap(pages[i]) == pages[i]);
+	}
+	let_go(pages, nr);
+	__free_page(extra);
+	kmap_flush_unused();
+	pkmap_stats(&stats);
+	EXPECT_EQ(stats.free, stats.slots);
+	EXPECT_EQ(verify(), 0);
+}
+
+/* ---- Waiting ---- */
+
+#define CPUS 4
+static struct page *shared[6];
+static struct page **held;
+static unsigned int held_nr, wrong, rounds;
+
+/* More pages than slots: each CPU writes through one mapping what it reads through another. */
+static void use_pages(unsigned int cpu, void *ctx)
+{
+	u64 seed = cpu + 1;
+
+	(void)ctx;
+	for (unsigned int i = 0; i < rounds; i++) {
+		struct page *page = shared[test_random(&seed) % ARRAY_SIZE(shared)];
+		u32 *virt = kmap(page), *local, was;
+
+		if (!virt || kmap_to_page(virt) != page) {
+			__atomic_fetch_add(&wrong, 1, __ATOMIC_RELAXED);
+			return;
+		}
+		__atomic_fetch_add(&virt[cpu], 1, __ATOMIC_RELAXED);
+		local = kmap_local_page(page);
+		was = __atomic_load_n(&local[cpu], __ATOMIC_RELAXED);
+		port_cpu_relax();
+		if (was != __atomic_load_n(&virt[cpu], __ATOMIC_RELAXED) || local[8] != page_to_pfn(page) ||
+		    virt[8] != page_to_pfn(page))
+			__atomic_fetch_add(&wrong, 1, __ATOMIC_RELAXED);
+		kunmap_local(local);
+		kunmap(page);
+	}
+}
+
+static void few_slots(void *ctx)
+{
+	(void)ctx;
+	wrong = 0;
+	held = hold_all_but(3, &held_nr);
+	for (unsigned int i = 0; i < ARRAY_SIZE(shared); i++) {
+		u32 *virt;
+
+		shared[i] = alloc_page(GFP_HIGHUSER);
+		virt = kmap_local_page(shared[i]);
+		memset(virt, 0, PAGE_SIZE);
+		virt[8] = (u32)page_to_pfn(shared[i]);
+		kunmap_local(virt);
+	}
+}
+
+static bool all_well(void *ctx)
+{
+	unsigned int counts[CPUS] = { 0 };
+	struct kmap_stats stats;
+	bool well;
+
+	(void)ctx;
+	for (unsigned int i = 0; i < ARRAY_SIZE(shared); i++) {
+		u32 *virt = kmap_local_page(shared[i]);
+
+		for (unsigned int cpu = 0; cpu < CPUS; cpu++)
+			counts[cpu] += virt[cpu];
+		kunmap_local(virt);
+		__free_page(shared[i]);
+	}
+	well = !wrong;
+	for (unsigned int cpu = 0; cpu < CPUS; cpu++)
+		well = well && counts[cpu] == rounds;
+	let_go(held, held_nr);
+	kmap_flush_unused();
+	pkmap_stats(&stats);
+	return well && stats.free == stats.slots && !verify();
+}
+
+/* An interrupt uses slots above those of what it interrupts. */
+static void look_at_high_page(void *ctx)
+{
+	u32 *a = kmap_local_page(shared[0]), *b = kmap_local_page(shared[1]);
+
+	(void)ctx;
+	if (a[8] != page_to_pfn(shared[0]) || b[8] != page_to_pfn(shared[1]))
+		__atomic_fetch_add(&wrong, 1, __ATOMIC_RELAXED);
+	kunmap_local(b);
+	kunmap_local(a);
+}
+
+TEST(kmap_high, waiting_with_threads)
+{
+	struct kmap_stats stats;
+
+	if (!boot_high())
+		SKIP("this port has no page tables");
+	rounds = test_scaled(2000);
+	few_slots(NULL);
+	EXPECT_EQ(hosted_run_cpus(CPUS, use_pages, NULL), 0);
+	pkmap_stats(&stats);
+	EXPECT(stats.flushes);
+	EXPECT(all_well(NULL));
+}
+
+TEST(kmap_high, waiting_interleaved)
+{
+	struct scenario s = { .cpus = CPUS,
+			      .setup = few_slots,
+			      .work = use_pages,
+			      .interrupt = look_at_high_page,
+			      .one_in = 20,
+			      .check = all_well,
+			      .machine = &high_machine };
+
+	if (!boot_high())
+		SKIP("this port has no page tables");
+	rounds = 6;
+	scenario_test(&s, test_scaled(40));
+}
+
+/* ---- early_ioremap ---- */
+
+static bool said(const char *what)
+{
+	return strstr(test_capture_end(), what) != NULL;
+}
+
+TEST(kmap_high, early_memremap)
+{
+	const unsigned long size = NR_FIX_BTMAPS * PAGE_SIZE - 100;
+	char *at[FIX_BTMAPS_SLOTS];
+	phys_addr_t phys = 16 * MIB + 100;
+	char copy[16];
+	unsigned int i;
+
+	if (!boot_high())
+		SKIP("this port has no page tables");
+	for (i = 0; i < FIX_BTMAPS_SLOTS; i++) {
+		at[i] = early_memremap(phys + i, size - i);
+		ASSERT(at[i]);
+		EXPECT_EQ((uintptr_t)at[i] & ~PAGE_MASK, 100 + i);
+	}
+	at[0][8] = 'x';
+	at[0][size - 1] = 'y';
+	EXPECT(at[7][1] == 'x' && at[7][size - 8] == 'y');
+	test_capture_begin();
+	EXPECT(!early_memremap(phys, 1));
+	EXPECT(said("WARNING: early_memremap(0x01000064, 00000001) not found slot"));
+	test_capture_begin();
+	early_memunmap(at[3], 5);
+	EXPECT(said("[3] size not consistent"));
+	test_capture_begin();
+	early_iounmap(at[3], size - 3);
+	EXPECT(said("not found slot"));
+	at[3] = early_memremap_ro(phys, 10);
+	EXPECT_EQ(at[3][8], 'x');
+	early_memunmap(at[3], 10);
+	for (i = 0; i < FIX_BTMAPS_SLOTS; i++) {
+		if (i != 3)
+			early_memunmap(at[i], size - i);
+	}
+	test_capture_begin();
+	EXPECT(!early_ioremap(phys, 0));
+	EXPECT(!early_ioremap(~(phys_addr_t)0, 2));
+	EXPECT(!early_ioremap(phys, NR_FIX_BTMAPS * PAGE_SIZE - 99));
+	EXPECT(said("is too large"));
+	EXPECT_EQ(copy_from_early_mem(copy, phys + 8, 16), 0);
+	EXPECT_EQ(copy[0], 'x');
+}
+
+TEST(kmap_high, early_memremap_left_over)
+{
+	void *at;
+
+	if (!boot_high())
+		SKIP("this port has no page tables");
+	at = early_memremap(16 * MIB, 10);
+	EXPECT(at);
+	test_capture_begin();
+	mm_free_initmem();
+	EXPECT(said("Debug warning: early ioremap leak of 1 areas detected.\n"));
+	test_capture_begin();
+	EXPECT(!early_memremap(16 * MIB, 10));
+	EXPECT(said("after the end of boot"));
+	test_capture_begin();
+	early_memunmap(at, 10);
+	EXPECT_STREQ(test_capture_end(), "");
+}

@@ -129,6 +129,7 @@ TEST(kmap_high, slots_are_used_up_before_a_flush)
 static struct page *shared[6];
 static struct page **held;
 static unsigned int held_nr, wrong, rounds;
+static unsigned long waited;
 
 /* More pages than slots: each CPU writes through one mapping what it reads through another. */
 static void use_pages(unsigned int cpu, void *ctx)
@@ -193,6 +194,7 @@ static bool all_well(void *ctx)
 	let_go(held, held_nr);
 	kmap_flush_unused();
 	pkmap_stats(&stats);
+	waited += stats.waits;
 	return well && stats.free == stats.slots && !verify();
 }
 
@@ -235,7 +237,64 @@ TEST(kmap_high, waiting_interleaved)
 	if (!boot_high())
 		SKIP("this port has no page tables");
 	rounds = 6;
+	waited = 0;
 	scenario_test(&s, test_scaled(40));
+	EXPECT(waited || test_effort < 100);
+}
+
+/* All but one CPU wait, as not one slot is to be had, until that one gives a slot back: it passes through all. */
+static void wait_and_be_woken(unsigned int cpu, void *ctx)
+{
+	struct kmap_stats stats;
+
+	(void)ctx;
+	if (cpu) {
+		if (kmap_to_page(kmap(shared[cpu + 2])) != shared[cpu + 2])
+			__atomic_fetch_add(&wrong, 1, __ATOMIC_RELAXED);
+		kunmap(shared[cpu + 2]);
+		return;
+	}
+	do {
+		port_cpu_relax();
+		pkmap_stats(&stats);
+	} while (stats.waits < CPUS - 1);
+	kunmap(held[0]);
+}
+
+static void no_slots(void *ctx)
+{
+	few_slots(ctx);
+	for (unsigned int i = 0; i < 3; i++)
+		kmap(shared[i]);
+}
+
+static bool each_was_served(void *ctx)
+{
+	(void)ctx;
+	kmap(held[0]);
+	for (unsigned int i = 0; i < 3; i++)
+		kunmap(shared[i]);
+	rounds = 0;
+	return all_well(NULL);
+}
+
+TEST(kmap_high, a_slot_given_back_wakes)
+{
+	struct scenario s = { .cpus = CPUS,
+			      .setup = no_slots,
+			      .work = wait_and_be_woken,
+			      .check = each_was_served,
+			      .max_steps = 300000,
+			      .machine = &high_machine };
+
+	if (!boot_high())
+		SKIP("this port has no page tables");
+	/* Threads would wait for ever where the interleavings say that they may. */
+	ASSERT(scenario_search(&s, test_seed, test_scaled(20)).ok);
+	boot_high();
+	no_slots(NULL);
+	EXPECT_EQ(hosted_run_cpus(CPUS, wait_and_be_woken, NULL), 0);
+	EXPECT(each_was_served(NULL));
 }
 
 /* ---- early_ioremap ---- */

@@ -8,6 +8,7 @@
 #include "harness.h"
 #include "mm/kmap/fixmap.h"
 #include "mm/phys/highmem.h"
+#include "mm/phys/zone.h"
 
 #define NEED_FIXMAP()                                    \
 	do {                                             \
@@ -220,15 +221,17 @@ TEST(kmap, contents)
 	__free_page(b);
 }
 
-/* High memory, where this machine has any. */
+/* High memory, where some node of this machine has any. */
 static struct page *high_page(void)
 {
-	struct page *page = alloc_page(GFP_HIGHUSER);
+	for_each_online_node(nid) {
+		struct page *page = alloc_pages_node(nid, GFP_HIGHUSER | __GFP_THISNODE, 0);
 
-	if (page && PageHighMem(page))
-		return page;
-	if (page)
-		__free_page(page);
+		if (page && PageHighMem(page))
+			return page;
+		if (page)
+			__free_page(page);
+	}
 	return NULL;
 }
 

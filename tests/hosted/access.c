@@ -33,7 +33,8 @@ extern const char access_read_at[], access_write_at[], access_call_at[], access_
 #endif
 
 __asm__(".text\n"
-	".globl access_read, access_write, access_call, access_read_at, access_write_at, access_call_at, access_refused\n"
+	".globl access_read, access_write, access_call\n"
+	".globl access_read_at, access_write_at, access_call_at, access_refused\n"
 	"access_read:\n" ARGUMENT
 	"access_read_at:\n"
 	"	movb (" AT "), %al\n"

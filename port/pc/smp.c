@@ -19,7 +19,7 @@
  *   call.lock is taken by trying, and its holder takes no other. cpu->work: set by who runs, cleared by the CPU.
  *
  * What failure does
- *   A CPU that does not answer within a second is reported and left out; its number stays possible.
+ *   A CPU that does not answer within ten seconds is reported and left out; its number stays possible.
  */
 #include "smp.h"
 
@@ -91,7 +91,7 @@ void pc_ap_start(unsigned int cpu)
 
 static bool wait_until_up(unsigned int cpu)
 {
-	u64 until = port_clock_ns() + 1000000000;
+	u64 until = port_clock_ns() + 10000000000;
 
 	while (!load_acquire(&cpus[cpu].up)) {
 		if (port_clock_ns() > until) {

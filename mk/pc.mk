@@ -63,6 +63,8 @@ PC_PURE_OBJS := $(call objs,$(B)/hosted,port/pc/acpi.c port/pc/bootproto.c $(if 
 $(B)/tests: $(PC_PURE_OBJS) $(KBENCH_OBJS)
 -include $(PC_PURE_OBJS:.o=.d)
 
+$(B)/hosted/tests/hosted/pc_mmu_test.o: CFLAGS_HOSTED += -Iport/pc/x86_64
+
 # make qemu MEM=2G SMP=4 NUMA=2 APPEND='octavo.test=all'; Ctrl-A X leaves.
 MEM ?= 512M
 SMP ?= 4

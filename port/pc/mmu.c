@@ -164,14 +164,16 @@ static void flush_others(struct mmu_cpu *cpu)
 
 /*
  * All of a PCID that is not loaded, without INVPCID: a load of CR3 with it that does not ask to keep. The kernel's
- * root shows no user address, so nothing of another address space gets in under this PCID meanwhile.
+ * root shows no user address, so nothing of another address space gets in under this PCID meanwhile; but what leads to
+ * the kernel's tables may.
  */
-static void flush_by_loading(unsigned int asid)
+static void flush_by_loading(struct mmu_cpu *cpu, unsigned int asid)
 {
 	unsigned long cr3 = read_cr3();
 
 	write_cr3((unsigned long)mmu.kernel_root | asid);
 	write_cr3(cr3 | CR3_KEEP);
+	cpu->others = true;
 }
 
 static void flush_asid(struct mmu_cpu *cpu, unsigned int asid)
@@ -181,7 +183,7 @@ static void flush_asid(struct mmu_cpu *cpu, unsigned int asid)
 	else if (mmu.invpcid)
 		invpcid(INVPCID_ASID, asid, 0);
 	else
-		flush_by_loading(asid);
+		flush_by_loading(cpu, asid);
 }
 
 void port_tlb_flush_page(unsigned int asid, uintptr_t virt)
@@ -200,7 +202,7 @@ void port_tlb_flush_page(unsigned int asid, uintptr_t virt)
 	} else if (mmu.invpcid) {
 		invpcid(INVPCID_PAGE, asid, virt);
 	} else {
-		flush_by_loading(asid);
+		flush_by_loading(cpu, asid);
 	}
 	port_irq_restore(flags);
 }

@@ -6,7 +6,7 @@
 
 #include "mm/phys/zone.h"
 
-const char *(*pgtable_model_machine)(struct mm_struct *mm, uintptr_t virt, u64 phys, u32 prot);
+const struct pgtable_model_machine *pgtable_model_machine;
 
 #define CUTS_MAX 64u
 #define NOTHING (~(u64)0)
@@ -161,6 +161,8 @@ static void reset(void *ctx)
 		}
 		pm.tables[s] = pm.mm[s]->pgtable_pages;
 	}
+	if (pgtable_model_machine)
+		pgtable_model_machine->begin(pm.mm);
 }
 
 static uintptr_t cut_virt(unsigned int s, unsigned int cut)
@@ -412,6 +414,11 @@ static u32 as_the_format_says(u32 prot)
 	return (prot & ~PGPROT_CACHE_MASK) | cache;
 }
 
+static const char *ask_machine(unsigned int s, uintptr_t virt, u64 phys, u32 prot)
+{
+	return pgtable_model_machine ? pgtable_model_machine->page(pm.mm[s], virt, phys, prot) : NULL;
+}
+
 static const char *look_at_page(unsigned int s, const struct cell *cell, uintptr_t virt, u64 into)
 {
 	unsigned int level;
@@ -420,7 +427,8 @@ static const char *look_at_page(unsigned int s, const struct cell *cell, uintptr
 	u32 prot;
 
 	if (cell->pfn == NOTHING)
-		return entry && !pgt_none(e) ? wrong("space %u, %#lx: mapped", s, (unsigned long)virt) : NULL;
+		return entry && !pgt_none(e) ? wrong("space %u, %#lx: mapped", s, (unsigned long)virt) :
+					       ask_machine(s, virt, NOTHING, 0);
 	if (!entry || pgt_none(e))
 		return wrong("space %u, %#lx: not mapped", s, (unsigned long)virt);
 	if (cell->pfn == SWAPPED)
@@ -435,7 +443,7 @@ static const char *look_at_page(unsigned int s, const struct cell *cell, uintptr
 	if ((pgt_prot(level, e).bits ^ prot) & told_bits(prot))
 		return wrong("space %u, %#lx: rights %#x at level %u, not %#x", s, (unsigned long)virt,
 			     pgt_prot(level, e).bits, level, prot);
-	return pgtable_model_machine ? pgtable_model_machine(pm.mm[s], virt, phys, prot) : NULL;
+	return ask_machine(s, virt, phys, prot);
 }
 
 /* The first, a middle and the last page of each cell. */
@@ -575,6 +583,8 @@ static const char *check(void *ctx)
 		if (!why)
 			(void)pgt_verify(pm.mm[s], note_finding, &why);
 	}
+	if (!why && pgtable_model_machine)
+		why = pgtable_model_machine->check();
 	return why;
 }
 

@@ -34,8 +34,16 @@ enum pgm_kind {
 
 extern const struct model pgtable_model;
 
-/* Does the machine see what the tables say? Called for pages that changed; may be NULL. NULL, or what is wrong. */
-extern const char *(*pgtable_model_machine)(struct mm_struct *mm, uintptr_t virt, u64 phys, u32 prot);
+/*
+ * What else looks on; all may be NULL, and returns NULL, or what is wrong. @begin: new address spaces; @page: what @virt
+ * shows (@phys ~0: nothing) and how, flushed; @check: now and then.
+ */
+struct pgtable_model_machine {
+	void (*begin)(struct mm_struct *const mm[PGM_SPACES]);
+	const char *(*page)(struct mm_struct *mm, uintptr_t virt, u64 phys, u32 prot);
+	const char *(*check)(void);
+};
+extern const struct pgtable_model_machine *pgtable_model_machine;
 
 /* The number of the cut at the border of the leaves of @level. */
 unsigned int pgtable_model_cut(unsigned int level);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* The walker against its oracle: random sequences, and every short one. */
+#include "hosted.h"
+#include "mmu.h"
+#include "mm/sync/cpu.h"
 #include "pgtable_model.h"
 
 TEST(pgtable_model, random_sequences)
@@ -31,4 +34,108 @@ TEST(pgtable_model, short_sequences)
 			return;
 	}
 	EXPECT_STREQ(pgtable_model_end() ?: "", "");
+}
+
+/* ---- With the machine looking on ---- */
+
+#define CPUS 4u
+
+/* CPU 0 is in the kernel's address space, 1 and 2 in the users', 3 in the second one's, lazily. */
+static struct mm_struct *in_space[CPUS];
+static char trouble[200];
+
+static void enter(void *mm)
+{
+	switch_mm(mm);
+	if (smp_processor_id() == 3)
+		enter_lazy_tlb();
+}
+
+static void spread(struct mm_struct *const mm[PGM_SPACES])
+{
+	for (unsigned int cpu = 0; cpu < CPUS; cpu++) {
+		in_space[cpu] = mm[min(cpu, PGM_SPACES - 1)];
+		if (cpu)
+			EXPECT_EQ(port_cpu_call(cpu, enter, in_space[cpu]), 0);
+	}
+	/* Lazy CPUs may keep what they have for as long as they do not use it. */
+	in_space[3] = &init_mm;
+}
+
+static bool may(u32 prot, enum mmu_access access)
+{
+	u32 needs = access == MMU_READ ? 0 : access == MMU_WRITE ? PGPROT_WRITE : PGPROT_EXEC;
+
+	return prot & PGPROT_READ && (prot & needs) == needs;
+}
+
+static bool has_no_execute(void)
+{
+	return pgt_fit(pgt_make_leaf(0, 0, PAGE_KERNEL)) != pgt_fit(pgt_make_leaf(0, 0, PAGE_KERNEL_EXEC));
+}
+
+static const char *ask(unsigned int cpu, uintptr_t virt, u64 phys, u32 prot, bool user)
+{
+	for (enum mmu_access access = MMU_READ; access <= MMU_EXEC; access++) {
+		u64 got = 0;
+		struct mmu_fault fault;
+		bool can = mmu_translate(cpu, virt, access, user, &got, &fault), should = may(prot, access);
+
+		if (access == MMU_EXEC && !has_no_execute())
+			continue;
+		if (can != (phys != ~(u64)0 && should) || (can && got != phys)) {
+			octavo_snprintf(trouble, sizeof(trouble),
+					"CPU %u, %#lx, access %d: the machine %s (%#llx); the tables say %#llx, %#x", cpu,
+					(unsigned long)virt, access, can ? "gets there" : "refuses",
+					(unsigned long long)got, (unsigned long long)phys, prot);
+			return trouble;
+		}
+	}
+	return NULL;
+}
+
+static const char *ask_all(struct mm_struct *mm, uintptr_t virt, u64 phys, u32 prot)
+{
+	const char *why = NULL;
+
+	for (unsigned int cpu = 0; cpu < CPUS && !why; cpu++)
+		if (mm == &init_mm || in_space[cpu] == mm)
+			why = ask(cpu, virt, phys, prot, mm != &init_mm);
+	return why;
+}
+
+static const char *nothing_stale(void)
+{
+	for (unsigned int cpu = 0; cpu < 3; cpu++) {
+		uintptr_t virt;
+
+		if (mmu_stale(cpu, &virt)) {
+			octavo_snprintf(trouble, sizeof(trouble), "CPU %u has a stale translation of %#lx", cpu,
+					(unsigned long)virt);
+			return trouble;
+		}
+	}
+	return NULL;
+}
+
+static const struct pgtable_model_machine machine = { spread, ask_all, nothing_stale };
+
+static void run_on_first(unsigned int cpu, void *arg)
+{
+	bool *fine = arg;
+
+	/* The others serve calls until this one is done. */
+	for (unsigned int i = 0; !cpu && i < test_scaled(3) && *fine; i++)
+		*fine = model_run(&pgtable_model, test_seed + i, 500, NULL);
+	if (!cpu)
+		EXPECT_STREQ(pgtable_model_end() ?: "", "");
+}
+
+TEST(pgtable_model, random_sequences_seen_by_the_machine)
+{
+	bool fine = true;
+
+	pgtable_model_machine = &machine;
+	EXPECT_EQ(hosted_run_cpus(CPUS, run_on_first, &fine), 0);
+	pgtable_model_machine = NULL;
 }

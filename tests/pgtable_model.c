@@ -182,6 +182,7 @@ struct deed {
 	u32 clear;
 	u64 pfn;
 	bool fails;
+	unsigned long tables;
 };
 
 static pgprot_t choose_prot(unsigned int s, unsigned int which)
@@ -228,6 +229,7 @@ static struct deed read_op(const struct model_op *op)
 	d.pfn = choose_pfn(&d, op->b >> 9 & 3);
 	d.level = op->b >> 11 & 3;
 	d.nth = op->b >> 13 & 7;
+	d.tables = d.mm ? d.mm->pgtable_pages : 0;
 	return d;
 }
 
@@ -269,6 +271,9 @@ static void flush(const struct deed *d)
 static const char *ended(struct deed *d, int err, int want)
 {
 	d->fails = err != 0;
+	/* PT-I5 */
+	if (err == -ENOMEM && d->mm->pgtable_pages != d->tables)
+		return wrong("it ran out of memory and left %lu tables, not %lu", d->mm->pgtable_pages, d->tables);
 	if (err == want || (err == -ENOMEM && d->nth))
 		return NULL;
 	return wrong("it returns %d, not %d", err, want);
@@ -363,6 +368,8 @@ static const char *do_entry(struct deed *d)
 {
 	pgt_entry_t *entry = pgt_entry_alloc(d->mm, d->virt, 0, GFP_KERNEL | __GFP_NOWARN);
 
+	if (!entry && d->mm->pgtable_pages != d->tables)
+		return "an entry that could not be had has left tables";
 	if (!entry)
 		return d->nth || pm.cells[d->s][d->from].pfn != NOTHING ? NULL : "no entry, and no leaf in the way";
 	if (d->kind == PGM_SWAP && d->size == PAGE_SIZE && pm.cells[d->s][d->from].pfn == NOTHING) {
@@ -414,11 +421,6 @@ static u32 as_the_format_says(u32 prot)
 	return (prot & ~PGPROT_CACHE_MASK) | cache;
 }
 
-static const char *ask_machine(unsigned int s, uintptr_t virt, u64 phys, u32 prot)
-{
-	return pgtable_model_machine ? pgtable_model_machine->page(pm.mm[s], virt, phys, prot) : NULL;
-}
-
 static const char *look_at_page(unsigned int s, const struct cell *cell, uintptr_t virt, u64 into)
 {
 	unsigned int level;
@@ -427,8 +429,7 @@ static const char *look_at_page(unsigned int s, const struct cell *cell, uintptr
 	u32 prot;
 
 	if (cell->pfn == NOTHING)
-		return entry && !pgt_none(e) ? wrong("space %u, %#lx: mapped", s, (unsigned long)virt) :
-					       ask_machine(s, virt, NOTHING, 0);
+		return entry && !pgt_none(e) ? wrong("space %u, %#lx: mapped", s, (unsigned long)virt) : NULL;
 	if (!entry || pgt_none(e))
 		return wrong("space %u, %#lx: not mapped", s, (unsigned long)virt);
 	if (cell->pfn == SWAPPED)
@@ -443,7 +444,7 @@ static const char *look_at_page(unsigned int s, const struct cell *cell, uintptr
 	if ((pgt_prot(level, e).bits ^ prot) & told_bits(prot))
 		return wrong("space %u, %#lx: rights %#x at level %u, not %#x", s, (unsigned long)virt,
 			     pgt_prot(level, e).bits, level, prot);
-	return ask_machine(s, virt, phys, prot);
+	return NULL;
 }
 
 /* The first, a middle and the last page of each cell. */
@@ -461,6 +462,29 @@ static const char *look_at_space(unsigned int s)
 	return why;
 }
 
+/*
+ * The machine at the ends of an operation's range and next to them: few pages, so that a TLB still has what it was asked
+ * for ahead of the operation.
+ */
+static const char *ask_machine(const struct deed *d)
+{
+	unsigned int near[] = { d->from ? d->from - 1 : 0, d->from, d->from + 1, (d->from + d->to) / 2, d->to - 1, d->to };
+	const char *why = NULL;
+
+	for (unsigned int n = 0; pgtable_model_machine && n < ARRAY_SIZE(near) && !why; n++) {
+		unsigned int i = min(near[n], pm.nr - 2);
+		const struct cell *cell = &pm.cells[d->s][i];
+		u64 pages = pm.cuts[i + 1] - pm.cuts[i], at[] = { 0, pages / 2, pages - 1 };
+
+		for (unsigned int k = 0; k < 3 && !why; k++)
+			why = pgtable_model_machine->page(d->mm, cut_virt(d->s, i) + (uintptr_t)(at[k] << PAGE_SHIFT),
+							  cell->pfn >= SWAPPED ? NOTHING :
+										 (cell->pfn + at[k]) << PAGE_SHIFT,
+							  as_the_format_says(cell->prot));
+	}
+	return why;
+}
+
 static const char *apply(void *ctx, const struct model_op *op)
 {
 	struct deed d = read_op(op);
@@ -469,6 +493,9 @@ static const char *apply(void *ctx, const struct model_op *op)
 	(void)ctx;
 	if (pm.left || !pm.alive)
 		return pm.left;
+	why = ask_machine(&d);
+	if (why)
+		return why;
 	if (d.nth)
 		fail_nth_set(d.nth);
 	switch (d.kind) {
@@ -496,7 +523,8 @@ static const char *apply(void *ctx, const struct model_op *op)
 		break;
 	}
 	fail_nth_set(0);
-	return why ?: look_at_space(d.s);
+	why = why ?: look_at_space(d.s);
+	return why ?: ask_machine(&d);
 }
 
 /* ---- The whole ---- */

@@ -126,7 +126,7 @@ static void run_on_first(unsigned int cpu, void *arg)
 
 	/* The others serve calls until this one is done. */
 	for (unsigned int i = 0; !cpu && i < test_scaled(3) && *fine; i++)
-		*fine = model_run(&pgtable_model, test_seed + i, 500, NULL);
+		*fine = model_run(&pgtable_model, test_seed + i, 1000, NULL);
 	if (!cpu)
 		EXPECT_STREQ(pgtable_model_end() ?: "", "");
 }

@@ -6,6 +6,7 @@
 
 #include "fault.h"
 #include "mm/phys/zone.h"
+#include "mm/pgtable/tables.h"
 #include "pgtfixture.h"
 
 #define KERNEL_RW PAGE_KERNEL
@@ -253,5 +254,271 @@ TEST(pgtable, ranges_that_make_no_sense_are_refused)
 	EXPECT_EQ(pgt_map_range(mm, (uintptr_t)1 << 60, PHYS, PAGE_SIZE, PAGE_SHARED, 0, GFP_KERNEL), -EINVAL);
 #endif
 	EXPECT(strstr(test_capture_end(), "not whole pages"));
+	mmput(mm);
+}
+
+/* ---- Out of memory ---- */
+
+/* PT-I5: an operation with each of its table pages missing in turn. */
+struct short_of_memory {
+	struct mm_struct *mm;
+	uintptr_t virt;
+	u64 size;
+	unsigned int max_level;
+	unsigned long before;
+	long nodes;
+	bool failed;
+};
+
+#define QUIET (GFP_KERNEL | __GFP_NOWARN)
+
+static void still_nothing(void *ctx)
+{
+	struct short_of_memory *m = ctx;
+
+	EXPECT_EQ(pgt_test_phys(m->mm, m->virt, NULL, NULL), ~(u64)0);
+	EXPECT_EQ(pgt_test_phys(m->mm, m->virt + (uintptr_t)m->size - 1, NULL, NULL), ~(u64)0);
+	EXPECT_EQ(m->mm->pgtable_pages, m->before);
+	EXPECT_EQ(tables_in_nodes(), m->nodes);
+	pgt_test_verify(m->mm);
+}
+
+static bool map_short_of_memory(void *ctx)
+{
+	struct short_of_memory *m = ctx;
+	int err = pgt_map_range(m->mm, m->virt, PHYS + PAGE_SIZE, m->size, m->mm == &init_mm ? PAGE_KERNEL : PAGE_SHARED,
+				m->max_level, QUIET);
+
+	if (err) {
+		EXPECT_EQ(err, -ENOMEM);
+		still_nothing(m);
+		return false;
+	}
+	/* Nothing of this may fail. */
+	EXPECT_EQ(pgt_test_unmap(m->mm, m->virt, m->size), 0);
+	if (m->mm == &init_mm)
+		kernel_end(pgt_test_kernel());
+	return true;
+}
+
+TEST(pgtable, mapping_that_runs_out_of_memory_never_was)
+{
+	struct short_of_memory m = { .mm = &init_mm, .size = 3 * LEAF1, .max_level = 2 };
+
+	m.virt = pgt_test_kernel() + (uintptr_t)LEAF1 - PAGE_SIZE;
+	m.before = init_mm.pgtable_pages;
+	m.nodes = tables_in_nodes();
+	EXPECT_EQ(fault_each(map_short_of_memory, still_nothing, &m), PGT_LEVELS > 2 && PGT_ROOT_BITS > 2 ? 5 : 4);
+	m.mm = mm_alloc(GFP_KERNEL);
+	ASSERT(m.mm);
+	m.virt = PGT_TEST_USER - PAGE_SIZE;
+	m.before = m.mm->pgtable_pages;
+	m.nodes = tables_in_nodes();
+	EXPECT(fault_each(map_short_of_memory, still_nothing, &m) >= 4);
+	mmput(m.mm);
+}
+
+static bool alloc_mm(void *ctx)
+{
+	struct mm_struct *mm = mm_alloc(QUIET);
+
+	(void)ctx;
+	if (mm)
+		mmput(mm);
+	return mm != NULL;
+}
+
+static void no_table_more(void *ctx)
+{
+	EXPECT_EQ(tables_in_nodes(), *(long *)ctx);
+}
+
+TEST(pgtable, no_half_address_space)
+{
+	long nodes = (pgt_test_kernel(), tables_in_nodes());
+
+	EXPECT(fault_each(alloc_mm, no_table_more, &nodes) >= 1);
+	EXPECT(fault_each_among(FAIL_NTH_SLAB, alloc_mm, no_table_more, &nodes) >= 1);
+}
+
+/* Leaves stay whole, and rights as they were, when there is no table to split them into. */
+static bool shrink_short_of_memory(void *ctx)
+{
+	struct short_of_memory *m = ctx;
+	u64 off = BIG / 2 + 3 * PAGE_SIZE;
+	bool ok;
+
+	ok = !pgt_protect_range(m->mm, m->virt + (uintptr_t)off, 2 * PAGE_SIZE, 0, PGPROT_WRITE);
+	if (ok)
+		ok = !pgt_test_unmap(m->mm, m->virt + PAGE_SIZE, m->size - 2 * PAGE_SIZE);
+	m->failed = !ok;
+	return ok;
+}
+
+static void either_or(void *ctx)
+{
+	struct short_of_memory *m = ctx;
+
+	EXPECT_EQ(pgt_test_phys(m->mm, m->virt, NULL, NULL), PHYS);
+	EXPECT_EQ(pgt_test_phys(m->mm, m->virt + (uintptr_t)m->size - 1, NULL, NULL), PHYS + m->size - 1);
+	EXPECT_EQ(pgt_test_phys(m->mm, m->virt + PAGE_SIZE, NULL, NULL), m->failed ? PHYS + PAGE_SIZE : ~(u64)0);
+	pgt_test_verify(m->mm);
+	EXPECT_EQ(pgt_test_unmap(m->mm, m->virt, PAGE_SIZE), 0);
+	EXPECT_EQ(pgt_test_unmap(m->mm, m->virt, m->size), 0);
+	EXPECT_EQ(m->mm->pgtable_pages, m->before);
+	EXPECT_EQ(pgt_map_range(m->mm, m->virt, PHYS, m->size, PAGE_SHARED, 2, GFP_KERNEL), 0);
+}
+
+TEST(pgtable, splitting_that_runs_out_of_memory_changes_nothing)
+{
+	struct short_of_memory m = { .virt = PGT_TEST_USER, .size = BIG };
+
+	pgt_test_kernel();
+	if (!(pgt_leaf_levels & 2))
+		SKIP("the processor has no large leaves");
+	m.mm = mm_alloc(GFP_KERNEL);
+	ASSERT(m.mm);
+	m.before = m.mm->pgtable_pages;
+	ASSERT(!pgt_map_range(m.mm, m.virt, PHYS, m.size, PAGE_SHARED, 2, GFP_KERNEL));
+	EXPECT(fault_each(shrink_short_of_memory, either_or, &m) >= 2);
+	EXPECT_EQ(pgt_test_unmap(m.mm, m.virt, m.size), 0);
+	mmput(m.mm);
+}
+
+/* ---- The verifier ---- */
+
+static unsigned int found;
+static char first_line[160];
+
+static void note_line(void *ctx, const char *line)
+{
+	(void)ctx;
+	if (!found++)
+		octavo_snprintf(first_line, sizeof(first_line), "%s", line);
+}
+
+/* One complaint, which contains @text. */
+static void expect_finding(struct mm_struct *mm, const char *text)
+{
+	found = 0;
+	first_line[0] = 0;
+	EXPECT_EQ(pgt_verify(mm, note_line, NULL), 1);
+	if (!strstr(first_line, text))
+		test_fail(__FILE__, __LINE__, "\"%s\" is not in \"%s\"", text, first_line);
+}
+
+TEST(pgtable, the_verifier_finds_what_is_wrong)
+{
+	struct mm_struct *mm = (pgt_test_kernel(), mm_alloc(GFP_KERNEL));
+	uintptr_t virt = PGT_TEST_USER, other = virt + 2 * (uintptr_t)LEAF1;
+	pgt_entry_t *entry, *above, e;
+	struct page *page;
+	unsigned int level;
+
+	ASSERT(mm);
+	ASSERT(!pgt_map_range(mm, virt, PHYS, 2 * PAGE_SIZE, PAGE_SHARED, 0, GFP_KERNEL));
+	ASSERT(!pgt_map_range(mm, other, PHYS, 2 * PAGE_SIZE, PAGE_SHARED, 0, GFP_KERNEL));
+	pgt_test_verify(mm);
+	entry = pgt_lookup(mm, virt, &level);
+	above = pgt_entry_alloc(mm, other, 1, GFP_KERNEL);
+	page = pfn_to_page(PFN_DOWN(pgt_table_phys_of(entry)));
+
+	/* PT-I1: a table counted that is none, and one that hangs on two entries. */
+	mm->pgtable_pages++;
+	expect_finding(mm, "are counted");
+	mm->pgtable_pages--;
+	e = pgt_get(above);
+	pgt_set(above, pgt_get(pgt_entry_alloc(mm, virt, 1, GFP_KERNEL)));
+	expect_finding(mm, "hangs on two entries");
+	pgt_set(above, e);
+	/* PT-I2 */
+	ClearPageTable(page);
+	expect_finding(mm, "not marked as one");
+	SetPageTable(page);
+	pgt_page_of(page)->level = 2;
+	expect_finding(mm, "and says 2");
+	pgt_page_of(page)->level = 0;
+	/* PT-I3: a bit that means nothing, and the kernel's leaf in a user's half. */
+	e = pgt_get(entry);
+	pgt_set(entry, pgt_make_leaf(0, PHYS, PAGE_KERNEL_RO));
+	expect_finding(mm, "a leaf for the kernel in the user's half");
+	pgt_set(entry, e);
+	pgt_leaf_levels &= ~1u;
+	found = 0;
+	EXPECT_EQ(pgt_verify(mm, note_line, NULL), 4);
+	EXPECT(strstr(first_line, "which the processor has not"));
+	pgt_leaf_levels |= 1u;
+	pgt_test_verify(mm);
+	/* PT-I6 */
+	if (!PGT_TWO_ROOTS) {
+		entry = mm->pgd + PGT_ENTRIES(PGT_ROOT_LEVEL) - 1;
+		e = pgt_get(entry);
+		pgt_set(entry, e ^ pgt_make_table(PGT_ROOT_LEVEL, 0x1000, false));
+		expect_finding(mm, "not the kernel's");
+		pgt_set(entry, e);
+	}
+	pgt_test_verify(mm);
+	EXPECT_EQ(pgt_test_unmap(mm, virt, 3 * LEAF1), 0);
+	mmput(mm);
+}
+
+/* PT-I7 */
+TEST(pgtable, contiguous_groups)
+{
+	u64 group = (u64)PGT_CONT_ENTRIES << PAGE_SHIFT;
+	uintptr_t virt = pgt_test_kernel();
+	pgprot_t prot = octavo_pgprot(PGPROT_KERNEL_RW | PGPROT_CONT), has;
+	pgt_entry_t *entry, e;
+	unsigned int level;
+
+	if (PGT_CONT_ENTRIES == 1)
+		SKIP("this format has no contiguous entries");
+	/* Half a group, a whole one, half a group. */
+	ASSERT(!pgt_map_range(&init_mm, virt + (uintptr_t)group / 2, PHYS + group / 2, 2 * group, prot, 0, GFP_KERNEL));
+	for (u64 at = group / 2; at < group * 5 / 2; at += PAGE_SIZE) {
+		EXPECT_EQ(pgt_test_phys(&init_mm, virt + (uintptr_t)at, &has, NULL), PHYS + at);
+		EXPECT_EQ(has.bits & PGPROT_CONT, at >= group && at < 2 * group ? PGPROT_CONT : 0);
+	}
+	pgt_test_verify(&init_mm);
+	entry = pgt_lookup(&init_mm, virt + (uintptr_t)group + 3 * PAGE_SIZE, &level);
+	e = pgt_get(entry);
+	pgt_set(entry, pgt_wrprotect(0, e));
+	expect_finding(&init_mm, "not like the first");
+	pgt_set(entry, e);
+	/* One page less, and the others are no group any more. */
+	EXPECT_EQ(pgt_test_unmap(&init_mm, virt + (uintptr_t)group + 3 * PAGE_SIZE, PAGE_SIZE), 0);
+	pgt_test_phys(&init_mm, virt + (uintptr_t)group, &has, NULL);
+	EXPECT_EQ(has.bits & PGPROT_CONT, 0);
+	pgt_test_verify(&init_mm);
+	EXPECT_EQ(pgt_test_unmap(&init_mm, virt, 4 * group), 0);
+	kernel_end(virt);
+}
+
+/* ---- Counts ---- */
+
+TEST(pgtable, table_pages_are_counted_where_they_are)
+{
+	struct mm_struct *mm = (pgt_test_kernel(), mm_alloc(GFP_KERNEL));
+	unsigned long pages, at_node[MAX_NUMNODES] = { 0 };
+
+	ASSERT(mm);
+	pages = mm->pgtable_pages;
+	for_each_online_node(nid)
+		at_node[nid] = node_page_state(NODE_DATA(nid), NR_PAGETABLE);
+	ASSERT(!pgt_map_range(mm, PGT_TEST_USER, PHYS, 4 * LEAF1, PAGE_SHARED, 0, GFP_KERNEL));
+	for (unsigned int i = 0; i < 4; i++) {
+		unsigned int level;
+		pgt_entry_t *entry = pgt_lookup(mm, PGT_TEST_USER + i * (uintptr_t)LEAF1, &level);
+
+		ASSERT(entry);
+		at_node[page_to_nid(pfn_to_page(PFN_DOWN(pgt_table_phys_of(entry))))]++;
+	}
+	/* The upper ones are where the first was, or on the only node. */
+	if (nr_node_ids == 1)
+		at_node[0] += mm->pgtable_pages - pages - 4;
+	for_each_online_node(nid)
+		EXPECT(node_page_state(NODE_DATA(nid), NR_PAGETABLE) >= at_node[nid]);
+	EXPECT_EQ(pgt_test_unmap(mm, PGT_TEST_USER, 4 * LEAF1), 0);
+	EXPECT_EQ(mm->pgtable_pages, pages);
 	mmput(mm);
 }

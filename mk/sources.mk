@@ -41,6 +41,7 @@ CORE_SRCS := \
 	mm/debug/monitor_slabtop.c \
 	mm/debug/stress.c \
 	mm/debug/stress_heap.c \
+	mm/kmap/address.c \
 	mm/kmap/areas.c \
 	mm/kmap/describe.c \
 	mm/kmap/direct_map.c \

@@ -5,15 +5,18 @@
  * A range is given by a pointer to its first page, as a number, and a count of pages: of the direct map, the image,
  * or a vmalloc area. The same frames' other kernel mappings follow where they must: the direct map and the image are
  * each other's alias, and the direct map is that of what vmalloc() maps. Rights to write, presence and cache mode
- * follow; permission to execute never does, and the direct map never gets it.
+ * follow; permission to execute never does.
  *
  * Large pages are split as needed, and joined again when what they were split for is gone. All CPUs' TLBs are flushed
  * before a function returns. Nothing may become writable and executable: that is refused.
  *
  * Context of all but set_direct_map_*(): thread context, interrupts on. Return: 0; -EINVAL (not a whole number of
- * mapped pages of one such area), -EACCES (writable and executable), -ENOMEM (no memory to split a large page),
- * -EBUSY (another cache mode is promised for a part of it). On an error everything is as it was. Without page tables
- * (bootinfo.page_tables) they check nothing, change nothing, and return 0.
+ * mapped pages of one such area), -EACCES (writable and executable), -ENOMEM (no memory to split a large page).
+ * On an error everything is as it was. Without page tables (bootinfo.page_tables) they check nothing, change nothing,
+ * and return 0.
+ *
+ * Caches are not told of a new cache mode: processors that find old lines of it by snooping themselves need not be
+ * (x86: CPUID.1:EDX.SS).
  */
 #ifndef OCTAVO_SET_MEMORY_H
 #define OCTAVO_SET_MEMORY_H

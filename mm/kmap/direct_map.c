@@ -29,7 +29,8 @@
  * Invariants
  *	KA-I1	every whole page of memory below the direct map's end is shown at its place in the direct map; what is
  *		no memory is not shown
- *	KA-I2	nothing is writable and executable; the direct map executes nothing but an image that has no other place
+ *	KA-I2	nothing is writable and executable; the direct map executes nothing but an image that has no other
+ *		place, unless set_memory made it so
  *	KA-I3	text and read-only data are writable at none of their addresses, unless set_memory made them so
  *	KA-I4	the books (direct_leaves) count the leaves that there are
  *	KA-I5	areas do not overlap, neither as addresses nor as pointers
@@ -196,21 +197,31 @@ static int map_memory(phys_addr_t start, phys_addr_t end)
 	return 0;
 }
 
+/* Whole pages of [start, end) within [from, to). */
+static int map_pages_of(phys_addr_t start, phys_addr_t end, phys_addr_t from, phys_addr_t to)
+{
+	start = max(ALIGN(start, (phys_addr_t)PAGE_SIZE), from);
+	end = min(ALIGN_DOWN(end, (phys_addr_t)PAGE_SIZE), to);
+	return start < end ? map_memory(start, end) : 0;
+}
+
+/* Regions that differ in attributes only (mirrored memory) are one piece here. */
 static int map_ram(phys_addr_t from, phys_addr_t to)
 {
-	phys_addr_t start, end;
+	phys_addr_t start, end, piece = 0, piece_end = 0;
 	u64 i;
 	int err = 0;
 
 	for_each_mem_range(i, &start, &end) {
-		start = max(ALIGN(start, (phys_addr_t)PAGE_SIZE), from);
-		end = min(ALIGN_DOWN(end, (phys_addr_t)PAGE_SIZE), to);
-		if (start < end)
-			err = map_memory(start, end);
-		if (err || end >= to)
+		if (start != piece_end) {
+			err = map_pages_of(piece, piece_end, from, to);
+			piece = start;
+		}
+		piece_end = end;
+		if (err || start >= to)
 			break;
 	}
-	return err;
+	return err ? err : map_pages_of(piece, piece_end, from, to);
 }
 
 /* The image in its own area, if it has one. */

@@ -20,7 +20,7 @@ struct kernel_image {
 	uintptr_t offset; /* virtual less physical address */
 	bool separate;	  /* it has an area of its own, beside its pages' place in the direct map */
 	struct image_range part[IMAGE_PARTS];
-	bool rights_changed; /* set_memory_rw() of text or read-only data: it is as somebody wants it */
+	bool rights_changed; /* by set_memory, beyond what KA-I2 and KA-I3 say: it is as somebody wants it */
 };
 extern struct kernel_image kernel_image;
 extern const char *const image_part_names[IMAGE_PARTS];

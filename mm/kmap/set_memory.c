@@ -20,6 +20,7 @@
 
 #include "../base/part.h"
 #include "../base/printk.h"
+#include "../pgtable/cache.h"
 #include "../pgtable/tlb.h"
 
 /* Ranges that stay in small pages; more than that, and nothing is joined any more. */
@@ -129,9 +130,11 @@ static int change_place(const struct job *job, uintptr_t virt, u32 set, u32 clea
 	return 0;
 }
 
-/* Does the run grant or take what the image's text and read-only data were made with? */
-static void note_image(const struct job *job)
+/* Does the run grant what the image's text and read-only data, or the direct map, were made without? */
+static void note_rights(const struct job *job)
 {
+	if (job->area == AREA_DIRECT && job->change->set & PGPROT_EXEC)
+		WRITE_ONCE(kernel_image.rights_changed, true);
 	for (unsigned int i = 0; i <= IMAGE_RODATA; i++) {
 		const struct image_range *range = &kernel_image.part[i];
 
@@ -147,7 +150,7 @@ static int change_run(const struct job *job)
 	int err = change_place(job, job->virt, c->set, c->clear);
 
 	if (!err && job->pass == PASS_APPLY)
-		note_image(job);
+		note_rights(job);
 	if (err || !alias_follows(job))
 		return err;
 	if (job->area != AREA_DIRECT && memblock_is_map_memory(job->phys) && job->phys < memblock.direct_map_end)
@@ -264,6 +267,8 @@ int change_attributes(const void *p, u64 size, const struct attribute_change *ch
 	if (!err) {
 		err = go_over(&job, PASS_APPLY, virt, size);
 		flush(&job, virt, size);
+		if (!err && change->set & PGPROT_EXEC)
+			flush_icache_range(p, (const char *)p + size);
 	}
 	/*
 	 * After a failure, too: what was split for nothing becomes one again. Tables that are being walked must stay,

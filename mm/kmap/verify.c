@@ -50,7 +50,7 @@ static int look_at_leaf(void *ctx, unsigned int level, pgt_entry_t *entry, uintp
 		phys_addr_t stop = end;
 		pgprot_t made = direct_prot_at(at, &stop);
 
-		if (bits & ~made.bits & PGPROT_EXEC && kernel_has_nx())
+		if (bits & ~made.bits & PGPROT_EXEC && kernel_has_nx() && !READ_ONCE(kernel_image.rights_changed))
 			finding(look->f, "KA-I2: %#lx in the direct map can be executed", (unsigned long)start);
 		if (bits & ~made.bits & PGPROT_WRITE && !READ_ONCE(kernel_image.rights_changed))
 			finding(look->f, "KA-I3: %#lx in the direct map can be written, but is text or rodata",

@@ -87,6 +87,8 @@ struct zone *page_zone(const struct page *page)
 	return zone_of(page_to_nid(page), page_zonenum(page));
 }
 
+void (*bad_address_report)(const char *who, const void *p) __memsys;
+
 void *page_address(const struct page *page)
 {
 	phys_addr_t phys = PFN_PHYS(page_to_pfn(page));
@@ -100,8 +102,10 @@ struct page *virt_to_page(const void *virt)
 {
 	phys_addr_t phys = virt_to_phys(virt);
 
-	if ((uintptr_t)virt < memblock.direct_map || phys >= memblock.direct_map_end)
+	if ((uintptr_t)virt < memblock.direct_map || phys >= memblock.direct_map_end) {
+		note_bad_address("virt_to_page", virt);
 		return NULL;
+	}
 	return pfn_to_online_page(PFN_DOWN(phys));
 }
 

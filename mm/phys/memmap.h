@@ -51,6 +51,19 @@ void memmap_section_online(unsigned long pfn);
 void memmap_section_offline(unsigned long pfn);
 void memmap_section_remove(unsigned long pfn);
 
+/* Debug builds report addresses that cannot be converted: who knows the address space registers how. */
+extern void (*bad_address_report)(const char *who, const void *p);
+#ifdef OCTAVO_DEBUG
+enum { BAD_ADDRESSES_ARE_TOLD = 1 };
+#else
+enum { BAD_ADDRESSES_ARE_TOLD = 0 };
+#endif
+static inline void note_bad_address(const char *who, const void *p)
+{
+	if (BAD_ADDRESSES_ARE_TOLD && bad_address_report)
+		bad_address_report(who, p);
+}
+
 /* First frame that can have no descriptor on this machine. */
 unsigned long memmap_end_pfn(void);
 

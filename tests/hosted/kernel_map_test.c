@@ -162,6 +162,23 @@ TEST(kernel_map, grows_within_reach)
 	EXPECT_EQ(memblock.current_limit, memblock.direct_map_end);
 }
 
+/* Attributes of memory make no difference to the direct map: a mirrored stretch in the middle costs no large leaf. */
+TEST(kernel_map, attributes_split_nothing)
+{
+	const struct bootinfo_span mirrored[] = { { 20 * MIB + 5 * PAGE_SIZE, MIB } };
+	struct bootinfo info = *hosted_default_machine();
+	struct leaf_counts plain;
+
+	ASSERT(!machine_boot(info, ALL_FEATURES));
+	plain = direct_leaves;
+	info.mirrored = mirrored;
+	info.mirrored_nr = 1;
+	ASSERT(!machine_boot(info, ALL_FEATURES));
+	machine_expect_sound();
+	EXPECT_EQ(direct_leaves.at[0], plain.at[0]);
+	EXPECT_EQ(direct_leaves.at[1], plain.at[1]);
+}
+
 /* ---- Damage ---- */
 
 TEST(kernel_map, damage_is_found)

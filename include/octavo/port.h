@@ -88,7 +88,8 @@ void port_tlb_flush_all(void);
 
 /**
  * port_cpu_call - run a function on other CPUs and wait until all have
- * @cpu: CPU number, or PORT_CPU_OTHERS for every other online CPU
+ * @cpu: CPU number, or PORT_CPU_OTHERS for every other online CPU; one that is inside mm_cpu_online() counts, and serves
+ *       the call once its interrupts are on
  * @fn: called there with interrupts off; NULL: each CPU only executes a full memory barrier
  * @arg: passed on
  *

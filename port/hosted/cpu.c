@@ -44,7 +44,8 @@ struct call {
 	int state;
 };
 
-enum cpu_state { CPU_ABSENT, CPU_STARTING, CPU_RUNNING, CPU_DONE, CPU_STOPPED };
+/* From when it joins the core a CPU can be called, though it serves nothing before its interrupts are on. */
+enum cpu_state { CPU_ABSENT, CPU_STARTING, CPU_JOINING, CPU_RUNNING, CPU_DONE, CPU_STOPPED };
 
 struct cpu {
 	unsigned int id;
@@ -114,7 +115,7 @@ static bool cpu_running(struct cpu *cpu)
 {
 	int state = __atomic_load_n(&cpu->state, __ATOMIC_SEQ_CST);
 
-	return state == CPU_RUNNING || state == CPU_DONE;
+	return state == CPU_JOINING || state == CPU_RUNNING || state == CPU_DONE;
 }
 
 /*
@@ -404,8 +405,10 @@ unsigned int cpu_window_close(void)
 static int cpu_join_machine(struct cpu *cpu)
 {
 	unsigned long flags = port_irq_save();
-	int err = mm_cpu_online(cpu->id);
+	int err;
 
+	put(&cpu->state, CPU_JOINING);
+	err = mm_cpu_online(cpu->id);
 	port_irq_restore(flags);
 	return err;
 }
@@ -451,7 +454,7 @@ int hosted_cpu_start(unsigned int id, void (*fn)(unsigned int cpu, void *arg), v
 		put(&cpu->state, CPU_ABSENT);
 		return -EAGAIN;
 	}
-	while (get(&cpu->state) == CPU_STARTING)
+	while (get(&cpu->state) == CPU_STARTING || get(&cpu->state) == CPU_JOINING)
 		port_cpu_relax();
 	return 0;
 }

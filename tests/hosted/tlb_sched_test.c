@@ -2,7 +2,8 @@
 /*
  * TLB control with several CPUs, under seeded interleavings and with threads: address spaces in which pages are mapped,
  * unmapped and looked at through the machine's MMU, while the CPUs switch between them and go lazy. No CPU may get at
- * a frame, nor its MMU at a table, that has been freed (TL-I1 to TL-I6). Wrong sequences, each planted here, are caught.
+ * a frame, nor its MMU at a table, that has been freed (TL-I1 to TL-I6). Wrong sequences, each planted here, are
+ * caught.
  */
 #include <octavo/port.h>
 

@@ -330,7 +330,9 @@ TEST(tlb, kernel_ranges)
 
 /* ---- Other CPUs ---- */
 
-static unsigned int where[4], flushed[4];
+#define CPUS_MAX 10
+
+static unsigned int where[CPUS_MAX], flushed[CPUS_MAX];
 static u32 stage;
 static bool lazily, tables_went, all_called;
 static unsigned long sent, received;
@@ -402,6 +404,33 @@ TEST(tlb, only_those_concerned_are_called)
 	EXPECT_EQ(sent, 1); /* one call for two */
 	EXPECT_EQ(received, 2);
 	EXPECT_EQ(flushed[0] + flushed[1] + flushed[2], 3);
+	leave();
+}
+
+/* Two of nine others are called one by one, three by a call to all; nobody else flushes. */
+TEST(tlb, few_of_many)
+{
+	struct hosted_options options = { .cpus = CPUS_MAX, .quiet = true };
+
+	ASSERT(!hosted_boot_default(&options));
+	ASSERT(have_two_spaces());
+	for (unsigned int few = 2; few <= 3; few++) {
+		unsigned int all = 0;
+
+		for (unsigned int cpu = 0; cpu < CPUS_MAX; cpu++)
+			where[cpu] = cpu != 0 && cpu % 3 != 0;
+		where[3] = where[6] = where[9] = 0;
+		if (few == 2)
+			where[6] = 1;
+		shoot(CPUS_MAX);
+		EXPECT(all_called);
+		EXPECT_EQ(sent, 1);
+		EXPECT_EQ(received, few);
+		for (unsigned int cpu = 0; cpu < CPUS_MAX; cpu++)
+			all += flushed[cpu];
+		EXPECT_EQ(all, few + 1);
+	}
+	memset(where, 0, sizeof(where));
 	leave();
 }
 

@@ -22,6 +22,7 @@
  */
 #include "mmu.h"
 
+#include "mm/pgtable/mm.h"
 #include "mm/sync/cpu.h"
 
 static struct {
@@ -208,6 +209,11 @@ void port_tlb_flush_page(unsigned int asid, uintptr_t virt)
 }
 
 /* ---- What reports and tests ask ---- */
+
+void mmu_report(void)
+{
+	printk("Page tables: %lu KiB for the kernel's address space\n", init_mm.pgtable_pages * (PAGE_SIZE >> 10));
+}
 
 #define ENTRY_PRESENT 1u
 #define ENTRY_LARGE 0x80u

@@ -29,6 +29,9 @@ void mmu_boot_tables(void);
  */
 u64 mmu_entry(uintptr_t virt, unsigned int *level);
 
+/* mmu_report - what the tables take, once everything is up */
+void mmu_report(void);
+
 /* What the PAT register holds: WB, WC, UC-, UC, WB, WP, UC-, WT for entries 0 to 7 (Intel SDM volume 3A, 11.12.2). */
 #define MMU_PAT 0x0407050600070106ull
 

@@ -15,6 +15,7 @@
 #include "mmu.h"
 #include "power.h"
 #include "stack.h"
+#include "tests/harness.h"
 
 /* Made from the linked image by mk/pc.mk: text symbols by address, names one after another. */
 extern const uintptr_t pc_symbol_addresses[];
@@ -159,6 +160,12 @@ static void begin_report(void)
 		power_end(POWER_PANIC);
 	}
 	apic_stop_others();
+	/* What a test was holding back may be what led here. */
+	if (test_capture("", 0)) {
+		const char *held = test_capture_end();
+
+		serial_write(held, strlen(held));
+	}
 }
 
 static const char *const exception_names[VECTOR_EXCEPTIONS] = {

@@ -180,6 +180,28 @@ static void bench_user(struct kbench *b, const struct kbench_case *c)
 		kbench_row(b, c->name, ticks, r.leaves, c->order ? "leaf" : "page");
 }
 
+KBENCH(pgt_map_4k, "pgt.map.4k", bench_range, .order = 0, .count = 8192);
+KBENCH(pgt_unmap_4k, "pgt.unmap.4k", bench_range, .order = 0, .count = 8192);
+KBENCH(pgt_map_tables, "pgt.map.4k.tables", bench_range, .order = 0, .count = 8192);
+KBENCH(pgt_map_2m, "pgt.map.2m", bench_range, .order = 1, .count = 1024);
+KBENCH(pgt_unmap_2m, "pgt.unmap.2m", bench_range, .order = 1, .count = 1024);
+KBENCH(pgt_map_1g, "pgt.map.1g", bench_range, .order = 2, .count = 4);
+KBENCH(pgt_unmap_1g, "pgt.unmap.1g", bench_range, .order = 2, .count = 4);
+KBENCH(pgt_map_pages, "pgt.map.pages", bench_pages, .count = FRAMES);
+KBENCH(pgt_unmap_pages, "pgt.unmap.pages", bench_pages, .count = FRAMES);
+KBENCH(pgt_map_one, "pgt.map.one", bench_pages, .count = FRAMES);
+KBENCH(pgt_unmap_one, "pgt.unmap.one", bench_pages, .count = FRAMES);
+KBENCH(pgt_protect_4k, "pgt.protect.4k", bench_look, .order = 0, .count = 8192);
+KBENCH(pgt_protect_2m, "pgt.protect.2m", bench_look, .order = 1, .count = 1024);
+KBENCH(pgt_walk_4k, "pgt.walk.4k", bench_look, .order = 0, .count = 8192);
+KBENCH(pgt_lookup, "pgt.lookup", bench_look, .order = 0, .count = 512);
+KBENCH(pgt_user_map, "pgt.user.map.4k", bench_user, .order = 0, .count = 8192);
+KBENCH(pgt_user_unmap, "pgt.user.unmap.4k", bench_user, .order = 0, .count = 8192);
+KBENCH(pgt_user_map_2m, "pgt.user.map.2m", bench_user, .order = 1, .count = 256);
+KBENCH(pgt_user_one, "pgt.user.map.one", bench_user, .order = 0, .count = 1);
+KBENCH(pgt_user_unmap_one, "pgt.user.unmap.one", bench_user, .order = 0, .count = 1);
+
+#if __SIZEOF_POINTER__ == 8 /* there is room for a GiB */
 static void bench_table_bytes(struct kbench *b, const struct kbench_case *c)
 {
 	const char *unit = b->unit;
@@ -204,27 +226,6 @@ static void bench_table_bytes(struct kbench *b, const struct kbench_case *c)
 	b->unit = unit;
 }
 
-KBENCH(pgt_map_4k, "pgt.map.4k", bench_range, .order = 0, .count = 8192);
-KBENCH(pgt_unmap_4k, "pgt.unmap.4k", bench_range, .order = 0, .count = 8192);
-KBENCH(pgt_map_tables, "pgt.map.4k.tables", bench_range, .order = 0, .count = 8192);
-KBENCH(pgt_map_2m, "pgt.map.2m", bench_range, .order = 1, .count = 1024);
-KBENCH(pgt_unmap_2m, "pgt.unmap.2m", bench_range, .order = 1, .count = 1024);
-KBENCH(pgt_map_1g, "pgt.map.1g", bench_range, .order = 2, .count = 4);
-KBENCH(pgt_unmap_1g, "pgt.unmap.1g", bench_range, .order = 2, .count = 4);
-KBENCH(pgt_map_pages, "pgt.map.pages", bench_pages, .count = FRAMES);
-KBENCH(pgt_unmap_pages, "pgt.unmap.pages", bench_pages, .count = FRAMES);
-KBENCH(pgt_map_one, "pgt.map.one", bench_pages, .count = FRAMES);
-KBENCH(pgt_unmap_one, "pgt.unmap.one", bench_pages, .count = FRAMES);
-KBENCH(pgt_protect_4k, "pgt.protect.4k", bench_look, .order = 0, .count = 8192);
-KBENCH(pgt_protect_2m, "pgt.protect.2m", bench_look, .order = 1, .count = 1024);
-KBENCH(pgt_walk_4k, "pgt.walk.4k", bench_look, .order = 0, .count = 8192);
-KBENCH(pgt_lookup, "pgt.lookup", bench_look, .order = 0, .count = 512);
-KBENCH(pgt_user_map, "pgt.user.map.4k", bench_user, .order = 0, .count = 8192);
-KBENCH(pgt_user_unmap, "pgt.user.unmap.4k", bench_user, .order = 0, .count = 8192);
-KBENCH(pgt_user_map_2m, "pgt.user.map.2m", bench_user, .order = 1, .count = 256);
-KBENCH(pgt_user_one, "pgt.user.map.one", bench_user, .order = 0, .count = 1);
-KBENCH(pgt_user_unmap_one, "pgt.user.unmap.one", bench_user, .order = 0, .count = 1);
-#if __SIZEOF_POINTER__ == 8
 KBENCH(pgt_bytes_4k, "pgt.table_bytes.4k", bench_table_bytes, .order = 0, .count = 262144);
 KBENCH(pgt_bytes_2m, "pgt.table_bytes.2m", bench_table_bytes, .order = 1, .count = 512);
 KBENCH(pgt_bytes_1g, "pgt.table_bytes.1g", bench_table_bytes, .order = 2, .count = 1);

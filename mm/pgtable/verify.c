@@ -25,13 +25,14 @@ static const char *level_of(unsigned int level)
 	return names[level];
 }
 
-/* A leaf with all that it says made anew. */
+/* A leaf with all that it says made anew; where a dirty one can be told in two ways, in the one that @e has. */
 static pgt_entry_t made_anew(unsigned int level, pgt_entry_t e)
 {
 	pgt_entry_t leaf = pgt_fit(pgt_make_leaf(level, pgt_leaf_phys(level, e), pgt_prot(level, e)));
 
 	leaf = pgt_uffd_wp(level, e) ? pgt_mkuffd_wp(level, leaf) : leaf;
-	return !pgt_valid(e) && pgt_valid(leaf) ? pgt_mkinvalid(level, leaf) : leaf;
+	leaf = !pgt_valid(e) && pgt_valid(leaf) ? pgt_mkinvalid(level, leaf) : leaf;
+	return pgt_dirty(level, e) && pgt_mkdirty(level, leaf) == pgt_mkdirty(level, e) ? e : leaf;
 }
 
 static void look_at_group(struct look *l, unsigned int level, const pgt_entry_t *entry, u64 virt)

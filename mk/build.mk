@@ -9,7 +9,8 @@ HOST_X86_64 := $(if $(M32),,$(filter x86_64,$(shell uname -m)))
 INLINE ?= $(if $(HOST_X86_64),gs,call)
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
-	-Wundef -Wvla -Wno-sign-compare -Wno-missing-field-initializers
+	-Wundef -Wvla -Wno-sign-compare -Wno-missing-field-initializers \
+	-Wno-gnu-variable-sized-type-not-at-end
 # What gcc warns of in sanitizer builds only: fences its thread sanitizer does not see (the code that has one pairs it with
 # read-modify-writes), and null strings that only the checks themselves bring about.
 SAN_NO_WARNING := $(if $(findstring clang,$(shell $(CC) --version)),,-Wno-tsan -Wno-format-overflow)

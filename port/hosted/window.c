@@ -106,7 +106,7 @@ static void forget(struct shown *s)
 		link = &window.shown[*link - 1].next;
 	*link = s->next;
 	s->page = NULL;
-	window.used--;
+	__atomic_store_n(&window.used, window.used - 1, __ATOMIC_RELAXED); /* window_hide() looks without the lock */
 }
 
 static struct shown *make_room(u64 virt)
@@ -122,7 +122,7 @@ static struct shown *make_room(u64 virt)
 	s->virt = virt;
 	s->next = *head;
 	*head = (u32)(s - window.shown) + 1;
-	window.used++;
+	__atomic_store_n(&window.used, window.used + 1, __ATOMIC_RELAXED);
 	return s;
 }
 

@@ -69,7 +69,7 @@ TEST(page_fault, null_pointer)
 	expect_in(text, "address is 0x8 bytes behind a null pointer\n");
 	expect_one_of(text, "Call Trace:\n", "Call trace:\n");
 	expect_one_of(text, " <TASK>\n", "");
-	expect_one_of(text, "RIP: 0010:0x4321\n" + (PGT_VIRT_BITS == 32 ? 10 : 0), "pc : 0x4321\n");
+	expect_one_of(text, &"RIP: 0010:0x4321\n"[PGT_VIRT_BITS == 32 ? 10 : 0], "pc : 0x4321\n");
 	expect_in(text, "0x1234");
 }
 

@@ -55,8 +55,15 @@ CORE_SRCS := \
 	mm/kmap/memtype.c \
 	mm/kmap/present.c \
 	mm/kmap/ptdump.c \
+	mm/kmap/purge.c \
 	mm/kmap/set_memory.c \
 	mm/kmap/verify.c \
+	mm/kmap/vm_map_ram.c \
+	mm/kmap/vmalloc.c \
+	mm/kmap/vmap.c \
+	mm/kmap/vmap_area.c \
+	mm/kmap/vmap_show.c \
+	mm/kmap/vmap_verify.c \
 	mm/kmap/vmemmap.c \
 	mm/pgtable/asid.c \
 	mm/pgtable/format.c \

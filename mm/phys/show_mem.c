@@ -209,13 +209,20 @@ static bool may_warn(void)
 
 void warn_alloc(gfp_t gfp, unsigned int order, const nodemask_t *nodemask)
 {
+	char text[48];
+
+	octavo_snprintf(text, sizeof(text), "page allocation failure: order:%u", order);
+	warn_alloc_text(gfp, nodemask, text);
+}
+
+void warn_alloc_text(gfp_t gfp, const nodemask_t *nodemask, const char *text)
+{
 	char name[32], mode[GFP_TEXT_MAX];
 
 	if (gfp & __GFP_NOWARN || !may_warn())
 		return;
 	gfp_flags_text(mode, sizeof(mode), gfp);
-	printk("%s: page allocation failure: order:%u, mode:0x%x(%s), nodemask=", current_task_name(name, sizeof(name)),
-	       order, gfp, mode);
+	printk("%s: %s, mode:0x%x(%s), nodemask=", current_task_name(name, sizeof(name)), text, gfp, mode);
 	if (nodemask)
 		print_nodes(nodemask);
 	else

@@ -16,6 +16,8 @@ enum lock_rank {
 	LOCK_RANK_SHRINKER,  /* the list of shrinkers */
 	LOCK_RANK_MEMPOOL,   /* a mempool's reserve */
 	LOCK_RANK_PERCPU,    /* the chunks of the per-CPU allocator */
+	LOCK_RANK_VMAP_CPU,  /* areas of the vmalloc family that one CPU keeps */
+	LOCK_RANK_VMAP,      /* the tree of those areas */
 	LOCK_RANK_PAGE_TABLES, /* an address space's tables: mm->page_table_lock */
 	LOCK_RANK_ROOTS,     /* the list of address spaces, whose roots share the kernel half */
 	LOCK_RANK_PAGE_TABLE, /* the entries of one last-level table */

@@ -44,9 +44,8 @@ OCTAVO_API void *page_to_virt(const struct page *page);
 OCTAVO_API unsigned long virt_to_pfn(const void *virt);
 
 /**
- * octavo_pfn_to_page - the descriptor of a frame; NULL if it has none
- * pfn_to_page() itself is arithmetic. Code that is compiled with OCTAVO_DEBUG and includes this header has this one in its
- * place.
+ * octavo_pfn_to_page - the descriptor of a frame; NULL if it has none pfn_to_page() itself is arithmetic. Code that
+ * is compiled with OCTAVO_DEBUG and includes this header has this one in its place.
  */
 OCTAVO_API struct page *octavo_pfn_to_page(unsigned long pfn);
 #ifdef OCTAVO_DEBUG

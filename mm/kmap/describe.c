@@ -190,7 +190,9 @@ void describe_address(uintptr_t virt, struct area_description *d)
 	for (unsigned int i = 0; i < AREAS; i++)
 		if (area_has((enum kernel_area_id)i, virt))
 			return describe_in_area((enum kernel_area_id)i, virt, d);
-	if (virt < PAGE_SIZE)
+	if (!virt)
+		octavo_snprintf(d->text, sizeof(d->text), "a null pointer");
+	else if (virt < PAGE_SIZE)
 		octavo_snprintf(d->text, sizeof(d->text), "%#lx bytes behind a null pointer", HEX(virt));
 	else if (!pgt_canonical(virt))
 		octavo_snprintf(d->text, sizeof(d->text), "no address: its highest bits are neither all 0 nor all 1");

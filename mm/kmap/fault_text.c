@@ -96,7 +96,8 @@ static void exec_x86(const struct page_fault *fault)
 static void say_access(const char *exception, u32 flags)
 {
 	pr_err("#%s: %s %s in %s mode\n", exception, flags & PAGE_FAULT_USER ? "user" : "supervisor",
-	       flags & PAGE_FAULT_EXEC ? "instruction fetch" : flags & PAGE_FAULT_WRITE ? "write access" : "read access",
+	       flags & PAGE_FAULT_EXEC ? "instruction fetch" :
+	       flags & PAGE_FAULT_WRITE ? "write access" : "read access",
 	       flags & PAGE_FAULT_USER ? "user" : "kernel");
 }
 

@@ -133,11 +133,11 @@ static bool hangs(uintptr_t ip, uintptr_t virt)
 
 static int report(struct mmu_fault *fault, const ucontext_t *uc)
 {
-	uintptr_t pc[STACK_MAX] = { CONTEXT_IP(uc) };
+	uintptr_t pc[STACK_MAX];
 
-	fault->fault.ip = pc[0];
-	if (pc[0])
-		fault->fault.depth = 1 + backtrace_from(CONTEXT_FRAME(uc), pc + 1, STACK_MAX - 1);
+	fault->fault.ip = CONTEXT_IP(uc);
+	if (fault->fault.ip)
+		fault->fault.depth = backtrace_from(CONTEXT_FRAME(uc), pc, STACK_MAX);
 	fault->fault.stack = pc;
 	return handle_page_fault(&fault->fault);
 }

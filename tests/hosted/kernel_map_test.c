@@ -39,7 +39,8 @@ TEST(kernel_map, shows_all_memory)
 	EXPECT(there > 10000);
 	EXPECT(!machine_rights(machine_direct(0)));
 	EXPECT(!machine_rights(machine_direct(0xa0000)));
-	EXPECT_EQ(machine_rights(machine_direct(MIB)) & ~(kernel_has_nx() ? 0 : PGPROT_EXEC), PGPROT_READ | PGPROT_WRITE);
+	EXPECT_EQ(machine_rights(machine_direct(MIB)) & ~(kernel_has_nx() ? 0 : PGPROT_EXEC),
+		  PGPROT_READ | PGPROT_WRITE);
 	EXPECT_EQ(mm_verify(NULL, NULL), 0);
 }
 

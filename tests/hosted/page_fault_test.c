@@ -12,11 +12,11 @@
 /* The format's own word for a fault: an error code, or the syndrome of a data or instruction abort at this level. */
 static u64 error_word(u32 flags)
 {
-	u64 status = flags & PAGE_FAULT_PRESENT ? 0x0f : 0x07;
+	u64 status = flags & PAGE_FAULT_PRESENT ? 0x0f : 0x07, write = flags & PAGE_FAULT_WRITE ? 0x40 : 0;
 
 	if (!PGT_TWO_ROOTS)
 		return flags & 0x3f;
-	return (u64)(flags & PAGE_FAULT_EXEC ? 0x21 : 0x25) << 26 | 1u << 25 | (flags & PAGE_FAULT_WRITE ? 0x40 : 0) | status;
+	return (u64)(flags & PAGE_FAULT_EXEC ? 0x21 : 0x25) << 26 | 1u << 25 | write | status;
 }
 
 static const char *fault_at(uintptr_t address, u32 flags, int want)
@@ -208,7 +208,8 @@ TEST(page_fault, stack_guard)
 	at = stack - 8;
 	text = fault_at(at, PAGE_FAULT_WRITE, -EFAULT);
 	if (!PGT_TWO_ROOTS) {
-		octavo_snprintf(line, sizeof(line), "BUG: TASK stack guard page was hit at %0*lx (stack is %0*lx..%0*lx)\n",
+		octavo_snprintf(line, sizeof(line),
+				"BUG: TASK stack guard page was hit at %0*lx (stack is %0*lx..%0*lx)\n",
 				2 * (int)sizeof(at), (unsigned long)at, 2 * (int)sizeof(at), (unsigned long)stack,
 				2 * (int)sizeof(at), (unsigned long)(stack + 4 * PAGE_SIZE - 1));
 		expect_in(text, line);

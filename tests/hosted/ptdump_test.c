@@ -90,7 +90,8 @@ TEST(ptdump, columns_are_linux_s)
 	line = line_at(0);
 	ASSERT(line);
 	if (PGT_LEVELS == 4)
-		EXPECT_STREQ(line, "0x0000000000000000-0xffff800000000000    16777088T                               pgd");
+		EXPECT_STREQ(line, "0x0000000000000000-0xffff800000000000    16777088T"
+				   "                               pgd");
 }
 
 TEST(ptdump, markers_name_the_areas)
@@ -104,7 +105,8 @@ TEST(ptdump, markers_name_the_areas)
 			    PGT_VIRT_BITS == 32 ? "---[ Kernel Mapping ]---\n" : "---[ Low Kernel Mapping ]---\n"));
 	EXPECT(strstr(text, PGT_TWO_ROOTS ? "---[ vmalloc() area ]---\n" : "---[ vmalloc() Area ]---\n"));
 	if (PGT_VIRT_BITS != 32)
-		EXPECT(strstr(text, PGT_TWO_ROOTS ? "---[ Kernel image start ]---\n" : "---[ High Kernel Mapping ]---\n"));
+		EXPECT(strstr(text, PGT_TWO_ROOTS ? "---[ Kernel image start ]---\n" :
+						    "---[ High Kernel Mapping ]---\n"));
 }
 
 static unsigned int wx_lines;

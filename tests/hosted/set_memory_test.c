@@ -10,6 +10,8 @@
 #include "kernel_map_machine.h"
 #include "mm/kmap/ptdump.h"
 #include "mm/kmap/set_memory.h"
+#include "mm/sync/atomic.h"
+#include "port/hosted/mmu.h"
 
 static const u32 R = PGPROT_READ, RW = PGPROT_READ | PGPROT_WRITE, RX = PGPROT_READ | PGPROT_EXEC;
 
@@ -346,11 +348,81 @@ TEST(set_memory, largest_leaves)
 /* A port without page tables: nothing to change, and nothing goes wrong. */
 TEST(set_memory, without_tables_nothing_happens)
 {
+	static const struct hosted_options options = { .quiet = true, .no_page_tables = true };
+
+	ASSERT(!hosted_boot_default(&options));
+	ASSERT(!pgtables_on);
+	EXPECT_EQ(set_memory_ro(0x1000, 1), 0);
+	EXPECT_EQ(kernel_virt(hosted_default_machine(), NULL), (uintptr_t)hosted_default_machine());
+}
+
+/* ---- Every CPU's TLB ---- */
+
+#define CPUS 3u
+
+struct shared {
+	struct page *block;
+	u32 ready;
+};
+
+static bool passes(unsigned int cpu, uintptr_t virt, enum mmu_access access)
+{
+	struct mmu_fault fault;
+	u64 phys;
+
+	return mmu_translate(cpu, virt, access, false, &phys, &fault);
+}
+
+static void expect_everywhere(uintptr_t virt, enum mmu_access access, bool want)
+{
+	for (unsigned int cpu = 0; cpu < CPUS; cpu++) {
+		uintptr_t stale = 0;
+
+		if (mmu_stale(cpu, &stale))
+			test_fail(__FILE__, __LINE__, "CPU %u keeps what the tables do not say of %#lx", cpu,
+				  (unsigned long)stale);
+		if (passes(cpu, virt, access) != want)
+			test_fail(__FILE__, __LINE__, "CPU %u: access %d to %#lx is %s", cpu, (int)access,
+				  (unsigned long)virt, want ? "refused" : "let pass");
+	}
+}
+
+static void change_while_others_hold(unsigned int cpu, void *arg)
+{
+	struct shared *s = arg;
+	unsigned long p = pointer(s->block);
+	uintptr_t virt = virt_of(s->block);
+
+	for (unsigned int i = 0; i < 4; i++)
+		EXPECT(passes(cpu, virt + i * PAGE_SIZE, MMU_WRITE));
+	atomic_fetch_add(&s->ready, 1);
+	if (cpu)
+		return;
+	while (load_acquire(&s->ready) < CPUS)
+		port_cpu_relax();
+	EXPECT_EQ(set_memory_ro(p + PAGE_SIZE, 1), 0);
+	expect_everywhere(virt + PAGE_SIZE, MMU_WRITE, false);
+	expect_everywhere(virt + PAGE_SIZE, MMU_READ, true);
+	expect_everywhere(virt + 2 * PAGE_SIZE, MMU_WRITE, true);
+	EXPECT_EQ(set_memory_np(p + 2 * PAGE_SIZE, 1), 0);
+	expect_everywhere(virt + 2 * PAGE_SIZE, MMU_READ, false);
+	if (kernel_has_nx())
+		expect_everywhere(virt, MMU_EXEC, false);
+	EXPECT_EQ(set_memory_p(p + 2 * PAGE_SIZE, 1), 0);
+	EXPECT_EQ(set_memory_rw(p + PAGE_SIZE, 1), 0);
+	EXPECT_EQ(level_at(virt), 1);
+	expect_everywhere(virt + PAGE_SIZE, MMU_WRITE, true);
+	expect_everywhere(virt + 2 * PAGE_SIZE, MMU_WRITE, true);
+}
+
+TEST(set_memory, other_cpus_hear_of_it)
+{
+	struct shared s = { 0 };
 	struct bootinfo info = *hosted_default_machine();
 
-	info.page_tables = false;
-	ASSERT(!hosted_boot(&info, &(struct hosted_options){ .quiet = true }));
-	if (pgtables_on)
-		SKIP("the port has page tables whatever it is told");
-	EXPECT_EQ(set_memory_ro(0x1000, 1), 0);
+	ASSERT(!machine_boot(info, ALL_FEATURES));
+	s.block = get_block();
+	ASSERT(s.block);
+	ASSERT(!hosted_run_cpus(CPUS, change_while_others_hold, &s));
+	__free_pages(s.block, 10);
 }

@@ -336,7 +336,8 @@ static inline pgt_entry_t pgt_make_table(unsigned int level, phys_addr_t phys, b
 
 static inline bool pgt_bad(unsigned int level, pgt_entry_t e)
 {
-	pgt_entry_t may = level == X86_BARE_LEVEL ? X86_PWT | X86_PCD : X86_US | X86_A | X86_D;
+	/* PAE's root entries have no accessed bit, but emulated processors have been seen to set it (QEMU 7.2). */
+	pgt_entry_t may = level == X86_BARE_LEVEL ? X86_PWT | X86_PCD | X86_A : X86_US | X86_A | X86_D;
 
 	return level && !pgt_none(e) && ((e ^ x86_table_bits(level, false)) & ~(may | X86_ADDRESS));
 }

@@ -117,7 +117,7 @@ void apic_map(void)
 		return;
 	if (set_fixmap_nocache(FIX_APIC_BASE, apic.base))
 		port_panic("the local APIC's registers cannot be mapped");
-	apic.registers = (volatile u32 *)(fix_to_virt(FIX_APIC_BASE) + (apic.base & ~PAGE_MASK));
+	apic.registers = (volatile u32 *)(fix_to_virt(FIX_APIC_BASE) + ((uintptr_t)apic.base & ~PAGE_MASK));
 }
 
 void apic_init_cpu(void)

@@ -14,12 +14,7 @@
 
 static char *tops[PC_CPUS_MAX][STACKS];
 
-static const char *const names[STACKS] = {
-	[STACK_THREAD] = "thread",
-	[STACK_DOUBLE_FAULT] = "double fault",
-	[STACK_NMI] = "NMI",
-	[STACK_MACHINE_CHECK] = "machine check",
-};
+static const char *const names[STACKS] = PC_STACK_NAMES;
 
 void stacks_init(void)
 {

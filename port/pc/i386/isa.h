@@ -49,11 +49,10 @@ typedef u32 pc_entry_t;
 #define PC_IMAGE_BASE PC_DIRECT_MAP
 #define PC_VMEMMAP 0 /* no room for one: descriptors are an array in low memory */
 #define PC_VMEMMAP_SIZE 0
-#define PC_WINDOW PC_DIRECT_MAP
-#define PC_WINDOW_SIZE PC_DIRECT_MAP_SIZE
 
 /* A CPU's stacks: its thread's, and that of the task that a double fault runs in. */
 enum { STACK_THREAD, STACK_DOUBLE_FAULT, STACKS };
+#define PC_STACK_NAMES { "thread", "double fault" }
 
 /* What vectors.S leaves on the stack. An exception in the kernel itself pushes no stack pointer. */
 struct trap_frame {
@@ -80,6 +79,11 @@ static inline uintptr_t frame_sp(const struct trap_frame *frame)
 	return frame->esp + FRAME_ESP_OFFSET;
 }
 
+static inline bool frame_irqs_on(const struct trap_frame *frame)
+{
+	return frame->eflags & RFLAGS_IF;
+}
+
 /* Go on at @ip, with @a in eax and @d in edx. */
 static inline void frame_resume(struct trap_frame *frame, uintptr_t ip, unsigned long a, unsigned long d)
 {
@@ -90,7 +94,6 @@ static inline void frame_resume(struct trap_frame *frame, uintptr_t ip, unsigned
 
 /* The boot tables' leaves from PC_PAGE_OFFSET on. */
 extern pc_entry_t pc_boot_top[];
-bool paging_nx(void);
 
 /* paging_read - copy physical memory, wherever it lies below 4 GiB, by way of the boot tables */
 bool paging_read(phys_addr_t at, void *to, size_t len);

@@ -19,7 +19,7 @@ struct cpu_tables {
 	u32 number; /* %fs:0 */
 } __aligned(128); /* no task lies across a page */
 
-extern char pc_vectors[];
+extern char pc_vectors[], pc_parked_vector[], pc_parked_stack_top[];
 
 static struct cpu_tables tables[PC_CPUS_MAX];
 static struct gate idt[256] __aligned(16);
@@ -97,6 +97,23 @@ void trap_init_cpu(unsigned int cpu, char *const stacks[STACKS])
 	load_gates(idt, sizeof(idt));
 }
 
+void trap_park_cpu(unsigned int cpu)
+{
+	static struct gate gates[VECTOR_EXCEPTIONS] __aligned(16);
+
+	(void)cpu; /* its stack is a shared one then: nobody returns from there */
+	for (unsigned int v = 0; v < VECTOR_EXCEPTIONS; v++)
+		set_gate(&gates[v], (uintptr_t)pc_parked_vector);
+	load_gates(gates, sizeof(gates));
+}
+
+bool trap_no_address(const struct trap_frame *frame, struct page_fault *fault)
+{
+	(void)frame;
+	(void)fault; /* every number is an address */
+	return false;
+}
+
 void trap_registers(const struct trap_frame *f, char *text, size_t size)
 {
 	octavo_snprintf(text, size,
@@ -119,6 +136,8 @@ struct trampoline_data {
 	u16 far_selector, gdt_limit;
 	u32 gdt_base, kernel_cr3;
 };
+octavo_static_assert(offsetof(struct ap_restart, root) == 8 && offsetof(struct ap_restart, stack) == 12,
+		     "pc_ap_park knows these offsets");
 octavo_static_assert(sizeof(struct trampoline_data) == 40, "trampoline.S knows these offsets");
 
 void trampoline_prepare(u32 at, unsigned int cpu, const char *stack)
@@ -135,11 +154,11 @@ void trampoline_prepare(u32 at, unsigned int cpu, const char *stack)
 		.cpu = cpu,
 		.cr3 = (u32)pc_image_phys(pc_boot_root),
 		.cr4 = read_cr4() & (CR4_PSE | CR4_PAE | CR4_PGE),
-		.efer = paging_nx() ? EFER_NXE : 0,
+		.efer = port_bootinfo()->mmu_features & BOOT_MMU_NX ? EFER_NXE : 0,
 		.far_offset = data->far_offset + at,
 		.far_selector = SELECTOR_CODE,
 		.gdt_limit = 3 * 8 - 1,
 		.gdt_base = at + (u32)code - (u32)sizeof(*data) - 3 * 8,
-		.kernel_cr3 = mmu_kernel_root() ? (u32)mmu_kernel_root() : read_cr3(),
+		.kernel_cr3 = (u32)mmu_kernel_root(),
 	};
 }

@@ -5,6 +5,7 @@
  * bytes are struct trampoline_data of tables.c.
  */
 #define CR0_PE_ET_NE_WP_PG 0x80010031
+#define CR4_PGE 0x00000080
 #define MSR_EFER 0xc0000080
 #define AT(symbol) ((symbol) - pc_trampoline)
 
@@ -76,6 +77,32 @@ data_kernel_cr3:
 	.long 0
 pc_trampoline_end:
 
+	/*
+	 * pc_ap_park(restart, boot_root, parked): from here to pc_ap_entry there is no stack of this CPU's own. Changing
+	 * CR4.PGE drops all translations.
+	 */
+	.globl pc_ap_park
+pc_ap_park:
+	movl 4(%esp), %edi
+	movl 8(%esp), %esi
+	movl 12(%esp), %edx
+	movl $pc_parked_stack_top, %esp
+	movl %esi, %cr3
+	movl %cr4, %eax
+	testl $CR4_PGE, %eax
+	jz 2f
+	movl %eax, %ecx
+	xorl $CR4_PGE, %ecx
+	movl %ecx, %cr4
+	movl %eax, %cr4
+2:	lock incl (%edx)
+3:	pause
+	cmpl $0, (%edi)
+	je 3b
+	movl 8(%edi), %ecx
+	movl 12(%edi), %edx
+	movl 4(%edi), %edi
+
 	/* In the image, so both page tables show it; the stack only exists in the kernel's own. */
 	.globl pc_ap_entry
 pc_ap_entry:
@@ -86,5 +113,19 @@ pc_ap_entry:
 	pushl %edi
 	call pc_ap_start
 	ud2
+
+	/* What a parked CPU does with an NMI or a machine check, on a stack that it may share with others. */
+	.globl pc_parked_vector
+	.balign 16
+pc_parked_vector:
+	cli
+	hlt
+	jmp pc_parked_vector
+
+	.section .bss
+	.balign 16
+	.globl pc_parked_stack_top
+	.skip 256
+pc_parked_stack_top:
 
 	.section .note.GNU-stack, "", @progbits

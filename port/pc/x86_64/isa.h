@@ -48,6 +48,7 @@ typedef u64 pc_entry_t;
 
 /* A CPU's stacks: its thread's, and those of exceptions that must not trust it. */
 enum { STACK_THREAD, STACK_DOUBLE_FAULT, STACK_NMI, STACK_MACHINE_CHECK, STACKS };
+#define PC_STACK_NAMES { "thread", "double fault", "NMI", "machine check" }
 
 /* What vectors.S leaves on the stack. */
 struct trap_frame {

@@ -15,6 +15,7 @@ elf=$build/octavo.elf
 out=$build/qemu
 arch=$(cat "$build/octavo.arch") || exit 2
 exit_port='octavo.exit=0xf4'
+emulator=qemu-system-x86_64
 mkdir -p "$out"
 passed=0
 failed=0
@@ -90,6 +91,34 @@ boot() {
 machine() { tests/qemu/machine.sh "$@"; }
 tests_pass='[1-9][0-9]* passed, 0 failed'
 
+finish() {
+	echo "$passed passed, $failed failed, $skipped skipped"
+	[ "$failed" -eq 0 ]
+	exit
+}
+
+# GRUB, multiboot2.
+grub() {
+	if ! command -v grub-mkrescue >/dev/null || ! command -v xorriso >/dev/null; then
+		skip grub 'grub-mkrescue or xorriso is not installed'
+	elif wanted grub; then
+		if tests/qemu/iso.sh "$elf" "$out/octavo.iso" "$exit_port octavo.test=pc." >"$out/grub.log" 2>&1; then
+			# shellcheck disable=SC2046
+			qemu grub $(machine 512M 2) -cdrom "$out/octavo.iso" </dev/null
+		else
+			status=iso
+		fi
+		judge grub "$status" 33 'loaded by GRUB' "$tests_pass" '!FAIL' 'smp: 2 of 2 CPUs'
+	fi
+}
+
+if on i386 i386_pae; then
+	emulator=qemu-system-i386
+	. tests/qemu/cases32.sh
+	grub
+	finish
+fi
+
 # The processor that the image is for.
 case $arch in
 x86_64_la57) cpu='-cpu max,la57=on' paging='5 levels' ;;
@@ -136,12 +165,6 @@ fault data "${E}ffffffff80" '#PF: supervisor instruction fetch' 'permissions vio
 fault vmalloc "${E}ff" '#PF: supervisor read access' 'not-present page' 'guard page behind .*vmalloc'
 fault non-canonical 'non-canonical address 0x8000000000001000'
 fault stack 'Exception 8 \(double fault\)' 'Stack overflow: .* guard page below the thread stack of CPU 0'
-
-finish() {
-	echo "$passed passed, $failed failed, $skipped skipped"
-	[ "$failed" -eq 0 ]
-	exit
-}
 
 # What follows is the same with any page tables.
 on x86_64 || finish
@@ -199,17 +222,5 @@ if wanted monitor; then
 		'^MemTotal: +[0-9]+ kB$' '!unknown command'
 fi
 
-# GRUB, multiboot2.
-if ! command -v grub-mkrescue >/dev/null || ! command -v xorriso >/dev/null; then
-	skip grub 'grub-mkrescue or xorriso is not installed'
-elif wanted grub; then
-	if tests/qemu/iso.sh "$elf" "$out/octavo.iso" "$exit_port octavo.test=pc." >"$out/grub.log" 2>&1; then
-		# shellcheck disable=SC2046
-		qemu grub $(machine 512M 2) -cdrom "$out/octavo.iso" </dev/null
-	else
-		status=iso
-	fi
-	judge grub "$status" 33 'loaded by GRUB' "$tests_pass" '!FAIL' 'smp: 2 of 2 CPUs'
-fi
-
+grub
 finish

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: MIT
+# Sourced by run.sh: the cases of 32-bit kernel images, with PAE and without.
+# shellcheck shell=sh disable=SC2034,SC2154 # variables are run.sh's
+
+if on i386_pae; then
+	cpu='-cpu max' paging=PAE high=6G high_mb='[67][0-9][0-9][0-9]MB'
+else
+	cpu='-cpu pentium3' paging='2 levels' high=2G high_mb='1[01][0-9][0-9]MB'
+fi
+
+# All unit tests where there is some high memory; those of high memory where most of it is.
+boot four-cpus "$(machine 1G 4) $cpu" "$exit_port octavo.test=all" 33 "$tests_pass" '!FAIL' 'smp: 4 of 4 CPUs' \
+	"MMU: $paging" 'HighMem  \[mem' '1[0-9][0-9]MB HIGHMEM available' 'no W\+X pages found'
+boot one-cpu "$(machine 512M 1) $cpu" "$exit_port octavo.test=pc." 33 "$tests_pass" '!FAIL' 'smp: 1 of 1 CPUs' 'HighMem  empty'
+boot high "$(machine $high 4) $cpu" "$exit_port octavo.test=kmap" 33 "$tests_pass" '!FAIL' '!SKIP.*high' 'smp: 4 of 4 CPUs' \
+	"$high_mb HIGHMEM available"
+boot high-pc "$(machine $high 4) $cpu" "$exit_port octavo.test=pc." 33 "$tests_pass" '!FAIL' 'smp: 4 of 4 CPUs'
+boot high-pages "$(machine $high 1) $cpu" "$exit_port octavo.test=page_alloc" 33 "$tests_pass" '!FAIL'
+# Firmware's tables right below 3.5 GiB, far from what the boot tables show.
+boot high-acpi "$(machine 3500M 2) $cpu" "$exit_port octavo.test=pc." 33 "$tests_pass" '!FAIL' 'smp: 2 of 2 CPUs'
+
+# Processors that lack something, or more memory than the tables can say.
+if on i386_pae; then
+	boot without-nx "$(machine 256M 2) -cpu max,nx=off" "$exit_port octavo.test=pc." 33 "$tests_pass" '!FAIL' 'NX missing'
+	boot without-pge "$(machine 256M 2) -cpu max,pge=off" "$exit_port octavo.test=pc." 33 "$tests_pass" '!FAIL'
+	refused='-cpu pentium' says='this processor has no PAE'
+else
+	boot pentium "$(machine 256M 1) -cpu pentium" "$exit_port octavo.test=pc." 33 "$tests_pass" '!FAIL'
+	boot beyond-4g "$(machine 6G 2) $cpu" "$exit_port octavo.test=pc." 33 "$tests_pass" '!FAIL' \
+		'usable lies beyond max_arch_pfn: not used' 'HIGHMEM available'
+	refused='-cpu 486' says='this processor has no 4 MiB pages'
+fi
+limit=4
+boot refused "$(machine 64M 1) $refused" '' 124 "Octavo: cannot start: $says" '!HIGHMEM'
+limit=
+
+# Faults.
+fault() { # NAME PATTERN...: a boot with octavo.crash=NAME
+	kind=$1
+	shift
+	boot "fault-$kind" "$(machine 128M 2) $cpu" "$exit_port octavo.crash=$kind" 37 'EIP: 0008:c0[23]' 'CR3: ' \
+		'Call trace:' ' pc_start\+' '!Panic inside' "$@"
+}
+E='BUG: unable to handle page fault for address: '
+fault page-fault "${E}0dead000" '#PF: supervisor write access in kernel mode' '#PF: error_code\(0x0002\) - not-present page' \
+	'Exception 14 \(page fault\) on CPU 0 at address 0dead000' 'EIP: 0008:c02.* crash\+'
+fault null 'BUG: kernel NULL pointer dereference, address: 00000008' '#PF: supervisor read access'
+fault text "${E}c0200000" '#PF: supervisor write access' 'permissions violation' 'kernel text'
+fault rodata "${E}c0" '#PF: supervisor write access' 'permissions violation' 'kernel rodata'
+! on i386_pae || fault data "${E}c0" '#PF: supervisor instruction fetch' 'permissions violation' 'kernel data'
+fault stack 'Exception 8 \(double fault\) on CPU 0' 'Stack overflow: .* guard page below the thread stack of CPU 0'
+fault protection 'Exception 13 \(general protection fault\)' 'selector 0xfff8 of the GDT'
+
+boot power-off "$(machine 64M 1) $cpu" 'octavo.test=format.' 0 "$tests_pass" '!does not power off'

@@ -466,7 +466,8 @@ static void check_registers(void *arg)
 	const struct bootinfo *info = arg;
 	unsigned long cr4 = read_cr4();
 
-	if (rdmsr(MSR_PAT) != MMU_PAT || !(read_cr0() & CR0_WP) || !(cr4 & CR4_PGE) ||
+	if (((cpuid(1, 0).edx >> 16 & 1) && rdmsr(MSR_PAT) != MMU_PAT) || !(read_cr0() & CR0_WP) ||
+	    !(cr4 & CR4_PGE) != !(info->mmu_features & BOOT_MMU_GLOBAL) ||
 	    !(cr4 & CR4_SMEP) != !(info->mmu_features & BOOT_MMU_SMEP) ||
 	    !(cr4 & CR4_SMAP) != !(info->mmu_features & BOOT_MMU_SMAP) || !(cr4 & CR4_PCIDE) != !info->asids)
 		atomic_fetch_add(&mmu_bad, 1);

@@ -49,6 +49,7 @@ CORE_SRCS := \
 	mm/kmap/fault.c \
 	mm/kmap/fault_text.c \
 	mm/kmap/fixmap.c \
+	mm/kmap/fixmap_text.c \
 	mm/kmap/image.c \
 	mm/kmap/kmap.c \
 	mm/kmap/kmap_local.c \

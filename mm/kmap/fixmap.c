@@ -181,6 +181,7 @@ static int fixmap_early(const struct bootinfo *info)
 		err = kmap_local_init();
 	if (!err)
 		err = pkmap_init();
+	fixmap_text_init();
 	if (err)
 		pr_err("fixmap: no memory for page tables and slots\n");
 	return err;

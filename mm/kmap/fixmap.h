@@ -42,10 +42,16 @@ void kmap_flush(uintptr_t start, uintptr_t end);
 /* The first slot of the first CPU's KM_MAX_IDX: those of a CPU are in one table, whatever page the area ends at. */
 unsigned int fix_kmap_begin(void);
 
+/* For reports, without a lock: pages open on a CPU; a kmap() slot's count and frame; where kmap()'s slots are. */
+unsigned int kmap_local_open(unsigned int cpu);
+int pkmap_look(unsigned int n, unsigned long *pfn);
+bool pkmap_in_fixmap(void);
+
 /* ---- Parts of the start-up, in this order ---- */
 int __must_check early_ioremap_init(void);
 int __must_check kmap_local_init(void);
 int __must_check pkmap_init(void);
+void fixmap_text_init(void);
 
 void early_ioremap_leaks(void);
 void kmap_local_verify(struct findings *f);

@@ -372,6 +372,19 @@ struct page *kmap_to_page(const void *virt)
 	return pkmap_page_of(virt);
 }
 
+bool pkmap_in_fixmap(void)
+{
+	return pk.nr && pk.area == AREA_FIXMAP;
+}
+
+int pkmap_look(unsigned int n, unsigned long *pfn)
+{
+	const struct page *page = n < pk.nr ? READ_ONCE(pk.slot[n].page) : NULL;
+
+	*pfn = page ? page_to_pfn(page) : PFN_NONE;
+	return page ? READ_ONCE(pk.slot[n].count) : 0;
+}
+
 void pkmap_stats(struct kmap_stats *stats)
 {
 	unsigned long flags;

@@ -114,6 +114,11 @@ bool kmap_local_pfn_of(const void *virt, unsigned long *pfn)
 	return n < s->nr;
 }
 
+unsigned int kmap_local_open(unsigned int cpu)
+{
+	return READ_ONCE(stacks[cpu].nr);
+}
+
 static const struct highmem_ops ops = {
 	.map = local_map,
 	.unmap = local_unmap,

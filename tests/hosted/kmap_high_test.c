@@ -123,6 +123,48 @@ TEST(kmap_high, slots_are_used_up_before_a_flush)
 	EXPECT_EQ(verify(), 0);
 }
 
+/* A report of a fault says whose slot it was. */
+TEST(kmap_high, addresses_in_words)
+{
+	struct area_description d;
+	enum kernel_area_id area;
+	struct page *page;
+	char want[80];
+	void *virt;
+
+	if (!boot_high())
+		SKIP("this port has no page tables");
+	page = alloc_page(GFP_HIGHUSER);
+	ASSERT(page && PageHighMem(page));
+	virt = kmap(page);
+	describe_address(kernel_virt(virt, &area) + 8, &d);
+	octavo_snprintf(want, sizeof(want), "in kmap() slot 0, which shows frame %#lx", page_to_pfn(page));
+	EXPECT_STREQ(d.text, want);
+	EXPECT_EQ(d.place, PLACE_INSIDE);
+	kunmap(page);
+	describe_address(kernel_virt(virt, &area), &d);
+	octavo_snprintf(want, sizeof(want), "in kmap() slot 0, which shows frame %#lx and nobody uses", page_to_pfn(page));
+	EXPECT_STREQ(d.text, want);
+	kmap_flush_unused();
+	describe_address(kernel_virt(virt, &area), &d);
+	EXPECT_STREQ(d.text, "in kmap() slot 0, which is free");
+	EXPECT_EQ(d.place, PLACE_HOLE);
+	virt = kmap_local_page(page);
+	describe_address(kernel_virt(virt, &area), &d);
+	EXPECT_STREQ(d.text, "in the fixmap: kmap_local slot 0 of CPU 0, which is open");
+	kunmap_local(virt);
+	describe_address(kernel_virt(virt, &area) + 1, &d);
+	EXPECT_STREQ(d.text, "in the fixmap: kmap_local slot 0 of CPU 0, which is not open");
+	virt = early_memremap(16 * MIB, 10);
+	describe_address(kernel_virt(virt, &area), &d);
+	EXPECT_STREQ(d.text, "in the fixmap: early_ioremap slot 0, page 0");
+	early_memunmap(virt, 10);
+	describe_address(fixmap_virt(FIX_APIC_BASE), &d);
+	EXPECT_STREQ(d.text, "in the fixmap: slot 3, local APIC");
+	EXPECT_EQ(d.place, PLACE_HOLE);
+	__free_page(page);
+}
+
 /* ---- Waiting ---- */
 
 #define CPUS 4

@@ -185,6 +185,7 @@ struct deed {
 	unsigned long tables;
 };
 
+/* Groups are dirty from the first: which of its entries the machine marks so is its own affair. */
 static pgprot_t choose_prot(unsigned int s, unsigned int which)
 {
 	static const u32 kernel[] = { PGPROT_KERNEL_RW,
@@ -193,14 +194,14 @@ static pgprot_t choose_prot(unsigned int s, unsigned int which)
 				      PGPROT_KERNEL_RW | PGPROT_CACHE(PAGE_CACHE_UC),
 				      PGPROT_KERNEL_RW | PGPROT_CACHE(PAGE_CACHE_WC),
 				      PGPROT_KERNEL_RW | PGPROT_CONT,
-				      PGPROT_KERNEL_BITS | PGPROT_CONT,
+				      PGPROT_KERNEL_BITS | PGPROT_DIRTY | PGPROT_CONT,
 				      PGPROT_ACCESSED };
 	static const u32 user[] = { PGPROT_USER_BITS,
 				    PGPROT_USER_BITS | PGPROT_WRITE,
 				    PGPROT_USER_BITS | PGPROT_EXEC,
 				    PGPROT_USER_BITS | PGPROT_WRITE | PGPROT_DIRTY,
 				    PGPROT_READ | PGPROT_USER | PGPROT_WRITE,
-				    PGPROT_USER_BITS | PGPROT_WRITE | PGPROT_CONT,
+				    PGPROT_USER_BITS | PGPROT_WRITE | PGPROT_DIRTY | PGPROT_CONT,
 				    PGPROT_USER_BITS | PGPROT_CACHE(PAGE_CACHE_UC_MINUS),
 				    PGPROT_ACCESSED };
 

@@ -17,6 +17,21 @@ static void flush(struct mm_struct *mm, uintptr_t virt, u64 size, unsigned int l
 		(void)flush_tlb_mm_range(mm, virt, end, PGT_SHIFT(level), tables);
 }
 
+/* The machine may have noted an access to any page of a group in any of its entries. */
+static void share_bits(pgt_entry_t *group, unsigned int level, unsigned int nr)
+{
+	bool young = false, dirty = false;
+
+	for (unsigned int i = 0; i < nr; i++) {
+		young |= pgt_young(level, group[i]);
+		dirty |= pgt_dirty(level, group[i]);
+	}
+	for (unsigned int i = 0; i < nr; i++) {
+		group[i] = young ? pgt_mkyoung(level, group[i]) : group[i];
+		group[i] = dirty ? pgt_mkdirty(level, group[i]) : group[i];
+	}
+}
+
 void pgt_remake(struct mm_struct *mm, pgt_entry_t *entry, unsigned int level, uintptr_t virt, unsigned int nr,
 		pgt_entry_t (*change)(const void *ctx, unsigned int level, pgt_entry_t e), const void *ctx)
 {
@@ -26,6 +41,8 @@ void pgt_remake(struct mm_struct *mm, pgt_entry_t *entry, unsigned int level, ui
 	for (unsigned int i = 0; i < nr; i++)
 		was[i] = pgt_xchg(entry + i, 0);
 	flush(mm, virt, size, level, false);
+	if (pgt_in_group(level, was[0]))
+		share_bits(was, level, nr);
 	for (unsigned int i = 0; i < nr; i++)
 		if (!pgt_none(was[i]))
 			pgt_set(entry + i, pgt_leaf(level, was[i]) ? change(ctx, level, was[i]) : was[i]);

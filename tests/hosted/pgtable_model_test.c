@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The walker against its oracle: random sequences, and every short one. */
+#include <octavo/gfp.h>
+
 #include "hosted.h"
 #include "mmu.h"
 #include "mm/sync/cpu.h"
@@ -138,4 +140,42 @@ TEST(pgtable_model, random_sequences_seen_by_the_machine)
 	pgtable_model_machine = &machine;
 	EXPECT_EQ(hosted_run_cpus(CPUS, run_on_first, &fine), 0);
 	pgtable_model_machine = NULL;
+}
+
+/* ---- Groups ---- */
+
+static bool dirty_at(struct mm_struct *mm, uintptr_t virt)
+{
+	pgprot_t prot = octavo_pgprot(0);
+
+	return pgt_test_phys(mm, virt, &prot, NULL) != ~(u64)0 && prot.bits & PGPROT_DIRTY;
+}
+
+/* A page that is written through the translation of its group is dirty when the group is none any more. */
+TEST(pgtable, a_group_shares_what_the_machine_noted)
+{
+	struct mm_struct *mm = (pgt_test_kernel(), mm_alloc(GFP_KERNEL));
+	uintptr_t virt = PGT_TEST_USER;
+	struct mmu_fault fault;
+	unsigned long flags;
+	u64 phys;
+
+	ASSERT(mm);
+	if (PGT_CONT_ENTRIES > 1) {
+		pgprot_t prot = octavo_pgprot(PAGE_SHARED.bits | PGPROT_CONT);
+
+		ASSERT(!pgt_map_range(mm, virt, 0x40000000, PGT_CONT_ENTRIES * PAGE_SIZE, prot, 0, GFP_KERNEL));
+		flags = port_irq_save();
+		switch_mm(mm);
+		port_irq_restore(flags);
+		EXPECT(mmu_translate(0, virt + 5 * PAGE_SIZE, MMU_WRITE, true, &phys, &fault));
+		EXPECT(mmu_translate(0, virt + 7 * PAGE_SIZE, MMU_WRITE, true, &phys, &fault));
+		EXPECT_EQ(pgt_test_unmap(mm, virt + 3 * PAGE_SIZE, PAGE_SIZE), 0);
+		EXPECT(dirty_at(mm, virt + 5 * PAGE_SIZE));
+		EXPECT(dirty_at(mm, virt + 7 * PAGE_SIZE));
+		EXPECT_EQ(pgt_test_unmap(mm, virt, PGT_CONT_ENTRIES * PAGE_SIZE), 0);
+	}
+	mmput(mm);
+	if (PGT_CONT_ENTRIES == 1)
+		SKIP("this format has no contiguous entries");
 }

@@ -212,15 +212,19 @@ static unsigned int tables_missing(struct job job)
 	for (unsigned int l = 0; l < PGT_LEVELS; l++)
 		counted[l] = ~(uintptr_t)0;
 	while (job.left) {
+		unsigned long flags = pgt_look_lock(job.mm);
 		unsigned int level = job_level(&job), at;
 		pgt_entry_t *entry = pgt_descend(job.mm, job.virt, level, &at);
-		unsigned long run = job_run(&job, level);
+		unsigned long run;
 
 		while (level && at == level && pgt_table(at, pgt_get(entry))) {
 			level = pgt_lower(level);
 			entry = pgt_descend(job.mm, job.virt, level, &at);
-			run = job_run(&job, level);
 		}
+		run = job_run(&job, level);
+		if (at == level && level)
+			run = max(pgt_none_run(entry, (unsigned int)run), 1u);
+		pgt_look_unlock(job.mm, flags);
 		/* The addresses grow, so a table was counted if it is that of the last count at its level. */
 		for (unsigned int l = at; l-- > level;) {
 			uintptr_t table = (uintptr_t)((u64)job.virt >> PGT_SHIFT(l + 1));
@@ -228,8 +232,6 @@ static unsigned int tables_missing(struct job job)
 			missing += counted[l] != table;
 			counted[l] = table;
 		}
-		if (at == level && level)
-			run = max(pgt_none_run(entry, (unsigned int)run), 1u);
 		job_advance(&job, level, run);
 	}
 	return missing;
@@ -241,22 +243,18 @@ static unsigned int tables_missing(struct job job)
 static force_inline int map_some(struct job *job, struct pgt_stock *stock)
 {
 	unsigned int level = job_level(job);
-	unsigned long flags = 0, done = 0;
+	unsigned long flags = pgt_look_lock(job->mm), done = 0;
 	pgt_entry_t *entry;
 	spinlock_t *lock;
-	bool user = !pgt_is_kernel(job->mm);
 	int err;
 
-	if (user)
-		flags = pgt_tables_lock(job->mm);
 	err = reach(job->mm, job->virt, &level, stock, &entry);
 	if (!err) {
 		lock = pgt_entries_lock(job->mm, entry, level);
 		done = fill(job, entry, level, job_run(job, level));
 		pgt_entries_unlock(lock);
 	}
-	if (user)
-		pgt_tables_unlock(job->mm, flags);
+	pgt_look_unlock(job->mm, flags);
 	sched_point();
 	job_advance(job, level, done);
 	return err;
@@ -348,30 +346,44 @@ int pgt_map_pages(struct mm_struct *mm, uintptr_t virt, struct page *const *page
 	return map(&job, gfp);
 }
 
-pgt_entry_t *pgt_entry_alloc(struct mm_struct *mm, uintptr_t virt, unsigned int level, gfp_t gfp)
+/*
+ * The entry of @virt at @level, with its lock for a user's if @lock is not NULL. Tables are got without a lock, and
+ * somebody may take others away meanwhile: once more then, with what is left in stock.
+ */
+static pgt_entry_t *entry_for(struct mm_struct *mm, uintptr_t virt, unsigned int level, gfp_t gfp, spinlock_t **lock)
 {
 	struct pgt_stock stock = { NULL };
 	pgt_entry_t *entry;
+	bool again;
 
-	for (;;) {
+	do {
+		unsigned long flags = pgt_tables_lock(mm);
 		unsigned int at;
-		unsigned long flags;
 
-		entry = pgt_descend(mm, virt, level, &at);
-		if (at == level)
-			break;
-		if (!pgt_none(pgt_get(entry)) || pgt_stock_fill(&stock, mm, at - level, gfp)) {
-			entry = NULL;
-			break;
-		}
-		flags = pgt_tables_lock(mm);
 		entry = pgt_descend(mm, virt, level, &at);
 		while (at > level && stock.first && pgt_none(pgt_get(entry))) {
 			pgt_hang_locked(mm, entry, at, pgt_stock_take(&stock, at - 1), virt);
 			entry = pgt_descend(mm, virt, level, &at);
 		}
+		again = at > level && pgt_none(pgt_get(entry));
+		if (at > level)
+			entry = NULL;
+		else if (lock)
+			*lock = pgt_entries_lock(mm, entry, level);
 		pgt_tables_unlock(mm, flags);
-	}
+		if (again && pgt_stock_fill(&stock, mm, at - level, gfp))
+			again = false;
+	} while (again);
 	pgt_stock_drop(&stock, mm);
 	return entry;
+}
+
+pgt_entry_t *pgt_entry_alloc(struct mm_struct *mm, uintptr_t virt, unsigned int level, gfp_t gfp)
+{
+	return entry_for(mm, virt, level, gfp, NULL);
+}
+
+pgt_entry_t *pgt_entry_lock(struct mm_struct *mm, uintptr_t virt, gfp_t gfp, spinlock_t **lock)
+{
+	return entry_for(mm, virt, 0, gfp, lock);
 }

@@ -126,9 +126,11 @@ static void split_leaf(struct pgt_stock *stock, struct mm_struct *mm, uintptr_t 
 /* Tables from a leaf of the level down to leaves that begin at @virt. */
 unsigned int pgt_split_needs(struct mm_struct *mm, uintptr_t virt)
 {
+	unsigned long flags = pgt_look_lock(mm);
 	unsigned int level, nr = 0;
 	pgt_entry_t e = pgt_get(pgt_descend(mm, virt, 0, &level));
 
+	pgt_look_unlock(mm, flags);
 	if (!pgt_leaf(level, e))
 		return 0;
 	for (; level && virt & (PGT_SIZE(level) - 1); level--)
@@ -139,9 +141,11 @@ unsigned int pgt_split_needs(struct mm_struct *mm, uintptr_t virt)
 void pgt_split_from(struct pgt_stock *stock, struct mm_struct *mm, uintptr_t virt)
 {
 	for (;;) {
+		unsigned long flags = pgt_look_lock(mm);
 		unsigned int level;
 		pgt_entry_t *entry = pgt_descend(mm, virt, 0, &level), e = pgt_get(entry);
 
+		pgt_look_unlock(mm, flags);
 		if (pgt_in_group(level, e) && virt & (pgt_group_size(level) - 1))
 			break_group(mm, entry, level, virt & (uintptr_t)PGT_MASK(level));
 		else if (reaches_across(level, e, virt))
@@ -262,10 +266,12 @@ static unsigned long join_level(struct mm_struct *mm, uintptr_t virt, uintptr_t 
 	unsigned long joined = 0;
 
 	while (at >= virt && at + (size - 1) <= last && at + (size - 1) > at) {
+		unsigned long flags = pgt_look_lock(mm);
 		unsigned int found;
 		pgt_entry_t e = pgt_get(pgt_descend(mm, (uintptr_t)at, level, &found));
 		u64 next = (at & PGT_MASK(found)) + PGT_SIZE(found);
 
+		pgt_look_unlock(mm, flags);
 		if (found == level && pgt_table(level, e))
 			joined += join_table(mm, (uintptr_t)at, level, tlb);
 		if (next <= at)

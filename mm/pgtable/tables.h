@@ -121,6 +121,21 @@ static inline void pgt_tables_unlock(struct mm_struct *mm, unsigned long flags)
 		port_irq_restore(flags);
 }
 
+/*
+ * For a look at the way to an address: a user address space's tables stay in place between the two. The kernel's are
+ * not taken away under those who have business there.
+ */
+static inline unsigned long pgt_look_lock(struct mm_struct *mm)
+{
+	return pgt_is_kernel(mm) ? 0 : pgt_tables_lock(mm);
+}
+
+static inline void pgt_look_unlock(struct mm_struct *mm, unsigned long flags)
+{
+	if (!pgt_is_kernel(mm))
+		pgt_tables_unlock(mm, flags);
+}
+
 /* What a user table's entries are changed under, the table being @level's; of init_mm's there is none. */
 static inline spinlock_t *pgt_entries_lock(struct mm_struct *mm, pgt_entry_t *entry, unsigned int level)
 {

@@ -76,8 +76,9 @@ int __must_check pgt_protect_range(struct mm_struct *mm, uintptr_t virt, u64 siz
 
 /*
  * pgt_split - see to it that no leaf reaches across @virt; pgt_join - turn a table of entries that spell one leaf
- * into it (with @tlb flushing and freeing as above). Break-before-make is kept where the format asks for it. pgt_join
- * returns the number of leaves made.
+ * into it (with @tlb flushing and freeing as above). Break-before-make is kept where the format asks for it: what has to
+ * be broken, a leaf or a contiguous group, is none until the flush is over, and the caller's alone so long. The same
+ * goes for user leaves that are joined, on every format. pgt_join returns the number of leaves made.
  */
 int __must_check pgt_split(struct mm_struct *mm, uintptr_t virt, gfp_t gfp);
 unsigned long pgt_join(struct mm_struct *mm, uintptr_t virt, u64 size, struct mmu_gather *tlb);
@@ -90,6 +91,13 @@ pgt_entry_t *pgt_lookup(struct mm_struct *mm, uintptr_t virt, unsigned int *leve
 
 /* The entry of @virt in the table of @level, tables on the way made. NULL: no memory, or a leaf is in the way. */
 pgt_entry_t *pgt_entry_alloc(struct mm_struct *mm, uintptr_t virt, unsigned int level, gfp_t gfp);
+
+/*
+ * pgt_entry_lock - the same in the last level, with the entry's lock held: *@lock, to be unlocked by the caller (NULL:
+ * init_mm, where none is needed). What a fault handler wants: an entry that pgt_entry_alloc() returns may be gone with
+ * its table by the time it is used, if others unmap next to it.
+ */
+pgt_entry_t *pgt_entry_lock(struct mm_struct *mm, uintptr_t virt, gfp_t gfp, spinlock_t **lock);
 
 /* The lock of the last-level table that @entry is in (init_mm: none is needed). */
 spinlock_t *pgt_lock_ptr(struct mm_struct *mm, pgt_entry_t *entry);

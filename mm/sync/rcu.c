@@ -191,6 +191,7 @@ static void run_callbacks(void)
 	struct rcu_head *head = rcu.wait;
 
 	rcu.wait = NULL;
+	rcu.wait_end = NULL; /* it led into the latest: a freed object, to who looks for references */
 	store_relaxed(&rcu.runner, port_thread_self());
 	while (head) {
 		struct rcu_head *next = head->next;

@@ -2,6 +2,8 @@
 /* Tests, benches, monitor: as the command line says. */
 #include "run.h"
 
+#include <octavo/vmalloc.h>
+
 #include "bench/kbench.h"
 #include "cmdline.h"
 #include "mm/debug/monitor.h"
@@ -88,7 +90,7 @@ static void overflow_stack_of_other(void)
 
 static void read_behind_area(void)
 {
-	const volatile char *area = NULL;
+	const volatile char *area = vmalloc(3 * PAGE_SIZE);
 
 	if (area)
 		(void)area[3 * PAGE_SIZE];

@@ -73,9 +73,11 @@ static void __attribute__((noreturn)) idle(struct pc_cpu *me)
 void pc_ap_start(unsigned int cpu)
 {
 	struct pc_cpu *me = &cpus[cpu];
+	char *tops[STACKS];
 
 	cpu_local_load(cpu);
-	trap_init_cpu(cpu, stacks_of(cpu));
+	stack_tops(cpu, tops);
+	trap_init_cpu(cpu, tops);
 	mmu_init_cpu();
 	apic_init_cpu();
 	/* What it was told in an earlier life of the core. */
@@ -105,11 +107,14 @@ static bool wait_until_up(unsigned int cpu)
 
 static void start_cpu(unsigned int cpu)
 {
+	char *tops[STACKS];
+
 	if (stacks_make(cpu)) {
 		printk("smp: no memory for the stacks of CPU %u\n", cpu);
 		return;
 	}
-	trampoline_prepare(trampoline_page, cpu, stacks_of(cpu)[STACK_THREAD]);
+	stack_tops(cpu, tops);
+	trampoline_prepare(trampoline_page, cpu, tops[STACK_THREAD]);
 	apic_start_cpu(cpus[cpu].apic_id, trampoline_page);
 	wait_until_up(cpu);
 }
@@ -281,13 +286,15 @@ void smp_thaw(void)
 {
 	for (unsigned int cpu = 1; cpu < cpus_nr; cpu++) {
 		struct ap_restart *restart = &cpus[cpu].restart;
+		char *tops[STACKS];
 
 		if (is_up(cpu) || restart->cpu != cpu)
 			continue;
 		if (stacks_make(cpu))
 			port_panic("smp_thaw: no memory for a CPU's stacks");
+		stack_tops(cpu, tops);
 		restart->root = (unsigned long)mmu_kernel_root();
-		restart->stack = (uintptr_t)stacks_of(cpu)[STACK_THREAD];
+		restart->stack = (uintptr_t)tops[STACK_THREAD];
 		store_release(&restart->go, 1);
 		if (!wait_until_up(cpu))
 			port_panic("smp_thaw: a CPU does not come back");

@@ -7,19 +7,20 @@
  */
 #include "stack.h"
 
-#include <octavo/gfp.h>
 #include <octavo/set_memory.h>
+#include <octavo/vmalloc.h>
 
 #include "mm/pgtable/walk.h"
 
-static char *tops[PC_CPUS_MAX][STACKS];
+/* Where they begin, so that who looks for references to memory finds these. */
+static char *stacks[PC_CPUS_MAX][STACKS];
 
 static const char *const names[STACKS] = PC_STACK_NAMES;
 
 void stacks_init(void)
 {
 	for (unsigned int i = 0; i < STACKS; i++)
-		tops[0][i] = pc_boot_stack_top + i * PC_STACK_SPACING;
+		stacks[0][i] = pc_stacks_start + PAGE_SIZE + i * PC_STACK_SPACING;
 }
 
 /*
@@ -40,49 +41,48 @@ void stacks_guard(void)
 int stacks_make(unsigned int cpu)
 {
 	for (unsigned int i = 0; i < STACKS; i++) {
-		char *stack = (char *)__get_free_pages(GFP_KERNEL, 2);
-
-		if (!stack)
+		stacks[cpu][i] = vzalloc(PC_STACK_BYTES);
+		if (!stacks[cpu][i])
 			return -ENOMEM;
-		tops[cpu][i] = stack + PC_STACK_BYTES;
 	}
 	return 0;
 }
 
 void stacks_forget(void)
 {
-	memset(tops[1], 0, sizeof(tops) - sizeof(tops[0]));
+	memset(stacks[1], 0, sizeof(stacks) - sizeof(stacks[0]));
 }
 
-char *const *stacks_of(unsigned int cpu)
+void stack_tops(unsigned int cpu, char *tops[STACKS])
 {
-	return tops[cpu];
+	for (unsigned int i = 0; i < STACKS; i++)
+		tops[i] = stacks[cpu][i] + PC_STACK_BYTES;
 }
 
-/* The CPU and stack whose [top - PC_STACK_SPACING, top) @at is in. */
-static bool find_stack(uintptr_t at, unsigned int *cpu, unsigned int *stack)
+/* The CPU and stack which, with the page below it, @at is in. */
+static bool find_stack(uintptr_t at, unsigned int *cpu, unsigned int *which)
 {
 	for (*cpu = 0; *cpu < PC_CPUS_MAX; ++*cpu)
-		for (*stack = 0; *stack < STACKS; ++*stack)
-			if (tops[*cpu][*stack] && (uintptr_t)tops[*cpu][*stack] - at - 1 < PC_STACK_SPACING)
+		for (*which = 0; *which < STACKS; ++*which)
+			if (stacks[*cpu][*which] &&
+			    at - ((uintptr_t)stacks[*cpu][*which] - PAGE_SIZE) < PC_STACK_SPACING)
 				return true;
 	return false;
 }
 
 bool stack_holds(uintptr_t at)
 {
-	unsigned int cpu, stack;
+	unsigned int cpu, which;
 
-	return at % sizeof(at) == 0 && find_stack(at, &cpu, &stack) &&
-	       (uintptr_t)tops[cpu][stack] - at <= PC_STACK_BYTES;
+	return at % sizeof(at) == 0 && find_stack(at, &cpu, &which) && at >= (uintptr_t)stacks[cpu][which];
 }
 
 bool stack_overflow(uintptr_t at, char *text, size_t size)
 {
-	unsigned int cpu, stack;
+	unsigned int cpu, which;
 
-	if (!find_stack(at, &cpu, &stack) || (uintptr_t)tops[cpu][stack] - at <= PC_STACK_BYTES)
+	if (!find_stack(at, &cpu, &which) || at >= (uintptr_t)stacks[cpu][which])
 		return false;
-	octavo_snprintf(text, size, "the guard page below the %s stack of CPU %u", names[stack], cpu);
+	octavo_snprintf(text, size, "the guard page below the %s stack of CPU %u", names[which], cpu);
 	return true;
 }

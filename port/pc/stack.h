@@ -13,8 +13,8 @@ void stacks_guard(void);
 int __must_check stacks_make(unsigned int cpu);
 /* stacks_forget - those of the other CPUs went with the core's memory */
 void stacks_forget(void);
-/* stacks_of - their tops, by STACK_* */
-char *const *stacks_of(unsigned int cpu);
+/* stack_tops - the first addresses behind them, by STACK_* */
+void stack_tops(unsigned int cpu, char *tops[STACKS]);
 
 /* stack_holds - is the word at @at on some stack? */
 bool stack_holds(uintptr_t at);

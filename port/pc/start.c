@@ -6,6 +6,8 @@
  * the first 4 GiB), mm_init() (on its own from somewhere in it), clock, local APIC, the other CPUs, mm_free_initmem(),
  * and what the command line asks for (run.c).
  */
+#include <octavo/rcupdate.h>
+
 #include "apic.h"
 #include "cmdline.h"
 #include "mmu.h"
@@ -236,6 +238,7 @@ void pc_reboot_core(void)
 	irq_enable();
 	smp_thaw();
 	mm_free_initmem();
+	rcu_barrier(); /* tests count objects: none of start-up's is to go while they do */
 	wipe_boot_stack();
 	/* The log's clock stays off: tests compare reports to the character. */
 	printk_console(shown);
@@ -243,12 +246,14 @@ void pc_reboot_core(void)
 
 void pc_start(enum pc_protocol protocol, u32 info)
 {
+	char *tops[STACKS];
 	u32 trampoline;
 
 	cpu_local_load(0);
 	serial_init();
 	stacks_init();
-	trap_init_cpu(0, stacks_of(0));
+	stack_tops(0, tops);
+	trap_init_cpu(0, tops);
 	mmu_detect();
 	mmu_init_cpu();
 	read_loader(protocol, info);

@@ -180,7 +180,7 @@ boot torn-acpi "$(machine 512M 2) -acpitable sig=SRAT,data=$out/torn.srat -acpit
 
 # Reports of other exceptions.
 boot stack-of-other "$(machine 128M 2) $cpu" "$exit_port octavo.crash=stack-1" 37 'Exception 8 \(double fault\) on CPU 1' \
-	'Stack overflow: .* guard page below the thread stack of CPU 1' ' idle\+'
+	'Stack overflow: .* guard page below the thread stack of CPU 1' ' pc_ap_entry\+'
 boot divide "$(machine 64M 1)" "$exit_port octavo.crash=divide" 37 'Exception 0 \(divide error\)'
 boot opcode "$(machine 64M 1)" "$exit_port octavo.crash=opcode" 37 'Exception 6 \(invalid opcode\)'
 boot protection "$(machine 64M 1)" "$exit_port octavo.crash=protection" 37 'Exception 13 \(general protection fault\)'

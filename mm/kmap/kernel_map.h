@@ -66,7 +66,10 @@ static inline u64 kernel_half_size(void)
 	return (u64)(~(uintptr_t)0 - kernel_half_start()) + 1;
 }
 
-/* Who changes kernel mappings that others made: set_memory, hotplug, the dump. Below the hotplug lock. */
+/*
+ * Who changes kernel mappings that others made (set_memory, hotplug), who frees kernel tables, and who goes through them
+ * all (the dump). Taken with the hotplug lock held; by vmalloc's purge only if it is free.
+ */
 extern struct mutex kernel_map_mutex;
 
 /* kernel_split - no leaf reaches across @virt any more; of the direct map the books are kept. Return: 0 or -ENOMEM. */

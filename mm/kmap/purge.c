@@ -6,6 +6,7 @@
 #include "../base/printk.h"
 #include "../pgtable/tlb.h"
 #include "../pgtable/walk.h"
+#include "kernel_map.h"
 #include "vmap.h"
 
 bool vmap_flush(uintptr_t start, uintptr_t end)
@@ -46,15 +47,20 @@ void vmap_areas_destroy(struct vmap_area *list)
 {
 	struct mmu_gather tlb;
 	struct vmap_area *next;
+	bool alone;
 
 	if (!list)
 		return;
+	/* While somebody goes through all kernel tables, empty ones wait for a neighbour of the area to go. */
+	alone = mutex_trylock(&kernel_map_mutex);
 	tlb_gather_mmu(&tlb, &init_mm);
 	for (; list; list = next) {
 		next = list->next;
-		vmap_area_remove(list, free_tables, &tlb);
+		vmap_area_remove(list, alone ? free_tables : NULL, &tlb);
 	}
 	tlb_finish_mmu(&tlb);
+	if (alone)
+		mutex_unlock(&kernel_map_mutex);
 }
 
 /* ---- Purging ---- */

@@ -7,6 +7,7 @@
 #include <octavo/gfp.h>
 #include <octavo/page.h>
 #include <octavo/set_memory.h>
+#include <octavo/vmalloc.h>
 
 #include "access.h"
 #include "harness.h"
@@ -75,6 +76,46 @@ TEST(kernel_rights, direct_map)
 	EXPECT_EQ(set_pages_rw(page, 1), 0);
 	EXPECT(!test_faults(p, TEST_WRITE));
 	__free_pages(page, 0);
+}
+
+/* Rights of what vmalloc() maps, and of the same pages in the direct map. */
+TEST(kernel_rights, vmalloc)
+{
+	unsigned int level;
+	uintptr_t alias;
+	pgt_entry_t *entry;
+	char *p;
+
+	if (!pgtables_on)
+		SKIP("the port has no page tables");
+	p = vmalloc(3 * PAGE_SIZE);
+	ASSERT(p);
+	p[PAGE_SIZE] = (char)0xc3;
+	alias = kernel_virt(page_address(vmalloc_to_page(p + PAGE_SIZE)), NULL);
+	EXPECT(!test_faults(p + PAGE_SIZE, TEST_WRITE));
+	if (kernel_has_nx())
+		expect_refused(p + PAGE_SIZE, TEST_EXEC,
+			       PGT_TWO_ROOTS ? "execute from non-executable" : "NX-protected", "vmalloc");
+	EXPECT_EQ(set_memory_rox((unsigned long)p + PAGE_SIZE, 1), 0);
+	expect_refused(p + PAGE_SIZE, TEST_WRITE, NULL, "address is");
+	EXPECT(!test_faults(p, TEST_WRITE));
+	EXPECT(!test_faults(p + 2 * PAGE_SIZE, TEST_WRITE));
+	if (alias) {
+		entry = pgt_lookup(&init_mm, alias, &level);
+		ASSERT(entry);
+		EXPECT(!pgt_write(level, pgt_get(entry)));
+		EXPECT(!kernel_has_nx() || !pgt_exec(level, pgt_get(entry)));
+	}
+	EXPECT_EQ(set_memory_nx((unsigned long)p + PAGE_SIZE, 1), 0);
+	EXPECT_EQ(set_memory_rw((unsigned long)p + PAGE_SIZE, 1), 0);
+	EXPECT(!test_faults(p + PAGE_SIZE, TEST_WRITE));
+	if (alias) {
+		entry = pgt_lookup(&init_mm, alias, &level);
+		EXPECT(entry && pgt_write(level, pgt_get(entry)));
+	}
+	/* Behind the end is the guard page. */
+	expect_refused(p + 3 * PAGE_SIZE, TEST_READ, NULL, "address is in the guard page behind");
+	vfree(p);
 }
 
 static char some_data[2] __memsys = { (char)0xc3, (char)0xc3 };

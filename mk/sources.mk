@@ -51,8 +51,10 @@ CORE_SRCS := \
 	mm/kmap/fixmap.c \
 	mm/kmap/fixmap_text.c \
 	mm/kmap/image.c \
+	mm/kmap/ioremap.c \
 	mm/kmap/kmap.c \
 	mm/kmap/kmap_local.c \
+	mm/kmap/memremap.c \
 	mm/kmap/memtype.c \
 	mm/kmap/present.c \
 	mm/kmap/ptdump.c \

@@ -563,6 +563,8 @@ int tour_run(const struct boot_options *options)
 	show_fragmentation(&mon);
 	heading("The heap");
 	tour_heap(&mon);
+	heading("Virtual memory");
+	tour_virtual(&mon);
 	heading("Verification");
 	ret = verify(&mon);
 	if (!ret && isatty(STDIN_FILENO) && cli_terminal()->tty) {

@@ -26,7 +26,15 @@ struct tour_work {
 /* Measures each and prints a table. */
 void tour_races(const struct tour_work *work, unsigned int nr);
 
-/* tour_heap.c: the chapter on the heap */
+/*
+ * tour_report.c: a report of the core's is caught from begin to end, and then its first @lines lines are shown that
+ * say what, which and where; @rest says in words what the others tell. 0 lines: none of it is shown.
+ */
+void tour_report_begin(void);
+void tour_report_end(unsigned int lines, const char *rest);
+
+/* tour_heap.c: the chapter on the heap; tour_virtual.c: the one on virtual memory */
 void tour_heap(struct monitor *mon);
+void tour_virtual(struct monitor *mon);
 
 #endif

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* The tour's chapter on the heap: a cache is born, objects come and go, a bug is planted and found. */
 #include <stdlib.h>
-#include <string.h>
 
 #include <octavo/slab.h>
 
-#include "hosted.h"
 #include "mm/slab/info.h"
 #include "tour.h"
 
@@ -129,67 +127,25 @@ static void live_a_life(void)
 
 /* ---- A bug ---- */
 
-static struct {
-	char text[16384];
-	size_t len;
-} report;
-
-static bool keep_report(const char *text, size_t len)
-{
-	if (len > sizeof(report.text) - 1 - report.len)
-		len = sizeof(report.text) - 1 - report.len;
-	memcpy(report.text + report.len, text, len);
-	report.len += len;
-	return true;
-}
-
-/* The lines that say what, which and where: without stamps, rules and dumps. */
-static void show_report(void)
-{
-	unsigned int shown = 0, left_out = 0;
-	char *save = NULL;
-
-	report.text[report.len] = 0;
-	for (char *line = strtok_r(report.text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		const char *text = strstr(line, "] ");
-
-		text = text ? text + 2 : line;
-		if (shown >= REPORT_LINES || !strncmp(text, "====", 4) || !strncmp(text, "----", 4) ||
-		    !strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789[")) {
-			left_out++;
-			continue;
-		}
-		printf("  %s|%s %.100s\n", c("31"), c("0"), text);
-		shown++;
-	}
-	if (left_out)
-		printf("  %s| (%u more lines: who allocated and freed it, the bytes around it)%s\n", c("2"), left_out,
-		       c("0"));
-}
-
 static void plant_a_bug(void)
 {
 	struct kmem_cache *cache = kmem_cache_create("tour_guarded", GUARDED_BYTES, 0,
 						     SLAB_CONSISTENCY_CHECKS | SLAB_RED_ZONE | SLAB_STORE_USER, NULL);
 	unsigned long errors = heap_errors();
 	u8 *object = cache ? kmem_cache_alloc(cache, GFP_KERNEL) : NULL;
-	bool (*before)(const char *text, size_t len) = hosted_console_hook;
 
 	if (!object)
 		return;
 	printf("\n  a byte is written behind an object of %u bytes; when it is freed:\n", GUARDED_BYTES);
-	report.len = 0;
-	fflush(stdout);
-	hosted_console_hook = keep_report;
+	tour_report_begin();
 	((volatile u8 *)object)[GUARDED_BYTES] = 1;
 	kmem_cache_free(cache, object);
-	hosted_console_hook = before;
-	show_report();
+	tour_report_end(REPORT_LINES, "who allocated and freed it, the bytes around it");
 	if (heap_errors() == errors)
 		printf("  %snobody noticed%s\n", c("1;31"), c("0"));
-	hosted_console_hook = keep_report;
+	tour_report_begin();
 	kmem_cache_destroy(cache);
-	hosted_console_hook = before;
+	tour_report_end(0, NULL);
 }
 
 /* ---- Who has the memory ---- */

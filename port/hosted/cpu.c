@@ -32,6 +32,7 @@
 #endif
 
 #include "machine.h"
+#include "mm/sync/cpu.h"
 #include "mmu.h"
 
 #define MAILBOX 16
@@ -44,8 +45,12 @@ struct call {
 	int state;
 };
 
-/* From when it joins the core a CPU can be called, though it serves nothing before its interrupts are on. */
-enum cpu_state { CPU_ABSENT, CPU_STARTING, CPU_JOINING, CPU_RUNNING, CPU_DONE, CPU_STOPPED };
+/*
+ * From when it joins the core a CPU can be called, though it serves nothing before its interrupts are on. A thread may
+ * also enter a CPU for a while (LENT) and leave it behind, perhaps online, with nobody on it (IDLE): who calls it then
+ * enters it to serve the call.
+ */
+enum cpu_state { CPU_ABSENT, CPU_IDLE, CPU_LENT, CPU_STARTING, CPU_JOINING, CPU_RUNNING, CPU_DONE, CPU_STOPPED };
 
 struct cpu {
 	unsigned int id;
@@ -195,6 +200,31 @@ static void nothing(void *arg)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
+static bool state_change(struct cpu *cpu, int from, int to)
+{
+	return __atomic_compare_exchange_n(&cpu->state, &from, to, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+/* Serves a call for a CPU that is online with nobody on it. False: it is not, or just now it is. */
+static bool call_as(struct cpu *cpu, void (*fn)(void *arg), void *arg)
+{
+	struct cpu *self = me;
+
+	if (!cpu_locals[cpu->id] || !state_change(cpu, CPU_IDLE, CPU_LENT))
+		return false;
+	if (READ_ONCE(cpu_locals[cpu->id]->online)) {
+		cpu->masked = 1;
+		hosted_enter_cpu(cpu->id);
+		fn(arg);
+		hosted_enter_cpu(self->id);
+		cpu->masked = 0;
+		mailbox_serve(self);
+	} else {
+		put(&cpu->state, CPU_IDLE);
+	}
+	return true;
+}
+
 static int call_cpus(unsigned int target, void (*fn)(void *arg), void *arg)
 {
 	int done = 0, sent = 0;
@@ -211,8 +241,10 @@ static int call_cpus(unsigned int target, void (*fn)(void *arg), void *arg)
 			port_irq_restore(flags);
 			continue;
 		}
-		while (cpu_running(cpu)) {
-			if (mailbox_put(cpu, fn, arg, &done)) {
+		while (cpu_running(cpu) || get(&cpu->state) == CPU_LENT || get(&cpu->state) == CPU_IDLE) {
+			if (call_as(cpu, fn, arg))
+				break;
+			if (cpu_running(cpu) && mailbox_put(cpu, fn, arg, &done)) {
 				sent++;
 				cpu_kick(cpu);
 				break;
@@ -229,7 +261,7 @@ int port_cpu_call(unsigned int cpu, void (*fn)(void *arg), void *arg)
 {
 	if (hosted_no_cpu_call)
 		return -ENOSYS;
-	if (cpu != PORT_CPU_OTHERS && (cpu >= nr_cpus || !cpu_running(&cpus[cpu])))
+	if (cpu != PORT_CPU_OTHERS && (cpu >= nr_cpus || !(cpu_running(&cpus[cpu]) || get(&cpus[cpu].state) == CPU_IDLE)))
 		return -ENXIO;
 	if (fn)
 		return call_cpus(cpu, fn, arg);
@@ -340,8 +372,14 @@ static void set_gs(void *base)
 
 void hosted_enter_cpu(unsigned int cpu)
 {
+	struct cpu *left = me;
+
 	me = &cpus[cpu];
 	me->id = cpu;
+	if (cpu && !state_change(me, CPU_ABSENT, CPU_LENT))
+		(void)state_change(me, CPU_IDLE, CPU_LENT);
+	if (left && left != me)
+		(void)state_change(left, CPU_LENT, CPU_IDLE);
 	set_gs(octavo_cpu_local(cpu));
 }
 
@@ -445,11 +483,13 @@ int hosted_cpu_start(unsigned int id, void (*fn)(unsigned int cpu, void *arg), v
 
 	if (!id || id >= nr_cpus || cpu_running(cpu))
 		return -EINVAL;
+	while (get(&cpu->state) == CPU_LENT || (!state_change(cpu, CPU_ABSENT, CPU_STARTING) &&
+						!state_change(cpu, CPU_IDLE, CPU_STARTING)))
+		port_cpu_relax(); /* another serves a call for it */
 	cpu->id = id;
 	cpu->fn = fn;
 	cpu->arg = arg;
 	cpu->stop = 0;
-	put(&cpu->state, CPU_STARTING);
 	if (pthread_create(&cpu->thread, NULL, cpu_thread, cpu)) {
 		put(&cpu->state, CPU_ABSENT);
 		return -EAGAIN;

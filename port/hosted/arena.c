@@ -405,7 +405,8 @@ static void plan_make(struct plan *plan, const struct bootinfo *info, const stru
 	plan->ranges = malloc((arena.nr + 1) * sizeof(*plan->ranges));
 	if (!plan->ranges)
 		abort();
-	memcpy(plan->ranges, arena.ranges, arena.nr * sizeof(*plan->ranges));
+	if (arena.nr)
+		memcpy(plan->ranges, arena.ranges, arena.nr * sizeof(*plan->ranges));
 }
 
 static bool plan_same(const struct plan *a, const struct plan *b)
@@ -473,7 +474,8 @@ void arena_destroy(void)
 	if (arena.fd < 0 || arena.idle)
 		return;
 	guard_restore(NULL);
-	if (arena.changed || arena.direct_protected || arena.devices_nr) {
+	rights_reset();
+	if (arena.changed || arena.devices_nr) {
 		arena_unmap();
 		return;
 	}
@@ -689,12 +691,6 @@ void arena_bytes(u64 phys, char *bytes, size_t size, bool write)
 			    pread(arena.fd, bytes, size, (off_t)offset)) != (ssize_t)size) {
 		port_panic("the machine's RAM cannot be read or written");
 	}
-}
-
-bool arena_protect(u64 phys, int prot)
-{
-	arena.direct_protected = true;
-	return !mprotect(arena.direct + (phys & ~(u64)(PAGE_SIZE - 1)), PAGE_SIZE, prot);
 }
 
 bool arena_direct_phys(const void *p, u64 *phys)

@@ -40,7 +40,6 @@ struct arena {
 	size_t map_bytes;
 	char *direct;	  /* physical address 0 */
 	u64 direct_bytes; /* covered by the window */
-	bool direct_protected; /* some of its pages have rights of their own, by the page tables */
 	char *vmemmap;
 	size_t vmemmap_bytes;
 	char *windows;
@@ -55,6 +54,8 @@ extern struct arena arena;
 int range_map(struct range *r);
 /* The RAM at @phys, or the device; NULL: neither. */
 const struct range *range_of(u64 phys);
+/* The process may read and write all RAM of the direct map again. */
+void rights_reset(void);
 /* Unmaps all views. */
 void views_drop(void);
 /* Maps the window over the direct map anew, shut. */

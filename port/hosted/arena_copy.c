@@ -11,6 +11,7 @@
 #include <octavo/page.h>
 
 #include "arena.h"
+#include "mmu_impl.h"
 
 /* Touched descriptors are found with mincore(2), which is quick where nothing is; a step of it: 1 GiB. */
 #define STEP_PAGES ((size_t)1 << 18)
@@ -190,7 +191,6 @@ static void map_again(void)
 	views_drop();
 	if (!direct_remap())
 		port_panic("the direct map cannot be mapped again");
-	arena.direct_protected = false;
 	for (unsigned int i = 0; i < arena.nr; i++)
 		if (range_map(&arena.ranges[i]))
 			port_panic("a range of RAM cannot be mapped again");
@@ -237,7 +237,7 @@ static void punch_outside(void *ctx, u64 offset, u64 bytes)
 
 static bool ranges_changed(const struct arena_copy *copy)
 {
-	if (arena.direct_protected || arena.nr != copy->ranges_nr)
+	if (arena.nr != copy->ranges_nr)
 		return true;
 	for (unsigned int i = 0; i < arena.nr; i++)
 		if (arena.ranges[i].start != copy->ranges[i].start || arena.ranges[i].end != copy->ranges[i].end)
@@ -251,6 +251,7 @@ void arena_restore(const struct arena_copy *copy)
 	struct outside outside = { copy, 0 };
 
 	guard_restore(NULL);
+	rights_reset();
 	madvise(arena.vmemmap, arena.vmemmap_bytes, MADV_DONTNEED);
 	for_file_data(punch_outside, &outside);
 	if (ranges_changed(copy)) {
@@ -332,10 +333,12 @@ static void take_in_child(void)
 	fork_fd = -1;
 	guard = guard_save();
 	guard_restore(NULL);
+	rights_reset();
 	map_again();
 	guard_restore(guard);
 	free(guard);
 	window_hide_all();
+	direct_flushed_all();
 }
 
 __attribute__((constructor)) static void follow_forks(void)

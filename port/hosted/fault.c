@@ -109,7 +109,8 @@ static bool show(const void *p, uintptr_t virt, u64 phys, unsigned int may)
 	}
 	if (!arena_direct_phys(p, &direct) || direct != phys)
 		return false;
-	return arena_protect(phys, prot_of(may));
+	arena_direct_rights(phys & ~(u64)(PAGE_SIZE - 1), PAGE_SIZE, prot_of(may));
+	return true;
 }
 
 /* An access that is refused for ever, by code that goes on trying, ends here. */

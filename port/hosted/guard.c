@@ -48,6 +48,19 @@ static bool guard_protect(uintptr_t page, bool on)
 	return true;
 }
 
+bool guard_pool(u64 *start, u64 *bytes)
+{
+	*bytes = guard ? guard->pages * PAGE_SIZE : 0;
+	return guard && arena_direct_phys((void *)guard->start, start);
+}
+
+bool guard_is_shut(const void *page)
+{
+	size_t index = guard ? ((uintptr_t)page - guard->start) / PAGE_SIZE : 0;
+
+	return guard && index < guard->pages && guard->shut[index];
+}
+
 void guard_register(void)
 {
 	static const struct kfence_ops ops = { guard_prepare, guard_protect };

@@ -121,8 +121,10 @@ int hosted_boot(const struct bootinfo *info, const struct hosted_options *option
 	console_muted = options->quiet;
 	err = mm_init(&machine.info);
 	console_muted = false;
-	if (!err)
+	if (!err) {
 		hosted_enter_cpu(0); /* the CPU's base may have moved into RAM */
+		mmus_booted();
+	}
 	machine.booted = !err;
 	return err;
 }
@@ -162,6 +164,7 @@ void hosted_restore(const struct hosted_snapshot *s)
 	window_hide_all();
 	arena_restore(s->arena);
 	mmu_restore(0, s->mmu);
+	direct_flushed_all();
 	hosted_enter_cpu(0);
 }
 

@@ -24,8 +24,10 @@ bool arena_offset(u64 phys, u64 *offset);
 void arena_bytes(u64 phys, char *bytes, size_t size, bool write);
 /* The physical address behind a pointer into the direct map; false: it is none. */
 bool arena_direct_phys(const void *p, u64 *phys);
-/* One page of the direct map. */
-bool arena_protect(u64 phys, int prot);
+/* What the process may do with RAM in a stretch of it, but for pages that KFENCE shut. */
+void arena_direct_rights(u64 phys, u64 bytes, int prot);
+/* The range of RAM in it of this number, from 0; false: there is none. */
+bool arena_direct_range(unsigned int number, u64 *start, u64 *bytes);
 
 /* window.c: where pointers into vmalloc, pkmap and fixmap lie */
 int window_create(struct bootinfo *info, const struct hosted_options *options);
@@ -46,6 +48,9 @@ void faults_forget(void);
 struct guard_copy;
 void guard_register(void);
 struct guard_copy *guard_save(void);
+/* The pool's physical addresses; false: none was made. Is a page of it shut? */
+bool guard_pool(u64 *start, u64 *bytes);
+bool guard_is_shut(const void *page);
 void guard_restore(const struct guard_copy *copy);
 
 /* cpu.c */

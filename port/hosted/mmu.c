@@ -262,6 +262,11 @@ void mmu_restore(unsigned int cpu, const struct mmu *saved)
 	mmu->tables = tables;
 }
 
+bool mmu_has_root(unsigned int cpu)
+{
+	return mmu_of(cpu)->loaded;
+}
+
 /* ---- For the formats ---- */
 
 u64 mmu_entry_read(struct mmu *mmu, const struct mmu_walk *w, u64 phys, unsigned int bytes, bool *there)
@@ -541,7 +546,7 @@ static bool leads_to(const struct mmu *mmu, u64 phys, u64 *virt)
 	bool have_direct = direct_map_virt(&direct);
 
 	*virt = 0;
-	if ((mmu->loaded && (mmu->root & PAGE_MASK) == phys) || (mmu->user_loaded && mmu->user_root == phys))
+	if ((mmu->loaded && (mmu->root & ~(u64)(PAGE_SIZE - 1)) == phys) || (mmu->user_loaded && mmu->user_root == phys))
 		return true;
 	for (unsigned int i = 0; i < 4; i++) {
 		*virt = (u64)i << 30;

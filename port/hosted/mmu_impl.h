@@ -131,6 +131,12 @@ unsigned int mmu_peek(unsigned int cpu, uintptr_t virt, unsigned int *shift);
 struct mmu *mmu_save(unsigned int cpu);
 void mmu_restore(unsigned int cpu, const struct mmu *saved);
 
+bool mmu_has_root(unsigned int cpu);
+
+/* mmu_port.c: the process may do with the direct map what the tables say now */
+void direct_flushed_all(void);
+void mmus_booted(void);
+
 /* fault.c: the address behind a pointer into this machine; and that of the direct map's start, false: there is none */
 uintptr_t virt_of(const void *p);
 bool direct_map_virt(u64 *start);

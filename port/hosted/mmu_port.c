@@ -8,6 +8,7 @@
 #include "mmu_impl.h"
 
 static bool kernel_is_global;
+static bool booted; /* until then the direct map is what the core makes of it */
 
 static unsigned int bits_of(u64 highest)
 {
@@ -58,9 +59,66 @@ void mmus_create(struct bootinfo *info, const struct hosted_options *options)
 	config.asids = info->asids;
 	config.strict_structure = options->strict_structure;
 	config.phys_bits = phys_bits(info);
+	booted = false;
 	kernel_is_global = config.features & BOOT_MMU_GLOBAL;
 	mmu_create(cpus_nr(), &config);
 }
+
+/* ---- The direct map ---- */
+
+/*
+ * Plain accesses to the direct map do not ask the MMU: it is mapped from the start, for reads and writes. What the page
+ * tables take away is taken from the process when the flush comes: then it is felt as on a machine.
+ */
+static void direct_sync(u64 virt, u64 size, u64 start)
+{
+	unsigned int cpu = port_cpu_id(), shift, may;
+
+	for (u64 at = virt, end; at - virt < size; at = end) {
+		may = mmu_peek(cpu, (uintptr_t)at, &shift);
+		end = (at | (((u64)1 << shift) - 1)) + 1;
+		if (!end || end - virt > size)
+			end = virt + size;
+		arena_direct_rights(at - start, end - at,
+				    (may & 1u << MMU_READ ? PROT_READ : 0) | (may & 1u << MMU_WRITE ? PROT_WRITE : 0));
+	}
+}
+
+static void direct_flushed(u64 virt, u64 size)
+{
+	const struct bootinfo *info = hosted_bootinfo();
+	u64 start;
+
+	virt &= ~(size - 1);
+	if (!booted || !direct_map_virt(&start) || virt - start >= info->direct_map_size)
+		return;
+	if (size > info->direct_map_size - (virt - start))
+		size = info->direct_map_size - (virt - start);
+	direct_sync(virt, size, start);
+}
+
+/* A look at every leaf, where there are not too many: of a large machine without large leaves it would take too long. */
+#define SYNC_LEAVES 8192u
+
+void direct_flushed_all(void)
+{
+	unsigned int leaf = hosted_bootinfo()->mmu_features & BOOT_MMU_GIGANTIC ? 30 : 21;
+	u64 start, first, bytes;
+
+	if (!booted || !direct_map_virt(&start) || !mmu_has_root(port_cpu_id()))
+		return;
+	for (unsigned int i = 0; arena_direct_range(i, &first, &bytes); i++)
+		if (bytes >> leaf < SYNC_LEAVES)
+			direct_sync(start + first, bytes, start);
+}
+
+void mmus_booted(void)
+{
+	booted = true;
+	direct_flushed_all();
+}
+
+/* ---- What the core calls ---- */
 
 void port_pgd_load(phys_addr_t pgd, unsigned int asid)
 {
@@ -81,7 +139,7 @@ void port_pgd_load(phys_addr_t pgd, unsigned int asid)
 
 void port_tlb_flush_page(unsigned int asid, uintptr_t virt)
 {
-	unsigned int cpu = port_cpu_id();
+	unsigned int cpu = port_cpu_id(), shift;
 
 	if (virt == PORT_TLB_ASID) {
 		mmu_flush_asid(cpu, asid);
@@ -89,11 +147,15 @@ void port_tlb_flush_page(unsigned int asid, uintptr_t virt)
 			window_hide_all();
 		return;
 	}
-	window_hide(virt, (u64)1 << mmu_flush_page(cpu, asid, virt));
+	shift = mmu_flush_page(cpu, asid, virt);
+	window_hide(virt, (u64)1 << shift);
+	if (asid == PORT_ASID_KERNEL)
+		direct_flushed(virt, (u64)1 << shift);
 }
 
 void port_tlb_flush_all(void)
 {
 	mmu_flush_all(port_cpu_id());
 	window_hide_all();
+	direct_flushed_all();
 }

@@ -98,6 +98,12 @@ static struct shown *find(u64 virt)
 	return NULL;
 }
 
+/* Looked at without the lock. */
+static void count(u32 used)
+{
+	__atomic_store_n(&window.used, used, __ATOMIC_RELAXED);
+}
+
 static void forget(struct shown *s)
 {
 	u32 *link = head_of(s->virt), index = (u32)(s - window.shown) + 1;
@@ -106,7 +112,7 @@ static void forget(struct shown *s)
 		link = &window.shown[*link - 1].next;
 	*link = s->next;
 	s->page = NULL;
-	__atomic_store_n(&window.used, window.used - 1, __ATOMIC_RELAXED); /* window_hide() looks without the lock */
+	count(window.used - 1);
 }
 
 static struct shown *make_room(u64 virt)
@@ -122,7 +128,7 @@ static struct shown *make_room(u64 virt)
 	s->virt = virt;
 	s->next = *head;
 	*head = (u32)(s - window.shown) + 1;
-	__atomic_store_n(&window.used, window.used + 1, __ATOMIC_RELAXED);
+	count(window.used + 1);
 	return s;
 }
 
@@ -165,6 +171,7 @@ void window_hide(u64 virt, u64 size)
 	u64 first = virt & ~(size - 1);
 	unsigned long flags;
 
+	/* What this CPU was shown it has counted; what another is being shown, that one's own flush hides. */
 	if (!__atomic_load_n(&window.used, __ATOMIC_RELAXED))
 		return;
 	flags = lock();

@@ -2,6 +2,7 @@
 /* Plain pointers through the MMU: the kernel window, the direct map, and accesses that are refused. */
 #include <octavo/gfp.h>
 #include <octavo/page.h>
+#include <octavo/set_memory.h>
 
 #include "access.h"
 #include "hosted.h"
@@ -168,6 +169,34 @@ TEST(window, refused_accesses_are_reported)
 	EXPECT(refused((void *)(hosted_bootinfo()->direct_map + 0xc0000), TEST_READ));
 	EXPECT(!refused((void *)(hosted_bootinfo()->direct_map + 0x100000), TEST_WRITE));
 	EXPECT(refused((void *)(hosted_bootinfo()->direct_map + 0x100000), TEST_EXEC));
+}
+
+/* Rights in the direct map: plain accesses feel them once they are flushed, through a snapshot, and after it. */
+TEST(window, the_direct_map_has_rights_too)
+{
+	struct page *page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	char *p = page_address(page);
+	struct hosted_snapshot *s;
+
+	EXPECT(!set_memory_ro((unsigned long)p, 1));
+	EXPECT(!refused(p, TEST_READ));
+	EXPECT(refused(p, TEST_WRITE));
+	EXPECT(!refused(p - PAGE_SIZE, TEST_WRITE) || !refused(p + PAGE_SIZE, TEST_WRITE));
+	s = hosted_snapshot();
+	EXPECT(!set_memory_rw((unsigned long)p, 1));
+	EXPECT(!refused(p, TEST_WRITE));
+	p[1] = 1;
+	hosted_restore(s);
+	hosted_snapshot_free(s);
+	EXPECT_EQ(p[1], 0);
+	EXPECT(refused(p, TEST_WRITE));
+	EXPECT(!set_direct_map_invalid_noflush(page));
+	EXPECT(!refused(p, TEST_READ));
+	flush_tlb_kernel_range(octavo_kernel_virt(p), octavo_kernel_virt(p) + PAGE_SIZE);
+	EXPECT(refused(p, TEST_READ));
+	EXPECT(!set_direct_map_default_noflush(page));
+	EXPECT(!refused(p, TEST_WRITE)); /* more rights need no flush */
+	__free_page(page);
 }
 
 /* More pages than are shown at once. */

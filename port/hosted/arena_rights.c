@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Rights of the process in the direct map. It is mapped for reads and writes from the start; what the page tables take
- * away is kept here, in runs of pages, so that nothing is asked of the host that it already did.
+ * Rights of the process in the direct map. It is mapped for reads and writes from the start; what the page tables
+ * take away is kept here, in runs of pages, so that nothing is asked of the host that it already did.
  *
- * Called from flushes, which are interrupts: no memory is allocated. Each run is a mapping of the host's, of which there
- * are not more than vm.max_map_count (65530).
+ * Called from flushes, which are interrupts: no memory is allocated. Each run is a mapping of the host's, of which
+ * there are not more than vm.max_map_count (65530).
  */
 #include <sched.h>
 #include <sys/mman.h>

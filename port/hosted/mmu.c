@@ -546,7 +546,8 @@ static bool leads_to(const struct mmu *mmu, u64 phys, u64 *virt)
 	bool have_direct = direct_map_virt(&direct);
 
 	*virt = 0;
-	if ((mmu->loaded && (mmu->root & ~(u64)(PAGE_SIZE - 1)) == phys) || (mmu->user_loaded && mmu->user_root == phys))
+	if ((mmu->loaded && (mmu->root & ~(u64)(PAGE_SIZE - 1)) == phys) ||
+	    (mmu->user_loaded && mmu->user_root == phys))
 		return true;
 	for (unsigned int i = 0; i < 4; i++) {
 		*virt = (u64)i << 30;

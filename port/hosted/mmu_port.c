@@ -97,7 +97,7 @@ static void direct_flushed(u64 virt, u64 size)
 	direct_sync(virt, size, start);
 }
 
-/* A look at every leaf, where there are not too many: of a large machine without large leaves it would take too long. */
+/* A look at every leaf, where there are not too many: with small leaves of a large machine it would take too long. */
 #define SYNC_LEAVES 8192u
 
 void direct_flushed_all(void)

@@ -16,8 +16,8 @@ bool vmap_flush(uintptr_t start, uintptr_t end)
 
 /* ---- Giving back ---- */
 
-/* Tables that stand for more than 1 GiB are few, and roots show them: they stay. */
-#define LEVEL_MAX min(2u, (unsigned int)PGT_LEVELS - 1)
+/* Tables that stand for more than 1 GiB are few, and roots show them: those that a root of 64 bits shows stay. */
+#define LEVEL_MAX max(min(2u, PGT_LEVELS - 1u), PGT_LEVELS - 2u)
 
 /*
  * With an area gone and [start, end) around it free: the tables there that showed nothing but it and free addresses.

@@ -48,7 +48,7 @@ OCTAVO_API unsigned int virt_to_fix(unsigned long virt);
 /**
  * __set_fixmap - show the page of memory at @phys in a slot, instead of what it showed
  * Context: boot, or thread context with interrupts on. Return: 0; -EINVAL after a report: a slot that is not for this,
- * or no page tables.
+ * or no page tables; -ENOSYS: other CPUs cannot be told that what was there is gone (port_cpu_call()), so nothing is.
  */
 OCTAVO_API int __set_fixmap(enum fixed_addresses slot, phys_addr_t phys, pgprot_t prot);
 #define set_fixmap(slot, phys) __set_fixmap(slot, phys, PAGE_KERNEL)

@@ -118,7 +118,7 @@ static void early_unmap(const char *caller, void *addr, unsigned long size)
 	pages = (unsigned int)((((uintptr_t)addr & ~PAGE_MASK) + size + PAGE_SIZE - 1) >> PAGE_SHIFT);
 	for (unsigned int i = 0; i < pages; i++)
 		pgt_set(kmap_entry(place_virt(place, i)), 0);
-	kmap_flush(virt, virt + ((uintptr_t)pages << PAGE_SHIFT));
+	(void)kmap_flush(virt, virt + ((uintptr_t)pages << PAGE_SHIFT)); /* other CPUs have never used these */
 	early.map[place].at = NULL;
 }
 

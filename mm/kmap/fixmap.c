@@ -85,12 +85,12 @@ int kmap_make_tables(uintptr_t start, uintptr_t end)
 	return 0;
 }
 
-void kmap_flush(uintptr_t start, uintptr_t end)
+bool kmap_flush(uintptr_t start, uintptr_t end)
 {
 	if (num_online_cpus() > 1)
-		flush_tlb_kernel_range(start, end);
-	else
-		flush_tlb_kernel_local(start, end);
+		return flush_tlb_kernel_range(start, end);
+	flush_tlb_kernel_local(start, end);
+	return true;
 }
 
 /* ---- Slots ---- */
@@ -135,7 +135,8 @@ static int change_slot(unsigned int slot, pgt_entry_t value, const char *caller)
 	/* By way of none, as some formats want it; all must forget what was there. */
 	if (!pgt_none(pgt_get(entry))) {
 		pgt_set(entry, 0);
-		kmap_flush(virt, virt + PAGE_SIZE);
+		if (!kmap_flush(virt, virt + PAGE_SIZE))
+			return -ENOSYS;
 	}
 	pgt_set(entry, value);
 	return 0;

@@ -36,8 +36,8 @@ static inline pgt_entry_t kmap_leaf(phys_addr_t phys, pgprot_t prot)
 	return pgt_make_leaf(0, phys, prot) & pgt_supported;
 }
 
-/* Forget [@start, @end) wherever it may be known: while booting that is this CPU. */
-void kmap_flush(uintptr_t start, uintptr_t end);
+/* Forget [@start, @end) wherever it may be known: while booting that is this CPU. As flush_tlb_kernel_range(). */
+bool kmap_flush(uintptr_t start, uintptr_t end);
 
 /* The first slot of the first CPU's KM_MAX_IDX: those of a CPU are in one table, whatever page the area ends at. */
 unsigned int fix_kmap_begin(void);

@@ -123,6 +123,53 @@ TEST(kmap_high, slots_are_used_up_before_a_flush)
 	EXPECT_EQ(verify(), 0);
 }
 
+static bool go_home;
+
+static void stay(unsigned int cpu, void *arg)
+{
+	(void)cpu;
+	(void)arg;
+	while (!__atomic_load_n(&go_home, __ATOMIC_ACQUIRE))
+		port_cpu_relax();
+}
+
+/* A port that cannot have another CPU forget: what that CPU may know is not used again, until it can. */
+TEST(kmap_high, a_flush_that_fails)
+{
+	struct kmap_stats stats;
+	struct page **pages, *extra;
+	unsigned int nr;
+	void *virt;
+
+	if (!boot_high())
+		SKIP("this port has no page tables");
+	pages = hold_all_but(0, &nr);
+	extra = alloc_page(GFP_HIGHUSER);
+	ASSERT(extra);
+	EXPECT_EQ(set_fixmap(FIX_PORT_BASE, 16 * MIB), 0);
+	go_home = false;
+	ASSERT(!hosted_cpu_start(1, stay, NULL));
+	hosted_no_cpu_call = true;
+	kunmap(pages[0]);
+	test_capture_begin();
+	virt = kmap(extra);
+	EXPECT(strstr(test_capture_end(), "kmap: no slot left"));
+	EXPECT(!virt && !page_address(extra) && !page_address(pages[0]));
+	EXPECT_EQ(set_fixmap(FIX_PORT_BASE, 17 * MIB), -ENOSYS);
+	EXPECT_EQ(verify(), 0);
+	hosted_no_cpu_call = false;
+	EXPECT(kmap(extra));
+	pkmap_stats(&stats);
+	EXPECT_EQ(stats.flushes, 2);
+	EXPECT_EQ(verify(), 0);
+	__atomic_store_n(&go_home, true, __ATOMIC_RELEASE);
+	hosted_cpu_stop(1);
+	kunmap(extra);
+	__free_page(extra);
+	EXPECT(kmap(pages[0]));
+	let_go(pages, nr);
+}
+
 /* A report of a fault says whose slot it was. */
 TEST(kmap_high, addresses_in_words)
 {
@@ -143,7 +190,8 @@ TEST(kmap_high, addresses_in_words)
 	EXPECT_EQ(d.place, PLACE_INSIDE);
 	kunmap(page);
 	describe_address(kernel_virt(virt, &area), &d);
-	octavo_snprintf(want, sizeof(want), "in kmap() slot 0, which shows frame %#lx and nobody uses", page_to_pfn(page));
+	octavo_snprintf(want, sizeof(want), "in kmap() slot 0, which shows frame %#lx and nobody uses",
+			page_to_pfn(page));
 	EXPECT_STREQ(d.text, want);
 	kmap_flush_unused();
 	describe_address(kernel_virt(virt, &area), &d);

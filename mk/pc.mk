@@ -70,7 +70,7 @@ MEM ?= 512M
 SMP ?= 4
 NUMA ?= 1
 APPEND ?=
-QEMU := qemu-system-x86_64 -nographic -nodefaults -serial mon:stdio -no-reboot
+QEMU := $(if $(M32),qemu-system-i386 -cpu max,qemu-system-x86_64) -nographic -nodefaults -serial mon:stdio -no-reboot
 
 .PHONY: qemu qemu-grub qemu-test
 qemu: $(B)/octavo.elf ## boot the kernel image on an emulated PC (MEM= SMP= NUMA= APPEND=)

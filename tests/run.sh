@@ -29,7 +29,7 @@ gcc|gcc|CC=gcc|
 clang|clang|CC=clang|--effort 50
 debug|gcc|CC=gcc DEBUG=1|--effort 50
 m32|m32|CC=gcc M32=1|--effort 50
-m32-debug|m32|CC=gcc M32=1 DEBUG=1 SCHED=1|--effort 20
+m32-debug|m32|CC=gcc M32=1 DEBUG=1 SCHED=1 MODEL=vmemmap|--effort 20
 address|asan|CC=gcc SAN=address,undefined|--effort 20
 thread|tsan|CC=gcc SAN=thread|--effort 15
 sched|gcc|CC=gcc SCHED=1 DEBUG=1|--effort 100
@@ -45,7 +45,7 @@ slob-sched|gcc|CC=gcc SLAB=slob SCHED=1 DEBUG=1|--effort 60 $heap
 slob-m32|m32|CC=gcc M32=1 SLAB=slob|--effort 25 $heap
 slob-address|asan|CC=gcc SLAB=slob SAN=address,undefined|--effort 15 $heap
 "
-others='nm|install|readme|procps|conformance|fuzz|qemu|qemu-la57|qemu-slab|qemu-slob|tidy'
+others='nm|install|readme|procps|conformance|fuzz|qemu|qemu-la57|qemu-i386|qemu-pae|qemu-slab|qemu-slob|tidy'
 
 if [ "$*" = list ]; then
 	echo "$variants" | cut -d'|' -f1 | grep .
@@ -125,6 +125,10 @@ qemu_la57() {
 	make -s -j"$jobs" B=build/la57 ARCH=x86_64_la57 build/la57/octavo.elf &&
 		timeout "$limit" sh tests/qemu/run.sh build/la57
 }
+qemu_32() { # DIRECTORY ARCH
+	make -s -j"$jobs" B="build/$1" M32=1 ARCH="$2" "build/$1/octavo.elf" "build/$1/liboctavo.a" "build/$1/octavo" &&
+		sh tests/nm.sh "build/$1" M32=1 ARCH="$2" && timeout "$limit" sh tests/qemu/run.sh "build/$1"
+}
 qemu_heap() { # SLAB
 	make -s -j"$jobs" B="build/$1" SLAB="$1" "build/$1/octavo.elf" "build/$1/liboctavo.a" "build/$1/octavo" &&
 		sh tests/nm.sh "build/$1" && timeout "$limit" sh tests/qemu/run.sh "build/$1" two-nodes
@@ -170,6 +174,15 @@ if wanted qemu-la57 && ! lacks qemu-la57 qemu; then
 	busy qemu-la57 '...'
 	run qemu-la57 qemu_la57
 fi
+for name in i386 pae; do
+	if wanted qemu-$name && ! lacks qemu-$name m32 && ! lacks qemu-$name qemu; then
+		busy qemu-$name '...'
+		case $name in
+		pae) run qemu-pae qemu_32 m32 i386_pae ;;
+		*) run qemu-i386 qemu_32 i386 i386 ;;
+		esac
+	fi
+done
 for name in slab slob; do
 	if wanted qemu-$name && ! lacks qemu-$name qemu; then
 		busy qemu-$name '...'

@@ -66,7 +66,11 @@ static inline u64 rdtsc(void)
 /* Not before everything ahead of it has completed: what a measurement needs. */
 static inline u64 rdtsc_ordered(void)
 {
+#ifdef __x86_64__
 	__asm__ volatile("lfence" : : : "memory");
+#else
+	cpuid(0, 0); /* not all have LFENCE */
+#endif
 	return rdtsc();
 }
 

@@ -18,6 +18,7 @@
 #define CPUID_PAE 6
 #define CPUID_CX8 8
 #define CPUID_PGE 13
+#define CPUID_CMOV 15
 #define CPUID_NX 20
 #define COM1 0x3f8
 
@@ -83,8 +84,10 @@ start:
 	jnc die
 	movl $CR4_PSE, %edi
 #endif
-	movl $PHYS(no_cmpxchg8b), %esi
+	movl $PHYS(no_i686), %esi	/* what the compiler takes for granted */
 	btl $CPUID_CX8, %edx
+	jnc die
+	btl $CPUID_CMOV, %edx
 	jnc die
 	btl $CPUID_PGE, %edx
 	jnc 1f
@@ -194,8 +197,8 @@ no_large_pages:
 #else
 	.asciz "this processor has no 4 MiB pages\r\n"
 #endif
-no_cmpxchg8b:
-	.asciz "this processor has no CMPXCHG8B\r\n"
+no_i686:
+	.asciz "this processor lacks CMPXCHG8B or CMOV\r\n"
 not_multiboot2:
 	.asciz "not entered by a multiboot2 loader or through PVH\r\n"
 

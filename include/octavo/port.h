@@ -234,7 +234,10 @@ OCTAVO_API void mm_free_initmem(void);
  */
 OCTAVO_API int __must_check mm_cpu_online(unsigned int cpu);
 
-/** mm_cpu_offline - a CPU leaves; its cached pages go back. Context: on a CPU that stays. */
+/**
+ * mm_cpu_offline - a CPU leaves; its cached pages go back
+ * It runs nothing of the core any more, on no page table but the kernel's. Context: on a CPU that stays.
+ */
 OCTAVO_API void mm_cpu_offline(unsigned int cpu);
 
 /**

@@ -184,13 +184,8 @@ static int tlb_cpu_online(unsigned int cpu)
 	return 0;
 }
 
-static void tlb_cpu_dead(unsigned int cpu)
-{
-	struct tlb_cpu *tc = per_cpu_ptr(&tlb_cpu, cpu);
-
-	if (tc->loaded != &init_mm)
-		cpus_clear(tc->loaded, cpu);
-	tc->loaded = &init_mm;
-}
-
-MM_PART(tlb, .order = MM_PART_KERNEL_MAP, .early = tlb_early, .cpu_online = tlb_cpu_online, .cpu_dead = tlb_cpu_dead);
+/*
+ * Of a CPU that left nothing is touched: its bit may stay in the mask of what it had loaded, which may be gone by now.
+ * CPUs that are offline are not called.
+ */
+MM_PART(tlb, .order = MM_PART_KERNEL_MAP, .early = tlb_early, .cpu_online = tlb_cpu_online);

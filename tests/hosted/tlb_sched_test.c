@@ -8,6 +8,7 @@
 #include <octavo/port.h>
 
 #include "mm/sync/atomic.h"
+#include "pgtfixture.h"
 #include "schedules.h"
 #include "tlb_fixture.h"
 
@@ -35,7 +36,6 @@ static u32 locks[SPACES];
 static u64 chance[CPUS];
 static unsigned int steps, mistakes, freed, tables_freed;
 static const char *what;
-static bool in_threads;
 
 static void lock(unsigned int s)
 {
@@ -85,31 +85,35 @@ static void map_one(unsigned int s, unsigned int i)
 }
 
 /*
- * After its flush no MMU may lead to a table, whether its CPU is lazy or not. With threads that cannot be asked: by then
- * another CPU may have the page as a table again.
+ * After its flush no MMU may lead to a table, whether its CPU is lazy or not. A reference of the test's keeps the page
+ * from being a table again before that was asked.
  */
-static unsigned int note_tables(const struct mmu_gather *tlb, unsigned long *pfn)
+static unsigned int note_tables(const struct mmu_gather *tlb, struct page **tables)
 {
 	unsigned int n = 0;
 
-	for (struct page *t = in_threads ? NULL : tlb->tables; t && n < TABLES_MAX; t = (struct page *)(uintptr_t)page_private(t))
-		pfn[n++] = page_to_pfn(t);
+	for (struct page *t = tlb->tables; t && n < TABLES_MAX; t = (struct page *)(uintptr_t)page_private(t)) {
+		get_page(t);
+		tables[n++] = t;
+	}
 	return n;
 }
 
-static void look_for_tables(const unsigned long *pfn, unsigned int n)
+static void look_for_tables(struct page *const *tables, unsigned int n)
 {
-	for (unsigned int t = 0; t < n; t++)
+	for (unsigned int t = 0; t < n; t++) {
 		for (unsigned int cpu = 0; cpu < CPUS; cpu++)
-			if (mmu_cpu_leads_to(cpu, pfn[t], NULL))
+			if (mmu_cpu_leads_to(cpu, page_to_pfn(tables[t]), NULL))
 				mistake("an MMU leads to a table that was freed");
+		put_page(tables[t]);
+	}
 	__atomic_fetch_add(&tables_freed, n, __ATOMIC_RELAXED);
 }
 
 static void unmap_some(unsigned int s, unsigned int i, unsigned int nr)
 {
 	struct page *gone[SPACE_PAGES];
-	unsigned long tables[TABLES_MAX];
+	struct page *tables[TABLES_MAX];
 	unsigned int n = 0, nt;
 	struct mmu_gather tlb;
 
@@ -167,9 +171,13 @@ static void switch_with_late_bit(struct mm_struct *mm)
 	tc->slots[tc->slot] = (struct tlb_slot){ mm->ctx_id, gen };
 	port_pgd_load(mm->pgd_phys, tlb_slot_asid(tc->slot));
 	tc->loaded = mm;
-	look(0); /* ahead of need */
-	port_cpu_relax();
+	for (unsigned int i = 0; i < SPACE_PAGES; i++)
+		look(i); /* ahead of need */
+	for (unsigned int i = 0; i < 4; i++)
+		port_cpu_relax();
 	(void)atomic_fetch_or(&mm->cpus[0], 1ul << port_cpu_id());
+	for (unsigned int i = 0; i < SPACE_PAGES; i++)
+		look(i);
 	port_irq_restore(flags);
 }
 
@@ -285,11 +293,9 @@ TEST(tlb_sched, with_few_identifiers)
 TEST(tlb_sched, threads)
 {
 	steps = test_scaled(4000);
-	in_threads = true;
 	setup(NULL);
 	EXPECT_EQ(hosted_run_cpus(CPUS, churn, NULL), 0);
 	EXPECT(check(NULL));
-	in_threads = false;
 }
 
 /* @by NULL: whatever comes first. */
@@ -304,6 +310,115 @@ static void caught(enum plant which, const char *by)
 	EXPECT(!r.ok && !r.stuck && what);
 	if (by && what)
 		EXPECT_STREQ(what, by);
+}
+
+/* ---- Kernel addresses: every CPU uses them, in whatever address space it is, lazy or not ---- */
+
+#define KERNEL_PAGES 6
+
+static u32 kernel_taken[KERNEL_PAGES];
+
+static uintptr_t kernel_virt(unsigned int i)
+{
+	return pgt_test_kernel() + (uintptr_t)i * PAGE_SIZE;
+}
+
+static void kernel_look(unsigned int i)
+{
+	unsigned long flags = port_irq_save();
+	struct mmu_fault fault;
+	u64 phys;
+
+	if (mmu_translate(port_cpu_id(), kernel_virt(i), MMU_READ, false, &phys, &fault) &&
+	    frame_is_freed(pfn_to_page((unsigned long)(phys >> PAGE_SHIFT))))
+		mistake("a CPU got at a kernel page that was freed");
+	port_irq_restore(flags);
+}
+
+/* The owner of an address maps a page there, lets others look, takes it back, flushes, frees. */
+static void kernel_use(unsigned int i)
+{
+	struct page *frame = alloc_page(GFP_KERNEL);
+
+	if (!frame)
+		return;
+	get_page(frame);
+	if (pgt_map_range(&init_mm, kernel_virt(i), PFN_PHYS(page_to_pfn(frame)), PAGE_SIZE, PAGE_KERNEL, 0,
+			  GFP_KERNEL))
+		mistake("no memory");
+	for (unsigned int k = 0; k < 4; k++)
+		port_cpu_relax();
+	if (pgt_unmap_range(&init_mm, kernel_virt(i), PAGE_SIZE, NULL))
+		mistake("not unmapped");
+	if (plant != PLANT_NO_FLUSH && !flush_tlb_kernel_range(kernel_virt(i), kernel_virt(i + 1)))
+		mistake("not flushed");
+	put_page(frame); /* freed */
+	for (unsigned int k = 0; k < 4; k++)
+		port_cpu_relax();
+	put_page(frame);
+}
+
+static void kernel_churn(unsigned int cpu, void *ctx)
+{
+	(void)ctx;
+	for (unsigned int n = 0; n < steps; n++) {
+		u64 r = test_random(&chance[cpu]);
+		unsigned int i = (unsigned int)(r >> 8) % KERNEL_PAGES;
+
+		if (r % 8 == 0)
+			switch_mm((r >> 16) % 2 ? spaces[cpu % SPACES].mm : &init_mm);
+		else if (r % 8 == 1)
+			enter_lazy_tlb();
+		else if (r % 8 > 3 || __atomic_exchange_n(&kernel_taken[i], 1, __ATOMIC_ACQUIRE))
+			kernel_look(i);
+		else {
+			kernel_use(i);
+			__atomic_store_n(&kernel_taken[i], 0, __ATOMIC_RELEASE);
+		}
+	}
+	switch_mm(&init_mm);
+}
+
+/* The tables go as well, and no MMU leads to one. */
+static bool kernel_check(void *ctx)
+{
+	struct page *tables[TABLES_MAX];
+	struct mmu_gather tlb;
+	unsigned int nt;
+
+	memset(kernel_taken, 0, sizeof(kernel_taken));
+	tlb_gather_mmu(&tlb, &init_mm);
+	pgt_free_kernel_tables(pgt_test_kernel(), PGT_TEST_SPACE, &tlb);
+	nt = note_tables(&tlb, tables);
+	tlb_finish_mmu(&tlb);
+	look_for_tables(tables, nt);
+	return check(ctx);
+}
+
+static const struct scenario kernel_scenario = { .cpus = CPUS, .setup = setup, .work = kernel_churn,
+						 .check = kernel_check };
+
+TEST(tlb_sched, no_cpu_gets_at_kernel_pages_that_were_freed)
+{
+	struct scenario few = kernel_scenario;
+
+	steps = 60;
+	scenario_test(&kernel_scenario, test_scaled(SEEDS / 2));
+	few.asids = PGT_TWO_ROOTS ? 2 : -1;
+	few.strict_structure = true;
+	scenario_test(&few, test_scaled(SEEDS / 4));
+}
+
+TEST(tlb_sched, a_missing_flush_of_kernel_addresses_is_caught)
+{
+	struct scenario_result r;
+
+	steps = 60;
+	plant = PLANT_NO_FLUSH;
+	r = scenario_search(&kernel_scenario, test_seed, 100);
+	plant = PLANT_NOTHING;
+	EXPECT(!r.ok && !r.stuck && what);
+	EXPECT_STREQ(what ? what : "nothing", "a CPU got at a kernel page that was freed");
 }
 
 TEST(tlb_sched, a_missing_flush_is_caught)

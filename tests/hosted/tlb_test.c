@@ -328,6 +328,22 @@ TEST(tlb, kernel_ranges)
 	EXPECT_EQ(cpu_stats().flush_all - before.flush_all, 3);
 }
 
+/* Where kernel translations are not global a TLB may have one under each identifier: all of it goes. */
+TEST(tlb, kernel_ranges_without_global_pages)
+{
+	struct hosted_options options = { .mmu_without = BOOT_MMU_GLOBAL, .quiet = true };
+	uintptr_t top = (uintptr_t)0 - 2 * PAGE_SIZE;
+	struct mmu_stats before;
+
+	ASSERT(!hosted_boot_default(&options));
+	before = cpu_stats();
+	EXPECT(flush_tlb_kernel_range(top, top + PAGE_SIZE));
+	if (tlb_shared.slots)
+		EXPECT_EQ(cpu_stats().flush_all - before.flush_all, 1);
+	else
+		EXPECT_EQ(cpu_stats().flush_page - before.flush_page, 1);
+}
+
 /* ---- Other CPUs ---- */
 
 #define CPUS_MAX 10

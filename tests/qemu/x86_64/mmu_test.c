@@ -2,9 +2,9 @@
 /* The 64-bit processor's TLB does what the port says, and addresses that are none are told. */
 #include <octavo/gfp.h>
 #include <octavo/page.h>
+#include <octavo/vmalloc.h>
 
 #include "harness.h"
-#include "mm/kmap/areas.h"
 #include "mm/pgtable/tlb.h"
 #include "mm/pgtable/walk.h"
 #include "mmu.h"
@@ -200,15 +200,14 @@ TEST(pc, kernel_tables_are_forgotten_by_all)
 	static struct page *pages[2 * TABLE_PAGES];
 	struct page *table = alloc_pages(GFP_KERNEL, 0);
 	pgt_entry_t *upper, was;
-	struct mmu_gather tlb;
 	unsigned long flags;
 	char *area;
 
 	ASSERT(table && rig_open());
 	for (unsigned int i = 0; i < ARRAY_SIZE(pages); i++)
 		pages[i] = rig.page[0];
-	area = area_pointer(AREA_VMALLOC, kernel_areas[AREA_VMALLOC].end - ARRAY_SIZE(pages) * PAGE_SIZE);
-	ASSERT(!pgt_map_pages(&init_mm, (uintptr_t)area, pages, ARRAY_SIZE(pages), PAGE_KERNEL, GFP_KERNEL));
+	area = vmap(pages, ARRAY_SIZE(pages), VM_MAP, PAGE_KERNEL);
+	ASSERT(area);
 	/* A whole table of the last level lies in it. */
 	upper = pgt_entry_alloc(&init_mm, ALIGN((uintptr_t)area, PGT_SIZE(1)), 1, GFP_KERNEL);
 	ASSERT(upper);
@@ -220,9 +219,7 @@ TEST(pc, kernel_tables_are_forgotten_by_all)
 	port_pgd_load(kernel, PORT_ASID_KERNEL);
 	port_tlb_flush_all();
 	port_irq_restore(flags);
-	tlb_gather_mmu(&tlb, &init_mm);
-	EXPECT_EQ(pgt_unmap_range(&init_mm, (uintptr_t)area, ARRAY_SIZE(pages) * PAGE_SIZE, &tlb), 0);
-	tlb_finish_mmu(&tlb);
+	vunmap(area);
 	rig_close();
 	__free_pages(table, 0);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* kmap() of high memory by several CPUs, with waiting; early_ioremap while booting. */
+#include <setjmp.h>
 #include <stdlib.h>
 
 #include <octavo/fixmap.h>
@@ -121,6 +122,54 @@ TEST(kmap_high, slots_are_used_up_before_a_flush)
 	pkmap_stats(&stats);
 	EXPECT_EQ(stats.free, stats.slots);
 	EXPECT_EQ(verify(), 0);
+}
+
+static jmp_buf after_panic;
+
+static void on_panic(const char *why)
+{
+	(void)why;
+	longjmp(after_panic, 1);
+}
+
+TEST(kmap_high, seventeen_open_are_too_many)
+{
+	void (*hook)(const char *why) = hosted_panic_hook;
+	struct page *page;
+	const char *text;
+
+	if (!boot_high())
+		SKIP("this port has no page tables");
+	page = alloc_page(GFP_HIGHUSER);
+	ASSERT(page && PageHighMem(page));
+	test_capture_begin();
+	hosted_panic_hook = on_panic;
+	if (!setjmp(after_panic)) {
+		for (unsigned int i = 0; i <= KM_MAX_IDX; i++)
+			kmap_local_page(page);
+		test_fail(__FILE__, __LINE__, "no panic");
+	}
+	hosted_panic_hook = hook;
+	text = test_capture_end();
+	EXPECT(strstr(text, "BUG: kmap_local_page: more than 16 pages open on CPU 0"));
+	hosted_reset();
+}
+
+TEST(kmap_high, kmap_may_sleep)
+{
+	struct page *page;
+
+	if (!boot_high())
+		SKIP("this port has no page tables");
+	page = alloc_page(GFP_HIGHUSER);
+	ASSERT(page);
+	test_capture_begin();
+	preempt_disable();
+	EXPECT(kmap(page));
+	preempt_enable();
+	EXPECT(strstr(test_capture_end(), "BUG: kmap() where nothing may sleep"));
+	kunmap(page);
+	__free_page(page);
 }
 
 static bool go_home;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * Rows of page tables, as in kbench.c. All but pgt.user.* are of kernel addresses whose tables are there already;
- * ".tables": they have to be made, or given back. map.4k: 32 MiB a call; map.one: a page a call; map.pages: from an array
- * of frames; protect: another right and back; walk: a callback a leaf; lookup: one address. table_bytes: what the tables
- * take for a GiB of leaves of that size, the root not counted.
+ * ".tables": they have to be made, or given back. map.4k: 32 MiB a call; map.one: a page a call; map.pages: from an
+ * array of frames; protect: another right and back; walk: a callback a leaf; lookup: one address. table_bytes: what
+ * the tables take for a GiB of leaves of that size, the root not counted.
  */
 #define KBENCH_BEHIND 30000
 #include "kbench.h"
@@ -143,7 +143,8 @@ static void bench_look(struct kbench *b, const struct kbench_case *c)
 			for (unsigned long n = 0; n < r.leaves; n++)
 				seen += pgt_lookup(r.mm, r.virt + n * PAGE_SIZE, &level) != NULL;
 		else
-			err = pgt_protect_range(r.mm, r.virt, r.size, i & 1 ? PGPROT_WRITE : 0, i & 1 ? 0 : PGPROT_WRITE);
+			err = pgt_protect_range(r.mm, r.virt, r.size, i & 1 ? PGPROT_WRITE : 0,
+						i & 1 ? 0 : PGPROT_WRITE);
 		ticks[i % REPEATS] = b->clock() - begin;
 	}
 	(void)pgt_unmap_range(r.mm, r.virt, r.size, NULL);

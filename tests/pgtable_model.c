@@ -464,12 +464,13 @@ static const char *look_at_space(unsigned int s)
 }
 
 /*
- * The machine at the ends of an operation's range and next to them: few pages, so that a TLB still has what it was asked
- * for ahead of the operation.
+ * The machine at the ends of an operation's range and next to them: few pages, so that a TLB still has what it was
+ * asked for ahead of the operation.
  */
 static const char *ask_machine(const struct deed *d)
 {
-	unsigned int near[] = { d->from ? d->from - 1 : 0, d->from, d->from + 1, (d->from + d->to) / 2, d->to - 1, d->to };
+	unsigned int near[] = { d->from ? d->from - 1 : 0, d->from,   d->from + 1,
+				(d->from + d->to) / 2,	   d->to - 1, d->to };
 	const char *why = NULL;
 
 	for (unsigned int n = 0; pgtable_model_machine && n < ARRAY_SIZE(near) && !why; n++) {
@@ -643,7 +644,8 @@ static void describe(const struct model_op *op, char *text, size_t size)
 					     "entry", "free tables" };
 	struct deed d = read_op(op);
 
-	octavo_snprintf(text, size, "%s: space %u, page %#llx, %#llx pages to frame %#llx, rights %#x, level %u, fail %u",
+	octavo_snprintf(text, size,
+			"%s: space %u, page %#llx, %#llx pages to frame %#llx, rights %#x, level %u, fail %u",
 		 names[d.kind], d.s, (unsigned long long)pm.cuts[d.from], (unsigned long long)d.size >> PAGE_SHIFT,
 		 (unsigned long long)d.pfn, d.prot.bits, d.level, d.nth);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The walker against a flat oracle: what each page of some address spaces shows. Operations begin and end at one of a few
- * dozen cuts, around the borders of tables and leaves of every size, so between two neighbouring cuts all pages are alike
- * and the oracle needs one cell for them. Freestanding.
+ * The walker against a flat oracle: what each page of some address spaces shows. Operations begin and end at one of a
+ * few dozen cuts, around the borders of tables and leaves of every size, so between two neighbouring cuts all pages
+ * are alike and the oracle needs one cell for them. Freestanding.
  */
 #ifndef TESTS_PGTABLE_MODEL_H
 #define TESTS_PGTABLE_MODEL_H
@@ -26,8 +26,8 @@ enum pgm_kind {
 };
 
 /*
- * kind: PGM_* in bits 0-3, address space in 4-5. a: the cut an operation begins at. b: bits 0-5 how many cuts further it
- * ends, 6-8 which rights, 9-10 which frames, 11-12 largest level, 13-15 which allocation fails (0: none).
+ * kind: PGM_* in bits 0-3, address space in 4-5. a: the cut an operation begins at. b: bits 0-5 how many cuts further
+ * it ends, 6-8 which rights, 9-10 which frames, 11-12 largest level, 13-15 which allocation fails (0: none).
  */
 #define PGM_OP(kind_, space, from, cuts, prot, frames, level) \
 	{ .kind = (kind_) | (space) << 4, .a = (from), .b = (cuts) | (prot) << 6 | (frames) << 9 | (level) << 11 }
@@ -35,8 +35,8 @@ enum pgm_kind {
 extern const struct model pgtable_model;
 
 /*
- * What else looks on; all may be NULL, and returns NULL, or what is wrong. @begin: new address spaces; @page: what @virt
- * shows (@phys ~0: nothing) and how, flushed; @check: now and then.
+ * What else looks on; all may be NULL, and returns NULL, or what is wrong. @begin: new address spaces; @page: what
+ * @virt shows (@phys ~0: nothing) and how, flushed; @check: now and then.
  */
 struct pgtable_model_machine {
 	void (*begin)(struct mm_struct *const mm[PGM_SPACES]);

@@ -2,10 +2,10 @@
 /*
  * Address spaces: how they come and go, and how their roots share the kernel half.
  *
- * Formats with one root show the kernel in each. init_mm's root is the one that is written first; each change of one of
- * its entries is copied to the others under address_spaces.lock before whoever made it goes on, so that no CPU ever has to
- * fetch a kernel entry by a fault. A root with entries that are read only when it is loaded (PAE) has all its tables
- * from the beginning, in both halves, and keeps them.
+ * Formats with one root show the kernel in each. init_mm's root is the one that is written first; each change of one
+ * of its entries is copied to the others under address_spaces.lock before whoever made it goes on, so that no CPU
+ * ever has to fetch a kernel entry by a fault. A root with entries that are read only when it is loaded (PAE) has all
+ * its tables from the beginning, in both halves, and keeps them.
  */
 #include <octavo/slab.h>
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Large leaves into tables of smaller ones and back, and contiguous groups into single leaves. A leaf is replaced by a
- * table that says the same in one store, unless the format wants it broken first (PGT_BREAK_BEFORE_MAKE): then it is none
- * until the flush has returned, and the caller sees to it that nobody needs it meanwhile.
+ * Large leaves into tables of smaller ones and back, and contiguous groups into single leaves. A leaf is replaced by
+ * a table that says the same in one store, unless the format wants it broken first (PGT_BREAK_BEFORE_MAKE): then it
+ * is none until the flush has returned, and the caller sees to it that nobody needs it meanwhile.
  */
 #include "tables.h"
 #include "tlb.h"

@@ -243,7 +243,10 @@ static inline bool pgt_in_group(unsigned int level, pgt_entry_t e)
 
 /* ---- Splitting (split.c) ---- */
 
-/* Tables that pgt_split_from() takes to see to it that no leaf reaches across @virt. 0: also no contiguous group does. */
+/*
+ * Tables that pgt_split_from() takes to see to it that no leaf reaches across @virt. 0: also no contiguous group
+ * does.
+ */
 unsigned int pgt_split_needs(struct mm_struct *mm, uintptr_t virt);
 void pgt_split_from(struct pgt_stock *stock, struct mm_struct *mm, uintptr_t virt);
 /* Both ends of a range at once. Return: 0; -ENOMEM: nothing has changed. */

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* Unmapping, and giving back tables: those of user address spaces as soon as they are empty, the kernel's when asked. */
+/*
+ * Unmapping, and giving back tables: those of user address spaces as soon as they are empty, the kernel's when asked.
+ */
 #include "../base/printk.h"
 #include "tables.h"
 #include "tlb.h"

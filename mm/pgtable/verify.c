@@ -2,9 +2,9 @@
 /*
  * pgt_verify(): PT-I1 to PT-I7 of one address space, while nobody changes it.
  *
- * Tables are visited in address order by going down from the root anew for each, so that nothing is kept but a position.
- * A mark in the descriptor shows a table that is met twice: those from memblock have descriptors, too, once the page
- * allocator is open, and it is used for nothing else there.
+ * Tables are visited in address order by going down from the root anew for each, so that nothing is kept but a
+ * position. A mark in the descriptor shows a table that is met twice: those from memblock have descriptors, too, once
+ * the page allocator is open, and it is used for nothing else there.
  */
 #include <octavo/page.h>
 

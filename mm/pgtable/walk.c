@@ -12,8 +12,8 @@
  * Structures. No loop keeps a path. Each step goes down from the root to the table that has the next address
  * (pgt_descend(), written out for the format's levels, a load and a test each), works on a run there, and lets go:
  *
- *	virt ──root──▶ [ | |t| ] ──▶ [ |t| | ] ──▶ [ | |e|e|e|e|e] ◀── one run: up to PGT_ENTRIES of them
- *	              level 3        level 2   …   level 0
+ *	root --> [ | |t| ] --> [ |t| | ] --> ... --> [ | |e|e|e|e|e] <-- one run: up to PGT_ENTRIES of them
+ *	          level 3       level 2               level 0
  *
  * Going down costs about 30 instructions for up to 512 pages. In exchange there is no recursion, no level by level
  * code, no state that a table's disappearance could make stale, and a lock is held for a run at a time. Levels a

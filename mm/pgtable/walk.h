@@ -76,9 +76,9 @@ int __must_check pgt_protect_range(struct mm_struct *mm, uintptr_t virt, u64 siz
 
 /*
  * pgt_split - see to it that no leaf reaches across @virt; pgt_join - turn a table of entries that spell one leaf
- * into it (with @tlb flushing and freeing as above). Break-before-make is kept where the format asks for it: what has to
- * be broken, a leaf or a contiguous group, is none until the flush is over, and the caller's alone so long. The same
- * goes for user leaves that are joined, on every format. pgt_join returns the number of leaves made.
+ * into it (with @tlb flushing and freeing as above). Break-before-make is kept where the format asks for it: what has
+ * to be broken, a leaf or a contiguous group, is none until the flush is over, and the caller's alone so long. The
+ * same goes for user leaves that are joined, on every format. pgt_join returns the number of leaves made.
  */
 int __must_check pgt_split(struct mm_struct *mm, uintptr_t virt, gfp_t gfp);
 unsigned long pgt_join(struct mm_struct *mm, uintptr_t virt, u64 size, struct mmu_gather *tlb);

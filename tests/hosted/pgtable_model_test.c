@@ -87,8 +87,8 @@ static const char *ask(unsigned int cpu, uintptr_t virt, u64 phys, u32 prot, boo
 			continue;
 		if (can != (phys != ~(u64)0 && should) || (can && got != phys)) {
 			octavo_snprintf(trouble, sizeof(trouble),
-					"CPU %u, %#lx, access %d: the machine %s (%#llx); the tables say %#llx, %#x", cpu,
-					(unsigned long)virt, access, can ? "gets there" : "refuses",
+					"CPU %u, %#lx, access %d: the machine %s (%#llx); the tables say %#llx, %#x",
+					cpu, (unsigned long)virt, access, can ? "gets there" : "refuses",
 					(unsigned long long)got, (unsigned long long)phys, prot);
 			return trouble;
 		}

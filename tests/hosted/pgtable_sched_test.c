@@ -140,7 +140,8 @@ static void share_kernel_tables(unsigned int cpu, void *ctx)
 		if (!PGT_BREAK_BEFORE_MAKE) {
 			if (pgt_protect_range(&init_mm, virt, PAGE_SIZE, 0, PGPROT_WRITE))
 				complain("cannot be protected", cpu, virt);
-			if (pgt_test_phys(&init_mm, virt, &prot, NULL) != PHYS + (virt - large) || prot.bits & PGPROT_WRITE)
+			if (pgt_test_phys(&init_mm, virt, &prot, NULL) != PHYS + (virt - large) ||
+			    prot.bits & PGPROT_WRITE)
 				complain("is not what it was made", cpu, virt);
 			if (pgt_protect_range(&init_mm, virt, PAGE_SIZE, PGPROT_WRITE, 0))
 				complain("cannot be restored", cpu, virt);

@@ -8,6 +8,7 @@
 #include "mm/phys/zone.h"
 #include "mm/pgtable/tables.h"
 #include "pgtfixture.h"
+#include "proc_text.h"
 
 #define KERNEL_RW PAGE_KERNEL
 #define PHYS ((phys_addr_t)0x40000000) /* no frame of it is ever touched */
@@ -286,8 +287,8 @@ static void still_nothing(void *ctx)
 static bool map_short_of_memory(void *ctx)
 {
 	struct short_of_memory *m = ctx;
-	int err = pgt_map_range(m->mm, m->virt, PHYS + PAGE_SIZE, m->size, m->mm == &init_mm ? PAGE_KERNEL : PAGE_SHARED,
-				m->max_level, QUIET);
+	int err = pgt_map_range(m->mm, m->virt, PHYS + PAGE_SIZE, m->size,
+				m->mm == &init_mm ? PAGE_KERNEL : PAGE_SHARED, m->max_level, QUIET);
 
 	if (err) {
 		EXPECT_EQ(err, -ENOMEM);
@@ -521,4 +522,33 @@ TEST(pgtable, table_pages_are_counted_where_they_are)
 	EXPECT_EQ(pgt_test_unmap(mm, PGT_TEST_USER, 4 * LEAF1), 0);
 	EXPECT_EQ(mm->pgtable_pages, pages);
 	mmput(mm);
+}
+
+/* PageTables in /proc/meminfo and a node's, nr_page_table_pages in /proc/vmstat: what NR_PAGETABLE says. */
+TEST(pgtable, files_show_table_pages)
+{
+	struct mm_struct *mm = (pgt_test_kernel(), mm_alloc(GFP_KERNEL));
+	u64 meminfo = proc_value("/proc/meminfo", "PageTables:");
+	u64 vmstat = proc_value("/proc/vmstat", "nr_page_table_pages");
+	u64 nodes = 0, more;
+	char path[64], label[32];
+	unsigned long before;
+
+	ASSERT(mm);
+	before = mm->pgtable_pages;
+	EXPECT_EQ(vmstat * (PAGE_SIZE / 1024), meminfo);
+	ASSERT(!pgt_map_range(mm, PGT_TEST_USER, PHYS, 5 * LEAF1, PAGE_SHARED, 0, GFP_KERNEL));
+	more = mm->pgtable_pages - before;
+	EXPECT(more >= 5);
+	EXPECT_EQ(proc_value("/proc/vmstat", "nr_page_table_pages"), (u64)tables_in_nodes());
+	for_each_online_node(nid) {
+		octavo_snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/meminfo", nid);
+		octavo_snprintf(label, sizeof(label), "Node %d PageTables:", nid);
+		nodes += proc_value(path, label);
+	}
+	EXPECT_EQ(nodes, proc_value("/proc/meminfo", "PageTables:"));
+	EXPECT_EQ(pgt_test_unmap(mm, PGT_TEST_USER, 5 * LEAF1), 0);
+	EXPECT_EQ(nodes - proc_value("/proc/meminfo", "PageTables:"), more * (PAGE_SIZE / 1024));
+	mmput(mm);
+	EXPECT(proc_value("/proc/meminfo", "PageTables:") <= meminfo);
 }

@@ -94,6 +94,12 @@ early_param("gbpages", gbpages_param);
 
 /* ---- The books ---- */
 
+/* The books are read by whoever shows them, at any time. */
+static void note_leaves(unsigned int level, unsigned long more)
+{
+	WRITE_ONCE(direct_leaves.at[level], direct_leaves.at[level] + more);
+}
+
 /* Leaves that mapping [virt, virt + size) to @phys takes, by the rule that pgt_map_range() follows. */
 static void count_mapped(uintptr_t virt, phys_addr_t phys, u64 size)
 {
@@ -112,7 +118,7 @@ static void count_mapped(uintptr_t virt, phys_addr_t phys, u64 size)
 			head = larger - (virt & (larger - 1));
 			step = min(step, head);
 		}
-		direct_leaves.at[level] += (unsigned long)(step >> PGT_SHIFT(level));
+		note_leaves(level, (unsigned long)(step >> PGT_SHIFT(level)));
 		virt += (uintptr_t)step;
 		phys += step;
 		size -= step;
@@ -151,9 +157,9 @@ int kernel_split(uintptr_t virt, gfp_t gfp)
 		return err;
 	(void)pgt_lookup(&init_mm, virt, &after);
 	for (unsigned int level = before; level > after; level--) {
-		direct_leaves.at[level]--;
-		direct_leaves.at[level - 1] += PGT_ENTRIES(level - 1);
-		direct_map_splits[level]++;
+		note_leaves(level, -1ul);
+		note_leaves(level - 1, PGT_ENTRIES(level - 1));
+		WRITE_ONCE(direct_map_splits[level], direct_map_splits[level] + 1);
 	}
 	return 0;
 }
@@ -167,11 +173,11 @@ unsigned long kernel_join(uintptr_t virt, unsigned int level, struct mmu_gather 
 		return 0;
 	(void)pgt_lookup(&init_mm, virt, &found);
 	whole = found == level;
-	direct_leaves.at[level] += whole;
-	direct_leaves.at[level - 1] -= whole * PGT_ENTRIES(level - 1);
+	note_leaves(level, whole);
+	note_leaves(level - 1, -whole * PGT_ENTRIES(level - 1));
 	if (made > whole) {
-		direct_leaves.at[level - 1] += made - whole;
-		direct_leaves.at[level - 2] -= (made - whole) * PGT_ENTRIES(level - 2);
+		note_leaves(level - 1, made - whole);
+		note_leaves(level - 2, -(made - whole) * PGT_ENTRIES(level - 2));
 	}
 	return made;
 }
@@ -393,7 +399,7 @@ static void unmap_memory(uintptr_t virt, u64 size)
 	/* Nothing has to be split any more. */
 	if (!pgt_unmap_range(&init_mm, virt, size, &tlb))
 		for (unsigned int i = 0; i < LEAF_LEVELS; i++)
-			direct_leaves.at[i] -= gone.at[i];
+			note_leaves(i, -gone.at[i]);
 	pgt_free_kernel_tables(virt, size, &tlb);
 	tlb_finish_mmu(&tlb);
 }

@@ -67,8 +67,8 @@ static inline u64 kernel_half_size(void)
 }
 
 /*
- * Who changes kernel mappings that others made (set_memory, hotplug), who frees kernel tables, and who goes through them
- * all (the dump). Taken with the hotplug lock held; by vmalloc's purge only if it is free.
+ * Who changes kernel mappings that others made (set_memory, hotplug), who frees kernel tables, and who goes through
+ * them all (the dump). Taken with the hotplug lock held; by vmalloc's purge only if it is free.
  */
 extern struct mutex kernel_map_mutex;
 

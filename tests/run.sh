@@ -23,6 +23,9 @@ limit=400 # seconds for the tests of one suite: several times what they take
 # The tests whose ground is the heap: what the variants with another back end repeat.
 heap='heap kmem_ kmalloc slab slob mempool percpu kfence leak usercopy shrinker'
 
+# The tests whose ground is page tables: what the variants of their formats repeat with interleavings and sanitizers.
+tables='mmu window pgtable tlb gather kmap kernel_ set_memory page_fault ptdump fixmap io mem vm range_tree hotplug'
+
 # name|needs|make variables|options of the test program
 variants="
 gcc|gcc|CC=gcc|
@@ -44,6 +47,12 @@ slab-m32|m32|CC=gcc M32=1 SLAB=slab DEBUG=1|--effort 25 $heap
 slob-sched|gcc|CC=gcc SLAB=slob SCHED=1 DEBUG=1|--effort 60 $heap
 slob-m32|m32|CC=gcc M32=1 SLAB=slob|--effort 25 $heap
 slob-address|asan|CC=gcc SLAB=slob SAN=address,undefined|--effort 15 $heap
+la57|gcc|CC=gcc ARCH=x86_64_la57|--effort 25
+arm64|gcc|CC=gcc ARCH=arm64|--effort 25
+i386|m32|CC=gcc M32=1 ARCH=i386|--effort 25
+arm64-sched|gcc|CC=gcc ARCH=arm64 SCHED=1 DEBUG=1|--effort 30 $tables
+i386-sched|m32|CC=gcc M32=1 ARCH=i386 SCHED=1 DEBUG=1|--effort 30 $tables
+la57-thread|tsan|CC=gcc ARCH=x86_64_la57 SAN=thread|--effort 15 $tables
 "
 others='nm|install|readme|procps|conformance|fuzz|qemu|qemu-la57|qemu-i386|qemu-pae|qemu-slab|qemu-slob|tidy'
 

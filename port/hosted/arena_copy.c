@@ -181,7 +181,8 @@ struct arena_copy *arena_save(void)
 	for_file_data(file_copy, copy);
 	copy->ranges_nr = arena.nr;
 	copy->ranges = must(malloc((arena.nr + 1) * sizeof(*copy->ranges)));
-	memcpy(copy->ranges, arena.ranges, arena.nr * sizeof(*copy->ranges));
+	if (arena.nr)
+		memcpy(copy->ranges, arena.ranges, arena.nr * sizeof(*copy->ranges));
 	return copy;
 }
 

@@ -312,17 +312,17 @@ TEST(mmu_tlb, eviction_is_counted)
 
 /* MU-I4: software and the MMU change one entry at once, and neither loses what the other did. */
 static u32 *shared_entry;
-static unsigned long software_rounds;
+static int software_stops;
 
 static void *set_and_clear(void *arg)
 {
 	(void)arg;
-	for (unsigned long i = 0; i < software_rounds; i++) {
+	while (!__atomic_load_n(&software_stops, __ATOMIC_RELAXED)) {
 		u32 e = __atomic_fetch_or(shared_entry, 0x200, __ATOMIC_ACQ_REL);
 
 		if (e & 0x200)
 			return arg;
-		e = __atomic_fetch_and(shared_entry, ~0x260u, __ATOMIC_ACQ_REL); /* clean and old again */
+		e = __atomic_fetch_and(shared_entry, ~0x200u, __ATOMIC_ACQ_REL);
 		if (!(e & 0x200))
 			return arg;
 	}
@@ -331,6 +331,7 @@ static void *set_and_clear(void *arg)
 
 TEST(mmu_tlb, marks_are_never_lost)
 {
+	unsigned int lost = 0;
 	pthread_t thread;
 	void *bad;
 
@@ -338,13 +339,17 @@ TEST(mmu_tlb, marks_are_never_lost)
 	tables(3);
 	ASSERT(mmu_load(hand, root, 1));
 	shared_entry = (u32 *)arena_phys(pte) + 5;
-	software_rounds = test_scaled(200000);
+	software_stops = 0;
 	ASSERT(!pthread_create(&thread, NULL, set_and_clear, shared_entry));
 	for (unsigned int i = 0; i < test_scaled(100000); i++) {
-		EXPECT_LEADS(0x5000, MMU_WRITE, 0x105000);
+		__atomic_fetch_and(shared_entry, ~0x60u, __ATOMIC_ACQ_REL); /* clean and old again */
 		mmu_flush_page(hand, 1, 0x5000);
+		EXPECT_LEADS(0x5000, MMU_WRITE, 0x105000);
+		lost += (__atomic_load_n(shared_entry, __ATOMIC_ACQUIRE) & 0x60) != 0x60;
 	}
+	__atomic_store_n(&software_stops, 1, __ATOMIC_RELAXED);
 	pthread_join(thread, &bad);
 	EXPECT(!bad);
+	EXPECT_EQ(lost, 0);
 	EXPECT_EQ(hand_get32(pte, 5) & ~0x60u, 0x105003);
 }

@@ -17,7 +17,7 @@ bool vmap_flush(uintptr_t start, uintptr_t end)
 /* ---- Giving back ---- */
 
 /* Tables that stand for more than 1 GiB are few, and roots show them: those that a root of 64 bits shows stay. */
-#define LEVEL_MAX max(min(2u, PGT_LEVELS - 1u), PGT_LEVELS - 2u)
+#define LEVEL_MAX (PGT_TWO_ROOTS ? PGT_LEVELS - 1u : max(min(2u, PGT_LEVELS - 1u), PGT_LEVELS - 2u))
 
 /*
  * With an area gone and [start, end) around it free: the tables there that showed nothing but it and free addresses.

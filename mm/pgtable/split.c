@@ -108,9 +108,11 @@ static void split_leaf(struct pgt_stock *stock, struct mm_struct *mm, uintptr_t 
 	table = pgt_stock_take(stock, level - 1);
 	leads = pgt_make_table(level, pgt_table_phys_of(table), !pgt_is_kernel(mm));
 	if (PGT_BREAK_BEFORE_MAKE) {
-		e = pgt_xchg(entry, 0);
+		/* The table itself may be seen through this leaf, of the direct map: it is filled before. */
+		do
+			fill_table(table, level, e);
+		while (!pgt_cmpxchg(entry, &e, 0));
 		pgt_tables_unlock(mm, flags);
-		fill_table(table, level, e);
 		flush(mm, virt & (uintptr_t)PGT_MASK(level), PGT_SIZE(level), level, false);
 		pgt_set(entry, leads);
 		return;
@@ -244,9 +246,12 @@ static bool join_table(struct mm_struct *mm, uintptr_t virt, unsigned int level,
 	pgt_entries_changed(mm, level, virt, virt);
 	pgt_tables_unlock(mm, flags);
 	if (breaks) {
-		/* After the flush no machine writes accessed and dirty bits into the table any more. */
+		/*
+		 * After the flush no machine writes accessed and dirty bits into the table any more. It may be seen
+		 * through these very entries, of the direct map, and is only read where bits may be missing.
+		 */
 		flush(mm, virt, PGT_SIZE(level), level - 1, true);
-		if (!spelled(table, level - 1, &leaf))
+		if (!(pgt_young(level, leaf) && pgt_dirty(level, leaf)) && !spelled(table, level - 1, &leaf))
 			leaf = e;
 		pgt_set(entry, leaf);
 		if (leaf == e)

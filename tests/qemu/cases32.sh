@@ -47,7 +47,10 @@ fault null 'BUG: kernel NULL pointer dereference, address: 00000008' '#PF: super
 fault text "${E}c0200000" '#PF: supervisor write access' 'permissions violation' 'kernel text'
 fault rodata "${E}c0" '#PF: supervisor write access' 'permissions violation' 'kernel rodata'
 ! on i386_pae || fault data "${E}c0" '#PF: supervisor instruction fetch' 'permissions violation' 'kernel data'
+fault vmalloc "${E}c" '#PF: supervisor read access' 'not-present page' 'guard page behind .*vmalloc'
 fault stack 'Exception 8 \(double fault\) on CPU 0' 'Stack overflow: .* guard page below the thread stack of CPU 0'
+boot stack-of-other "$(machine 128M 2) $cpu" "$exit_port octavo.crash=stack-1" 37 'Exception 8 \(double fault\) on CPU 1' \
+	'Stack overflow: .* guard page below the thread stack of CPU 1' ' overflow_stack\+'
 fault protection 'Exception 13 \(general protection fault\)' 'selector 0xfff8 of the GDT'
 
 boot power-off "$(machine 64M 1) $cpu" 'octavo.test=format.' 0 "$tests_pass" '!does not power off'

@@ -105,6 +105,7 @@ CORE_SRCS := \
 	mm/phys/nodes.c \
 	mm/phys/page_alloc.c \
 	mm/phys/page_alloc_more.c \
+	mm/phys/page_array.c \
 	mm/phys/page_owner.c \
 	mm/phys/page_poison.c \
 	mm/phys/page_report.c \
@@ -140,6 +141,7 @@ CORE_SRCS := \
 	mm/proc/sysctl.c \
 	mm/proc/sysctl_params.c \
 	mm/proc/table.c \
+	mm/proc/vmallocinfo.c \
 	mm/proc/zoneinfo.c \
 	mm/slab/debug.c \
 	mm/slab/debug_check.c \

@@ -11,6 +11,7 @@
 
 #include "../base/printk.h"
 #include "../base/string.h"
+#include "../phys/page_alloc.h"
 #include "../phys/page_report.h"
 #include "../phys/slowpath.h"
 #include "../pgtable/walk.h"
@@ -50,12 +51,6 @@ static unsigned int get_pages(struct page **pages, unsigned int nr, gfp_t gfp, i
 	return (unsigned int)alloc_pages_bulk_node(gfp, node, nr, pages);
 }
 
-static void put_pages(struct page **pages, unsigned int nr)
-{
-	for (unsigned int i = 0; i < nr; i++)
-		__free_pages(pages[i], 0);
-}
-
 /* What an area is to be filled with. */
 struct filling {
 	struct vmap_area *area;
@@ -68,6 +63,22 @@ struct filling {
 
 #define GFP_TABLE_MASK (GFP_KERNEL | __GFP_HIGH | __GFP_NOWARN | __GFP_NOFAIL)
 
+/* Where the area's entries are known, and have nothing in them. false: the walker is to do it. */
+static bool map_at_once(const struct filling *f, struct page *const *pages, unsigned int nr)
+{
+	pgt_entry_t *entry = f->area->entry, zero = vmap_state.leaf_zero, step = vmap_state.leaf_step;
+
+	if (!entry || f->prot.bits != PGPROT_KERNEL_RW)
+		return false;
+	entry += f->done;
+	for (unsigned int i = 0; i < nr; i++)
+		if (unlikely(!pgt_none(pgt_get(entry + i))))
+			return false;
+	for (unsigned int i = 0; i < nr; i++)
+		pgt_fill(entry + i, zero + (pgt_entry_t)page_to_pfn(pages[i]) * step);
+	return true;
+}
+
 static bool fill_some(struct filling *f)
 {
 	struct page *pages[BATCH];
@@ -75,8 +86,9 @@ static bool fill_some(struct filling *f)
 	uintptr_t virt = f->area->start + (f->done << PAGE_SHIFT);
 
 	got = get_pages(pages, want, f->gfp | __GFP_NOWARN, f->node);
-	if (got && pgt_map_pages(&init_mm, virt, pages, got, f->prot, f->gfp & GFP_TABLE_MASK)) {
-		put_pages(pages, got);
+	if (got && !map_at_once(f, pages, got) &&
+	    pgt_map_pages(&init_mm, virt, pages, got, f->prot, f->gfp & GFP_TABLE_MASK)) {
+		free_page_array(pages, got);
 		f->failed = "failed to map pages";
 		return false;
 	}
@@ -113,70 +125,104 @@ static void fill_large(struct filling *f, unsigned int level)
 
 /* ---- Emptying ---- */
 
-/* A batch of pages on their way out; with @chain they wait, linked, for a flush. */
+/* The pages that go: at once, or with @wait, linked, when their translations have been flushed. */
 struct emptying {
 	struct page *chain;
 	unsigned long pages;
 	bool wait;
 };
 
-static void let_go(struct emptying *e, struct page *page)
+static void let_go(struct emptying *e, struct page *const *pages, unsigned int nr)
 {
-	e->pages++;
-	if (e->wait) {
-		page->private_data = (uintptr_t)e->chain;
-		e->chain = page;
-	} else {
-		__free_pages(page, 0);
+	e->pages += nr;
+	if (likely(!e->wait)) {
+		free_page_array(pages, nr);
+		return;
 	}
+	for (unsigned int i = 0; i < nr; i++) {
+		pages[i]->private_data = (uintptr_t)e->chain;
+		e->chain = pages[i];
+	}
+}
+
+static struct page *leaf_page(unsigned int level, pgt_entry_t leaf)
+{
+	return pfn_to_page((unsigned long)(pgt_leaf_phys(level, leaf) >> PAGE_SHIFT));
+}
+
+static void empty_large(struct emptying *e, uintptr_t virt, unsigned int level, struct page *page)
+{
+	(void)pgt_unmap_range(&init_mm, virt, PGT_SIZE(level), NULL);
+	for (unsigned long i = 0; i < PGT_SIZE(level) >> PAGE_SHIFT; i++) {
+		struct page *one = page + i;
+
+		let_go(e, &one, 1);
+	}
+}
+
+/* Some of the present entries from @entry on, at most @most. */
+static unsigned int empty_entries(struct emptying *e, pgt_entry_t *entry, unsigned int most)
+{
+	struct page *pages[BATCH];
+	unsigned int nr;
+
+	most = min(most, BATCH);
+	for (nr = 0; nr < most; nr++) {
+		pgt_entry_t value = pgt_get(entry + nr);
+
+		if (unlikely(!pgt_present(value)))
+			break;
+		pages[nr] = leaf_page(0, value);
+		pgt_wipe(entry + nr);
+	}
+	let_go(e, pages, nr);
+	return nr;
 }
 
 /* One table's worth at most. Return: bytes done. */
 static u64 empty_some(struct emptying *e, uintptr_t virt, uintptr_t end)
 {
-	struct page *pages[BATCH];
-	unsigned int level, nr = 0, most = BATCH;
+	unsigned int level, most;
 	pgt_entry_t *entry = pgt_lookup(&init_mm, virt, &level), value = entry ? pgt_get(entry) : 0;
-	struct page *page;
 
 	if (!pgt_present(value))
 		return min(PGT_SIZE(level) - (virt & (PGT_SIZE(level) - 1)), (u64)(end - virt));
 	if (level) {
-		page = pfn_to_page((unsigned long)(pgt_leaf_phys(level, value) >> PAGE_SHIFT));
-		(void)pgt_unmap_range(&init_mm, virt, PGT_SIZE(level), NULL);
-		for (unsigned long i = 0; i < PGT_SIZE(level) >> PAGE_SHIFT; i++)
-			let_go(e, page + i);
+		empty_large(e, virt, level, leaf_page(level, value));
 		return PGT_SIZE(level);
 	}
-	most = min(most, PGT_ENTRIES(0) - pgt_index(0, virt));
+	most = PGT_ENTRIES(0) - pgt_index(0, virt);
 	most = (unsigned int)min((unsigned long)most, (unsigned long)(end - virt) >> PAGE_SHIFT);
-	do {
-		pages[nr++] = pfn_to_page((unsigned long)(pgt_leaf_phys(0, value) >> PAGE_SHIFT));
-		if (nr == most)
-			break;
-		value = pgt_get(entry + nr);
-	} while (pgt_present(value));
-	(void)pgt_unmap_range(&init_mm, virt, (u64)nr << PAGE_SHIFT, NULL);
-	for (unsigned int i = 0; i < nr; i++)
-		let_go(e, pages[i]);
-	return (u64)nr << PAGE_SHIFT;
+	return (u64)empty_entries(e, entry, most) << PAGE_SHIFT;
+}
+
+static void free_waiting(struct emptying *e)
+{
+	while (e->chain) {
+		struct page *page = e->chain;
+
+		e->chain = (struct page *)(uintptr_t)page->private_data;
+		page->private_data = 0;
+		__free_pages(page, 0);
+	}
 }
 
 static void free_pages_of(struct vmap_area *area)
 {
+	unsigned int nr = (unsigned int)(vmap_usable(area) >> PAGE_SHIFT), done, some;
 	uintptr_t virt = area->start, end = virt + vmap_usable(area);
 	struct emptying e = { .wait = area->vm.flags & VM_FLUSH_RESET_PERMS };
 
-	while (virt < end)
-		virt += (uintptr_t)empty_some(&e, virt, end);
-	if (e.wait)
+	if (likely(area->entry)) {
+		for (done = 0; done < nr && (some = empty_entries(&e, area->entry + done, nr - done)) != 0;)
+			done += some;
+	} else {
+		while (virt < end)
+			virt += (uintptr_t)empty_some(&e, virt, end);
+	}
+	if (unlikely(e.wait)) {
 		(void)vmap_flush(area->start, end);
-	while (e.chain) {
-		struct page *page = e.chain;
-
-		e.chain = (struct page *)(uintptr_t)page->private_data;
-		page->private_data = 0;
-		__free_pages(page, 0);
+		free_waiting(&e);
 	}
 	if (e.pages)
 		this_cpu_sub(pages_balance, (long)e.pages);
@@ -193,7 +239,7 @@ void vmap_area_empty(struct vmap_area *area)
 	(void)pgt_unmap_range(&init_mm, area->start, vmap_usable(area), NULL);
 	if (area->vm.flags & VM_MAP_PUT_PAGES && pages) {
 		this_cpu_sub(pages_balance, (long)area->vm.nr_pages);
-		put_pages(pages, area->vm.nr_pages);
+		free_page_array(pages, area->vm.nr_pages);
 		kvfree(pages);
 	}
 }
@@ -221,31 +267,67 @@ static bool fill(struct filling *f, unsigned int level)
 	return f->done == f->nr;
 }
 
+/* The tables of an area stay as long as it is in the tree. */
+static noinline void note_entries(struct vmap_area *area)
+{
+	unsigned long pages = vmap_usable(area) >> PAGE_SHIFT;
+	unsigned int level;
+	pgt_entry_t *entry = pgt_lookup(&init_mm, area->start, &level);
+
+	if (entry && !level && pgt_index(0, area->start) + pages <= PGT_ENTRIES(0))
+		area->entry = entry;
+}
+
 static void *finish(struct vmap_area *area, unsigned long size, gfp_t gfp)
 {
+	if (unlikely(!area->entry && area->class < VMAP_CLASSES))
+		note_entries(area);
 	area->vm.nr_pages = (unsigned int)(vmap_usable(area) >> PAGE_SHIFT);
 	kmemleak_vmalloc(&area->vm, area->vm.addr, size, gfp);
 	return area->vm.addr;
 }
 
+static void *fill_and_finish(struct filling *f, unsigned long size, unsigned int level)
+{
+	if (likely(fill(f, level)))
+		return finish(f->area, size, f->gfp);
+	store_relaxed(&f->area->state, VMAP_LEAVING);
+	vmap_area_empty(f->area);
+	vmap_area_put(f->area, true);
+	return NULL;
+}
+
+/* Zones are the pages' only; whatever is not asked for otherwise may be high memory. */
+static gfp_t page_gfp(gfp_t gfp)
+{
+	return gfp & (__GFP_DMA | __GFP_DMA32) ? gfp : gfp | __GFP_HIGHMEM;
+}
+
 static void *allocate(struct vmap_request *r, unsigned long size, pgprot_t prot, unsigned int level)
 {
-	struct filling f = { .nr = ALIGN(size, PAGE_SIZE) >> PAGE_SHIFT, .prot = prot, .gfp = r->gfp, .node = r->node };
+	struct filling f = { .nr = ALIGN(size, PAGE_SIZE) >> PAGE_SHIFT, .prot = prot, .gfp = page_gfp(r->gfp),
+			     .node = r->node };
 	gfp_t gfp = r->gfp;
+	void *p;
 
-	if (!(gfp & (__GFP_DMA | __GFP_DMA32)))
-		f.gfp |= __GFP_HIGHMEM;
 	if (level)
 		r->gfp |= __GFP_NOWARN;
 	f.area = vmap_area_get(r);
 	if (unlikely(!f.area))
 		return level ? NULL : fail(size, gfp, "vm_struct allocation failed");
-	if (likely(fill(&f, level)))
-		return finish(f.area, size, gfp);
-	store_relaxed(&f.area->state, VMAP_LEAVING);
-	vmap_area_empty(f.area);
-	vmap_area_put(f.area, true);
-	return level ? NULL : fail(size, gfp, f.failed);
+	p = fill_and_finish(&f, size, level);
+	return p || level ? p : fail(size, gfp, f.failed);
+}
+
+/* From an area that this CPU has at hand. NULL: there is none, or no memory, which the long way will tell. */
+static void *allocate_at_hand(unsigned long size, gfp_t gfp, unsigned long vm_flags, int node, const void *caller)
+{
+	struct filling f = { .nr = ALIGN(size, PAGE_SIZE) >> PAGE_SHIFT, .prot = PAGE_KERNEL, .gfp = page_gfp(gfp),
+			     .node = node };
+	unsigned int class = vmap_class(f.nr);
+
+	f.area = class < VMAP_CLASSES ? vmap_area_take(class, vm_flags, gfp, caller) : NULL;
+	return f.area ? fill_and_finish(&f, size, 0) : NULL;
 }
 
 /* Without page tables. */
@@ -263,6 +345,9 @@ static unsigned int large_level(unsigned long size, unsigned long flags)
 	return 1;
 }
 
+/* Below it the page allocator will tell. */
+#define TOTAL_CHECK (4ul << 20)
+
 static void *allocate_in(unsigned long size, struct vmap_request *r, pgprot_t prot)
 {
 	unsigned int level = large_level(size, r->flags);
@@ -273,7 +358,7 @@ static void *allocate_in(unsigned long size, struct vmap_request *r, pgprot_t pr
 		return size ? fail(size, r->gfp, "exceeds total pages") : NULL;
 	if (unlikely(!vmap_state.on))
 		return allocate_contiguous(size, r->gfp, r->node);
-	if (unlikely(ALIGN(size, PAGE_SIZE) >> PAGE_SHIFT > totalram_pages()))
+	if (unlikely(size > TOTAL_CHECK && ALIGN(size, PAGE_SIZE) >> PAGE_SHIFT > totalram_pages()))
 		return fail(size, r->gfp, "exceeds total pages");
 	for (;; level = 0, *r = asked) {
 		r->bytes = ALIGN(size, PAGE_SIZE) + (r->flags & VM_NO_GUARD ? 0 : PAGE_SIZE);
@@ -308,6 +393,12 @@ static void *allocate_anywhere(unsigned long size, unsigned long align, gfp_t gf
 	struct vmap_request r = { .align = max(align, PAGE_SIZE), .low = whole->start, .last = whole->end - 1,
 				  .flags = vm_flags | VM_ALLOC, .gfp = gfp, .node = node, .caller = caller };
 
+	if (likely(size - 1 < 256 * PAGE_SIZE && align <= PAGE_SIZE && vmap_state.on)) {
+		void *p = allocate_at_hand(size, gfp, r.flags, node, caller);
+
+		if (likely(p))
+			return p;
+	}
 	return allocate_in(size, &r, PAGE_KERNEL);
 }
 

@@ -8,6 +8,7 @@
 
 #include "../base/findings.h"
 #include "../base/range_tree.h"
+#include "../pgtable/format.h"
 #include "../sync/cpu.h"
 #include "../sync/mutex.h"
 #include "areas.h"
@@ -31,6 +32,7 @@ struct vmap_area {
 	u16 class;		  /* (c) of bytes, VMAP_CLASSES: none */
 	bool ram;		  /* (b) of vm_map_ram(), without a block */
 	struct vmap_block *block; /* (b) of vm_map_ram() */
+	pgt_entry_t *entry;	  /* (b) of its first page, if its pages are in one table and of a class; NULL: not known */
 	union {
 		struct vmap_area *next; /* (n) */
 		struct rcu_head rcu;
@@ -41,6 +43,8 @@ struct vmap_area {
 #define VMAP_CLASS_PAGES 16u
 #define VMAP_CLASSES (VMAP_CLASS_PAGES + 4)
 
+#define VMAP_RECENT 16u
+
 /* What each CPU has at hand. Any CPU may take the lock. */
 struct vmap_cpu {
 	spinlock_t lock;
@@ -50,6 +54,9 @@ struct vmap_cpu {
 	struct vmap_block *blocks;
 	struct vmap_area *clean[VMAP_CLASSES];
 	struct vmap_area *flushing; /* the purger's */
+	/* This CPU's, without the lock: areas that it got lately, by address, none taken out of the tree since. */
+	unsigned long recent_round;
+	struct vmap_area *recent[VMAP_RECENT];
 };
 
 struct vmap {
@@ -61,6 +68,8 @@ struct vmap {
 	unsigned long lazy_pages;   /* (a) about as many pages are lazy */
 	unsigned long lazy_max;	    /* (c) so many call for a purge */
 	unsigned long purges;	    /* (m) flushes so far */
+	unsigned long removals;	    /* (a) areas that have left the tree */
+	pgt_entry_t leaf_zero, leaf_step; /* (c) of PAGE_KERNEL: page frame 0, and what each further one adds */
 	struct mutex purge;	    /* (m) who flushes and gives back */
 	struct vmap_area *deferred; /* (a) of vfree_atomic(), linked by next */
 	struct kmem_cache *cache;
@@ -82,6 +91,18 @@ struct vmap_request {
 
 /* Once the heap is open. Return: 0 or -ENOMEM. */
 int vmalloc_init(void);
+/* For areas of @pages pages and a guard page, anywhere; VMAP_CLASSES: there are no such. */
+static inline unsigned int vmap_class(unsigned long pages)
+{
+	if (pages - 1 < VMAP_CLASS_PAGES)
+		return (unsigned int)pages - 1;
+	if (pages - 1 >= 256 || pages & (pages - 1))
+		return VMAP_CLASSES;
+	return VMAP_CLASS_PAGES + highest_bit(pages) - 5;
+}
+
+/* A clean area, busy now. NULL: none at hand. */
+struct vmap_area *vmap_area_take(unsigned int class, unsigned long flags, gfp_t gfp, const void *caller);
 /* Return: a busy area of which nothing is mapped; NULL, after a report of missing room unless __GFP_NOWARN. */
 struct vmap_area *vmap_area_get(const struct vmap_request *request);
 /* An area of default alignment, anywhere. */

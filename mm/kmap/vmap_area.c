@@ -138,28 +138,71 @@ static bool nodes_fill(gfp_t gfp)
 
 static unsigned int class_of(const struct vmap_request *r)
 {
-	unsigned long pages = (r->bytes >> PAGE_SHIFT) - 1;
-
-	if (r->flags & VM_NO_GUARD || pages - 1 >= 256 || r->align > PAGE_SIZE ||
-	    r->low != kernel_areas[AREA_VMALLOC].start || r->last != kernel_areas[AREA_VMALLOC].end - 1)
+	if (r->flags & VM_NO_GUARD || r->align > PAGE_SIZE || r->low != kernel_areas[AREA_VMALLOC].start ||
+	    r->last != kernel_areas[AREA_VMALLOC].end - 1)
 		return VMAP_CLASSES;
-	if (pages <= VMAP_CLASS_PAGES)
-		return (unsigned int)pages - 1;
-	return pages & (pages - 1) ? VMAP_CLASSES : VMAP_CLASS_PAGES + highest_bit(pages) - 5;
+	return vmap_class((r->bytes >> PAGE_SHIFT) - 1);
 }
 
-/* A clean area of this CPU's; its pages are counted as allocated. */
-static struct vmap_area *take_clean(unsigned int class)
+/*
+ * Areas that a CPU got lately are found again without the tree. One that has left the tree since is not to be looked
+ * at: the round is over then. Who compares the round inside an RCU reader may use what is of it.
+ */
+static unsigned int recent_slot(uintptr_t virt)
 {
-	unsigned long flags = port_irq_save();
-	struct vmap_cpu *c = vmap_this_cpu();
-	struct vmap_area *area = NULL;
+	return (unsigned int)(virt >> PAGE_SHIFT) % VMAP_RECENT;
+}
 
+/* Interrupts are off. */
+static void note_recent(struct vmap_cpu *c, struct vmap_area *area)
+{
+	unsigned long round = load_acquire(&vmap_state.removals);
+
+	if (unlikely(c->recent_round != round)) {
+		for (unsigned int i = 0; i < VMAP_RECENT; i++)
+			store_relaxed(&c->recent[i], NULL);
+		store_release(&c->recent_round, round);
+	}
+	store_relaxed(&c->recent[recent_slot(area->start)], area);
+}
+
+/* Inside an RCU reader. */
+static struct vmap_area *find_recent(uintptr_t virt)
+{
+	struct vmap_cpu *c = vmap_this_cpu();
+	unsigned long round = load_acquire(&c->recent_round);
+	struct vmap_area *area = load_acquire(&c->recent[recent_slot(virt)]);
+
+	if (!area || load_acquire(&vmap_state.removals) != round)
+		return NULL;
+	return area->start == virt ? area : NULL;
+}
+
+struct vmap_area *vmap_area_take(unsigned int class, unsigned long vm_flags, gfp_t gfp, const void *caller)
+{
+	unsigned long flags;
+	struct vmap_area *area;
+	struct vmap_cpu *c;
+
+	vmap_purge_if_due(gfp);
+	flags = port_irq_save();
+	c = vmap_this_cpu();
 	spin_lock(&c->lock);
-	if (class < VMAP_CLASSES && (area = c->clean[class]) != NULL)
+	area = c->clean[class];
+	if (likely(area)) {
 		c->clean[class] = area->next;
+		note_recent(c, area);
+	}
 	spin_unlock(&c->lock);
 	port_irq_restore(flags);
+	if (unlikely(!area))
+		return NULL;
+	area->vm.flags = vm_flags;
+	area->vm.caller = caller;
+	area->vm.pages = NULL;
+	area->vm.phys_addr = 0;
+	area->vm.nr_pages = area->vm.page_order = 0;
+	store_release(&area->state, VMAP_BUSY);
 	return area;
 }
 
@@ -216,6 +259,7 @@ static struct vmap_area *take_new(const struct vmap_request *r, unsigned int cla
 	area->class = (u16)class;
 	area->ram = false;
 	area->block = NULL;
+	area->entry = NULL;
 	store_relaxed(&area->state, VMAP_LEAVING);
 	if (place(r, area))
 		return area;
@@ -226,16 +270,23 @@ static struct vmap_area *take_new(const struct vmap_request *r, unsigned int cla
 struct vmap_area *vmap_area_get(const struct vmap_request *r)
 {
 	unsigned int class = class_of(r);
-	struct vmap_area *area;
+	struct vmap_area *area = NULL;
+	unsigned long flags;
 
-	vmap_purge_if_due(r->gfp);
-	area = take_clean(class);
-	if (!area)
-		area = take_new(r, class);
+	if (class < VMAP_CLASSES)
+		area = vmap_area_take(class, r->flags, r->gfp, r->caller);
+	else
+		vmap_purge_if_due(r->gfp);
+	if (area)
+		return area;
+	area = take_new(r, class);
 	if (!area)
 		return NULL;
 	area->vm = (struct vm_struct){ .addr = vmap_pointer(area->start), .size = r->bytes, .flags = r->flags,
 				       .caller = r->caller };
+	flags = port_irq_save();
+	note_recent(vmap_this_cpu(), area);
+	port_irq_restore(flags);
 	store_release(&area->state, VMAP_BUSY);
 	return area;
 }
@@ -269,7 +320,9 @@ struct vmap_area *vmap_area_claim(const void *addr)
 	struct vmap_area *area;
 
 	rcu_read_lock();
-	area = vmap_area_at(virt);
+	area = find_recent(virt);
+	if (!area)
+		area = vmap_area_at(virt);
 	if (area && (area->start != virt || area->block || area->ram ||
 		     atomic_cmpxchg(&area->state, VMAP_BUSY, VMAP_LEAVING) != VMAP_BUSY))
 		area = NULL;
@@ -347,6 +400,7 @@ void vmap_area_remove(struct vmap_area *area, void (*gap)(const struct vmap_area
 		gap(area, start, end, ctx);
 	}
 	spin_unlock_irqrestore(&vmap_state.lock, flags);
+	atomic_fetch_add(&vmap_state.removals, 1);
 	call_rcu(&area->rcu, free_head);
 }
 
@@ -366,6 +420,8 @@ static int vmap_init(void)
 
 	v->on = pgtables_on && kernel_areas[AREA_VMALLOC].start != kernel_areas[AREA_VMALLOC].end;
 	v->tree = (struct range_tree)RANGE_TREE_INIT(&node_ops);
+	v->leaf_zero = pgt_fit(pgt_make_leaf(0, 0, PAGE_KERNEL));
+	v->leaf_step = pgt_make_leaf(0, PAGE_SIZE, PAGE_KERNEL) - pgt_make_leaf(0, 0, PAGE_KERNEL);
 	v->lazy_max = fls64(nr_cpu_ids) * ((32ul << 20) / PAGE_SIZE);
 	if (!v->on)
 		return 0;

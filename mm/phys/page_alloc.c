@@ -39,7 +39,7 @@
  *	when it is freed; the others when they are next handed out as a block of their own (debug builds and
  *	page_poison=1: all of them, at once).
  */
-#include "page_alloc.h"
+#include "page_fresh.h"
 
 #include "../base/printk.h"
 #include "../base/string.h"
@@ -58,8 +58,6 @@ unsigned int alloc_hooks __memsys;
 struct zone *page_zones[MAX_NUMNODES << PAGE_ZONE_BITS] __memsys;
 unsigned long page_alloc_pfn_limit __memsys;
 
-#define FLAGS_FRESH (1u << PG_init)
-
 /* What ids name while there is no such zone: frees find nothing fresh here, allocations nothing free. */
 static struct zone no_zone __memsys = { .fresh = ~0ull };
 
@@ -72,18 +70,6 @@ static u64 fresh_state(const struct zone *zone)
 			     .ids = (u16)((unsigned int)zone->node << PAGE_ZONE_BITS | zone->type) };
 
 	return page.state;
-}
-
-#define FRESH_COUNTS ((struct page){ ._refcount = 0, ._mapcount = -1 }.counts)
-
-static force_inline bool state_is(const struct page *page, u64 state)
-{
-#if __SIZEOF_POINTER__ == 8
-	return load_acquire(&page->state) == state;
-#else
-	return load_acquire(&page->flags) == (u32)state && load_relaxed(&page->order) == (u8)(state >> 32) &&
-	       load_relaxed(&page->tails_ready) == (u8)(state >> 40) && page->ids == (u16)(state >> 48);
-#endif
 }
 
 static force_inline bool page_is_fresh(const struct page *page)
@@ -549,29 +535,6 @@ static noinline void free_not_last(struct page *page)
 	free_bad(page, 0);
 }
 
-/* Into what this CPU has freed of the same row lately; false: not that simple. */
-static force_inline bool frame_put_back(const struct zone *zone, unsigned long pfn)
-{
-	unsigned long flags;
-	struct cpu_local *cpu = cpu_section_begin(&flags);
-
-	if (likely(cpu->depth == 1)) {
-		struct cpu_pages *cp = cpu_pages_of(zone, cpu);
-		struct free_slot *slot = slot_of(zone, cp, pfn);
-
-		hide_var(slot);
-		/* The mask is read behind the flag: who drains may be at it until then. */
-		if (likely(load_acquire(&cp->drain) == DRAIN_NONE && slot->row == pfn >> ROW_ORDER &&
-			   !(slot->mask >> pfn % ROW_FRAMES & 1))) {
-			store_relaxed_u64(&slot->mask, slot->mask | 1ull << pfn % ROW_FRAMES);
-			cpu_section_end_outermost(cpu, flags);
-			return true;
-		}
-	}
-	cpu_section_end(cpu, flags);
-	return false;
-}
-
 void __free_pages(struct page *page, unsigned int order)
 {
 	unsigned long pfn = page_to_pfn(page);
@@ -594,7 +557,7 @@ void __free_pages(struct page *page, unsigned int order)
 		(void)free_pages_ok(page, 0);
 		return;
 	}
-	if (unlikely(!frame_put_back(zone, pfn)))
+	if (unlikely(!frame_put_back(zone, pfn, 1)))
 		free_frame(page, pfn, 0);
 }
 

@@ -76,6 +76,13 @@ unsigned int gfp_to_alloc_flags_cma(gfp_t gfp, unsigned int alloc_flags);
  */
 struct page *prep_new_page(struct zone *zone, unsigned long pfn, unsigned int order, gfp_t gfp);
 
+/* The same for single pages. Bad ones are left out. Return: how many are in @pages. */
+unsigned long prep_new_pages(struct zone *zone, const unsigned long *pfns, unsigned long nr, gfp_t gfp,
+			     struct page **pages);
+
+/* __free_pages() of each of so many single pages; neighbours together. */
+void free_page_array(struct page *const *pages, unsigned long nr);
+
 /* Free a block that has no reference any more. false: it was bad, is reported, and stays out of use. */
 bool free_pages_ok(struct page *page, unsigned int order);
 

@@ -32,23 +32,17 @@ static struct zone *bulk_zone(int nid, gfp_t gfp, unsigned long nr)
 	return NULL;
 }
 
-/* Fills empty entries from *@at on with what one call of the frame layer gives. false: nothing more this way. */
+/* Fills the empty entries that follow @pages + *@at with what one call of the frame layer gives. false: no more so. */
 static bool bulk_fill(struct zone *zone, gfp_t gfp, unsigned long nr, struct page **pages, unsigned long *at)
 {
-	unsigned long pfns[BULK_CHUNK], want = 0, got;
+	unsigned long pfns[BULK_CHUNK], want = 0, got, prepared;
 
-	for (unsigned long i = *at; i < nr && want < BULK_CHUNK; i++)
-		want += !pages[i];
+	while (*at + want < nr && want < BULK_CHUNK && !pages[*at + want])
+		want++;
 	got = frame_alloc_bulk(zone, gfp_migratetype(gfp), gfp_to_alloc_flags_cma(gfp, 0) & 0xffu, want, pfns);
-	for (unsigned long i = 0; i < got; i++) {
-		struct page *page = prep_new_page(zone, pfns[i], 0, gfp);
-
-		if (!page)
-			continue; /* bad: reported, stays out of use */
-		while (pages[*at])
-			++*at;
-		pages[(*at)++] = page;
-	}
+	/* A bad page is reported and stays out of use. */
+	prepared = prep_new_pages(zone, pfns, got, gfp, pages + *at);
+	*at += prepared;
 	while (*at < nr && pages[*at])
 		++*at;
 	return got == want;

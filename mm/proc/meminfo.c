@@ -2,9 +2,10 @@
 /*
  * /proc/meminfo and a node's meminfo. Format: proc.rst; the order is that of Linux 6.12.
  *
- * Lines of parts that do not exist (swap, zswap, vmalloc, huge page pools) show zero: there is nothing of the kind.
+ * Lines of parts that do not exist (swap, zswap, huge page pools) show zero: there is nothing of the kind.
  */
 #include <octavo/percpu.h>
+#include <octavo/vmalloc.h>
 
 #include "proc.h"
 
@@ -30,6 +31,14 @@ static void line_kib(struct seq_file *m, const char *label, unsigned long value)
 static void line(struct seq_file *m, const char *label, unsigned long pages)
 {
 	line_kib(m, label, kib(pages));
+}
+
+/* On x86-64 Linux calls the last byte the end. */
+static unsigned long vmalloc_kib(void)
+{
+	unsigned long bytes = VMALLOC_END - VMALLOC_START;
+
+	return (bytes - (bytes && sizeof(long) == 8 && proc_machine_x86())) >> 10;
 }
 
 static unsigned long node_sum(enum node_stat_item item)
@@ -131,8 +140,8 @@ static void kernel_lines(struct seq_file *m)
 	line(m, "CommitLimit:", totalram_pages() / 100 * OVERCOMMIT_PERCENT +
 					totalram_pages() % 100 * OVERCOMMIT_PERCENT / 100);
 	line(m, "Committed_AS:", 0);
-	line(m, "VmallocTotal:", 0);
-	line(m, "VmallocUsed:", 0);
+	line_kib(m, "VmallocTotal:", vmalloc_kib());
+	line(m, "VmallocUsed:", vmalloc_nr_pages());
 	line(m, "VmallocChunk:", 0);
 	line(m, "Percpu:", percpu_pages());
 	line(m, "HardwareCorrupted:", 0);

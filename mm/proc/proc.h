@@ -75,6 +75,7 @@ PROC_SHOW(iomem_show);
 PROC_SHOW(slabinfo_show);
 PROC_STORE(slabinfo_store);
 PROC_SHOW(cmdline_show);
+PROC_SHOW(vmallocinfo_show);
 PROC_SHOW(swaps_show);
 
 PROC_SHOW(node_set_show); /* data: a struct node_set */

@@ -26,6 +26,7 @@ const struct proc_entry proc_table[] = {
 	{ "/proc/pagetypeinfo", .show = pagetypeinfo_show },
 	{ "/proc/slabinfo", .show = slabinfo_show, .store = slabinfo_store },
 	{ "/proc/swaps", .show = swaps_show },
+	{ "/proc/vmallocinfo", .show = vmallocinfo_show },
 	{ "/proc/vmstat", .show = vmstat_show },
 	{ "/proc/zoneinfo", .show = zoneinfo_show },
 

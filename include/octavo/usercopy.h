@@ -19,7 +19,8 @@ OCTAVO_BEGIN_DECLS
  * Not allowed, and reported as "usercopy: Kernel memory exposure (overwrite) attempt detected from (to) ...": ranges
  * that wrap or begin at the null page; parts of objects of a cache that are not for user space, of their red zones, of
  * several objects, of free pages, of several allocations of pages; the heap's own structures; the kernel's code; and
- * what a function of register_usercopy_check() names. Addresses outside of the direct map are allowed otherwise.
+ * parts of several vmalloc() areas; what a function of register_usercopy_check() names. Other addresses outside of the
+ * direct map are allowed.
  *
  * copy_to_user() and copy_from_user() call it; whoever copies otherwise calls it himself.
  * Context: any. Return: true: copy. false: reported, the copy must not be made.

@@ -15,6 +15,7 @@
 #include "../phys/page_report.h"
 #include "../phys/slowpath.h"
 #include "../pgtable/walk.h"
+#include "../slab/slab.h"
 #include "vmap.h"
 
 #define CALLER __builtin_return_address(0)
@@ -377,7 +378,7 @@ void *__vmalloc_node_range(unsigned long size, unsigned long align, uintptr_t st
 				  .last = vmap_virt((void *)(end - 1)), .flags = vm_flags | VM_ALLOC, .gfp = gfp,
 				  .node = node, .caller = caller };
 
-	if (vmap_state.on && (!is_power_of_2(r.align) || !is_vmalloc_addr((void *)start) ||
+	if (vmap_state.on && (align & (align - 1) || !is_vmalloc_addr((void *)start) ||
 			      !is_vmalloc_addr((void *)(end - 1)) || start >= end)) {
 		pr_err("vmalloc: alignment %lu between %#lx and %#lx makes no sense\n", align, (unsigned long)start,
 		       (unsigned long)end);
@@ -572,9 +573,32 @@ static const struct kvmalloc_ops kv_ops = {
 	.alloc = kv_alloc, .free = vfree, .owns = is_vmalloc_addr, .size = kv_size
 };
 
+/* Guard pages count as part of an area: a copy that begins or ends there faults. */
+static bool copy_bounds(const void *ptr, size_t n, const char **name, size_t *offset)
+{
+	uintptr_t virt = vmap_virt(ptr);
+	struct vmap_area *area;
+	bool ok = true;
+
+	if (!is_vmalloc_addr(ptr))
+		return true;
+	rcu_read_lock();
+	area = vmap_area_at(virt);
+	if (!area || load_acquire(&area->state) != VMAP_BUSY) {
+		*name = "no area";
+		ok = false;
+	} else if (n > area->bytes - (virt - area->start)) {
+		*offset = virt - area->start;
+		ok = false;
+	}
+	rcu_read_unlock();
+	return ok;
+}
+
 int vmalloc_init(void)
 {
 	register_kvmalloc_ops(&kv_ops);
+	usercopy_register_vmalloc(copy_bounds);
 	vmap_show_init();
 	return 0;
 }

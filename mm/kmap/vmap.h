@@ -32,7 +32,7 @@ struct vmap_area {
 	u16 class;		  /* (c) of bytes, VMAP_CLASSES: none */
 	bool ram;		  /* (b) of vm_map_ram(), without a block */
 	struct vmap_block *block; /* (b) of vm_map_ram() */
-	pgt_entry_t *entry;	  /* (b) of its first page, if its pages are in one table and of a class; NULL: not known */
+	pgt_entry_t *entry;	  /* (b) of its first page, for areas of a class in one table; NULL: not known */
 	union {
 		struct vmap_area *next; /* (n) */
 		struct rcu_head rcu;

@@ -45,8 +45,8 @@
  * What failure does. Memory is got in the order description, nodes, pages, tables; what was got goes back. Nothing is
  * needed to free. A port that cannot call other CPUs never has its lazy areas back while several are online.
  *
- * Differences from Linux. It keeps free space in a second tree, areas in a hash of trees, and an array of pages for each
- * area; vfree() in an interrupt is left to a worker there and done at once here. A worker purges there; here who
+ * Differences from Linux. It keeps free space in a second tree, areas in a hash of trees, and an array of pages for
+ * each area; vfree() in an interrupt is left to a worker there and done at once here. A worker purges there; here who
  * allocates does, as there are no threads that the core could count on. vm_struct.pages of vmalloc() is NULL, and
  * /proc/vmallocinfo never says vpages of such areas.
  *

@@ -299,4 +299,11 @@ void heap_report_wrong_cache(struct kmem_cache *asked, struct kmem_cache *real, 
 /* kmem_cache_destroy() found objects still allocated. */
 void heap_report_remaining(struct kmem_cache *cache);
 
+/*
+ * The bounds of areas of the vmalloc part, for usercopy. Return: true: [@ptr, @ptr + @n) is no such address, or lies in
+ * one area; else what is wrong in *@name ("no area"; NULL: it reaches beyond), and how far into the area @ptr is.
+ */
+typedef bool (*vmalloc_bounds_fn)(const void *ptr, size_t n, const char **name, size_t *offset);
+void usercopy_register_vmalloc(vmalloc_bounds_fn fn);
+
 #endif

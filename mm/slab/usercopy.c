@@ -18,6 +18,7 @@ static struct {
 	bool off;
 	unsigned long errors; /* (a) */
 	const char *(*check)(const void *ptr, size_t n, bool to_user); /* (a) */
+	vmalloc_bounds_fn vmalloc; /* (c) once there are such areas */
 } usercopy __memsys;
 
 static int set_hardened_usercopy(const char *value)
@@ -34,6 +35,11 @@ early_param("hardened_usercopy", set_hardened_usercopy);
 void register_usercopy_check(const char *(*fn)(const void *ptr, size_t n, bool to_user))
 {
 	store_release(&usercopy.check, fn);
+}
+
+void usercopy_register_vmalloc(vmalloc_bounds_fn fn)
+{
+	store_release(&usercopy.vmalloc, fn);
 }
 
 unsigned long usercopy_errors(void)
@@ -149,6 +155,18 @@ static bool is_text(const struct copy *copy)
 	       start + copy->n > kernel_text_span.start;
 }
 
+/* Outside of the direct map: one area of the vmalloc part, if it is there. */
+static bool check_mapped(const struct copy *copy)
+{
+	vmalloc_bounds_fn bounds = load_acquire(&usercopy.vmalloc);
+	const char *name = NULL;
+	size_t offset = 0;
+
+	if (!bounds || bounds(copy->ptr, copy->n, &name, &offset))
+		return true;
+	return refuse(copy, "vmalloc", name, offset);
+}
+
 bool check_object_size(const void *ptr, size_t n, bool to_user)
 {
 	const struct copy copy = { ptr, n, to_user };
@@ -167,7 +185,7 @@ bool check_object_size(const void *ptr, size_t n, bool to_user)
 		return refuse(&copy, what, NULL, 0);
 	page = heap_page(ptr);
 	if (!page)
-		return true;
+		return check_mapped(&copy);
 	/* Of what boot reserved, the image for one, this may be the first look at the descriptor. */
 	if (!pfn_to_online_page(page_to_pfn(page)))
 		return refuse(&copy, "address without memory", NULL, 0);

@@ -38,8 +38,8 @@ static unsigned int memtypes_nr(void)
 
 static void look_for_ioremap(void *ctx, const char *text, size_t len)
 {
-	for (size_t i = 0; i + 7 <= len; i++)
-		*(unsigned int *)ctx += !strncmp(text + i, "ioremap", 7);
+	for (size_t i = 0; i + 9 <= len; i++)
+		*(unsigned int *)ctx += !strncmp(text + i, " ioremap\n", 9);
 }
 
 /* Nothing is mapped any more. */

@@ -77,6 +77,9 @@ static void expect_lines(const char *path)
 {
 	const char *text = proc_text(path);
 
+	/* There need be no area. */
+	if (text && !*text && !strcmp(path, "/proc/vmallocinfo"))
+		return;
 	if (!text || !*text || text[strlen(text) - 1] != '\n')
 		test_fail(__FILE__, __LINE__, "%s does not end with a line", path);
 }

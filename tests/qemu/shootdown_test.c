@@ -15,7 +15,7 @@
 static struct {
 	struct mm_struct *mm;
 	u32 running, stop;
-} other;
+} other __memsys; /* goes back with the machine */
 
 /* A process on another CPU. */
 static void run_process(void *arg)

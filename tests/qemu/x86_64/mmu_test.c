@@ -51,7 +51,7 @@ TEST(pc, addresses_that_are_none)
 static struct rig {
 	struct mm_struct *mm[2];
 	struct page *page[STAMPS];
-} rig;
+} rig __memsys; /* goes back with the machine */
 
 static bool rig_open(void)
 {
@@ -197,7 +197,7 @@ static void check_kernel_table(const char *area, pgt_entry_t *upper, pgt_entry_t
 TEST(pc, kernel_tables_are_forgotten_by_all)
 {
 	phys_addr_t kernel = mmu_kernel_root();
-	static struct page *pages[2 * TABLE_PAGES];
+	static struct page *pages[2 * TABLE_PAGES] __memsys;
 	struct page *table = alloc_pages(GFP_KERNEL, 0);
 	pgt_entry_t *upper, was;
 	unsigned long flags;

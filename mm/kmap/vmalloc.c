@@ -512,13 +512,15 @@ void vfree(const void *addr)
 
 void vfree_atomic(const void *addr)
 {
-	struct vmap_area *area = addr ? claim(addr) : NULL;
+	struct vmap_area *area = addr ? claim(addr) : NULL, *first;
 
 	if (!area)
 		return;
-	do
-		area->next = load_relaxed(&vmap_state.deferred);
-	while (atomic_cmpxchg(&vmap_state.deferred, area->next, area) != area->next);
+	/* Once it is in, somebody may take it: it is not to be looked at again. */
+	do {
+		first = load_relaxed(&vmap_state.deferred);
+		area->next = first;
+	} while (atomic_cmpxchg(&vmap_state.deferred, first, area) != first);
 }
 
 void *vrealloc(const void *p, size_t size, gfp_t gfp)

@@ -115,21 +115,31 @@ static void node_release_rcu(void *node)
 
 static const struct range_tree_ops node_ops = { node_alloc, node_release, node_release_rcu };
 
-/* As many nodes at hand as the next change can take. */
-static bool nodes_fill(gfp_t gfp)
+/* A further node at hand, if @node is one. Return: whether there are as many as the next change can take. */
+static bool nodes_add(void **node)
 {
 	unsigned long flags;
-	void **node;
+	bool enough;
 
-	while (load_relaxed(&vmap_state.nodes_nr) < RANGE_NODES_MAX(load_relaxed(&vmap_state.tree.height))) {
+	spin_lock_irqsave(&vmap_state.lock, flags);
+	if (node) {
+		*node = vmap_state.nodes;
+		vmap_state.nodes = node;
+		vmap_state.nodes_nr++;
+	}
+	enough = vmap_state.nodes_nr >= RANGE_NODES_MAX(vmap_state.tree.height);
+	spin_unlock_irqrestore(&vmap_state.lock, flags);
+	return enough;
+}
+
+static bool nodes_fill(gfp_t gfp)
+{
+	void **node = NULL;
+
+	while (!nodes_add(node)) {
 		node = kmalloc(RANGE_NODE_SIZE, gfp);
 		if (!node)
 			return false;
-		spin_lock_irqsave(&vmap_state.lock, flags);
-		*node = vmap_state.nodes;
-		vmap_state.nodes = node;
-		store_relaxed(&vmap_state.nodes_nr, vmap_state.nodes_nr + 1);
-		spin_unlock_irqrestore(&vmap_state.lock, flags);
 	}
 	return true;
 }

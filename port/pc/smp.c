@@ -33,6 +33,7 @@
 struct pc_cpu {
 	u32 apic_id;
 	u32 up;			/* set by the CPU when it is online */
+	u32 callable;		/* takes part in calls: from when it begins to join the core */
 	u32 token;		/* port_unpark() came */
 	u32 wanted;		/* has to serve the call in flight */
 	void (*work)(void *arg); /* NULL: idle */
@@ -83,7 +84,12 @@ void pc_ap_start(unsigned int cpu)
 	/* What it was told in an earlier life of the core. */
 	me->work = NULL;
 	me->token = me->wanted = 0;
+	/* What it loads of the core's from here on others may want it to forget. */
+	store_release(&me->callable, 1);
+	smp_mb();
 	if (mm_cpu_online(cpu)) {
+		store_release(&me->callable, 0);
+		smp_call_serve();
 		printk("smp: the core does not take CPU %u\n", cpu);
 		cpu_stop();
 	}
@@ -125,7 +131,7 @@ void smp_init(const struct bootinfo_cpu *list, unsigned int nr, u32 trampoline)
 	trampoline_page = trampoline;
 	for (unsigned int i = 0; i < nr; i++)
 		cpus[i].apic_id = list[i].apic_id;
-	cpus[0].up = 1;
+	cpus[0].up = cpus[0].callable = 1;
 }
 
 void smp_boot(void)
@@ -152,6 +158,11 @@ static bool is_up(unsigned int cpu)
 }
 
 /* ---- Calls in the interrupt ---- */
+
+static bool is_callable(unsigned int cpu)
+{
+	return cpu < cpus_nr && load_acquire(&cpus[cpu].callable);
+}
 
 void smp_call_serve(void)
 {
@@ -193,14 +204,14 @@ int port_cpu_call(unsigned int cpu, void (*fn)(void *arg), void *arg)
 		call_self(fn, arg);
 		return 0;
 	}
-	if (smp_online() == 1)
-		return cpu == PORT_CPU_OTHERS ? 0 : -EINVAL;
+	if (cpu != PORT_CPU_OTHERS && !is_callable(cpu))
+		return -EINVAL;
 	while (atomic_xchg(&call.lock, 1))
 		serve_while_waiting();
 	call.fn = fn;
 	call.arg = arg;
 	for (unsigned int i = first; i <= last; i++) {
-		if (i == me || !is_up(i))
+		if (i == me || !is_callable(i))
 			continue;
 		atomic_fetch_add(&call.pending, 1);
 		store_release(&cpus[i].wanted, 1);
@@ -264,6 +275,7 @@ static void park(void *arg)
 	(void)arg;
 	irq_disable();
 	store_release(&cpus[cpu].up, 0);
+	store_release(&cpus[cpu].callable, 0);
 	cpus[cpu].restart = (struct ap_restart){ .cpu = cpu };
 	trap_park_cpu(cpu);
 	pc_ap_park(&cpus[cpu].restart, pc_image_phys(pc_boot_root), &parked);

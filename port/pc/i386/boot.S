@@ -202,7 +202,7 @@ no_i686:
 not_multiboot2:
 	.asciz "not entered by a multiboot2 loader or through PVH\r\n"
 
-	/* The boot CPU's stacks, each PC_STACK_BYTES above a page that paging.c leaves unmapped. */
+	/* The boot CPU's stacks, each PC_STACK_BYTES above a page that is left unmapped. */
 	.section .stacks, "aw", @nobits
 	.balign 4096
 	.globl pc_boot_stack_top

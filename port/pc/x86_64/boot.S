@@ -221,7 +221,7 @@ boot_gdt_pointer:
 	.long PHYS(boot_gdt)
 	.long 0
 
-	/* The boot CPU's stacks, each PC_STACK_BYTES above a page that paging.c leaves unmapped. */
+	/* The boot CPU's stacks, each PC_STACK_BYTES above a page that is left unmapped. */
 	.section .stacks, "aw", @nobits
 	.balign 4096
 	.globl pc_boot_stack_top

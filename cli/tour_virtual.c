@@ -86,8 +86,8 @@ static void show_area(struct monitor *mon, u8 *area)
 	uintptr_t virt = area_virt(AREA_VMALLOC, area);
 	char command[32];
 
-	printf("\n  vmalloc(%u): %u pages in a row at %#lx, which really are frames", AREA_PAGES << PAGE_SHIFT, AREA_PAGES,
-	       (unsigned long)virt);
+	printf("\n  vmalloc(%u): %u pages in a row at %#lx, which really are frames", AREA_PAGES << PAGE_SHIFT,
+	       AREA_PAGES, (unsigned long)virt);
 	for (unsigned int i = 0; i < AREA_PAGES; i++)
 		printf(" %#lx", page_to_pfn(vmalloc_to_page(area + i * PAGE_SIZE)));
 	printf("\n  the way there, table by table:\n");
@@ -105,7 +105,7 @@ static void show_tlb(u8 *area)
 	for (unsigned int i = 0; i < 1000; i++)
 		((volatile u8 *)area)[i * 16 % (AREA_PAGES * PAGE_SIZE)]++;
 	mmu_stats(0, &after);
-	printf("\n  its bytes are written by plain C: %llu walks of the tables by this CPU's MMU, then its TLB has them\n",
+	printf("\n  plain C writes to it: %llu walks of the tables by this CPU's MMU, then its TLB has them\n",
 	       (unsigned long long)(after.walks - before.walks));
 }
 

@@ -87,8 +87,8 @@ void port_tlb_flush_page(unsigned int asid, uintptr_t virt);
 void port_tlb_flush_all(void);
 
 /**
- * port_cpu_call - run a function on other CPUs and wait until all have
- * @cpu: CPU number, or PORT_CPU_OTHERS for every other online CPU; one that is inside mm_cpu_online() counts, and serves
+ * port_cpu_call - run a function on other CPUs and wait until all have @cpu: CPU number, or PORT_CPU_OTHERS for every
+ * other online CPU; one that is inside mm_cpu_online() counts, and serves
  *       the call once its interrupts are on
  * @fn: called there with interrupts off; NULL: each CPU only executes a full memory barrier
  * @arg: passed on
@@ -205,9 +205,9 @@ struct page_fault {
 OCTAVO_API int __must_check handle_page_fault(const struct page_fault *fault);
 
 /**
- * octavo_kernel_virt - the kernel address behind a pointer, as page tables, faults and reports have it
- * On bare metal the two are one; where bootinfo.kernel_window or @direct_map are elsewhere, they are not. A pointer into
- * no area of the kernel's is returned as it is. Context: any.
+ * octavo_kernel_virt - the kernel address behind a pointer, as page tables, faults and reports have it On bare metal
+ * the two are one; where bootinfo.kernel_window or @direct_map are elsewhere, they are not. A pointer into no area of
+ * the kernel's is returned as it is. Context: any.
  */
 OCTAVO_API uintptr_t octavo_kernel_virt(const void *p);
 

@@ -237,7 +237,7 @@ static unsigned long frame_of_probe(void)
 
 #define SCAN_STACK ((uintptr_t)4096) /* more than a scan uses */
 
-/* Is the word at this address of the image scanned as part of something else, or on the stack for the scan's own use? */
+/* Is the word at this address of the image scanned as part of something else, or the scan's own, on the stack? */
 static bool in_other_root(uintptr_t addr)
 {
 	return leak.stack - addr <= SCAN_STACK ||

@@ -261,7 +261,8 @@ int port_cpu_call(unsigned int cpu, void (*fn)(void *arg), void *arg)
 {
 	if (hosted_no_cpu_call)
 		return -ENOSYS;
-	if (cpu != PORT_CPU_OTHERS && (cpu >= nr_cpus || !(cpu_running(&cpus[cpu]) || get(&cpus[cpu].state) == CPU_IDLE)))
+	if (cpu != PORT_CPU_OTHERS &&
+	    (cpu >= nr_cpus || !(cpu_running(&cpus[cpu]) || get(&cpus[cpu].state) == CPU_IDLE)))
 		return -ENXIO;
 	if (fn)
 		return call_cpus(cpu, fn, arg);

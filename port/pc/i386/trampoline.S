@@ -78,7 +78,7 @@ data_kernel_cr3:
 pc_trampoline_end:
 
 	/*
-	 * pc_ap_park(restart, boot_root, parked): from here to pc_ap_entry there is no stack of this CPU's own. Changing
+	 * pc_ap_park(restart, boot_root, parked): from here to pc_ap_entry there is no stack of its own. Changing
 	 * CR4.PGE drops all translations.
 	 */
 	.globl pc_ap_park

@@ -174,7 +174,8 @@ static struct frame_run describe(unsigned long pfn, unsigned long floor)
 
 static void init_page(struct page *page, const struct frame_run *run)
 {
-	page->ids = run->ids;
+	/* Who has just been given the page may be looking at all of its state, to find that it is not there yet. */
+	store_relaxed(&page->ids, run->ids);
 	page->_refcount = run->reserved;
 	page->_mapcount = -1;
 	store_release(&page->flags, 1u << PG_init | (run->reserved ? 1u << PG_reserved : 0));

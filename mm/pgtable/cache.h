@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Cache control, by Linux's names (Documentation/core-api/cachetlb.rst), called at the places which that text names.
+ * Cache control, by Linux's names (Documentation/core-api/cachetlb.rst), for the places which that text names.
  *
  * All formats here are of machines whose data caches are looked up by physical address, or behave as if they were
  * (Intel SDM volume 3A section 11.5; Arm ARM DDI 0487 section D7.5.9: data caches act as physically indexed, physically
  * tagged ones). One physical address is in one place whatever it is called, so a change of mapping leaves nothing to
  * write back: flush_cache_*() and flush_dcache_*() do nothing. What is left is instruction fetch, which arm64 does not
- * keep in step with data: flush_icache_range() is the port's business. An architecture with virtually indexed data
- * caches would replace the bodies here, not the callers.
+ * keep in step with data: flush_icache_range() is the port's business, and set_memory_x() calls it. The others have no
+ * callers yet: a format with virtually indexed data caches would bring bodies for them and the calls.
  */
 #ifndef MM_PGTABLE_CACHE_H
 #define MM_PGTABLE_CACHE_H

@@ -105,7 +105,8 @@ OCTAVO_API void *__must_check vrealloc(const void *p, size_t size, gfp_t gfp);
  * vfree - free what vmalloc() gave, or vmap() with VM_MAP_PUT_PAGES
  * @addr: NULL: nothing. What is not the start of such an area is reported and left alone.
  * The pages are free at once; the addresses when every TLB has been flushed, at a later allocation that may sleep.
- * Context: any, interrupts and spinlocks included.
+ * Context: any, interrupts and spinlocks included; for an area with VM_FLUSH_RESET_PERMS, whose rights must be back to
+ * what they were, thread context with interrupts on and no spinlock held.
  */
 OCTAVO_API void vfree(const void *addr);
 /** vfree_atomic - the same in a time that does not depend on the size: the next vmalloc(), vfree() does the work */

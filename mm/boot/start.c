@@ -336,8 +336,12 @@ int mm_cpu_online(unsigned int cpu)
 	if (!READ_ONCE(cpu_locals[cpu]->online))
 		cpu_pages_init(cpu, cpu_locals[cpu]->pages, nr_node_ids * MAX_NR_ZONES);
 	err = mm_parts_cpu_online(cpu);
-	if (!err)
+	if (!err) {
 		store_release(&cpu_locals[cpu]->online, 1);
+		/* Who did not see it online, and so did not call it, had changed its page-table entries before this. */
+		smp_mb();
+		port_tlb_flush_all();
+	}
 	return err;
 }
 

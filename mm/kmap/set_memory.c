@@ -143,6 +143,18 @@ static void note_rights(const struct job *job)
 	}
 }
 
+/* The image's text seen elsewhere: whoever may write there may write what is executed. */
+static bool text_would_be_wx(const struct job *job)
+{
+	const struct image_range *text = &kernel_image.part[IMAGE_TEXT];
+
+	if (job->pass != PASS_PREPARE || !(job->change->set & PGPROT_WRITE) || !kernel_has_nx() ||
+	    job->phys >= text->end || text->start >= job->phys + job->size)
+		return false;
+	pr_err("%s: refused: the kernel's text would be writable and executable\n", job->change->who);
+	return true;
+}
+
 static int change_run(const struct job *job)
 {
 	const struct attribute_change *c = job->change;
@@ -156,6 +168,8 @@ static int change_run(const struct job *job)
 	if (job->area != AREA_DIRECT && memblock_is_map_memory(job->phys) && job->phys < memblock.direct_map_end)
 		err = change_place(job, kernel_areas[AREA_DIRECT].start + (uintptr_t)job->phys, for_alias(c->set),
 				   for_alias(c->clear));
+	if (!err && job->area != AREA_IMAGE && image && text_would_be_wx(job))
+		return -EACCES;
 	if (!err && job->area != AREA_IMAGE && image)
 		err = change_place(job, image, for_alias(c->set), for_alias(c->clear));
 	return err;

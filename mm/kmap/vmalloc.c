@@ -222,8 +222,10 @@ static void free_pages_of(struct vmap_area *area)
 			virt += (uintptr_t)empty_some(&e, virt, end);
 	}
 	if (unlikely(e.wait)) {
-		(void)vmap_flush(area->start, end);
-		free_waiting(&e);
+		if (vmap_flush(area->start, end))
+			free_waiting(&e);
+		else
+			pr_err("vfree: %lu pages stay out of use, as not every CPU could be told\n", e.pages);
 	}
 	if (e.pages)
 		this_cpu_sub(pages_balance, (long)e.pages);
@@ -387,6 +389,9 @@ void *__vmalloc_node_range(unsigned long size, unsigned long align, uintptr_t st
 	return allocate_in(size, &r, prot);
 }
 
+/* Areas that vfree_atomic() left for the next who comes by. */
+static void free_deferred(void);
+
 static void *allocate_anywhere(unsigned long size, unsigned long align, gfp_t gfp, unsigned long vm_flags, int node,
 			       const void *caller)
 {
@@ -394,6 +399,8 @@ static void *allocate_anywhere(unsigned long size, unsigned long align, gfp_t gf
 	struct vmap_request r = { .align = max(align, PAGE_SIZE), .low = whole->start, .last = whole->end - 1,
 				  .flags = vm_flags | VM_ALLOC, .gfp = gfp, .node = node, .caller = caller };
 
+	if (unlikely(load_relaxed(&vmap_state.deferred)) && gfp & __GFP_DIRECT_RECLAIM)
+		free_deferred();
 	if (likely(size - 1 < 256 * PAGE_SIZE && align <= PAGE_SIZE && vmap_state.on)) {
 		void *p = allocate_at_hand(size, gfp, r.flags, node, caller);
 
@@ -468,7 +475,6 @@ static void complain(const void *addr)
 	dump_stack();
 }
 
-/* Areas that vfree_atomic() left for the next who comes by. */
 static void free_deferred(void)
 {
 	struct vmap_area *area = atomic_xchg(&vmap_state.deferred, NULL), *next;

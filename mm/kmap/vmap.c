@@ -232,21 +232,25 @@ unsigned long vmalloc_to_pfn(const void *addr)
 
 /* ---- vread ---- */
 
-/* The page to read from: only of areas that are memory, and in use. *@any: there is an area. */
+/* The page to read from, with a reference: only of areas that are memory, and in use. *@any: there is an area. */
 static struct page *page_to_read(const char *addr, bool *any)
 {
 	uintptr_t virt = vmap_virt(addr);
 	struct page *page = NULL;
 	struct vmap_area *area;
+	unsigned long flags;
 
-	rcu_read_lock();
+	/* Page tables go under this lock. */
+	spin_lock_irqsave(&vmap_state.lock, flags);
 	area = vmap_area_at(virt);
 	if (area && load_acquire(&area->state) == VMAP_BUSY && virt - area->start < vmap_usable(area)) {
 		*any = true;
 		if (!(area->vm.flags & (VM_IOREMAP | VM_UNINITIALIZED)))
 			page = vmalloc_to_page(addr);
 	}
-	rcu_read_unlock();
+	if (page && !get_page_unless_zero(page))
+		page = NULL;
+	spin_unlock_irqrestore(&vmap_state.lock, flags);
 	return page;
 }
 
@@ -268,6 +272,7 @@ long vread(char *buf, const char *addr, unsigned long count)
 
 			memcpy(buf + done, from + offset, some);
 			kunmap_local(from);
+			put_page(page);
 		} else {
 			memset(buf + done, 0, some);
 		}

@@ -45,9 +45,19 @@ void vmap_row_nodes(const struct vmap_row *row, unsigned long *pages, unsigned i
 	if (row->flags & VM_UNINITIALIZED)
 		return;
 	for (unsigned long i = 0; i < row->nr_pages; i++) {
-		struct page *page = vmalloc_to_page((char *)vmap_pointer(row->start) + (i << PAGE_SHIFT));
-		int nid = page ? page_to_nid(page) : -1;
+		uintptr_t virt = row->start + ((uintptr_t)i << PAGE_SHIFT);
+		struct page *page = NULL;
+		struct vmap_area *area;
+		unsigned long flags;
+		int nid;
 
+		/* The area may have gone since the row was made; page tables go under this lock. */
+		spin_lock_irqsave(&vmap_state.lock, flags);
+		area = vmap_area_at(virt);
+		if (area && area->start == row->start && load_acquire(&area->state) == VMAP_BUSY)
+			page = vmalloc_to_page(vmap_pointer(virt));
+		nid = page ? page_to_nid(page) : -1;
+		spin_unlock_irqrestore(&vmap_state.lock, flags);
 		if (nid >= 0 && (unsigned int)nid < nodes)
 			pages[nid]++;
 	}

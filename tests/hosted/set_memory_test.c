@@ -243,6 +243,8 @@ TEST(set_memory, aliases_follow)
 	EXPECT_EQ(set_memory_x(text, 1), 0);
 	EXPECT_EQ(machine_rights(machine_image(IMAGE_TEXT_AT)), RX);
 	EXPECT_EQ(machine_rights(machine_direct(IMAGE_TEXT_AT)), R);
+	EXPECT_EQ(set_memory_rw((unsigned long)kernel_pointer(machine_direct(IMAGE_TEXT_AT), NULL), 1), -EACCES);
+	EXPECT_EQ(machine_rights(machine_image(IMAGE_TEXT_AT)), RX);
 	/* Over an end of the image, where the alias ends too. */
 	EXPECT_EQ(set_memory_ro((unsigned long)kernel_pointer(machine_direct(IMAGE_INIT_AT), NULL), 10), 0);
 	EXPECT_EQ(machine_rights(machine_image(IMAGE_INIT_AT + 4 * PAGE_SIZE)), R);

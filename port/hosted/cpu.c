@@ -208,11 +208,12 @@ static bool state_change(struct cpu *cpu, int from, int to)
 /* Serves a call for a CPU that is online with nobody on it. False: it is not, or just now it is. */
 static bool call_as(struct cpu *cpu, void (*fn)(void *arg), void *arg)
 {
+	const struct cpu_local *base = octavo_cpu_local(cpu->id);
 	struct cpu *self = me;
 
-	if (!cpu_locals[cpu->id] || !state_change(cpu, CPU_IDLE, CPU_LENT))
+	if (!base || !state_change(cpu, CPU_IDLE, CPU_LENT))
 		return false;
-	if (READ_ONCE(cpu_locals[cpu->id]->online)) {
+	if (READ_ONCE(base->online)) {
 		cpu->masked = 1;
 		hosted_enter_cpu(cpu->id);
 		fn(arg);

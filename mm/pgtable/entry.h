@@ -28,13 +28,16 @@ static force_inline void pgt_set(pgt_entry_t *entry, pgt_entry_t value)
 	sched_point();
 }
 
-/* The same for an entry that is not present, or in a table that is not in use yet; orders nothing. */
+/*
+ * The same for an entry that is not present, or in a table that is not in use yet. It is ordered too: who finds a frame
+ * by its entry may look at the frame.
+ */
 static force_inline void pgt_fill(pgt_entry_t *entry, pgt_entry_t value)
 {
 	if (PGT_ENTRY_IS_U64)
 		whole_fill((u64 *)entry, (u64)value);
 	else
-		store_relaxed((u32 *)entry, (u32)value);
+		store_release((u32 *)entry, (u32)value);
 }
 
 /* Make an entry none whose accessed and dirty bits nobody will ask for. */

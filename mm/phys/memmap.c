@@ -176,8 +176,8 @@ static void init_page(struct page *page, const struct frame_run *run)
 {
 	/* Who has just been given the page may be looking at all of its state, to find that it is not there yet. */
 	store_relaxed(&page->ids, run->ids);
-	page->_refcount = run->reserved;
-	page->_mapcount = -1;
+	set_page_count(page, run->reserved);
+	store_relaxed(&page->_mapcount, -1);
 	store_release(&page->flags, 1u << PG_init | (run->reserved ? 1u << PG_reserved : 0));
 }
 

@@ -47,7 +47,7 @@ int slab_debug_layout(struct kmem_cache *cache)
 {
 	struct layout l;
 
-	/* Slabs of bare powers of two align their objects by themselves; with what debugging adds to each they do not. */
+	/* Slabs of bare powers of two align their objects by themselves; what debugging adds to each undoes that. */
 	if ((cache->flags & SLAB_DEBUG_FLAGS) && (cache->flags & SLAB_KMALLOC) && is_power_of_2(cache->object_size))
 		cache->align = max(cache->align, cache->object_size);
 	l = lay_out(cache, cache->flags);

@@ -43,7 +43,7 @@
 #if __SIZEOF_POINTER__ == 8
 #define whole_load(p) __atomic_load_n(p, __ATOMIC_RELAXED)
 #define whole_store(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
-#define whole_fill(p, v) __atomic_store_n(p, v, __ATOMIC_RELAXED)
+#define whole_fill(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
 #define whole_wipe(p) __atomic_store_n(p, 0, __ATOMIC_RELAXED)
 #define whole_cmpxchg(p, old, v) __atomic_compare_exchange_n(p, old, v, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
 #define whole_xchg(p, v) __atomic_exchange_n(p, v, __ATOMIC_ACQ_REL)

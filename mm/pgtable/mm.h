@@ -7,9 +7,22 @@
 #ifndef MM_PGTABLE_MM_H
 #define MM_PGTABLE_MM_H
 
+#include <octavo/rwsem.h>
+#include <octavo/task.h>
+
 #include "../base/list.h"
+#include "../base/range_tree.h"
 #include "../sync/spinlock.h"
 #include "format.h"
+
+struct file;
+
+/* What mm->rss counts, in pages: Linux's MM_FILEPAGES and so on. */
+enum { MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES, NR_MM_COUNTERS };
+
+/* mm->flags: bits */
+enum { MMF_DUMPABLE, MMF_DUMP_SECURELY, MMF_UNSTABLE, MMF_OOM_SKIP, MMF_HAS_PINNED, MMF_TOPDOWN, MMF_VM_HUGEPAGE,
+       MMF_HAS_SHARED_TABLES };
 
 struct mm_struct {
 	pgt_entry_t *pgd;	     /* (c) root, in the direct map */
@@ -23,6 +36,29 @@ struct mm_struct {
 	unsigned int gathers;	     /* (a) mmu_gathers under way: two may each rely on the other's flush */
 	struct list_head list;	     /* address_spaces.lock: all but init_mm */
 	unsigned long *cpus;	     /* (a) bitmap of the CPUs whose TLB may hold translations; NULL: all online ones */
+
+	/*
+	 * What is mapped: mm/vm's, zero for an address space that is only page tables. (w) mmap_lock for writing,
+	 * readers hold it or read with RCU.
+	 */
+	struct rw_semaphore mmap_lock;
+	unsigned long mm_lock_seq;   /* (w) odd while a writer has it; VMAs with this vm_lock_seq are write-locked */
+	struct range_tree vmas;	     /* (w) of struct vm_area_struct */
+	unsigned int map_count;	     /* (w) VMAs */
+	unsigned long flags;	     /* (a) MMF_* */
+	uintptr_t task_size;	     /* (c) first address beyond user space */
+	uintptr_t mmap_base;	     /* (w) highest (legacy: lowest) address of the mmap area */
+	u64 def_flags;		     /* (w) vm_flags of new VMAs: mlockall(MCL_FUTURE) */
+	unsigned long total_vm, locked_vm, data_vm, exec_vm, stack_vm; /* (w) pages */
+	unsigned long pinned_vm;     /* (a) pages */
+	unsigned long hiwater_vm;    /* (w) pages */
+	long rss[NR_MM_COUNTERS];    /* (a) pages */
+	unsigned long hiwater_rss;   /* (a) pages: greatest sum seen when some were unmapped */
+	uintptr_t start_code, end_code, start_data, end_data, start_brk, brk, start_stack;
+	uintptr_t arg_start, arg_end, env_start, env_end; /* arg_lock in Linux; here (w) */
+	struct file *exe_file;	     /* (w) */
+	u32 pkeys;		     /* (w) bit n: protection key n is allocated */
+	u32 membarrier;		     /* (a) what it registered for */
 };
 
 /* The kernel's: its page table is the one all others share their kernel half with. */

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reverse mapping: from a page to the entries that map it. [fork]'s
+ *
+ * page->mapping_index holds a handle (base/handle.h) and an index: of an anon_vma (PAGE_MAPPING_ANON) or of an
+ * address_space. _mapcount counts last-level entries, once for a table however many share it; of a large folio each
+ * page has its own and the head of the folio none beside (PG_head: RM theory says how the sum is found).
+ */
+#ifndef MM_VM_RMAP_H
+#define MM_VM_RMAP_H
+
+#include "vm.h"
+
+/* In the handle part of mapping_index. */
+#define PAGE_MAPPING_ANON (1u << 27)
+
+struct anon_vma;
+
+static inline u32 page_handle(const struct page *page)
+{
+	return (u32)(page->mapping_index >> PAGE_INDEX_BITS);
+}
+
+static inline unsigned long page_index(const struct page *page)
+{
+	return (unsigned long)(page->mapping_index & (((u64)1 << PAGE_INDEX_BITS) - 1));
+}
+
+static inline bool page_is_anon(const struct page *page)
+{
+	return page_handle(page) & PAGE_MAPPING_ANON;
+}
+
+/* ---- anon_vma.c ---- */
+
+/* vma->anon_vma is there from now on. Context: a lock of the VMA's; may sleep. Return: 0 or -ENOMEM. */
+int anon_vma_prepare(struct vm_area_struct *vma);
+/* A copy of @from (split, mremap) is linked to what @from is linked to. Return: 0 or -ENOMEM. */
+int anon_vma_clone(struct vm_area_struct *vma, const struct vm_area_struct *from);
+/* The same for a child's VMA, which also gets one of its own for pages to come. */
+int anon_vma_fork(struct vm_area_struct *vma, const struct vm_area_struct *parent);
+void unlink_anon_vmas(struct vm_area_struct *vma);
+/* vm_start or vm_pgoff change: between these nobody finds the VMA by its pages. */
+void anon_vma_update_begin(struct vm_area_struct *vma);
+void anon_vma_update_end(struct vm_area_struct *vma);
+/* May two VMAs with these be merged? */
+bool anon_vma_mergeable(const struct vm_area_struct *a, const struct vm_area_struct *b);
+
+/* ---- Files: interval.c ---- */
+void vma_link_file(struct vm_area_struct *vma);
+void vma_unlink_file(struct vm_area_struct *vma);
+
+/* ---- Counts. Context: the entry's table lock. @page: the page itself, not the head ---- */
+/* A fresh folio, not seen by anybody, becomes anonymous at @addr, mapped once a page, exclusive. */
+void folio_add_new_anon_rmap(struct folio *folio, struct vm_area_struct *vma, uintptr_t addr);
+void folio_add_anon_rmap_pte(struct folio *folio, struct page *page, struct vm_area_struct *vma, uintptr_t addr,
+			     bool exclusive);
+void folio_add_file_rmap_ptes(struct folio *folio, struct page *page, unsigned int nr, struct vm_area_struct *vma);
+void folio_remove_rmap_ptes(struct folio *folio, struct page *page, unsigned int nr, struct vm_area_struct *vma);
+/* fork: another entry for it, which is not exclusive any more. Return: -EBUSY: it may be pinned, copy it now. */
+int folio_try_dup_anon_rmap_pte(struct folio *folio, struct page *page, struct vm_area_struct *vma);
+/* All entries that map any page of the folio. */
+int folio_mapcount(const struct folio *folio);
+static inline bool folio_mapped(const struct folio *folio)
+{
+	return folio_mapcount(folio) > 0;
+}
+bool folio_maybe_dma_pinned(const struct folio *folio);
+
+/* ---- Walks: rmap.c. Context: may sleep; folio locked unless it says otherwise ---- */
+struct rmap_walk {
+	/* Return: false: stop. */
+	bool (*one)(struct rmap_walk *walk, struct folio *folio, struct vm_area_struct *vma, uintptr_t addr);
+	bool (*done)(const struct folio *folio);
+	void *arg;
+	bool try_lock; /* do not wait for locks */
+};
+void rmap_walk(struct folio *folio, struct rmap_walk *walk);
+/* Entries that were accessed since, marks cleared; *@vm_flags: all VMAs' flags together. Need not be locked. */
+int folio_referenced(struct folio *folio, bool locked, vm_flags_t *vm_flags);
+#define TTU_SYNC 0x10u
+#define TTU_IGNORE_MLOCK 0x2u
+#define TTU_HWPOISON 0x20u
+/*
+ * Entries become swap entries (of the swap cache), or none for files and MADV_FREE. Return: nothing maps it any more.
+ */
+bool try_to_unmap(struct folio *folio, unsigned int ttu);
+/* Entries become migration entries; remove_migration_ptes() makes them entries of @to. */
+bool try_to_migrate(struct folio *folio, unsigned int ttu);
+void remove_migration_ptes(struct folio *from, struct folio *to);
+/* Write-protects and cleans every entry. Return: how many were dirty or writable. */
+int folio_mkclean(struct folio *folio);
+/* Where @page is mapped in @vma, or -EFAULT. */
+uintptr_t page_address_in_vma(const struct page *page, const struct vm_area_struct *vma);
+
+#endif

@@ -159,7 +159,7 @@ struct vm_area_struct {
 	pgprot_t vm_page_prot;		/* (w) */
 	u32 vm_refs;			/* (a) per-VMA lock: readers, and a bit of the writer's; 0: detached */
 	unsigned long vm_lock_seq;	/* equals mm->mm_lock_seq: write-locked until the mmap lock is let go */
-	unsigned long vm_pgoff;		/* (w) of vm_start, in pages; of anonymous memory vm_start >> PAGE_SHIFT at first */
+	unsigned long vm_pgoff;		/* (w) of vm_start, in pages; anonymous: vm_start >> PAGE_SHIFT at first */
 	struct file *vm_file;		/* (c) */
 	const struct vm_operations_struct *vm_ops; /* NULL: anonymous */
 	void *vm_private_data;

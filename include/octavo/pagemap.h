@@ -76,7 +76,8 @@ OCTAVO_API void truncate_setsize(struct inode *inode, u64 size);
 OCTAVO_API void truncate_inode_pages_range(struct address_space *mapping, u64 start, u64 end);
 OCTAVO_API void truncate_pagecache_range(struct inode *inode, u64 start, u64 end);
 /** invalidate_mapping_pages - drop clean, unmapped folios. Return: pages. */
-OCTAVO_API unsigned long invalidate_mapping_pages(struct address_space *mapping, unsigned long start, unsigned long end);
+OCTAVO_API unsigned long invalidate_mapping_pages(struct address_space *mapping, unsigned long start,
+						  unsigned long end);
 OCTAVO_API int invalidate_inode_pages2_range(struct address_space *mapping, unsigned long start, unsigned long end);
 
 /* ---- Files ---- */

@@ -36,7 +36,7 @@ struct waiter {
 static struct bucket {
 	spinlock_t lock;
 	struct list_head waiters; /* all zero: empty, before first use */
-} buckets[BUCKETS] __memsys;
+} buckets[BUCKETS] __memsys = { [0 ... BUCKETS - 1] = { .lock = { .rank = LOCK_RANK_PAGE_WAIT } } };
 
 static struct bucket *bucket_of(const struct page *page)
 {
@@ -49,11 +49,8 @@ static unsigned long bucket_lock(struct bucket *bucket)
 	unsigned long flags;
 
 	spin_lock_irqsave(&bucket->lock, flags);
-	if (unlikely(!bucket->waiters.next)) {
+	if (unlikely(!bucket->waiters.next))
 		INIT_LIST_HEAD(&bucket->waiters);
-		bucket->lock.rank = LOCK_RANK_PAGE_WAIT;
-		lockdep_acquire(&bucket->lock, LOCK_RANK_PAGE_WAIT);
-	}
 	return flags;
 }
 

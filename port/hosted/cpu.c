@@ -214,12 +214,15 @@ static bool call_as(struct cpu *cpu, void (*fn)(void *arg), void *arg)
 	if (!base || !state_change(cpu, CPU_IDLE, CPU_LENT))
 		return false;
 	if (READ_ONCE(base->online)) {
+		/* Masked on either CPU: between the two nothing may run that asks which one it is on. */
+		unsigned long flags = port_irq_save();
+
 		cpu->masked = 1;
 		hosted_enter_cpu(cpu->id);
 		fn(arg);
-		hosted_enter_cpu(self->id);
 		cpu->masked = 0;
-		mailbox_serve(self);
+		hosted_enter_cpu(self->id);
+		port_irq_restore(flags);
 	} else {
 		put(&cpu->state, CPU_IDLE);
 	}

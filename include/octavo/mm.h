@@ -154,6 +154,7 @@ struct vm_operations_struct {
  */
 struct vm_area_struct {
 	uintptr_t vm_start, vm_end;	/* (w) */
+	struct vm_area_struct *vm_next, *vm_prev; /* (w) neighbours in address order; mmap lock to read */
 	struct mm_struct *vm_mm;	/* (c) */
 	vm_flags_t vm_flags;		/* (w) */
 	pgprot_t vm_page_prot;		/* (w) */

@@ -32,8 +32,16 @@ struct mmu_gather;
 
 struct vm_area_struct *vm_area_alloc(struct mm_struct *mm);
 struct vm_area_struct *vm_area_dup(const struct vm_area_struct *vma);
-/* After a grace period; puts file, anon_vma links and the rest. */
+/* After a grace period; puts file, anon_vma links and the rest. It is in no tree (any more). */
 void vm_area_free(struct vm_area_struct *vma);
+/*
+ * vma_insert - a VMA that has all its properties, and its place, becomes part of @mm
+ * Tree, neighbours, map_count and the file's list; no merging, no accounting. Context: mmap_lock for writing, or nobody
+ * else knows @mm. Return: 0 or -ENOMEM, and nothing has happened.
+ */
+int vma_insert(struct mm_struct *mm, struct vm_area_struct *vma);
+/* All VMAs leave @mm's tree at once, in bulk; the list of neighbours stays, for who frees them. Return: the first. */
+struct vm_area_struct *vma_detach_all(struct mm_struct *mm);
 /*
  * The VMA that holds @addr, read-locked; NULL: none, or somebody is changing it: take the mmap lock. Context: RCU not
  * held.
@@ -44,8 +52,14 @@ void vma_end_read(struct vm_area_struct *vma);
 /* Readers are gone and new ones fail until mmap_write_unlock(). */
 void vma_start_write(struct vm_area_struct *vma);
 /* VMAs in address order; context: mmap lock. */
-struct vm_area_struct *vma_next(const struct vm_area_struct *vma);
-struct vm_area_struct *vma_prev(const struct vm_area_struct *vma);
+static inline struct vm_area_struct *vma_next(const struct vm_area_struct *vma)
+{
+	return vma->vm_next;
+}
+static inline struct vm_area_struct *vma_prev(const struct vm_area_struct *vma)
+{
+	return vma->vm_prev;
+}
 #define for_each_vma(mm, vma) for (struct vm_area_struct *vma = find_vma(mm, 0); vma; vma = vma_next(vma))
 #define for_each_vma_range(mm, vma, start, end) \
 	for (struct vm_area_struct *vma = find_vma(mm, start); vma && vma->vm_start < (end); vma = vma_next(vma))

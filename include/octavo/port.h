@@ -179,6 +179,7 @@ void port_symbol(uintptr_t pc, char *text, size_t size);
 #define PAGE_FAULT_PKEY 32u	  /* a protection key forbids it */
 #define PAGE_FAULT_NONCANONICAL 64u /* no page fault on the machine: an address that is none */
 #define PAGE_FAULT_ACCESS_FLAG 128u /* arm64: only the access flag was missing */
+#define PAGE_FAULT_UACCESS 256u	  /* the kernel's, of user memory, by an instruction with a fix-up: no report */
 
 /**
  * struct page_fault - an access that the page tables refused

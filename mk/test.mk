@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 # Tests. tests/unit is freestanding and runs hosted and on bare metal; tests/hosted needs a process.
 
-UNIT_SRCS := $(sort $(wildcard tests/*.c tests/unit/*.c))
-HTEST_SRCS := $(filter-out tests/hosted/conformance.c,$(sort $(wildcard tests/hosted/*.c)))
+# Processes wait for mm/vm; TASK_SRCS= on the command line builds them.
+TASK_SRCS := tests/tasks.c tests/hosted/user.c tests/qemu/user.c
+UNIT_SRCS := $(filter-out $(TASK_SRCS),$(sort $(wildcard tests/*.c tests/unit/*.c)))
+HTEST_SRCS := $(filter-out tests/hosted/conformance.c $(TASK_SRCS),$(sort $(wildcard tests/hosted/*.c)))
 CONFORMANCE_OBJS := $(B)/hosted/tests/hosted/conformance.o
 # One source for all page-table formats: an object for each, whatever ARCH is.
 PGFMT_ARCHES := x86_64 x86_64_la57 i386 i386_pae arm64
@@ -48,7 +50,7 @@ test: ## everything: all variants, real boot logs, emulated PCs, lint; under 20 
 FUZZ_SECONDS ?= 30
 FUZZ_SRCS := $(sort $(wildcard tests/fuzz/*.c))
 FUZZ_OBJS := $(call objs,$(B)/hosted,$(FUZZ_SRCS))
-TEST_TOOL_OBJS := $(call objs,$(B)/core,$(sort $(wildcard tests/*.c)))
+TEST_TOOL_OBJS := $(call objs,$(B)/core,$(filter-out tests/tasks.c,$(sort $(wildcard tests/*.c))))
 $(FUZZ_OBJS): CFLAGS_HOSTED += -Itests
 $(B)/fuzz-%: $(B)/hosted/tests/fuzz/%.o $(TEST_TOOL_OBJS) $(CLI_LIB_OBJS) $(HOSTED_OBJS) $(CORE_OBJS)
 	$(if $(V),,@echo "  LD    $@")

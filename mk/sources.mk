@@ -194,4 +194,6 @@ CORE_SRCS := \
 	mm/sync/mutex.c \
 	mm/sync/percpu_unit.c \
 	mm/sync/port_default.c \
-	mm/sync/rcu.c
+	mm/sync/rcu.c \
+	mm/sync/rwsem.c \
+	mm/vm/task.c

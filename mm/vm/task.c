@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The thread that each CPU runs.
+ *
+ * A CPU begins with a kernel thread of the core's own, so that current_task() is never NULL. What a kernel thread finds
+ * loaded stays: the next user thread of that address space then costs no load of the root. Nobody counts these lazy
+ * uses; the last mmdrop() takes the root away from every CPU (tlb_leave_everywhere()).
+ */
+#include "task.h"
+
+#include "../base/part.h"
+#include "../base/printk.h"
+#include "../pgtable/tlb_cpu.h"
+#include "../sync/cpu.h"
+
+/* The core's own may do anything, without limits. */
+#define NO_LIMIT { RLIM_INFINITY, RLIM_INFINITY }
+
+static struct mm_process kernel_process __memsys = {
+	.rlimit = { NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT,
+		    NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT },
+	.capabilities = ~(u64)0,
+	.oom_score_adj = -1000,
+};
+octavo_static_assert(RLIM_NLIMITS == 16, "kernel_process has a limit for each");
+
+static struct mm_task boot_task __memsys = {
+	.process = &kernel_process,
+	.active_mm = &init_mm,
+	.flags = PF_KTHREAD,
+	.comm = "swapper/0",
+};
+static DEFINE_PER_CPU(struct mm_task, idle_task);
+DEFINE_PER_CPU(struct mm_task *, octavo_current) = &boot_task;
+
+struct mm_task *current_task(void)
+{
+	return this_task();
+}
+
+void octavo_switch_task(struct mm_task *next)
+{
+	struct mm_struct *mm = next->mm;
+
+	this_cpu_write(octavo_current, next);
+	if (!mm) {
+		next->active_mm = raw_cpu_read(tlb_cpu.loaded);
+		enter_lazy_tlb();
+		return;
+	}
+	next->active_mm = mm;
+	/* Between threads of one address space there is nothing to do. */
+	if (raw_cpu_read(tlb_cpu.loaded) != mm || raw_cpu_read(tlb_cpu.lazy))
+		switch_mm(mm);
+}
+
+struct mm_struct *octavo_task_mm(struct mm_task *task, struct mm_struct *mm)
+{
+	struct mm_struct *old = task->mm;
+
+	preempt_disable();
+	task->mm = mm;
+	if (task == this_task())
+		octavo_switch_task(task);
+	else
+		task->active_mm = mm;
+	preempt_enable();
+	return old;
+}
+
+/* CPU 0 keeps the task that it began with; what others have of theirs was a copy of its pointer. */
+static int cpu_online(unsigned int cpu)
+{
+	struct mm_task *task;
+
+	if (!cpu)
+		return 0;
+	task = this_cpu_ptr(&idle_task);
+	*task = boot_task;
+	octavo_snprintf(task->comm, sizeof(task->comm), "swapper/%u", cpu);
+	this_cpu_write(octavo_current, task);
+	return 0;
+}
+
+MM_PART(task, .order = MM_PART_VM, .cpu_online = cpu_online);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <octavo/page.h>
+#include <octavo/preempt.h>
 
+#include "mm/sync/atomic.h"
 #include "mm/sync/cpu.h"
 #include "tasks.h"
 

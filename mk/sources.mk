@@ -34,6 +34,9 @@ CORE_SRCS := \
 	mm/boot/srat.c \
 	mm/boot/start.c \
 	mm/boot/zone_frames.c \
+	mm/cache/xarray.c \
+	mm/cache/xarray_store.c \
+	mm/cache/xarray_verify.c \
 	mm/debug/monitor.c \
 	mm/debug/monitor_heap.c \
 	mm/debug/monitor_pt.c \

@@ -21,6 +21,7 @@ enum lock_rank {
 	LOCK_RANK_PAGE_TABLES, /* an address space's tables: mm->page_table_lock */
 	LOCK_RANK_ROOTS,     /* the list of address spaces, whose roots share the kernel half */
 	LOCK_RANK_PAGE_TABLE, /* the entries of one last-level table */
+	LOCK_RANK_XARRAY,    /* one xarray: a file's page cache */
 	LOCK_RANK_HEAP_NODE, /* a cache's slabs on one node */
 	LOCK_RANK_HEAP_GATE, /* which magazines are open */
 	LOCK_RANK_HEAP_META, /* memory for the heap's own structures */

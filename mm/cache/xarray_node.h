@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/* The xarray's nodes: for its own files, its verifier, and who reads whole runs of slots. */
+#ifndef MM_CACHE_XARRAY_NODE_H
+#define MM_CACHE_XARRAY_NODE_H
+
+#include <octavo/rcupdate.h>
+#include <octavo/xarray.h>
+
+#include "../sync/atomic.h"
+#include "../sync/spinlock.h"
+
+#define XA_SHIFT 6u
+#define XA_SLOTS (1u << XA_SHIFT)
+#define XA_SLOT_MASK (XA_SLOTS - 1)
+#define XA_LEVELS ((8 * (unsigned int)sizeof(long) + XA_SHIFT - 1) / XA_SHIFT)
+
+/* (x) the array's lock; readers without it look at slots, and at the bitmaps as hints. (c) constant once published */
+struct xa_node {
+	u8 shift;		/* (c) a slot covers 2^shift indices */
+	u8 offset;		/* (x) where it stands in its parent */
+	u8 count;		/* (x) slots that are not NULL */
+	struct xa_node *parent;	/* (x) NULL: top */
+	struct rcu_head rcu;
+	u64 tags[XA_TAGS];	/* (x) of entries, at their first slot; of nodes: somebody below has it */
+	u64 tails;		/* (x) bit n: slot n belongs to the entry of slot n - 1 */
+	void *slot[XA_SLOTS];	/* (x) NULL, an entry, repeated in each slot it covers, or a node, marked */
+};
+
+/* A pointer to a node has bit 1 set, which entries have not, unless they are values with bit 0. */
+#define XA_NODE_MARK 2ul
+
+static inline bool xa_is_node(const void *entry)
+{
+	return ((uintptr_t)entry & 3) == XA_NODE_MARK;
+}
+
+static inline struct xa_node *xa_to_node(const void *entry)
+{
+	return (struct xa_node *)((uintptr_t)entry - XA_NODE_MARK);
+}
+
+static inline void *xa_mk_node(const struct xa_node *node)
+{
+	return (void *)((uintptr_t)node + XA_NODE_MARK);
+}
+
+static inline bool xa_covers(const struct xa_node *node, unsigned long index)
+{
+	return !(index >> node->shift >> XA_SHIFT);
+}
+
+/* First slot of the entry that slot @i belongs to. Not for slot 0 in @tails. */
+static inline unsigned int xa_first_slot(u64 tails, unsigned int i)
+{
+	return highest_bit(~tails & (~0ull >> (63 - i)));
+}
+
+/* Slots of the entry that begins at @i. */
+static inline unsigned int xa_width(u64 tails, unsigned int i)
+{
+	u64 behind = i == 63 ? 0 : tails >> (i + 1);
+
+	return lowest_bit(~behind) + 1;
+}
+
+/*
+ * Where the entry that covers @index stands: the node, and in *@slot the entry's first slot there. NULL: no entry, or
+ * it is the head itself (index 0).
+ */
+struct xa_node *xa_walk(const struct xarray *xa, unsigned long index, unsigned int *slot);
+
+/*
+ * The last-level slots around @index: slot[index & XA_SLOT_MASK] is that of @index. NULL: no such node. Context: RCU.
+ * (An array with nothing but an entry at index 0 has none, either.)
+ */
+void **xa_leaf(const struct xarray *xa, unsigned long index);
+
+/*
+ * xa_verify - check XA-I1 to XA-I4, with the lock held or nobody at work
+ * Return: number of findings, each given to @report (may be NULL).
+ */
+unsigned int xa_verify(const struct xarray *xa, void (*report)(void *ctx, const char *line), void *ctx);
+
+#endif

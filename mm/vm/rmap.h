@@ -21,11 +21,6 @@ static inline u32 page_handle(const struct page *page)
 	return (u32)(page->mapping_index >> PAGE_INDEX_BITS);
 }
 
-static inline unsigned long page_index(const struct page *page)
-{
-	return (unsigned long)(page->mapping_index & (((u64)1 << PAGE_INDEX_BITS) - 1));
-}
-
 static inline bool page_is_anon(const struct page *page)
 {
 	return page_handle(page) & PAGE_MAPPING_ANON;

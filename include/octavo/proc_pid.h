@@ -27,8 +27,8 @@ enum octavo_pid_map { OCTAVO_PID_MAPS, OCTAVO_PID_SMAPS, OCTAVO_PID_NUMA_MAPS };
  * @addr: in: where to go on; out: where the next call does. Begins at 0.
  * @emit: called with the text of the first mapping that ends behind *@addr
  *
- * A reader that has room for no more stops here and comes back later with *@addr. Return: 1: there was one; 0: there are
- * no more; -ENOMEM; -EINTR.
+ * A reader that has room for no more stops here and comes back later with *@addr. Return: 1: there was one; 0: there
+ * are no more; -ENOMEM; -EINTR.
  */
 OCTAVO_API int octavo_pid_map_next(struct mm_struct *mm, enum octavo_pid_map file, uintptr_t *addr,
 				   octavo_emit_fn emit, void *ctx);

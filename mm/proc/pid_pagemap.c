@@ -171,7 +171,7 @@ static long clear_refs(struct mm_struct *mm, long what)
 			err = err ?: clear_vma(vma, what);
 	}
 	mmap_write_unlock(mm);
-	/* Accessed bits that a TLB remembers only make a page look idle; stores that it lets through would be missed. */
+	/* Accessed bits that a TLB remembers make a page look idle; stores that it lets through would be missed. */
 	if (soft_dirty)
 		(void)flush_tlb_mm(mm);
 	return err;

@@ -170,7 +170,8 @@ void pid_smaps_show(struct seq_file *m, const struct pid_vma *v, const struct pi
 	pid_sizes_show(m, sizes, false);
 	seq_printf(m, "%-16s%8u\n", "THPeligible:", 0u);
 	if (has_pkeys())
-		seq_printf(m, "%-16s%8u\n", "ProtectionKey:", (unsigned int)((v->flags & VM_PKEY_MASK) >> VM_PKEY_SHIFT));
+		seq_printf(m, "%-16s%8u\n", "ProtectionKey:",
+			   (unsigned int)((v->flags & VM_PKEY_MASK) >> VM_PKEY_SHIFT));
 	seq_puts(m, "VmFlags: ");
 	for (unsigned int bit = 0; bit < 64; bit++)
 		if (v->flags >> bit & 1 && flag_names[bit][0])

@@ -2,7 +2,8 @@
 # Tests. tests/unit is freestanding and runs hosted and on bare metal; tests/hosted needs a process.
 
 # Processes wait for mm/vm; TASK_SRCS= on the command line builds them.
-TASK_SRCS := tests/tasks.c tests/hosted/user.c tests/qemu/user.c
+TASK_SRCS := tests/tasks.c tests/hosted/user.c tests/qemu/user.c tests/hosted/linux_twin.c tests/hosted/linux_diff_test.c \
+	tests/process_model.c tests/unit/process_test.c tests/hosted/process_model_test.c
 UNIT_SRCS := $(filter-out $(TASK_SRCS),$(sort $(wildcard tests/*.c tests/unit/*.c)))
 HTEST_SRCS := $(filter-out tests/hosted/conformance.c $(TASK_SRCS),$(sort $(wildcard tests/hosted/*.c)))
 CONFORMANCE_OBJS := $(B)/hosted/tests/hosted/conformance.o
@@ -50,7 +51,7 @@ test: ## everything: all variants, real boot logs, emulated PCs, lint; under 20 
 FUZZ_SECONDS ?= 30
 FUZZ_SRCS := $(sort $(wildcard tests/fuzz/*.c))
 FUZZ_OBJS := $(call objs,$(B)/hosted,$(FUZZ_SRCS))
-TEST_TOOL_OBJS := $(call objs,$(B)/core,$(filter-out tests/tasks.c,$(sort $(wildcard tests/*.c))))
+TEST_TOOL_OBJS := $(call objs,$(B)/core,$(filter-out tests/tasks.c tests/process_model.c,$(sort $(wildcard tests/*.c))))
 $(FUZZ_OBJS): CFLAGS_HOSTED += -Itests
 $(B)/fuzz-%: $(B)/hosted/tests/fuzz/%.o $(TEST_TOOL_OBJS) $(CLI_LIB_OBJS) $(HOSTED_OBJS) $(CORE_OBJS)
 	$(if $(V),,@echo "  LD    $@")

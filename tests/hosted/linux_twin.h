@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The Linux underneath as the other side of a differential test: child processes that do, at the same addresses, what
+ * Octavo's processes do, and say what came of it. Nothing of the core is needed or touched in them.
+ */
+#ifndef TESTS_HOSTED_LINUX_TWIN_H
+#define TESTS_HOSTED_LINUX_TWIN_H
+
+#include <octavo/types.h>
+
+/*
+ * Where all mappings lie: free in any process of the host and of every format here, across the border of two
+ * last-level tables of all of them. SPARE is the pages between the arena and what a child needs for itself.
+ */
+#define TWIN_PAGES 48u
+#define TWIN_ARENA ((uintptr_t)0x30400000 - 24 * 4096)
+#define TWIN_END (TWIN_ARENA + TWIN_PAGES * 4096)
+/* A page outside, always mapped: for mincore()'s answer. */
+#define TWIN_SCRATCH ((uintptr_t)0x38000000)
+#define TWIN_PROCESSES 4u
+#define TWIN_FILES 2u
+#define TWIN_FILE_PAGES 12u
+#define TWIN_BYTES 32768u
+
+enum twin_what {
+	TWIN_MMAP,     /* addr, len, prot, flags, file number or -1, offset */
+	TWIN_MUNMAP,   /* addr, len */
+	TWIN_MPROTECT, /* addr, len, prot */
+	TWIN_MREMAP,   /* addr, old len, new len, flags, new addr */
+	TWIN_MADVISE,  /* addr, len, advice */
+	TWIN_MLOCK,    /* addr, len, flags (mlock2) */
+	TWIN_MUNLOCK,  /* addr, len */
+	TWIN_MLOCKALL, /* flags */
+	TWIN_MUNLOCKALL,
+	TWIN_MSYNC,    /* addr, len, flags */
+	TWIN_MINCORE,  /* addr, len: bytes */
+	TWIN_READ,     /* addr, len: bytes, signal */
+	TWIN_WRITE,    /* addr, len, value: signal */
+	TWIN_TRUNCATE, /* file, bytes */
+	TWIN_PWRITE,   /* file, offset, len, value */
+	TWIN_PREAD,    /* file, offset, len: bytes */
+	TWIN_PUNCH,    /* file, offset, len */
+	TWIN_FORK,     /* the child's number */
+	TWIN_EXIT,
+	TWIN_MAPS,     /* text of /proc/self/maps, of the arena */
+	TWIN_PAGEMAP,  /* entries of the arena */
+	TWIN_CLEAN,    /* as a child just born */
+	TWIN_CALLS
+};
+
+struct twin_call {
+	enum twin_what what;
+	long args[6];
+};
+
+/* A mapping that Linux placed outside of the arena is undone at once, and this is its address. */
+#define TWIN_OUTSIDE 1L
+
+struct twin_result {
+	long value; /* or a negative errno */
+	s32 signo, code;
+	uintptr_t address;
+	u32 len;
+	u8 bytes[TWIN_BYTES];
+};
+
+/* Child 0 and the files are there. NULL, or what this host lacks. */
+const char *twin_start(void);
+void twin_stop(void);
+/* What process @process of them makes of it; NULL: it has died, and the test has failed. */
+const struct twin_result *twin_do(unsigned int process, const struct twin_call *call);
+
+#endif

@@ -60,6 +60,8 @@ static inline bool folio_mapped(const struct folio *folio)
 {
 	return folio_mapcount(folio) > 0;
 }
+/* A pin is so many references at once: no page has as many others. */
+#define GUP_PIN_COUNTING_BIAS 1024
 bool folio_maybe_dma_pinned(const struct folio *folio);
 
 /* ---- Walks: rmap.c. Context: may sleep; folio locked unless it says otherwise ---- */

@@ -5,7 +5,7 @@
  * Each page of a large folio has its own count. What is said of the folio as a whole is found by looking at all of
  * them: folios are at most a few dozen pages, and the question is rare where the counting is not.
  */
-#include "../phys/nodes.h"
+#include "../phys/zone.h"
 #include "../phys/vmstat.h"
 #include "../sync/atomic.h"
 #include "anon_vma.h"

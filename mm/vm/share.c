@@ -402,6 +402,32 @@ bool vm_drop_shared(struct mmu_gather *tlb, struct mm_struct *mm, uintptr_t star
 
 /* ---- What it looks like from outside ---- */
 
+unsigned int entry_mappers(pgt_entry_t *entry, struct page *page)
+{
+	return (unsigned int)page_mapcount(page) - 1 + table_sharers(table_page(entry));
+}
+
+long get_mm_counter(struct mm_struct *mm, unsigned int which)
+{
+	long sum = load_relaxed(&mm->rss[which]);
+
+	if (!(load_relaxed(&mm->flags) >> MMF_HAS_SHARED_TABLES & 1))
+		return sum;
+	spin_lock(&mm->page_table_lock);
+	for (uintptr_t at = 0;;) {
+		unsigned int level;
+		pgt_entry_t e = pgt_get(pgt_descend(mm, at, 1, &level));
+
+		if (level == 1 && pgt_table(1, e) && !pgt_table_write(1, e))
+			sum += table_delta(table_page(pgt_table_of(1, e)), which);
+		if (pgt_last(level, at) >= mm->task_size - 1)
+			break;
+		at = pgt_last(level, at) + 1;
+	}
+	spin_unlock(&mm->page_table_lock);
+	return sum;
+}
+
 static int share_init(void)
 {
 	tlb_shared_table_put = table_put;

@@ -402,8 +402,8 @@ void unlink_anon_vmas(struct vm_area_struct *vma)
 }
 
 /*
- * A change may concern several VMAs of a family, all of one address space, whose mmap lock is held for writing: the first
- * takes the rwsem, the last lets go. Nobody but that thread can find its own address space in @locker.
+ * A change may concern several VMAs of a family, all of one address space, whose mmap lock is held for writing: the
+ * first takes the rwsem, the last lets go. Nobody but that thread can find its own address space in @locker.
  */
 void anon_vma_update_begin(struct vm_area_struct *vma)
 {

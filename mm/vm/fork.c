@@ -231,8 +231,8 @@ static int copy_tables(struct fork *f)
 enum mark { MARK, UNMARK };
 
 /*
- * Tables that stayed the parent's alone. MARK: what goes out of them is counted with them from now on, so that what they
- * have (taken from @rss) and mm->rss agree; UNMARK: as before.
+ * Tables that stayed the parent's alone. MARK: what goes out of them is counted with them from now on, so that what
+ * they have (taken from @rss) and mm->rss agree; UNMARK: as before.
  */
 static void mark_own_tables(struct fork *f, enum mark mark, long *rss)
 {

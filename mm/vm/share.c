@@ -86,8 +86,7 @@ static pgt_entry_t share_absent(pgt_entry_t *entry, pgt_entry_t e)
 		shared = pte_swp_mksoft_dirty(shared);
 	if (pgt_swap_uffd_wp(e))
 		shared = pte_swp_mkuffd_wp(shared);
-	if (entry)
-		pgt_set(entry, shared.pte);
+	pgt_set(entry, shared.pte);
 	return shared.pte;
 }
 
@@ -106,8 +105,7 @@ pgt_entry_t entry_share(pgt_entry_t *entry, pgt_entry_t e)
 		if (PageAnonExclusive(page))
 			ClearPageAnonExclusive(page);
 		if (pgt_write(0, e)) {
-			if (entry)
-				pgt_entry_wrprotect(0, entry);
+			pgt_entry_wrprotect(0, entry);
 			e = pgt_wrprotect(0, e);
 		}
 	}

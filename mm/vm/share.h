@@ -52,7 +52,7 @@ void table_fold(struct mm_struct *mm, struct page *table);
 struct page *entry_page(pgt_entry_t e);
 /* Which of mm->rss an entry is counted in; NR_MM_COUNTERS: none. */
 unsigned int entry_counter(pgt_entry_t e);
-/* What @e becomes when two tables have it: counts are taken, exclusiveness is lost. @entry: where @e is, may be NULL. */
+/* What @e, which is at @entry, becomes when two tables have it: counts are taken, exclusiveness is lost. */
 pgt_entry_t entry_share(pgt_entry_t *entry, pgt_entry_t e);
 
 /*

@@ -95,6 +95,7 @@ CORE_SRCS := \
 	mm/phys/frames.c \
 	mm/phys/frames_verify.c \
 	mm/phys/gfp.c \
+	mm/phys/handle.c \
 	mm/phys/highmem.c \
 	mm/phys/hotplug.c \
 	mm/phys/kernelcore.c \
@@ -129,12 +130,18 @@ CORE_SRCS := \
 	mm/proc/fault_file.c \
 	mm/proc/kfence_file.c \
 	mm/proc/kmemleak_file.c \
+	mm/proc/kpage.c \
 	mm/proc/meminfo.c \
 	mm/proc/memory_block.c \
 	mm/proc/memtype_file.c \
 	mm/proc/node.c \
 	mm/proc/page_owner_file.c \
 	mm/proc/page_tables_file.c \
+	mm/proc/pid_maps.c \
+	mm/proc/pid_numa.c \
+	mm/proc/pid_pagemap.c \
+	mm/proc/pid_smaps.c \
+	mm/proc/pid_status.c \
 	mm/proc/proc.c \
 	mm/proc/resource_file.c \
 	mm/proc/seq.c \
@@ -200,7 +207,12 @@ CORE_SRCS := \
 	mm/sync/rcu.c \
 	mm/sync/rwsem.c \
 	mm/vm/account.c \
+	mm/vm/anon_vma.c \
 	mm/vm/brk.c \
+	mm/vm/exit.c \
+	mm/vm/fork.c \
+	mm/vm/free_pgtables.c \
+	mm/vm/interval.c \
 	mm/vm/layout.c \
 	mm/vm/mm.c \
 	mm/vm/mmap.c \
@@ -208,6 +220,9 @@ CORE_SRCS := \
 	mm/vm/mremap.c \
 	mm/vm/mremap_move.c \
 	mm/vm/munmap.c \
+	mm/vm/rmap.c \
+	mm/vm/rmap_count.c \
+	mm/vm/share.c \
 	mm/vm/special.c \
 	mm/vm/task.c \
 	mm/vm/vma.c \

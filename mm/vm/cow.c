@@ -118,7 +118,7 @@ static void exchange_end(struct vm_fault *vmf, struct folio *copy, struct page *
 
 	if (!old) {
 		mm_counter_add(vma->vm_mm, MM_ANONPAGES, 1);
-	} else if (!page_is_anon(old)) {
+	} else if (!page_anon(old)) {
 		mm_counter_add(vma->vm_mm, mm_counter_file(page_folio(old)), -1);
 		mm_counter_add(vma->vm_mm, MM_ANONPAGES, 1);
 	}
@@ -262,7 +262,7 @@ vm_fault_t do_wp_page(struct vm_fault *vmf)
 		}
 		return page ? wp_page_shared(vmf, page) : wp_pfn_shared(vmf);
 	}
-	if (likely(page && page_is_anon(page)) &&
+	if (likely(page && page_anon(page)) &&
 	    (PageAnonExclusive(page) || wp_can_reuse_anon_folio(page_folio(page)))) {
 		if (unlikely(unshare))
 			vmf_unlock(vmf);

@@ -55,6 +55,12 @@ static force_inline pgt_entry_t maybe_mkwrite(pgt_entry_t e, const struct vm_are
 	return vma->vm_flags & VM_WRITE ? pgt_mkwrite(0, e) : e;
 }
 
+/* The mapping is the head's to say. */
+static force_inline bool page_anon(struct page *page)
+{
+	return page_is_anon(compound_head(page));
+}
+
 /* What of mm->rss a page of the page cache is counted in. */
 static inline unsigned int mm_counter_file(const struct folio *folio)
 {

@@ -54,7 +54,7 @@ static void look_at_page(struct look *look, pgt_entry_t *entry, uintptr_t addr, 
 	}
 	if (!pgt_write(0, e) || look->vma->vm_flags & VM_SHARED)
 		return;
-	if (!page_is_anon(page) || !PageAnonExclusive(page))
+	if (!page_anon(page) || !PageAnonExclusive(page))
 		finding(look->f, "FA-I3: pfn %#lx at %#lx of address space %lu can be written, but is not its own",
 			page_to_pfn(page), (unsigned long)addr, look->vma->vm_mm->ctx_id);
 }

@@ -99,14 +99,14 @@ static bool can_follow_write(const struct vm_area_struct *vma, struct page *page
 	if (pgt_write(0, e))
 		return true;
 	return foll & FOLL_FORCE && is_cow_mapping(vma->vm_flags) && !(vma->vm_flags & VM_WRITE) && page &&
-	       page_is_anon(page) && PageAnonExclusive(page) && !pgt_uffd_wp(0, e);
+	       page_anon(page) && PageAnonExclusive(page) && !pgt_uffd_wp(0, e);
 }
 
 static bool must_unshare(const struct vm_area_struct *vma, struct page *page, unsigned int foll)
 {
 	if ((foll & (FOLL_WRITE | FOLL_PIN)) != FOLL_PIN)
 		return false;
-	if (page_is_anon(page))
+	if (page_anon(page))
 		return !PageAnonExclusive(page);
 	return foll & FOLL_LONGTERM && is_cow_mapping(vma->vm_flags);
 }

@@ -107,10 +107,10 @@ static int insert_page(struct vm_area_struct *vma, uintptr_t addr, struct page *
 }
 
 /* Pages of the heap and tables keep other things where a page's count is. */
-static bool insertable(const struct page *page)
+static bool insertable(struct page *page)
 {
-	return page_ref_count(compound_head((struct page *)page)) > 0 && !PageSlab(page) && !PageTable(page) &&
-	       !page_is_anon(page);
+	return page_ref_count(compound_head(page)) > 0 && !PageSlab(page) && !PageTable(page) &&
+	       !page_anon(page);
 }
 
 int vm_insert_page(struct vm_area_struct *vma, uintptr_t addr, struct page *page)

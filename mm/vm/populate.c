@@ -5,6 +5,7 @@
  * Where private anonymous memory is empty, pages are got, cleared and entered by the row, with one look at the table and
  * one lock for all of them.
  */
+#include "../base/string.h"
 #include "../phys/vmstat.h"
 #include "gup.h"
 #include "share.h"
@@ -46,6 +47,7 @@ static unsigned long populate_row(struct vm_area_struct *vma, uintptr_t addr, ui
 	nr = pgt_none_run(vmf.entry, (unsigned int)nr);
 	if (nr < 2)
 		return 0;
+	memset(pages, 0, nr * sizeof(pages[0]));
 	got = alloc_pages_bulk(GFP_HIGHUSER_MOVABLE, nr, pages);
 	for (unsigned long i = 0; i < got; i++) {
 		clear_highpage(pages[i]);

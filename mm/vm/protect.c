@@ -18,14 +18,14 @@ struct change {
  */
 static bool can_be_written(const struct change *c, uintptr_t addr, pgt_entry_t e)
 {
-	const struct page *page;
+	struct page *page;
 
 	if (!(c->flags & MM_CP_TRY_WRITE) || !(c->vma->vm_flags & VM_WRITE) || pgt_uffd_wp(0, e))
 		return false;
 	if (c->vma->vm_flags & (VM_SHARED | VM_SOFTDIRTY))
 		return c->vma->vm_flags & VM_SHARED && pgt_dirty(0, e);
 	page = vm_normal_page(c->vma, addr, e);
-	return page && page_is_anon(page) && PageAnonExclusive(page);
+	return page && page_anon(page) && PageAnonExclusive(page);
 }
 
 static pgt_entry_t changed(const struct change *c, uintptr_t addr, pgt_entry_t e)

@@ -25,7 +25,7 @@ static bool wanted(const struct zap *z, struct page *page)
 		return true;
 	if (z->details->folio && page_folio(page) != z->details->folio)
 		return false;
-	return z->details->even_cows || !page_is_anon(page);
+	return z->details->even_cows || !page_anon(page);
 }
 
 static bool wants_cows(const struct zap *z)
@@ -41,7 +41,7 @@ static void zap_present(struct zap *z, pgt_entry_t *entry, pgt_entry_t e, uintpt
 	if (page && !wanted(z, page))
 		return;
 	/* What the machine notes of a page of a file until the very end counts; of others nobody asks. */
-	if (page && !page_is_anon(page))
+	if (page && !page_anon(page))
 		e = pgt_xchg(entry, 0);
 	else
 		pgt_wipe(entry);
@@ -49,7 +49,7 @@ static void zap_present(struct zap *z, pgt_entry_t *entry, pgt_entry_t e, uintpt
 	if (!page)
 		return;
 	folio = page_folio(page);
-	if (page_is_anon(page)) {
+	if (page_anon(page)) {
 		z->rss[MM_ANONPAGES]--;
 	} else {
 		z->rss[mm_counter_file(folio)]--;

@@ -95,6 +95,7 @@ CORE_SRCS := \
 	mm/phys/frames.c \
 	mm/phys/frames_verify.c \
 	mm/phys/gfp.c \
+	mm/phys/handle.c \
 	mm/phys/highmem.c \
 	mm/phys/hotplug.c \
 	mm/phys/kernelcore.c \
@@ -199,4 +200,7 @@ CORE_SRCS := \
 	mm/sync/port_default.c \
 	mm/sync/rcu.c \
 	mm/sync/rwsem.c \
+	mm/vm/anon_vma.c \
+	mm/vm/interval.c \
+	mm/vm/rmap_count.c \
 	mm/vm/task.c

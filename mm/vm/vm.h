@@ -158,6 +158,9 @@ void free_pgtables(struct mmu_gather *tlb, struct mm_struct *mm, uintptr_t start
 /* Everything goes: the last user is gone. */
 void exit_mmap(struct mm_struct *mm);
 
+/* mm->rss[@which] to the page: of tables that it shares it does not know what was unmapped there by reverse mapping. */
+long get_mm_counter(struct mm_struct *mm, unsigned int which);
+
 static inline void mm_counter_add(struct mm_struct *mm, unsigned int which, long n)
 {
 	atomic_fetch_add(&mm->rss[which], n);

@@ -196,4 +196,17 @@ CORE_SRCS := \
 	mm/sync/port_default.c \
 	mm/sync/rcu.c \
 	mm/sync/rwsem.c \
-	mm/vm/task.c
+	mm/vm/account.c \
+	mm/vm/brk.c \
+	mm/vm/layout.c \
+	mm/vm/mm.c \
+	mm/vm/mmap.c \
+	mm/vm/mprotect.c \
+	mm/vm/mremap.c \
+	mm/vm/mremap_move.c \
+	mm/vm/munmap.c \
+	mm/vm/special.c \
+	mm/vm/task.c \
+	mm/vm/vma.c \
+	mm/vm/vma_lock.c \
+	mm/vm/vma_merge.c

@@ -130,12 +130,18 @@ CORE_SRCS := \
 	mm/proc/fault_file.c \
 	mm/proc/kfence_file.c \
 	mm/proc/kmemleak_file.c \
+	mm/proc/kpage.c \
 	mm/proc/meminfo.c \
 	mm/proc/memory_block.c \
 	mm/proc/memtype_file.c \
 	mm/proc/node.c \
 	mm/proc/page_owner_file.c \
 	mm/proc/page_tables_file.c \
+	mm/proc/pid_maps.c \
+	mm/proc/pid_numa.c \
+	mm/proc/pid_pagemap.c \
+	mm/proc/pid_smaps.c \
+	mm/proc/pid_status.c \
 	mm/proc/proc.c \
 	mm/proc/resource_file.c \
 	mm/proc/seq.c \
@@ -200,7 +206,25 @@ CORE_SRCS := \
 	mm/sync/port_default.c \
 	mm/sync/rcu.c \
 	mm/sync/rwsem.c \
+	mm/vm/account.c \
 	mm/vm/anon_vma.c \
+	mm/vm/brk.c \
+	mm/vm/exit.c \
+	mm/vm/fork.c \
+	mm/vm/free_pgtables.c \
 	mm/vm/interval.c \
+	mm/vm/layout.c \
+	mm/vm/mm.c \
+	mm/vm/mmap.c \
+	mm/vm/mprotect.c \
+	mm/vm/mremap.c \
+	mm/vm/mremap_move.c \
+	mm/vm/munmap.c \
+	mm/vm/rmap.c \
 	mm/vm/rmap_count.c \
-	mm/vm/task.c
+	mm/vm/share.c \
+	mm/vm/special.c \
+	mm/vm/task.c \
+	mm/vm/vma.c \
+	mm/vm/vma_lock.c \
+	mm/vm/vma_merge.c

@@ -253,4 +253,4 @@ static int faults_init(void)
 	return 0;
 }
 
-MM_PART(faults, .order = MM_PART_VM, .init = faults_init);
+MM_PART(faults, .order = MM_PART_VM, .init = faults_init, .verify = faults_verify);

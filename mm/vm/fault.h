@@ -119,6 +119,10 @@ void set_pte_range(struct vm_fault *vmf, pgt_entry_t *entry, struct folio *folio
 /* Reports an entry that cannot be, once in a while. */
 __cold void print_bad_pte(const struct vm_area_struct *vma, uintptr_t addr, pgt_entry_t e, const struct page *page);
 
+struct findings;
+/* FA-I1 to FA-I4. */
+void faults_verify(struct findings *f);
+
 /* Bytes mapped around a file fault, a power of two of at least a page. */
 extern unsigned long fault_around_bytes;
 

@@ -60,6 +60,7 @@
 #include "../phys/vmstat.h"
 #include "../phys/zone.h"
 #include "../pgtable/swapops.h"
+#include "share.h"
 
 unsigned long zero_pfn __memsys;
 
@@ -199,7 +200,8 @@ static vm_fault_t do_present(struct vm_fault *vmf)
 
 /* ---- One fault ---- */
 
-static bool fault_entry(struct vm_fault *vmf)
+/* No table there, or one that others share. */
+static noinline bool fault_entry_slow(struct vm_fault *vmf)
 {
 	spinlock_t *lock;
 	pgt_entry_t *entry = vm_entry_lock(vmf->vma, vmf->address, &lock);
@@ -210,6 +212,20 @@ static bool fault_entry(struct vm_fault *vmf)
 	spin_unlock(lock);
 	vmf->entry = entry;
 	vmf->lock = lock;
+	return true;
+}
+
+/* The table stays where it is, and this address space's own, until the VMA is let go of. */
+static force_inline bool fault_entry(struct vm_fault *vmf)
+{
+	pgt_entry_t e, *upper = upper_entry(vmf->vma->vm_mm, vmf->address, &e), *table;
+
+	if (unlikely(!upper || !pgt_table_write(1, e)))
+		return fault_entry_slow(vmf);
+	table = pgt_table_at(pgt_table_phys(1, e));
+	vmf->entry = table + pgt_index(0, vmf->address);
+	vmf->lock = &pgt_page_of(table_page(table))->lock;
+	vmf->orig = pgt_get(vmf->entry);
 	return true;
 }
 

@@ -8,9 +8,9 @@
 #include "../base/findings.h"
 #include "../base/string.h"
 #include "../pgtable/swapops.h"
-#include "../pgtable/tables.h"
 #include "../phys/vmstat.h"
 #include "fault.h"
+#include "share.h"
 
 /* What a page adds up to; 1/n is rounded down, by less than one of these parts an entry. */
 #define WHOLE ((u64)1 << 40)
@@ -84,9 +84,25 @@ static int look_at_entry(void *ctx, unsigned int level, pgt_entry_t *entry, uint
 	return 0;
 }
 
+/* What came and went in a table while it was shared no address space has heard of yet. */
+static int look_at_table(void *ctx, unsigned int level, pgt_entry_t *entry, uintptr_t start, uintptr_t last)
+{
+	struct look *look = ctx;
+	struct page *table;
+
+	(void)start, (void)last;
+	if (level != 1)
+		return 0;
+	table = pgt_table_page(pgt_table_of(1, pgt_get(entry)));
+	for (unsigned int i = 0; table && pgt_page_of(table)->shared && i < NR_MM_COUNTERS; i++)
+		look->rss[i] -= table_delta(table, i);
+	return 0;
+}
+
 static void verify_mm(struct look *look, struct mm_struct *mm)
 {
 	static const struct pgt_walk_ops ops = { .leaf = look_at_entry };
+	static const struct pgt_walk_ops table_ops = { .table = look_at_table };
 	static const char *const names[] = { "file", "anonymous", "swapped", "shmem" };
 
 	memset(look->rss, 0, sizeof(look->rss));
@@ -94,6 +110,7 @@ static void verify_mm(struct look *look, struct mm_struct *mm)
 		look->vma = vma;
 		(void)pgt_walk(mm, vma->vm_start, vma->vm_end - vma->vm_start, &ops, look);
 	}
+	(void)pgt_walk(mm, 0, mm->task_size, &table_ops, look);
 	for (unsigned int i = 0; i < NR_MM_COUNTERS; i++)
 		if (look->rss[i] != mm->rss[i])
 			finding(look->f, "FA-I1: address space %lu has %ld %s pages, but counts %ld", mm->ctx_id,

@@ -5,9 +5,6 @@
 
 #include "fault.h"
 
-/* A pin is so many references at once: no page has as many others. */
-#define GUP_PIN_COUNTING_BIAS 1024
-
 /*
  * follow_page - the page at @addr, if an access as @foll says needs no fault
  * With a reference (FOLL_GET) or pin (FOLL_PIN), or neither: then it may be gone at once, and the answer only says that

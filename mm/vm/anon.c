@@ -26,13 +26,6 @@ static vm_fault_t map_zero_page(struct vm_fault *vmf)
 	return 0;
 }
 
-static force_inline pgt_entry_t fresh_entry(const struct vm_area_struct *vma, unsigned long pfn)
-{
-	pgt_entry_t e = vm_make_entry(vma, pfn, vma->vm_page_prot);
-
-	return maybe_mkwrite(pgt_mkdirty(0, pgt_mkyoung(0, e)), vma);
-}
-
 /* ---- Large folios ---- */
 
 /* So many pages around a fault. */
@@ -87,7 +80,7 @@ static void map_large(struct vm_fault *vmf, struct folio *folio, const struct ru
 {
 	struct vm_area_struct *vma = vmf->vma;
 	unsigned int nr = 1u << run->order;
-	pgt_entry_t e = fresh_entry(vma, folio_pfn(folio));
+	pgt_entry_t e = vm_fresh_entry(vma, folio_pfn(folio));
 
 	spin_lock(vmf->lock);
 	if (unlikely(!all_none(run))) {
@@ -133,7 +126,7 @@ vm_fault_t do_anonymous_page(struct vm_fault *vmf)
 	if (unlikely(!folio))
 		return VM_FAULT_OOM;
 	__SetPageUptodate(&folio->page);
-	e = fresh_entry(vma, folio_pfn(folio));
+	e = vm_fresh_entry(vma, folio_pfn(folio));
 	if (unlikely(!vmf_lock(vmf))) {
 		folio_put(folio);
 		return 0;

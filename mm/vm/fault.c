@@ -229,6 +229,11 @@ static force_inline bool fault_entry(struct vm_fault *vmf)
 	return true;
 }
 
+bool vmf_find_entry(struct vm_fault *vmf)
+{
+	return fault_entry(vmf);
+}
+
 vm_fault_t handle_mm_fault(struct vm_area_struct *vma, uintptr_t address, unsigned int flags)
 {
 	struct vm_fault vmf;

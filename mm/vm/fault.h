@@ -91,12 +91,26 @@ int vma_access_error(const struct vm_area_struct *vma, unsigned int fault_flags,
 /* As if the caller had touched @addr. Context: may sleep. Return: 0: that would have been possible; or -EFAULT. */
 int user_fault_in(uintptr_t addr, bool write);
 
+/*
+ * vmf->entry, @lock and @orig of vmf->address, tables on the way made, the last one this address space's own as long as
+ * a lock of the VMA's is held. Context: may sleep. Return: false: no memory.
+ */
+bool vmf_find_entry(struct vm_fault *vmf);
+
 vm_fault_t do_anonymous_page(struct vm_fault *vmf);
 /* Context: vmf_lock(); unlocks. The entry is present and not writable, and a write or FAULT_FLAG_UNSHARE wants it. */
 vm_fault_t do_wp_page(struct vm_fault *vmf);
 vm_fault_t do_file_page(struct vm_fault *vmf);
 /* An entry that is neither none nor present. */
 vm_fault_t do_swap_page(struct vm_fault *vmf);
+
+/* What an entry of a fresh page says: its owner may write to it at once. */
+static force_inline pgt_entry_t vm_fresh_entry(const struct vm_area_struct *vma, unsigned long pfn)
+{
+	pgt_entry_t e = vm_make_entry(vma, pfn, vma->vm_page_prot);
+
+	return maybe_mkwrite(pgt_mkdirty(0, pgt_mkyoung(0, e)), vma);
+}
 
 /* A folio of one page for an anonymous page at vmf->address, uptodate; NULL: no memory. */
 struct folio *vma_alloc_folio(struct vm_fault *vmf, bool zeroed);

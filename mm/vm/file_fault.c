@@ -39,16 +39,13 @@ static bool enter(struct vm_fault *vmf, struct page *page, bool fresh)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	struct folio *folio = page_folio(page);
-	pgt_entry_t e;
 
 	if (unlikely(!vmf_lock(vmf)))
 		return false;
 	if (fresh) {
-		e = vm_make_entry(vma, page_to_pfn(page), vma->vm_page_prot);
-		e = maybe_mkwrite(pgt_mkdirty(0, pgt_mkyoung(0, e)), vma);
 		folio_add_new_anon_rmap(folio, vma, vmf->address);
 		mm_counter_add(vma->vm_mm, MM_ANONPAGES, 1);
-		pgt_fill(vmf->entry, e);
+		pgt_fill(vmf->entry, vm_fresh_entry(vma, page_to_pfn(page)));
 	} else {
 		mm_counter_add(vma->vm_mm, mm_counter_file(folio), 1);
 		set_pte_range(vmf, vmf->entry, folio, page, 1, vmf->address);

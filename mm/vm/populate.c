@@ -1,8 +1,62 @@
 // SPDX-License-Identifier: MIT
 /*
  * Pages ahead of their use: MAP_POPULATE, mlock(), madvise(MADV_POPULATE_READ, _WRITE).
+ *
+ * Where private anonymous memory is empty, pages are got, cleared and entered by the row, with one look at the table and
+ * one lock for all of them.
  */
+#include "../phys/vmstat.h"
 #include "gup.h"
+#include "share.h"
+#include "thp.h"
+
+/* Pages in a row: what the page allocator hands out at once (a row of 64 frames), and 512 bytes of stack. */
+#define ROW 64u
+
+/* Pages are cleared and ready: those whose entries are still none go in. Return: how many. */
+static unsigned long enter_row(struct vm_fault *vmf, struct page **pages, unsigned long nr)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	pgt_entry_t *entry = vmf->entry;
+	unsigned long n = 0;
+
+	spin_lock(vmf->lock);
+	/* Up to the first that somebody else was quicker with. */
+	for (; n < nr && likely(pgt_none(pgt_get(entry + n))); n++) {
+		folio_add_new_anon_rmap((struct folio *)pages[n], vma, vmf->address + (n << PAGE_SHIFT));
+		pgt_fill(entry + n, vm_fresh_entry(vma, page_to_pfn(pages[n])));
+	}
+	mm_counter_add(vma->vm_mm, MM_ANONPAGES, (long)n);
+	spin_unlock(vmf->lock);
+	return n;
+}
+
+/* Return: pages entered; 0: do it one by one. */
+static unsigned long populate_row(struct vm_area_struct *vma, uintptr_t addr, uintptr_t end)
+{
+	struct vm_fault vmf = { .vma = vma, .address = addr };
+	struct page *pages[ROW];
+	unsigned long nr, got, entered;
+
+	if (!vma_is_anonymous(vma) || vma->vm_flags & VM_SHARED || !(vma->vm_flags & VM_WRITE) || thp_orders(vma) ||
+	    (!vma->anon_vma && anon_vma_prepare(vma)) || !vmf_find_entry(&vmf))
+		return 0;
+	nr = min((end - addr) >> PAGE_SHIFT, (uintptr_t)ROW);
+	nr = min(nr, (unsigned long)(PGT_ENTRIES(0) - pgt_index(0, addr)));
+	nr = pgt_none_run(vmf.entry, (unsigned int)nr);
+	if (nr < 2)
+		return 0;
+	got = alloc_pages_bulk(GFP_HIGHUSER_MOVABLE, nr, pages);
+	for (unsigned long i = 0; i < got; i++) {
+		clear_highpage(pages[i]);
+		__SetPageUptodate(pages[i]);
+	}
+	entered = enter_row(&vmf, pages, got);
+	for (unsigned long i = entered; i < got; i++)
+		put_page(pages[i]);
+	count_vm_events(PGFAULT, entered);
+	return entered;
+}
 
 /* Return: 0; -EINTR; the errno of what stands in the way. */
 static long populate_page(struct vm_area_struct *vma, uintptr_t addr, bool write, bool *locked)
@@ -25,11 +79,23 @@ static long populate_page(struct vm_area_struct *vma, uintptr_t addr, bool write
 
 long populate_vma_range(struct vm_area_struct *vma, uintptr_t start, uintptr_t end, bool write, bool *locked)
 {
-	for (uintptr_t addr = start; addr < end; addr += PAGE_SIZE) {
-		long err = populate_page(vma, addr, write, locked);
+	uintptr_t addr = start;
+
+	while (addr < end) {
+		unsigned long row = write ? populate_row(vma, addr, end) : 0;
+		long err;
+
+		if (fatal_signal_pending(current_task()))
+			return -EINTR;
+		if (row) {
+			addr += row << PAGE_SHIFT;
+			continue;
+		}
+		err = populate_page(vma, addr, write, locked);
 
 		if (err || (locked && !*locked))
 			return err;
+		addr += PAGE_SIZE;
 	}
 	return 0;
 }

@@ -4,6 +4,7 @@
  */
 #include "../pgtable/swapops.h"
 #include "fault.h"
+#include "share.h"
 
 struct change {
 	struct mmu_gather *tlb;
@@ -104,14 +105,17 @@ long change_protection(struct mmu_gather *tlb, struct vm_area_struct *vma, uintp
 	if (err)
 		return err;
 	for (uintptr_t addr = start, next; addr < end; addr = next) {
+		unsigned int level;
+		pgt_entry_t e = pgt_get(pgt_descend(vma->vm_mm, addr, 1, &level)), *table;
 		spinlock_t *lock;
-		bool shared;
-		pgt_entry_t *entry = vm_entry_find(vma->vm_mm, addr, &lock, &shared);
 
-		next = pgt_addr_end(addr, end, 1);
-		if (!entry)
+		next = pgt_addr_end(addr, end, level);
+		if (level != 1 || !pgt_table(1, e))
 			continue;
-		pages += change_entries(&c, entry, addr, next);
+		table = pgt_table_of(1, e);
+		lock = &pgt_page_of(table_page(table))->lock;
+		spin_lock(lock);
+		pages += change_entries(&c, table + pgt_index(0, addr), addr, next);
 		spin_unlock(lock);
 	}
 	return pages;

@@ -9,6 +9,7 @@
 #include "../base/printk.h"
 #include "../pgtable/swapops.h"
 #include "fault.h"
+#include "share.h"
 
 struct zap {
 	struct mmu_gather *tlb;
@@ -111,21 +112,33 @@ static void tell_rss(struct zap *z)
 	}
 }
 
-/* The table of @addr, none but this address space's, with its lock; NULL: there is none. */
-static pgt_entry_t *own_entry(struct zap *z, uintptr_t addr, uintptr_t end, spinlock_t **lock)
+/* A range in a table that others share: gone with the table, or the table is this address space's own afterwards. */
+static void zap_shared(struct zap *z, uintptr_t addr, uintptr_t end)
 {
-	for (unsigned int tries = 0;; tries++) {
-		bool shared = false;
-		pgt_entry_t *entry = vm_entry_find(z->vma->vm_mm, addr, lock, &shared);
-
-		if (!entry || likely(!shared))
-			return entry;
-		spin_unlock(*lock);
-		if (vm_own_tables(z->vma, addr, end) && tries == 0)
+	if (!z->details && end - addr == (uintptr_t)PGT_SIZE(1) && vm_drop_shared(z->tlb, z->vma->vm_mm, addr))
+		return;
+	/* The caller of most sees to it before; who truncates a file cannot do without. */
+	for (unsigned int tries = 0; vm_own_tables(z->vma, addr, end); tries++) {
+		if (!tries)
 			pr_err("zap_page_range: no memory for a page table of one's own, waiting for it\n");
-		if (tries)
-			port_cpu_relax();
+		port_cpu_relax();
 	}
+}
+
+/* Entries of one table, to its end or until the gather is full. Return: where it stopped. */
+static uintptr_t zap_table(struct zap *z, pgt_entry_t *table, uintptr_t addr, uintptr_t end)
+{
+	spinlock_t *lock = &pgt_page_of(table_page(table))->lock;
+
+	spin_lock(lock);
+	addr = zap_entries(z, table + pgt_index(0, addr), addr, end);
+	tell_rss(z);
+	spin_unlock(lock);
+	if (unlikely(z->full)) {
+		tlb_flush_mmu(z->tlb);
+		z->full = false;
+	}
+	return addr;
 }
 
 static void hiwater(struct mm_struct *mm)
@@ -145,25 +158,18 @@ void zap_page_range(struct mmu_gather *tlb, struct vm_area_struct *vma, uintptr_
 
 	hiwater(vma->vm_mm);
 	while (addr < end) {
-		uintptr_t next = pgt_addr_end(addr, end, 1);
-		spinlock_t *lock;
-		pgt_entry_t *entry;
+		unsigned int level;
+		pgt_entry_t e = pgt_get(pgt_descend(vma->vm_mm, addr, 1, &level));
+		uintptr_t next = pgt_addr_end(addr, end, level);
 
-		if (!details && next - addr == (uintptr_t)PGT_SIZE(1) && vm_drop_shared(tlb, vma->vm_mm, addr)) {
+		if (level != 1 || !pgt_table(1, e)) {
 			addr = next;
-			continue;
-		}
-		entry = own_entry(&z, addr, next, &lock);
-		if (!entry) {
-			addr = next;
-			continue;
-		}
-		addr = zap_entries(&z, entry, addr, next);
-		tell_rss(&z);
-		spin_unlock(lock);
-		if (unlikely(z.full)) {
-			tlb_flush_mmu(tlb);
-			z.full = false;
+		} else if (unlikely(!pgt_table_write(1, e))) {
+			zap_shared(&z, addr, next);
+			if (pgt_none(pgt_get(pgt_descend(vma->vm_mm, addr, 1, &level))))
+				addr = next;
+		} else {
+			addr = zap_table(&z, pgt_table_of(1, e), addr, next);
 		}
 	}
 }

@@ -18,6 +18,7 @@ struct address_space;
 struct file;
 struct folio;
 struct inode;
+struct interval_node;
 struct mm_struct;
 struct vm_area_struct;
 
@@ -71,7 +72,7 @@ struct address_space {
 	struct xarray i_pages;				/* (x) folios, by index; a value entry: shadow or swap entry */
 	struct rw_semaphore invalidate_lock;		/* truncation against filling */
 	struct rw_semaphore i_mmap_rwsem;
-	struct vm_area_struct *i_mmap;			/* (m) root: VMAs that map it, by offset: mm/vm/interval.h */
+	struct interval_node *i_mmap;			/* (m) VMAs that map it, by page offset: mm/vm/interval.h */
 	unsigned long i_mmap_writable;			/* (a) VM_SHARED mappings that may write; ~0: no more (seals) */
 	unsigned long nrpages;				/* (x) */
 	unsigned long flags;				/* (a) mapping_flags */

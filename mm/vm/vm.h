@@ -64,6 +64,12 @@ static inline struct vm_area_struct *vma_prev(const struct vm_area_struct *vma)
 #define for_each_vma_range(mm, vma, start, end) \
 	for (struct vm_area_struct *vma = find_vma(mm, start); vma && vma->vm_start < (end); vma = vma_next(vma))
 
+/* What prctl(PR_SET_VMA_ANON_NAME) gave; VMAs that were split, moved or inherited share it. refs: (a) */
+struct anon_vma_name {
+	u32 refs;
+	char name[]; /* at most 79 bytes and NUL */
+};
+
 /* What flags, pgoff and policy a piece of a VMA shall have; what is NULL or ~0 stays. */
 struct vma_change {
 	vm_flags_t flags;
@@ -151,6 +157,9 @@ void free_pgtables(struct mmu_gather *tlb, struct mm_struct *mm, uintptr_t start
 		   uintptr_t ceiling);
 /* Everything goes: the last user is gone. */
 void exit_mmap(struct mm_struct *mm);
+
+/* mm->rss[@which] to the page: of tables that it shares it does not know what was unmapped there by reverse mapping. */
+long get_mm_counter(struct mm_struct *mm, unsigned int which);
 
 static inline void mm_counter_add(struct mm_struct *mm, unsigned int which, long n)
 {

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+/*
+ * An address space's numbers in /proc/PID/status, statm, stat, oom_score and oom_score_adj: proc_pid_status(5) and the
+ * pages behind it. Counters are read without a lock: each is right, the sums may be of different moments.
+ */
+#include <octavo/errno.h>
+
+#include "pid.h"
+
+static unsigned long rss_of(const struct mm_struct *mm, unsigned int which)
+{
+	long n = load_relaxed(&mm->rss[which]);
+
+	return n > 0 ? (unsigned long)n : 0;
+}
+
+static unsigned long resident(const struct mm_struct *mm)
+{
+	return rss_of(mm, MM_FILEPAGES) + rss_of(mm, MM_ANONPAGES) + rss_of(mm, MM_SHMEMPAGES);
+}
+
+static unsigned long text_pages(const struct mm_struct *mm)
+{
+	return (ALIGN(mm->end_code, (uintptr_t)PAGE_SIZE) - (mm->start_code & PAGE_MASK)) >> PAGE_SHIFT;
+}
+
+/* ---- status ---- */
+
+static void line(struct seq_file *m, const char *label, unsigned long pages)
+{
+	seq_printf(m, "%s:\t%8lu kB\n", label, pages << (PAGE_SHIFT - 10));
+}
+
+void octavo_pid_status(struct mm_struct *mm, octavo_emit_fn emit, void *ctx)
+{
+	unsigned long rss, vm, exe;
+	struct seq_file m;
+
+	if (!mm)
+		return;
+	seq_open(&m, emit, ctx);
+	rss = resident(mm);
+	vm = load_relaxed(&mm->total_vm);
+	exe = min(text_pages(mm), load_relaxed(&mm->exec_vm));
+	line(&m, "VmPeak", max(load_relaxed(&mm->hiwater_vm), vm));
+	line(&m, "VmSize", vm);
+	line(&m, "VmLck", load_relaxed(&mm->locked_vm));
+	line(&m, "VmPin", load_relaxed(&mm->pinned_vm));
+	line(&m, "VmHWM", max(load_relaxed(&mm->hiwater_rss), rss));
+	line(&m, "VmRSS", rss);
+	line(&m, "RssAnon", rss_of(mm, MM_ANONPAGES));
+	line(&m, "RssFile", rss_of(mm, MM_FILEPAGES));
+	line(&m, "RssShmem", rss_of(mm, MM_SHMEMPAGES));
+	line(&m, "VmData", load_relaxed(&mm->data_vm));
+	line(&m, "VmStk", load_relaxed(&mm->stack_vm));
+	line(&m, "VmExe", exe);
+	line(&m, "VmLib", load_relaxed(&mm->exec_vm) - exe);
+	line(&m, "VmPTE", load_relaxed(&mm->pgtable_pages));
+	line(&m, "VmSwap", rss_of(mm, MM_SWAPENTS));
+	line(&m, "HugetlbPages", 0);
+	seq_flush(&m);
+}
+
+/* ---- statm, stat ---- */
+
+void octavo_pid_statm(struct mm_struct *mm, octavo_emit_fn emit, void *ctx)
+{
+	struct seq_file m;
+
+	seq_open(&m, emit, ctx);
+	if (mm) {
+		unsigned long shared = rss_of(mm, MM_FILEPAGES) + rss_of(mm, MM_SHMEMPAGES);
+
+		seq_printf(&m, "%lu %lu %lu %lu 0 %lu 0\n", load_relaxed(&mm->total_vm),
+			   shared + rss_of(mm, MM_ANONPAGES), shared, text_pages(mm),
+			   load_relaxed(&mm->data_vm) + load_relaxed(&mm->stack_vm));
+	} else {
+		seq_puts(&m, "0 0 0 0 0 0 0\n");
+	}
+	seq_flush(&m);
+}
+
+void octavo_pid_stat(struct mm_struct *mm, struct octavo_pid_stat *stat)
+{
+	*stat = (struct octavo_pid_stat){ 0 };
+	if (!mm)
+		return;
+	*stat = (struct octavo_pid_stat){
+		.vsize = load_relaxed(&mm->total_vm) << PAGE_SHIFT,
+		.rss = resident(mm),
+		.startcode = load_relaxed(&mm->start_code),
+		.endcode = load_relaxed(&mm->end_code),
+		.startstack = load_relaxed(&mm->start_stack),
+		.start_data = load_relaxed(&mm->start_data),
+		.end_data = load_relaxed(&mm->end_data),
+		.start_brk = load_relaxed(&mm->start_brk),
+		.arg_start = load_relaxed(&mm->arg_start),
+		.arg_end = load_relaxed(&mm->arg_end),
+		.env_start = load_relaxed(&mm->env_start),
+		.env_end = load_relaxed(&mm->env_end),
+	};
+}
+
+/* ---- oom_score ---- */
+
+/*
+ * proc.rst, oom_score and oom_score_adj: what the process has, in thousandths of what it may have, moved by the
+ * adjustment, and brought from [-1000, 2000] to what the file has always shown: [0, 2000], an average process at 666.
+ */
+unsigned long octavo_pid_oom_score(struct mm_struct *mm, const struct mm_process *process)
+{
+	long total = (long)totalram_pages(), adj = READ_ONCE(process->oom_score_adj), points, score;
+
+	if (!mm || adj == -1000 || !total)
+		return 0;
+	points = (long)(resident(mm) + rss_of(mm, MM_SWAPENTS) + load_relaxed(&mm->pgtable_pages));
+	points += adj * (total / 1000);
+	score = (1000 + (long)((s64)points * 1000 / total)) * 2 / 3;
+	return score > 0 ? (unsigned long)score : 0;
+}
+
+static bool is_space(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* The number in @text, with white space around it. False: none, or something behind it. */
+static bool parse_number(const char *text, size_t len, long *value)
+{
+	char number[24];
+	const char *s = number;
+	bool negative, overflow;
+	u64 magnitude;
+	size_t digits;
+
+	while (len && is_space(*text)) {
+		text++;
+		len--;
+	}
+	while (len && is_space(text[len - 1]))
+		len--;
+	if (!len || len >= sizeof(number))
+		return false;
+	memcpy(number, text, len);
+	number[len] = '\0';
+	negative = *s == '-';
+	s += negative || *s == '+';
+	digits = parse_u64(s, &magnitude, &overflow);
+	if (!digits || s[digits] || overflow || magnitude > 1000000)
+		return false;
+	*value = negative ? -(long)magnitude : (long)magnitude;
+	return true;
+}
+
+long octavo_pid_set_oom_score_adj(struct mm_process *process, const char *text, size_t len, bool may_lower)
+{
+	long value;
+
+	if (!parse_number(text, len, &value) || value < -1000 || value > 1000)
+		return -EINVAL;
+	if (value < READ_ONCE(process->oom_score_adj) && !may_lower)
+		return -EACCES;
+	WRITE_ONCE(process->oom_score_adj, (s32)value);
+	return (long)len;
+}

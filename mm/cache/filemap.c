@@ -166,6 +166,8 @@ static int add_locked(struct address_space *mapping, struct folio *folio, unsign
 	page_set_mapping(&folio->page, mapping->handle, index);
 	mapping->nrpages += (unsigned long)nr;
 	count_folio(folio, NR_FILE_PAGES, nr);
+	if (unlikely(mapping->a_ops == &bdev_aops))
+		bdev_count_pages(nr);
 	if (PageSwapBacked(&folio->page))
 		count_folio(folio, NR_SHMEM, nr);
 	return 0;
@@ -207,6 +209,8 @@ void __filemap_remove_folio(struct address_space *mapping, struct folio *folio)
 	__xa_erase(&mapping->i_pages, index);
 	mapping->nrpages -= (unsigned long)nr;
 	count_folio(folio, NR_FILE_PAGES, -nr);
+	if (unlikely(mapping->a_ops == &bdev_aops))
+		bdev_count_pages(-nr);
 	if (PageSwapBacked(&folio->page))
 		count_folio(folio, NR_SHMEM, -nr);
 	if (unlikely(PageDirty(&folio->page)) && mapping_can_writeback(mapping))

@@ -141,5 +141,7 @@ void drop_page_cache(void);
 
 /* Pages of block devices' caches: Buffers in /proc/meminfo. */
 unsigned long nr_blockdev_pages(void);
+void bdev_count_pages(long nr);
+extern const struct address_space_operations bdev_aops;
 
 #endif

@@ -39,6 +39,7 @@ CORE_SRCS := \
 	mm/cache/filemap.c \
 	mm/cache/filemap_fault.c \
 	mm/cache/filemap_read.c \
+	mm/cache/filemap_verify.c \
 	mm/cache/filemap_write.c \
 	mm/cache/iov.c \
 	mm/cache/readahead.c \

@@ -80,7 +80,7 @@ struct address_space {
 	u32 handle;					/* (c) what page->mapping_index says: mm/base/handle.h */
 	u32 wb_err;					/* (a) errors of writeback, to be reported once to each file */
 	unsigned long writeback_index;
-	struct address_space *all_next, *all_prev; /* mm/cache/file.c: those that sync and drop_caches go through */
+	struct address_space *all_next, *all_prev; /* mm/cache/file.c: of all, which sync and drop_caches go through */
 	void *private_data;
 };
 

@@ -14,7 +14,7 @@ static int file_init(void)
 	file_cache = kmem_cache_create("filp", sizeof(struct file), 0, SLAB_HWCACHE_ALIGN, NULL);
 	return file_cache ? 0 : -ENOMEM;
 }
-MM_PART(file, .order = MM_PART_FILE, .init = file_init);
+MM_PART(page_cache, .order = MM_PART_FILE, .init = file_init, .verify = page_cache_verify);
 
 /* ---- Open files ---- */
 
@@ -63,12 +63,6 @@ void iput(struct inode *inode)
 		inode->i_op->evict(inode);
 }
 
-/* What neither is written back nor can be read again is of no interest to sync and drop_caches. */
-static bool listed(const struct address_space_operations *a_ops)
-{
-	return a_ops->writepages || a_ops->read_folio;
-}
-
 static void list_mapping(struct address_space *mapping)
 {
 	mutex_lock(&all_mappings.mutex);
@@ -108,8 +102,7 @@ int inode_init_mapping(struct inode *inode, const struct address_space_operation
 	mapping->handle = handle_alloc(mapping, gfp);
 	if (mapping->handle == HANDLE_NONE)
 		return -ENOMEM;
-	if (listed(a_ops))
-		list_mapping(mapping);
+	list_mapping(mapping);
 	return 0;
 }
 
@@ -120,9 +113,8 @@ void inode_evict_mapping(struct inode *inode)
 	if (mapping->handle == HANDLE_NONE)
 		return;
 	atomic_fetch_or(&mapping->flags, 1ul << AS_EXITING);
-	if (listed(mapping->a_ops))
-		unlist_mapping(mapping);
 	truncate_inode_pages_range(mapping, 0, ~(u64)0);
+	unlist_mapping(mapping);
 	xa_destroy(&mapping->i_pages);
 	handle_free(mapping->handle);
 	mapping->handle = HANDLE_NONE;

@@ -120,12 +120,20 @@ void page_cache_async_ra(struct file *file, struct address_space *mapping, struc
 /* Read what is missing of [@index, @index + @nr), whatever the window. */
 void force_page_cache_ra(struct file *file, struct address_space *mapping, unsigned long index, unsigned long nr);
 
-/* ---- file.c: all mappings that are written back or can be dropped ---- */
+/* ---- file.c: all mappings ---- */
 struct mapping_list {
 	struct mutex mutex; /* held while somebody goes through it: no mapping in it goes meanwhile */
 	struct address_space *first;
 };
 extern struct mapping_list all_mappings;
+
+/* ---- filemap_verify.c ---- */
+
+struct findings;
+/* PC-I1 to PC-I5 of all mappings while nobody is at work. */
+void page_cache_verify(struct findings *f);
+/* PC-I1 to PC-I3 of one. */
+void mapping_verify(const struct address_space *mapping, struct findings *f);
 
 /* ---- truncate.c ---- */
 

@@ -300,7 +300,7 @@ void drop_page_cache(void)
 {
 	mutex_lock(&all_mappings.mutex);
 	for (struct address_space *m = all_mappings.first; m; m = m->all_next)
-		if (load_relaxed(&m->nrpages))
+		if (load_relaxed(&m->nrpages) && m->a_ops->read_folio) /* what can be had again */
 			(void)invalidate_mapping_pages(m, 0, FILE_INDEX_MAX);
 	mutex_unlock(&all_mappings.mutex);
 }

@@ -34,6 +34,17 @@ CORE_SRCS := \
 	mm/boot/srat.c \
 	mm/boot/start.c \
 	mm/boot/zone_frames.c \
+	mm/cache/bdev.c \
+	mm/cache/file.c \
+	mm/cache/filemap.c \
+	mm/cache/filemap_fault.c \
+	mm/cache/filemap_read.c \
+	mm/cache/filemap_verify.c \
+	mm/cache/filemap_write.c \
+	mm/cache/iov.c \
+	mm/cache/readahead.c \
+	mm/cache/truncate.c \
+	mm/cache/writeback.c \
 	mm/cache/xarray.c \
 	mm/cache/xarray_store.c \
 	mm/cache/xarray_verify.c \

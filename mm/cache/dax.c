@@ -68,8 +68,10 @@ static s64 dax_copy(struct inode *inode, struct iov_iter *iter, u64 *pos, bool w
 	s64 total = 0;
 
 	while (iter->count && *pos < size) {
-		size_t n = (size_t)min_t(u64, min(iter->count, PAGE_SIZE - (size_t)(*pos & (PAGE_SIZE - 1))), size - *pos);
-		size_t done = copy_piece(inode, iter, *pos, n, write);
+		size_t room = PAGE_SIZE - (size_t)(*pos & (PAGE_SIZE - 1)), n = min(iter->count, room), done;
+
+		n = (size_t)min_t(u64, n, size - *pos);
+		done = copy_piece(inode, iter, *pos, n, write);
 
 		*pos += done;
 		total += (s64)done;

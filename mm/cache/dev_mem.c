@@ -19,6 +19,7 @@
 
 /* Physical addresses have at most 52 bits: Intel SDM volume 3A section 4.1.4. */
 #define PHYS_END ((u64)1 << 52)
+#define PIECE ((size_t)64)
 
 static bool physical(u64 pos, u64 len)
 {
@@ -34,7 +35,7 @@ static bool allowed(u64 pos, u64 len)
 /* The piece goes by a buffer: a device must see each access once, whatever the caller's pages do. */
 static size_t copy_piece(struct iov_iter *iter, u64 pos, size_t n, bool write)
 {
-	char buf[64], *at, *p;
+	char buf[PIECE], *at, *p;
 	size_t done = n;
 
 	if (write) {
@@ -55,8 +56,9 @@ static s64 mem_copy(struct iov_iter *iter, u64 *pos, bool write)
 	if (iter->count && !physical(*pos, iter->count))
 		return write ? -EFAULT : 0;
 	while (iter->count) {
-		size_t n = min(min(iter->count, (size_t)64), PAGE_SIZE - (size_t)(*pos & (PAGE_SIZE - 1))), done;
+		size_t room = PAGE_SIZE - (size_t)(*pos & (PAGE_SIZE - 1)), n = min(iter->count, PIECE), done;
 
+		n = min(n, room);
 		if (!allowed(*pos, n))
 			return total ? total : -EPERM;
 		done = copy_piece(iter, *pos, n, write);

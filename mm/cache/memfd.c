@@ -56,7 +56,7 @@ struct file *memfd_setup(const char *name, unsigned int flags, int *err)
 
 /* ---- Pins: whoever holds one may write without a mapping ---- */
 
-/* References that neither the cache, this look nor an entry of a page table has. */
+/* References that neither the cache (one a folio), this look nor an entry of a page table has. */
 static bool has_pins(struct address_space *mapping)
 {
 	struct folio *folios[16];
@@ -66,7 +66,7 @@ static bool has_pins(struct address_space *mapping)
 
 	while (!pinned && (nr = filemap_get_folios(mapping, &index, ~0ul, folios, ARRAY_SIZE(folios)))) {
 		for (unsigned int i = 0; i < nr; i++) {
-			unsigned long known = folio_nr_pages(folios[i]) + 1 + (unsigned long)folio_mapcount(folios[i]);
+			unsigned long known = 2 + (unsigned long)folio_mapcount(folios[i]);
 
 			if ((unsigned long)page_ref_count(&folios[i]->page) != known)
 				pinned = true;

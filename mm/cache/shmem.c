@@ -204,7 +204,7 @@ int shmem_get_folio(struct inode *inode, unsigned long index, enum shmem_get how
 	int err;
 
 	*result = NULL;
-	if (index > (SHMEM_MAX_BYTES - 1) >> PAGE_SHIFT)
+	if ((u64)index << PAGE_SHIFT >= SHMEM_MAX_BYTES)
 		return -EINVAL;
 	do {
 		if (inside && beyond_size(inode, index))

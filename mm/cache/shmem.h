@@ -60,6 +60,8 @@ int shmem_mmap(struct file *file, struct vm_area_struct *vma);
 long shmem_fallocate(struct file *file, int mode, u64 offset, u64 len);
 s64 shmem_llseek(struct file *file, s64 offset, int whence);
 vm_fault_t shmem_fault(struct vm_fault *vmf);
+/* filemap_fault.c */
+vm_fault_t filemap_map_pages(struct vm_fault *vmf, unsigned long start_pgoff, unsigned long end_pgoff);
 extern const struct vm_operations_struct shmem_vm_ops;
 extern const struct address_space_operations shmem_aops;
 

@@ -67,11 +67,11 @@ static s64 shmem_read(struct file *file, struct iov_iter *to, u64 *pos)
 
 	while (to->count && *pos < i_size_read(inode)) {
 		struct folio *folio = filemap_get_folio(inode->i_mapping, (unsigned long)(*pos >> PAGE_SHIFT));
-		size_t offset = (size_t)(*pos & (PAGE_SIZE - 1)), n, got;
+		size_t offset = (size_t)(*pos & (PAGE_SIZE - 1)), n = min(PAGE_SIZE - offset, to->count), got;
 		u64 size = i_size_read(inode);
 
 		/* The size as of after the folio was found: what has been cut off is not read. */
-		n = *pos < size ? (size_t)min_t(u64, min(PAGE_SIZE - offset, to->count), size - *pos) : 0;
+		n = *pos < size ? (size_t)min_t(u64, n, size - *pos) : 0;
 		if (folio && PageUptodate(&folio->page))
 			got = copy_out(folio, offset, n, to);
 		else

@@ -274,4 +274,4 @@ static int init(void)
 	return inodes ? 0 : -ENOMEM;
 }
 
-MM_PART(shmem, .order = MM_PART_CACHE, .init = init, .verify = verify);
+MM_PART(shmem, .order = MM_PART_FILES, .init = init, .verify = verify);

@@ -89,7 +89,7 @@ bool shm_permitted(const struct shm_segment *seg, u32 flags)
 /* The next free slot, in turn. Context: shm.lock, fewer in use than the limit. */
 static unsigned int pick_slot(void)
 {
-	unsigned int most = min(max(shm.used + shm.used / 2, SLOT_CYCLE), SHM_SLOTS);
+	unsigned int wide = max(shm.used + shm.used / 2, SLOT_CYCLE), most = min(wide, SHM_SLOTS);
 	unsigned int slot = shm.last_slot;
 
 	do
@@ -446,4 +446,4 @@ static void verify(struct findings *f)
 		finding(f, "SH-I5: %u segments of %lu pages, counted were %u of %lu", used, pages, shm.used, shm.pages);
 }
 
-MM_PART(sysv_shm, .order = MM_PART_CACHE, .init = init, .verify = verify);
+MM_PART(sysv_shm, .order = MM_PART_FILES, .init = init, .verify = verify);

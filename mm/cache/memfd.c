@@ -97,6 +97,9 @@ static int add_seals_locked(struct shmem_inode *info, unsigned int seals)
 
 	if (info->seals & F_SEAL_SEAL)
 		return -EPERM;
+	/* A program that is to stay one must not change. */
+	if (seals & F_SEAL_EXEC && info->inode.i_mode & S_IXUGO)
+		seals |= F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE;
 	if (seals & F_SEAL_WRITE && !(info->seals & F_SEAL_WRITE)) {
 		err = mapping_deny_writable(mapping);
 		if (err)
@@ -107,9 +110,6 @@ static int add_seals_locked(struct shmem_inode *info, unsigned int seals)
 			return err;
 		}
 	}
-	/* A program that is to stay one must not change. */
-	if (seals & F_SEAL_EXEC && info->inode.i_mode & S_IXUGO)
-		seals |= F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE;
 	store_relaxed(&info->seals, info->seals | seals);
 	return 0;
 }

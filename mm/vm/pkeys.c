@@ -2,7 +2,8 @@
 /*
  * pkey_alloc(2), pkey_free(2): numbers that mappings can carry (pkey_mprotect(2)) and rights that go with a number and
  * a thread. The rights are the thread's own (mm_task.pkru), in the processor's format: two bits a key, Intel SDM volume
- * 3A section 4.6.2. Freeing a key looks at no mapping: whoever still has it keeps it.
+ * 3A section 4.6.2. Freeing a key looks at no mapping: whoever still has it keeps it. On a processor without keys all of
+this is -EINVAL, as on Linux.
  */
 #include "pkeys.h"
 
@@ -21,9 +22,7 @@ static bool processor_has_keys(void)
 
 bool mm_pkey_is_allocated(const struct mm_struct *mm, int pkey)
 {
-	if (pkey < 0 || pkey >= (processor_has_keys() ? PKEYS : 1))
-		return false;
-	return allocated(mm) >> pkey & 1;
+	return pkey >= 0 && pkey < PKEYS && processor_has_keys() && allocated(mm) >> pkey & 1;
 }
 
 long ksys_pkey_alloc(unsigned long flags, unsigned long rights)
@@ -33,11 +32,11 @@ long ksys_pkey_alloc(unsigned long flags, unsigned long rights)
 	u32 free;
 	long pkey = -ENOSPC;
 
-	if (flags || rights & ~(unsigned long)(PKEY_DISABLE_ACCESS | PKEY_DISABLE_WRITE))
+	if (flags || rights & ~(unsigned long)(PKEY_DISABLE_ACCESS | PKEY_DISABLE_WRITE) || !processor_has_keys())
 		return -EINVAL;
 	mmap_write_lock(mm);
 	free = ~allocated(mm) & ((1u << PKEYS) - 1);
-	if (free && processor_has_keys()) {
+	if (free) {
 		pkey = (long)lowest_bit(free);
 		mm->pkeys ^= 1u << pkey;
 		task->pkru = (task->pkru & ~(3u << 2 * pkey)) | (u32)rights << 2 * pkey;

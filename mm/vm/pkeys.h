@@ -9,7 +9,7 @@
 #define PKEY_DISABLE_ACCESS 1u
 #define PKEY_DISABLE_WRITE 2u
 
-/* May a VMA have it (pkey_mprotect)? Without keys in the processor, key 0 alone. Context: mmap lock. */
+/* May a VMA have it (pkey_mprotect)? Without keys in the processor, none. Context: mmap lock. */
 bool mm_pkey_is_allocated(const struct mm_struct *mm, int pkey);
 
 #endif

@@ -174,6 +174,13 @@ struct inode_operations {
 OCTAVO_API void ihold(struct inode *inode);
 OCTAVO_API void iput(struct inode *inode);
 
+/**
+ * octavo_realtime_ns - nanoseconds since the epoch, of which times of files are made: port_clock_ns() and an offset,
+ * which the kernel sets once it knows the time of day. Context: any.
+ */
+OCTAVO_API u64 octavo_realtime_ns(void);
+OCTAVO_API void octavo_set_realtime(u64 now_ns);
+
 static inline u64 i_size_read(const struct inode *inode)
 {
 	return __atomic_load_n(&inode->i_size, __ATOMIC_ACQUIRE);

@@ -66,7 +66,7 @@ static bool wants_legacy(const struct mm_process *process)
 
 void mm_pick_mmap_base(struct mm_struct *mm, const struct mm_process *process)
 {
-	uintptr_t window = mm_window(mm), random = 0, pad, gap;
+	uintptr_t window = mm_window(mm), random = 0, pad, gap, least;
 	unsigned int stack_bits = is_32bit(mm) ? STACK_RANDOM_BITS_32 : STACK_RANDOM_BITS;
 
 	if (randomized(process))
@@ -85,7 +85,8 @@ void mm_pick_mmap_base(struct mm_struct *mm, const struct mm_process *process)
 		pad += (uintptr_t)1 << (stack_bits + PAGE_SHIFT);
 	if (gap + pad > gap)
 		gap += pad;
-	gap = clamp(gap, min(GAP_MIN, window / 6), window / 6 * 5);
+	least = min(GAP_MIN, window / 6);
+	gap = clamp(gap, least, window / 6 * 5);
 	(void)atomic_fetch_or(&mm->flags, 1ul << MMF_TOPDOWN);
 	mm->mmap_base = page_align(window - gap - random);
 }

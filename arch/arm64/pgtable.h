@@ -70,6 +70,7 @@ typedef u64 pgt_entry_t;
 #define ARM64_TABLE_PXN (1ull << 59)
 #define ARM64_TABLE_UXN (1ull << 60)
 #define ARM64_TABLE_AP (3ull << 61)
+#define ARM64_TABLE_READ_ONLY (1ull << 62) /* APTable[1] */
 #define ARM64_TABLE_NS (1ull << 63)
 
 #define ARM64_SWAP_EXCLUSIVE (1ull << 2)
@@ -363,10 +364,36 @@ static inline pgt_entry_t pgt_make_table(__attribute__((unused)) unsigned int le
 	return (phys & ARM64_ADDRESS) | ARM64_TYPE_TABLE | (user ? ARM64_TABLE_PXN : ARM64_TABLE_UXN);
 }
 
-/* What else is in a table entry the processor ignores; rights that a table takes away (APTable) are none of ours. */
+/*
+ * What a table entry takes away (APTable) no leaf below it has. The processor looks at it unless TCR_EL1.HPD0 or HPD1
+ * is set (FEAT_HPDS), which they must not be.
+ */
+static inline bool pgt_table_write(__attribute__((unused)) unsigned int level, pgt_entry_t e)
+{
+	return !(e & ARM64_TABLE_READ_ONLY);
+}
+
+static inline pgt_entry_t pgt_table_wrprotect(__attribute__((unused)) unsigned int level, pgt_entry_t e)
+{
+	return e | ARM64_TABLE_READ_ONLY;
+}
+
+static inline pgt_entry_t pgt_table_mkwrite(__attribute__((unused)) unsigned int level, pgt_entry_t e)
+{
+	return e & ~ARM64_TABLE_READ_ONLY;
+}
+
+/*
+ * What else is in a table entry the processor ignores. Of rights that a table takes away (APTable) ours is one only:
+ * last-level tables of users may be read only.
+ */
 static inline bool pgt_bad(unsigned int level, pgt_entry_t e)
 {
-	return level && e && (!pgt_table(level, e) || e & (ARM64_TABLE_AP | ARM64_TABLE_NS | ARM64_TABLE_RES0));
+	pgt_entry_t may_not = ARM64_TABLE_AP | ARM64_TABLE_NS | ARM64_TABLE_RES0;
+
+	if (level == 1 && e & ARM64_TABLE_PXN)
+		may_not &= ~ARM64_TABLE_READ_ONLY;
+	return level && e && (!pgt_table(level, e) || e & may_not);
 }
 
 static inline pgt_entry_t pgt_modify(unsigned int level, pgt_entry_t e, pgprot_t prot)

@@ -334,11 +334,30 @@ static inline pgt_entry_t pgt_make_table(unsigned int level, phys_addr_t phys, b
 	return ((pgt_entry_t)phys & X86_ADDRESS) | x86_table_bits(level, user);
 }
 
+/* What a table entry takes away no leaf below it has. The root entries of PAE cannot. */
+static inline bool pgt_table_write(unsigned int level, pgt_entry_t e)
+{
+	return level == X86_BARE_LEVEL || e & X86_RW;
+}
+
+static inline pgt_entry_t pgt_table_wrprotect(unsigned int level, pgt_entry_t e)
+{
+	return level == X86_BARE_LEVEL ? e : e & ~X86_RW;
+}
+
+static inline pgt_entry_t pgt_table_mkwrite(unsigned int level, pgt_entry_t e)
+{
+	return level == X86_BARE_LEVEL ? e : e | X86_RW;
+}
+
 static inline bool pgt_bad(unsigned int level, pgt_entry_t e)
 {
 	/* PAE's root entries have no accessed bit, but emulated processors have been seen to set it (QEMU 7.2). */
 	pgt_entry_t may = level == X86_BARE_LEVEL ? X86_PWT | X86_PCD | X86_A : X86_US | X86_A | X86_D;
 
+	/* Last-level tables of users may be read only. */
+	if (level == 1 && e & X86_US)
+		may |= X86_RW;
 	return level && !pgt_none(e) && ((e ^ x86_table_bits(level, false)) & ~(may | X86_ADDRESS));
 }
 

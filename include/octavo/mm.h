@@ -147,6 +147,13 @@ struct vm_operations_struct {
 	const char *(*name)(struct vm_area_struct *vma);
 };
 
+/* A range of page offsets in a tree of them: mm/vm/interval.h. */
+struct interval_node {
+	struct interval_node *left, *right, *parent;
+	unsigned long start, last; /* (c) while it is in the tree */
+	unsigned long max;	   /* greatest last from here down */
+};
+
 /**
  * struct vm_area_struct - a range of an address space that is mapped in one way
  * (w) mmap lock for writing and the VMA write-locked; readers hold either lock, (c) constant, (a) atomic,
@@ -166,9 +173,7 @@ struct vm_area_struct {
 	void *vm_private_data;
 	struct anon_vma *anon_vma;	/* (a) once set, set: under the page table lock */
 	void *anon_chain;		/* (v) mm/vm/anon_vma.h */
-	struct vm_area_struct *i_mmap_left, *i_mmap_right; /* (m) mm/vm/interval.h */
-	unsigned long i_mmap_last;	/* (m) greatest last offset below */
-	unsigned long i_mmap_priority;	/* (m) */
+	struct interval_node i_mmap_node; /* (m) in vm_file->f_mapping->i_mmap: mm/vm/interval.h */
 	void *uffd;			/* (w) its userfaultfd context */
 	void *policy;			/* (w) memory policy */
 	struct anon_vma_name *anon_name; /* (w) prctl(PR_SET_VMA_ANON_NAME) */

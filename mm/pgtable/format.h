@@ -18,6 +18,8 @@
  *		pgt_valid: the machine sees it, too; pgt_bad: at level 1 and up, neither none nor what
  *		pgt_make_table() makes
  * what it says	pgt_leaf_phys(level, e) pgt_table_phys(level, e) pgt_prot(level, e)
+ * tables	pgt_table_write pgt_table_wrprotect pgt_table_mkwrite (level, e): may anything below be written? Of last
+ *		level tables of users all formats can say so.
  * make		pgt_make_leaf(level, phys, prot) pgt_make_table(level, phys, user), with the level the entry is in
  *		pgt_modify(level, e, prot): rights and cache mode anew; address, accessed, dirty, soft-dirty, special,
  *		devmap and uffd_wp stay

@@ -139,6 +139,29 @@ bool tlb_remove_page(struct mmu_gather *tlb, struct page *page)
 	return batch->nr == batch->max && !next_batch(tlb);
 }
 
+/* In a batch, a table that is shared is told from a page by this bit of its pointer. */
+#define IS_TABLE ((uintptr_t)1)
+
+void (*tlb_shared_table_put)(struct mm_struct *mm, struct page *table) __memsys;
+
+bool tlb_leave_table(struct mmu_gather *tlb, pgt_entry_t *table, uintptr_t virt)
+{
+	struct page *page = pfn_to_page(PFN_DOWN(pgt_table_phys_of(table)));
+
+	range_add(tlb, virt & (uintptr_t)PGT_MASK(1), PGT_SIZE(1));
+	tlb->cleared_levels |= 1;
+	tlb->freed_tables = true;
+	return tlb_remove_page(tlb, (struct page *)((uintptr_t)page | IS_TABLE));
+}
+
+static void page_put(struct mm_struct *mm, struct page *page)
+{
+	if (unlikely((uintptr_t)page & IS_TABLE))
+		tlb_shared_table_put(mm, (struct page *)((uintptr_t)page & ~IS_TABLE));
+	else
+		put_page(page);
+}
+
 static unsigned long pages_put(struct mmu_gather *tlb, bool flushed)
 {
 	unsigned long kept = 0;
@@ -146,7 +169,7 @@ static unsigned long pages_put(struct mmu_gather *tlb, bool flushed)
 	for (struct mmu_gather_batch *batch = &tlb->local; batch; batch = batch->next) {
 		for (unsigned int i = 0; i < batch->nr; i++) {
 			if (flushed)
-				put_page(batch->pages[i]);
+				page_put(tlb->mm, batch->pages[i]);
 			else
 				kept++;
 		}

@@ -216,10 +216,19 @@ static void report_left(struct mm_struct *mm)
 	tlb_finish_mmu(&tlb);
 }
 
+static void (*release_user_part)(struct mm_struct *mm) __memsys;
+
+void mm_on_release(void (*release)(struct mm_struct *mm))
+{
+	release_user_part = release;
+}
+
 void mmput(struct mm_struct *mm)
 {
 	if (atomic_sub_fetch(&mm->users, 1))
 		return;
+	if (release_user_part)
+		release_user_part(mm);
 	if (unlikely(load_relaxed(&mm->pgtable_pages) != pgt_pages_at_least(mm)))
 		report_left(mm);
 	mmdrop(mm);

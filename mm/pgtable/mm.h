@@ -49,6 +49,7 @@ struct mm_struct {
 	unsigned long flags;	     /* (a) MMF_* */
 	uintptr_t task_size;	     /* (c) first address beyond user space */
 	uintptr_t mmap_base;	     /* (w) highest (legacy: lowest) address of the mmap area */
+	uintptr_t mmap_legacy_base;  /* (w) lowest address of the legacy layout's mmap area */
 	u64 def_flags;		     /* (w) vm_flags of new VMAs: mlockall(MCL_FUTURE) */
 	unsigned long total_vm, locked_vm, data_vm, exec_vm, stack_vm; /* (w) pages */
 	unsigned long pinned_vm;     /* (a) pages */
@@ -80,5 +81,7 @@ void mmget(struct mm_struct *mm);
 void mmput(struct mm_struct *mm);
 void mmgrab(struct mm_struct *mm);
 void mmdrop(struct mm_struct *mm);
+/* What the last mmput() calls first: mm/vm unmaps everything. */
+void mm_on_release(void (*release)(struct mm_struct *mm));
 
 #endif

@@ -16,6 +16,7 @@ struct pgt_page {
 	spinlock_t lock; /* (c) guards the entries of a last-level table */
 	u8 level;	 /* (c) */
 	u8 seen;	 /* the verifier's */
+	u8 shared;	 /* (lock) of a user's last-level table: mm/vm/share.c */
 };
 octavo_static_assert(sizeof(struct pgt_page) <= sizeof(u64), "fits where mapping and index are");
 

@@ -92,7 +92,7 @@ static void look_at_page(struct look *l, unsigned int level, const pgt_entry_t *
 	if (PageTable(page) && pgt_page_of(page)->level != level)
 		finding(l->f, "%#llx: the table at %#llx is of %s and says %u", (unsigned long long)virt,
 			(unsigned long long)phys, level_of(level), pgt_page_of(page)->level);
-	if (PageTable(page) && page_ref_count(page) != 1)
+	if (PageTable(page) && page_ref_count(page) != 1 && !pgt_page_of(page)->shared)
 		finding(l->f, "%#llx: the table at %#llx has %d references", (unsigned long long)virt,
 			(unsigned long long)phys, page_ref_count(page));
 	if (pgt_page_of(page)->seen == l->mark)

@@ -12,6 +12,7 @@ enum lock_rank {
 	LOCK_RANK_HOTPLUG,   /* memory hotplug and contiguous ranges, sleeping */
 	LOCK_RANK_CMA,       /* a CMA area's bitmap */
 	LOCK_RANK_SYSCTL,    /* watermark and reserve recalculation */
+	LOCK_RANK_ANON_VMA,  /* a family of anon_vmas, sleeping */
 	LOCK_RANK_MUTEX_WAIT, /* a mutex's queue of waiters */
 	LOCK_RANK_SHRINKER,  /* the list of shrinkers */
 	LOCK_RANK_MEMPOOL,   /* a mempool's reserve */
@@ -22,6 +23,9 @@ enum lock_rank {
 	LOCK_RANK_ROOTS,     /* the list of address spaces, whose roots share the kernel half */
 	LOCK_RANK_PAGE_TABLE, /* the entries of one last-level table */
 	LOCK_RANK_XARRAY,    /* one xarray: a file's page cache */
+	LOCK_RANK_HANDLE,    /* the table of handles */
+	LOCK_RANK_MLOCK,     /* which folios are mlocked, and how often */
+	LOCK_RANK_SHMEM,     /* the list of shmem inodes */
 	LOCK_RANK_HEAP_NODE, /* a cache's slabs on one node */
 	LOCK_RANK_HEAP_GATE, /* which magazines are open */
 	LOCK_RANK_HEAP_META, /* memory for the heap's own structures */

@@ -57,7 +57,21 @@ static inline bool folio_mapped(const struct folio *folio)
 {
 	return folio_mapcount(folio) > 0;
 }
+/* A pin is so many references at once: no page has as many others. */
+#define GUP_PIN_COUNTING_BIAS 1024
 bool folio_maybe_dma_pinned(const struct folio *folio);
+
+/*
+ * page_mappers - address spaces that map the page, all who share a table counted: what /proc/kpagecount shows
+ * Context: may sleep; a reference to the folio, which need not be locked (if it is, by somebody else, a file's page may
+ * count as mapped once by all who share a table).
+ */
+unsigned int page_mappers(struct page *page);
+/*
+ * entry_mappers - the same for a page that @entry leads to, at one look: exact unless it is in several shared tables
+ * What smaps divides by. Context: the lock of the entry's table.
+ */
+unsigned int entry_mappers(pgt_entry_t *entry, struct page *page);
 
 /* ---- Walks: rmap.c. Context: may sleep; folio locked unless it says otherwise ---- */
 struct rmap_walk {

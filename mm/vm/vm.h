@@ -32,7 +32,10 @@ struct mmu_gather;
 
 struct vm_area_struct *vm_area_alloc(struct mm_struct *mm);
 struct vm_area_struct *vm_area_dup(const struct vm_area_struct *vma);
-/* After a grace period; puts file, anon_vma links and the rest. It is in no tree (any more). */
+/*
+ * vm_ops->close(), then file, anon_vma links and the rest are put; the memory goes after a grace period. It is in no
+ * tree (any more), and in no list of a file's.
+ */
 void vm_area_free(struct vm_area_struct *vma);
 /*
  * vma_insert - a VMA that has all its properties, and its place, becomes part of @mm
@@ -64,13 +67,28 @@ static inline struct vm_area_struct *vma_prev(const struct vm_area_struct *vma)
 #define for_each_vma_range(mm, vma, start, end) \
 	for (struct vm_area_struct *vma = find_vma(mm, start); vma && vma->vm_start < (end); vma = vma_next(vma))
 
-/* What prctl(PR_SET_VMA_ANON_NAME) gave; VMAs that were split, moved or inherited share it. refs: (a) */
+/* Names of anonymous memory (prctl(PR_SET_VMA_ANON_NAME)), counted. */
 struct anon_vma_name {
-	u32 refs;
-	char name[]; /* at most 79 bytes and NUL */
+	unsigned int refs; /* (a) */
+	char name[];
 };
+/* Return: NULL without memory; the caller's reference. */
+struct anon_vma_name *anon_vma_name_alloc(const char *name);
+void anon_vma_name_put(struct anon_vma_name *name);
+bool anon_vma_name_eq(const struct anon_vma_name *a, const struct anon_vma_name *b);
+static inline struct anon_vma_name *anon_vma_name_get(struct anon_vma_name *name)
+{
+	if (name)
+		atomic_fetch_add(&name->refs, 1);
+	return name;
+}
 
-/* What flags, pgoff and policy a piece of a VMA shall have; what is NULL or ~0 stays. */
+/*
+ * What flags, userfaultfd context, name and policy a piece of a VMA shall have. NULL: stays as it is; VMA_NOTHING: none
+ * from now on; flags VMA_FLAGS_STAY: stay.
+ */
+#define VMA_NOTHING ((void *)~(uintptr_t)0)
+#define VMA_FLAGS_STAY (~(vm_flags_t)0)
 struct vma_change {
 	vm_flags_t flags;
 	void *uffd;
@@ -79,12 +97,19 @@ struct vma_change {
 };
 /*
  * vma_modify - [start, end) of @vma gets other properties: merged with neighbours if they become alike, else split off
- * Context: mmap_lock for writing. Return: the VMA that covers it now; NULL: no memory or too many mappings, *@err why,
- * and nothing has changed.
+ * The flags are set, vm_page_prot and page tables are the caller's to change. Context: mmap_lock for writing. Return:
+ * the VMA that covers it now (write-locked), which may reach beyond on both sides; NULL: no memory or too many
+ * mappings, *@err why, and nothing has changed but that the VMA may have been split.
  */
 struct vm_area_struct *vma_modify(struct vm_area_struct *vma, uintptr_t start, uintptr_t end,
 				  const struct vma_change *change, int *err);
+/* It ends at @addr, and another one goes on there. Return: 0, -ENOMEM, or what vm_ops->may_split() says. */
 int vma_split(struct vm_area_struct *vma, uintptr_t addr);
+/*
+ * expand_stack - the VMA above @addr grows down to it, if it is one that does
+ * Context: mmap_lock for writing. Return: 0: @addr is mapped now; -EFAULT: nothing there grows; -ENOMEM, -EPERM: it may
+ * not (limits, guard gap, mmap_min_addr).
+ */
 int expand_stack(struct mm_struct *mm, uintptr_t addr);
 /* Rights of a VMA's pages: vm_page_prot from vm_flags, less PGPROT_WRITE where writes must be noticed. */
 pgprot_t vm_get_page_prot(vm_flags_t flags);
@@ -157,6 +182,9 @@ void free_pgtables(struct mmu_gather *tlb, struct mm_struct *mm, uintptr_t start
 		   uintptr_t ceiling);
 /* Everything goes: the last user is gone. */
 void exit_mmap(struct mm_struct *mm);
+
+/* mm->rss[@which] to the page: of tables that it shares it does not know what was unmapped there by reverse mapping. */
+long get_mm_counter(struct mm_struct *mm, unsigned int which);
 
 static inline void mm_counter_add(struct mm_struct *mm, unsigned int which, long n)
 {

@@ -332,6 +332,21 @@ ROW(table)
 	}
 }
 
+ROW(table_rights)
+{
+	u64 at = (u64)5 << PAGE_SHIFT;
+	pgt_entry_t e = pgt_make_table(1, at, true), read_only = pgt_table_wrprotect(1, e);
+
+	EXPECT(pgt_table_write(1, e) && !pgt_table_write(1, read_only));
+	EXPECT(pgt_table(1, read_only) && !pgt_bad(1, read_only) && !pgt_none(read_only));
+	EXPECT_EQ(pgt_table_phys(1, read_only), at);
+	EXPECT(pgt_table_mkwrite(1, read_only) == e && pgt_table_wrprotect(1, read_only) == read_only);
+	/* The kernel's are not, and what is further up is not either. */
+	EXPECT(pgt_bad(1, pgt_table_wrprotect(1, pgt_make_table(1, at, false))));
+	for (unsigned int level = 2; level < PGT_LEVELS; level++)
+		EXPECT(pgt_table_wrprotect(level, e) == e || pgt_bad(level, pgt_table_wrprotect(level, e)));
+}
+
 ROW(bad)
 {
 	unsigned int level;

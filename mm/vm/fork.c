@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: MIT
+/*
+ * fork(): an address space like another one. VMAs are copied one by one; last-level tables are shared where all VMAs in
+ * their reach allow it, and copied entry by entry where one does not.
+ */
+#include <octavo/highmem.h>
+
+#include "../base/printk.h"
+#include "anon_vma.h"
+#include "share.h"
+#include "vm.h"
+#include "vma.h"
+
+/* What of its own an area's copy needs, or that it must not have: then its tables cannot be the child's as they are. */
+#define VM_NOT_AS_IT_IS (VM_DONTCOPY | VM_WIPEONFORK | VM_UFFD_WP)
+
+struct fork {
+	struct mm_struct *parent, *child;
+	struct vm_area_struct *vma; /* the parent's */
+	struct vm_area_struct *copy;
+	uintptr_t region;	    /* the last-level range that was looked at last; its upper entries: */
+	pgt_entry_t *child_upper;
+	bool shared;		    /* that region's table is the child's now */
+	bool any_shared, any_not;
+	bool flush;		    /* entries of the parent's have fewer rights now */
+	unsigned long tables;
+	long rss[NR_MM_COUNTERS];   /* what was copied */
+};
+
+/* ---- Sharing ---- */
+
+/* Every VMA in the reach of @region's table is copied as it is. */
+static bool region_as_it_is(const struct fork *f, uintptr_t region)
+{
+	uintptr_t last = pgt_last(1, region);
+	const struct vm_area_struct *vma = f->vma;
+
+	while (vma->vm_prev && vma->vm_prev->vm_end > region)
+		vma = vma->vm_prev;
+	for (; vma && vma->vm_start <= last; vma = vma->vm_next)
+		if (vma->vm_flags & VM_NOT_AS_IT_IS)
+			return false;
+	return true;
+}
+
+/* A page that somebody pinned has to stay with who has it now. */
+static bool has_pinned(pgt_entry_t *table)
+{
+	for (unsigned int i = 0; i < PGT_ENTRIES(0); i++) {
+		pgt_entry_t e = pgt_get(table + i);
+		struct page *page = !pgt_none(e) && pgt_present(e) ? entry_page(e) : NULL;
+
+		if (page && page_is_anon(&page_folio(page)->page) && PageAnonExclusive(page) &&
+		    folio_maybe_dma_pinned(page_folio(page)))
+			return true;
+	}
+	return false;
+}
+
+/* The child's entry above @region, tables on the way made. NULL: no memory. */
+static pgt_entry_t *child_upper(struct fork *f, uintptr_t region)
+{
+	if (f->child_upper && (u64)f->region >> PGT_SHIFT(2) == (u64)region >> PGT_SHIFT(2))
+		return f->child_upper - pgt_index(1, f->region) + pgt_index(1, region);
+	return pgt_entry_alloc(f->child, region, 1, GFP_KERNEL);
+}
+
+/* Under the parent's page_table_lock. False: it has a pinned page. */
+static bool share_table(struct fork *f, pgt_entry_t *upper, pgt_entry_t e)
+{
+	struct page *table = table_page(pgt_table_of(1, e));
+	pgt_entry_t read_only = pgt_table_wrprotect(1, e);
+
+	spin_lock(&pgt_page_of(table)->lock);
+	if (unlikely(load_relaxed(&f->parent->flags) >> MMF_HAS_PINNED & 1) && has_pinned(page_address(table))) {
+		spin_unlock(&pgt_page_of(table)->lock);
+		return false;
+	}
+	(void)atomic_fetch_add(&table->_refcount, 1);
+	pgt_page_of(table)->shared = 1;
+	if (e != read_only) {
+		pgt_set(upper, read_only);
+		f->flush = true;
+	}
+	spin_unlock(&pgt_page_of(table)->lock);
+	pgt_set(f->child_upper, read_only);
+	f->tables++;
+	f->any_shared = true;
+	return true;
+}
+
+/* Decides for the table of @region, and shares it if it can be. Return: 0 or -ENOMEM. */
+static int share_region(struct fork *f, uintptr_t region)
+{
+	pgt_entry_t e, *upper;
+
+	f->shared = false;
+	if (!region_as_it_is(f, region)) {
+		f->region = region;
+		f->child_upper = NULL;
+		return 0;
+	}
+	f->child_upper = child_upper(f, region);
+	f->region = region;
+	if (!f->child_upper)
+		return -ENOMEM;
+	spin_lock(&f->parent->page_table_lock);
+	upper = upper_entry(f->parent, region, &e);
+	if (upper)
+		f->shared = share_table(f, upper, e);
+	spin_unlock(&f->parent->page_table_lock);
+	return 0;
+}
+
+/* ---- Copying ---- */
+
+/* Pages that a fault would find again are left to it. */
+static bool needs_copy(const struct vm_area_struct *vma)
+{
+	return vma_has_anon(vma) || vma->vm_flags & (VM_PFNMAP | VM_MIXEDMAP | VM_UFFD_WP) || !vma->vm_file;
+}
+
+/* @page is pinned: the child gets @fresh with the same contents. */
+static pgt_entry_t copy_page(struct fork *f, pgt_entry_t e, struct page *page, struct page *fresh, uintptr_t addr)
+{
+	pgt_entry_t copy = pgt_make_leaf(0, PFN_PHYS(page_to_pfn(fresh)), f->copy->vm_page_prot);
+
+	copy_highpage(fresh, page);
+	__SetPageUptodate(fresh);
+	folio_add_new_anon_rmap(page_folio(fresh), f->copy, addr);
+	copy = pgt_mkyoung(0, pgt_mkdirty(0, pgt_fit(copy)));
+	if (!pgt_soft_dirty(0, e))
+		copy = pgt_clear_soft_dirty(0, copy);
+	return f->copy->vm_flags & VM_WRITE ? pgt_mkwrite(0, copy) : copy;
+}
+
+/*
+ * Entries from @addr up to @end, of one table whose lock is held.
+ * Return: where it stopped: at @end, or where a page (*@fresh) is needed.
+ */
+static uintptr_t copy_entries(struct fork *f, pgt_entry_t *to, pgt_entry_t *from, uintptr_t addr, uintptr_t end,
+			      struct page **fresh)
+{
+	for (; addr < end; addr += PAGE_SIZE, to++, from++) {
+		pgt_entry_t e = pgt_get(from), copy;
+		struct page *page;
+
+		if (pgt_none(e))
+			continue;
+		page = pgt_present(e) ? entry_page(e) : NULL;
+		if (unlikely(page && page_is_anon(&page_folio(page)->page) && PageAnonExclusive(page) &&
+			     folio_maybe_dma_pinned(page_folio(page)))) {
+			if (!*fresh)
+				break;
+			copy = copy_page(f, e, page, *fresh, addr);
+			*fresh = NULL;
+		} else {
+			copy = entry_share(from, e);
+			f->flush |= pgt_get(from) != e;
+		}
+		if (entry_counter(copy) < NR_MM_COUNTERS)
+			f->rss[entry_counter(copy)]++;
+		pgt_fill(to, pgt_clear_uffd_wp(0, copy));
+	}
+	return addr;
+}
+
+/* The part of the VMA in one table's reach. Return: 0 or -ENOMEM. */
+static int copy_range(struct fork *f, uintptr_t addr, uintptr_t end)
+{
+	struct page *fresh = NULL;
+	int err = 0;
+
+	while (addr < end && !err) {
+		pgt_entry_t e, *upper = upper_entry(f->parent, addr, &e), *to, *from;
+		spinlock_t *lock;
+
+		if (!upper)
+			break;
+		to = pgt_entry_alloc(f->child, addr, 0, GFP_KERNEL);
+		from = to ? table_lock_find(f->parent, addr, &lock) : NULL;
+		if (!from) {
+			err = to ? 0 : -ENOMEM;
+			break;
+		}
+		addr = copy_entries(f, to, from, addr, end, &fresh);
+		spin_unlock(lock);
+		if (addr == end)
+			break;
+		err = anon_vma_prepare(f->copy);
+		fresh = err ? NULL : alloc_page(GFP_HIGHUSER_MOVABLE);
+		if (!fresh)
+			err = -ENOMEM;
+	}
+	if (fresh)
+		put_page(fresh);
+	return err;
+}
+
+/* Return: 0 or -ENOMEM. */
+static int copy_tables(struct fork *f)
+{
+	struct vm_area_struct *vma = f->vma;
+	bool copies = !(vma->vm_flags & VM_WIPEONFORK) && needs_copy(vma);
+	int err = 0;
+
+	for (uintptr_t addr = vma->vm_start; addr < vma->vm_end && !err;) {
+		uintptr_t region = addr & (uintptr_t)PGT_MASK(1), next = pgt_addr_end(addr, vma->vm_end, 1);
+		unsigned int level;
+		pgt_entry_t *upper = pgt_descend(f->parent, addr, 1, &level);
+
+		if (level > 1 || !pgt_table(1, pgt_get(upper))) {
+			uintptr_t last = pgt_last(level, addr);
+
+			addr = last >= vma->vm_end - 1 ? vma->vm_end : last + 1;
+			continue;
+		}
+		if (region != f->region)
+			err = share_region(f, region);
+		if (!err && !f->shared) {
+			f->any_not = true;
+			if (copies)
+				err = copy_range(f, addr, next);
+		}
+		addr = next;
+	}
+	return err;
+}
+
+/* ---- Counts ---- */
+
+enum mark { MARK, UNMARK };
+
+/*
+ * Tables that stayed the parent's alone. MARK: what goes out of them is counted with them from now on, so that what
+ * they have (taken from @rss) and mm->rss agree; UNMARK: as before.
+ */
+static void mark_own_tables(struct fork *f, enum mark mark, long *rss)
+{
+	uintptr_t done = 1; /* the last that was looked at */
+
+	for (struct vm_area_struct *vma = find_vma(f->parent, 0); vma; vma = vma_next(vma)) {
+		for (uintptr_t addr = vma->vm_start; addr < vma->vm_end; addr = pgt_addr_end(addr, vma->vm_end, 1)) {
+			uintptr_t region = addr & (uintptr_t)PGT_MASK(1);
+			pgt_entry_t e, *upper = region == done ? NULL : upper_entry(f->parent, addr, &e), *entries;
+			struct page *table;
+
+			done = region;
+			if (!upper || !pgt_table_write(1, e))
+				continue;
+			entries = pgt_table_of(1, e);
+			table = table_page(entries);
+			spin_lock(&pgt_page_of(table)->lock);
+			if (mark == UNMARK)
+				table_fold(f->parent, table);
+			set_page_private(table, 0);
+			pgt_page_of(table)->shared = mark == MARK;
+			for (unsigned int i = 0; mark == MARK && i < PGT_ENTRIES(0); i++)
+				if (entry_counter(pgt_get(entries + i)) < NR_MM_COUNTERS)
+					rss[entry_counter(pgt_get(entries + i))]--;
+			spin_unlock(&pgt_page_of(table)->lock);
+		}
+	}
+}
+
+/*
+ * The child's pages: those of the parent, if it has all its tables, which is told only now, as both will hear of what
+ * goes out of them from now on. Where it has not, less what is in the others, and what was copied.
+ */
+static void count_pages(struct fork *f)
+{
+	if (f->any_shared && f->any_not)
+		mark_own_tables(f, MARK, f->rss);
+	for (unsigned int i = 0; i < NR_MM_COUNTERS; i++)
+		mm_counter_add(f->child, i, f->rss[i] + (f->any_shared ? load_relaxed(&f->parent->rss[i]) : 0));
+	if (f->any_shared && f->any_not)
+		mark_own_tables(f, UNMARK, NULL);
+}
+
+/* ---- VMAs ---- */
+
+static struct vm_area_struct *copy_vma(struct fork *f)
+{
+	struct vm_area_struct *vma = f->vma, *copy = vm_area_dup(vma);
+
+	if (!copy)
+		return NULL;
+	copy->vm_mm = f->child;
+	copy->vm_flags &= ~(VM_LOCKED | VM_LOCKONFAULT | VM_UFFD_ANY);
+	copy->uffd = NULL;
+	copy->anon_vma = NULL;
+	copy->anon_chain = NULL;
+	if (!(vma->vm_flags & VM_WIPEONFORK) && anon_vma_fork(copy, vma)) {
+		vma_discard(copy);
+		return NULL;
+	}
+	return copy;
+}
+
+/* Return: 0 or -ENOMEM. */
+static int fork_vma(struct fork *f, struct vm_area_struct **prev)
+{
+	struct vm_area_struct *vma = f->vma, *copy;
+	unsigned long charged = vma->vm_flags & VM_ACCOUNT ? vma_pages(vma) : 0;
+
+	if (vma->vm_flags & VM_DONTCOPY) {
+		vm_stat_account(f->child, vma->vm_flags, -(long)vma_pages(vma));
+		f->any_not = true;
+		return 0;
+	}
+	if (charged && vm_acct_memory(current_task(), charged))
+		return -ENOMEM;
+	copy = copy_vma(f);
+	if (copy && vma_link(f->child, copy, *prev)) {
+		vma_discard(copy);
+		copy = NULL;
+	}
+	if (!copy) {
+		vm_unacct_memory(charged);
+		return -ENOMEM;
+	}
+	f->copy = copy;
+	*prev = copy;
+	if (copy->vm_ops && copy->vm_ops->open)
+		copy->vm_ops->open(copy);
+	return copy_tables(f);
+}
+
+static void copy_fields(struct mm_struct *to, const struct mm_struct *from)
+{
+	const unsigned long inherited = 1ul << MMF_DUMPABLE | 1ul << MMF_DUMP_SECURELY | 1ul << MMF_TOPDOWN |
+					1ul << MMF_VM_HUGEPAGE | 1ul << MMF_HAS_SHARED_TABLES;
+
+	to->flags = load_relaxed(&from->flags) & inherited;
+	to->task_size = from->task_size;
+	to->mmap_base = from->mmap_base;
+	to->def_flags = from->def_flags & VM_NOHUGEPAGE;
+	to->total_vm = from->total_vm;
+	to->data_vm = from->data_vm;
+	to->exec_vm = from->exec_vm;
+	to->stack_vm = from->stack_vm;
+	to->hiwater_vm = from->total_vm;
+	to->start_code = from->start_code;
+	to->end_code = from->end_code;
+	to->start_data = from->start_data;
+	to->end_data = from->end_data;
+	to->start_brk = from->start_brk;
+	to->brk = from->brk;
+	to->start_stack = from->start_stack;
+	to->arg_start = from->arg_start;
+	to->arg_end = from->arg_end;
+	to->env_start = from->env_start;
+	to->env_end = from->env_end;
+	to->pkeys = from->pkeys;
+}
+
+struct mm_struct *mm_fork(struct mm_struct *mm, const struct mm_process *child)
+{
+	struct fork f = { .parent = mm, .region = 1, .child = mm_create(child, mm->task_size) };
+	struct vm_area_struct *prev = NULL;
+	int err = 0;
+
+	if (!f.child)
+		return NULL;
+	mmap_write_lock(mm);
+	(void)atomic_fetch_or(&mm->flags, 1ul << MMF_HAS_SHARED_TABLES);
+	copy_fields(f.child, mm);
+	mm_set_exe_file(f.child, mm->exe_file);
+	for (f.vma = find_vma(mm, 0); f.vma && !err; f.vma = vma_next(f.vma)) {
+		vma_start_write(f.vma);
+		err = fork_vma(&f, &prev);
+	}
+	atomic_add_relaxed(&f.child->pgtable_pages, f.tables);
+	if (!err)
+		count_pages(&f);
+	else
+		for (unsigned int i = 0; i < NR_MM_COUNTERS; i++)
+			mm_counter_add(f.child, i, f.rss[i]);
+	/* Until every CPU knows, the parent could write to what is the child's, too. */
+	if (f.flush && unlikely(!flush_tlb_mm(mm)))
+		err = -EBUSY;
+	mmap_write_unlock(mm);
+	if (!err)
+		return f.child;
+	mmput(f.child);
+	return NULL;
+}

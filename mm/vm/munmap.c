@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT
+/*
+ * munmap(2). What can fail comes first: VMAs that are only partly in the range are split where their owner wants to
+ * hear of it, or where both ends stay; else the end is just cut off. Then the entries go, while the VMAs still stand
+ * there, write-locked, for who looks from the pages' side; then the VMAs, in one change of the tree; then the tables
+ * that nothing lies in any more.
+ */
+#include "vma.h"
+
+/* What is about to be unmapped: VMAs from first to last, of which the first and the last may stay in part. */
+struct unmapping {
+	struct mm_struct *mm;
+	uintptr_t start, end;
+	struct vm_area_struct *first, *last;
+	struct vm_area_struct *head, *tail; /* that stay, cut off at start and at end; NULL: none */
+	unsigned long accounted;
+};
+
+bool can_modify_range(const struct vm_area_struct *first, uintptr_t end)
+{
+	for (; first && first->vm_start < end; first = first->vm_next)
+		if (!can_modify(first))
+			return false;
+	return true;
+}
+
+/* A table that is shared can only be changed in part by who has its own. */
+static int own_edges(const struct unmapping *u)
+{
+	uintptr_t size = (uintptr_t)1 << PGT_SHIFT(1);
+	int err = 0;
+
+	if (!(load_relaxed(&u->mm->flags) & 1ul << MMF_HAS_SHARED_TABLES))
+		return 0;
+	if (!IS_ALIGNED(u->start, size) || u->end - u->start < size)
+		err = vm_own_tables(u->first, u->start, min(u->end, ALIGN_DOWN(u->start, size) + size));
+	if (!err && !IS_ALIGNED(u->end, size) && u->end - u->start > size)
+		err = vm_own_tables(u->last, max(u->start, ALIGN_DOWN(u->end, size)), u->end);
+	return err;
+}
+
+/* Return: 0; -ENOMEM or what vm_ops->may_split() says: only splits have happened. */
+static int prepare(struct unmapping *u)
+{
+	struct vm_area_struct *first = u->first;
+	int err;
+
+	if (first->vm_start < u->start) {
+		bool inside = u->end < first->vm_end;
+
+		if (inside) {
+			err = vma_split(first, u->end);
+			if (err)
+				return err;
+		}
+		if (vma_split_is_heard(first)) {
+			err = vma_split_nocount(first, u->start);
+			if (err)
+				return err;
+			u->first = first->vm_next;
+		} else {
+			u->head = first;
+		}
+	}
+	u->last = u->first;
+	while (u->last->vm_next && u->last->vm_next->vm_start < u->end)
+		u->last = u->last->vm_next;
+	if (u->last->vm_end > u->end) {
+		if (vma_split_is_heard(u->last)) {
+			err = vma_split_nocount(u->last, u->end);
+			if (err)
+				return err;
+		} else {
+			u->tail = u->last;
+		}
+	}
+	err = vma_reserve(u->mm);
+	return err ? err : own_edges(u);
+}
+
+/* The VMA behind those of the unmapping. */
+static struct vm_area_struct *behind(const struct unmapping *u)
+{
+	return u->last->vm_next;
+}
+
+static void zap(struct unmapping *u, struct mmu_gather *tlb)
+{
+	for (struct vm_area_struct *vma = u->first; vma != behind(u); vma = vma->vm_next) {
+		uintptr_t start = max(vma->vm_start, u->start), end = min(vma->vm_end, u->end);
+		unsigned long pages = pages_of(end - start);
+
+		vma_start_write(vma);
+		zap_page_range(tlb, vma, start, end, NULL);
+		vm_stat_account(u->mm, vma->vm_flags, -(long)pages);
+		if (vma->vm_flags & VM_ACCOUNT)
+			u->accounted += pages;
+		if (vma->vm_flags & VM_LOCKED)
+			u->mm->locked_vm -= pages;
+	}
+}
+
+static void cut_off(struct vm_area_struct *vma, uintptr_t start, uintptr_t end)
+{
+	if (vma->vm_file)
+		vma_unlink_file(vma);
+	if (has_anon(vma))
+		anon_vma_update_begin(vma);
+	vma->vm_pgoff += pages_of(start - vma->vm_start);
+	vma->vm_start = start;
+	vma->vm_end = end;
+	if (has_anon(vma))
+		anon_vma_update_end(vma);
+	if (vma->vm_file)
+		vma_link_file(vma);
+}
+
+/* The range becomes nobody's. Return: VMAs that went, linked by vm_next up to NULL. */
+static struct vm_area_struct *detach(struct unmapping *u, struct vm_area_struct **prev, struct vm_area_struct **next)
+{
+	struct vm_area_struct *gone = u->first, *end;
+
+	/* Cannot fail: see prepare(). */
+	if (range_tree_store(&u->mm->vmas, u->start, u->end - 1, NULL, GFP_KERNEL))
+		return NULL;
+	*prev = u->head ? u->head : u->first->vm_prev;
+	*next = u->tail ? u->tail : behind(u);
+	if (u->head) {
+		gone = u->head->vm_next;
+		cut_off(u->head, u->head->vm_start, u->start);
+	}
+	if (u->tail)
+		cut_off(u->tail, u->end, u->tail->vm_end);
+	if (gone == *next)
+		return NULL;
+	end = *next ? (*next)->vm_prev : u->last;
+	end->vm_next = NULL;
+	if (*prev)
+		(*prev)->vm_next = *next;
+	if (*next)
+		(*next)->vm_prev = *prev;
+	for (struct vm_area_struct *vma = gone; vma; vma = vma->vm_next) {
+		u->mm->map_count--;
+		store_relaxed(&vma->vm_refs, 0);
+		if (vma->vm_file)
+			vma_unlink_file(vma);
+		if (has_anon(vma))
+			unlink_anon_vmas(vma);
+	}
+	return gone;
+}
+
+static void free_all(struct vm_area_struct *vma)
+{
+	while (vma) {
+		struct vm_area_struct *next = vma->vm_next;
+
+		vm_area_free(vma);
+		vma = next;
+	}
+}
+
+int unmap_range(struct mm_struct *mm, struct vm_area_struct *first, uintptr_t start, uintptr_t end)
+{
+	struct unmapping u = { .mm = mm, .start = start, .end = end, .first = first };
+	struct vm_area_struct *prev = NULL, *next = NULL, *gone;
+	struct mmu_gather tlb;
+	int err;
+
+	if (!can_modify_range(first, end))
+		return -EPERM;
+	err = prepare(&u);
+	if (err)
+		return err;
+	mm->hiwater_vm = max(mm->hiwater_vm, mm->total_vm);
+	tlb_gather_mmu(&tlb, mm);
+	zap(&u, &tlb);
+	gone = detach(&u, &prev, &next);
+	free_pgtables(&tlb, mm, start, end, prev ? prev->vm_end : 0, next ? next->vm_start : 0);
+	tlb_finish_mmu(&tlb);
+	if (u.accounted)
+		vm_unacct_memory(u.accounted);
+	free_all(gone);
+	return 0;
+}
+
+int do_munmap(struct mm_struct *mm, uintptr_t addr, size_t len)
+{
+	struct vm_area_struct *first;
+	uintptr_t end;
+
+	if (addr & ~PAGE_MASK || addr > mm->task_size || len > mm->task_size - addr)
+		return -EINVAL;
+	end = addr + page_align(len);
+	if (end == addr)
+		return -EINVAL;
+	first = find_vma(mm, addr);
+	if (!first || first->vm_start >= end)
+		return 0;
+	return unmap_range(mm, first, addr, end);
+}
+
+long vm_munmap(struct mm_struct *mm, uintptr_t addr, size_t len)
+{
+	long ret;
+
+	if (mmap_write_lock_killable(mm))
+		return -EINTR;
+	ret = do_munmap(mm, addr, len);
+	mmap_write_unlock(mm);
+	return ret;
+}
+
+long ksys_munmap(uintptr_t addr, size_t len)
+{
+	return vm_munmap(this_task()->mm, addr, len);
+}

@@ -1,0 +1,507 @@
+// SPDX-License-Identifier: MIT
+#include <octavo/pagemap.h>
+
+#include "../base/handle.h"
+#include "../base/printk.h"
+#include "../pgtable/swapops.h"
+#include "anon_vma.h"
+#include "share.h"
+
+/* ---- Who may map it ---- */
+
+/* Where the first page of @folio that @vma can map lies; what it maps of it ends at *@end. False: none. */
+static bool folio_range(const struct folio *folio, const struct vm_area_struct *vma, uintptr_t *addr, uintptr_t *end)
+{
+	unsigned long first = (unsigned long)page_index(&folio->page), last = first + folio_nr_pages(folio) - 1;
+	unsigned long vma_last = vma->vm_pgoff + vma_pages(vma) - 1;
+
+	if (last < vma->vm_pgoff || first > vma_last)
+		return false;
+	first = max(first, vma->vm_pgoff);
+	last = min(last, vma_last);
+	*addr = vma->vm_start + ((first - vma->vm_pgoff) << PAGE_SHIFT);
+	*end = *addr + ((last - first + 1) << PAGE_SHIFT);
+	return true;
+}
+
+/* Return: false: the walk is over. */
+static bool visit(struct rmap_walk *walk, struct folio *folio, struct vm_area_struct *vma)
+{
+	uintptr_t addr, end;
+
+	if (!folio_range(folio, vma, &addr, &end))
+		return true;
+	return walk->one(walk, folio, vma, addr) && !(walk->done && walk->done(folio));
+}
+
+static void walk_anon(struct folio *folio, struct rmap_walk *walk)
+{
+	unsigned long first = (unsigned long)page_index(&folio->page), last = first + folio_nr_pages(folio) - 1;
+	struct anon_vma *top = anon_vma_get(page_handle(&folio->page) & ~PAGE_MAPPING_ANON);
+	bool on = true;
+
+	if (!top)
+		return;
+	if (walk->try_lock && !down_read_trylock(&top->root->rwsem)) {
+		anon_vma_put(top);
+		return;
+	}
+	if (!walk->try_lock)
+		down_read(&top->root->rwsem);
+	for (struct anon_vma *av = top->gone ? NULL : top; av && on; av = anon_vma_next_below(av, top)) {
+		struct interval_node *node = interval_first(av->vmas, first, last);
+
+		for (; node && on; node = interval_next(node, first, last))
+			on = visit(walk, folio, anon_link_of_node(node)->vma);
+	}
+	up_read(&top->root->rwsem);
+	anon_vma_put(top);
+}
+
+static void walk_file(struct folio *folio, struct rmap_walk *walk)
+{
+	unsigned long first = (unsigned long)page_index(&folio->page), last = first + folio_nr_pages(folio) - 1;
+	struct address_space *mapping = handle_object(page_handle(&folio->page));
+	struct vm_area_struct *vma;
+
+	if (!mapping)
+		return;
+	if (walk->try_lock && !down_read_trylock(&mapping->i_mmap_rwsem))
+		return;
+	if (!walk->try_lock)
+		down_read(&mapping->i_mmap_rwsem);
+	vma_interval_tree_foreach(vma, mapping->i_mmap, first, last) {
+		if (!visit(walk, folio, vma))
+			break;
+	}
+	up_read(&mapping->i_mmap_rwsem);
+}
+
+void rmap_walk(struct folio *folio, struct rmap_walk *walk)
+{
+	if (page_is_anon(&folio->page))
+		walk_anon(folio, walk);
+	else if (page_handle(&folio->page))
+		walk_file(folio, walk);
+}
+
+uintptr_t page_address_in_vma(const struct page *page, const struct vm_area_struct *vma)
+{
+	const struct folio *folio = page_folio((struct page *)page);
+	unsigned long index = (unsigned long)page_index(&folio->page) + (unsigned long)(page - &folio->page);
+	struct anon_link *link = anon_link_of(vma);
+
+	if (page_is_anon(&folio->page)) {
+		struct anon_vma *av = anon_vma_get(page_handle(&folio->page) & ~PAGE_MAPPING_ANON);
+		bool family = av && link && link->anon_vma->root == av->root;
+
+		anon_vma_put(av);
+		if (!family)
+			return (uintptr_t)-EFAULT;
+	} else if (!vma->vm_file || vma->vm_file->f_mapping->handle != page_handle(&folio->page)) {
+		return (uintptr_t)-EFAULT;
+	}
+	if (index < vma->vm_pgoff || index - vma->vm_pgoff >= vma_pages(vma))
+		return (uintptr_t)-EFAULT;
+	return vma->vm_start + ((index - vma->vm_pgoff) << PAGE_SHIFT);
+}
+
+/* ---- Entries that map it ---- */
+
+/*
+ * One entry at a time of what a VMA may map of a folio. It is found, its table locked, present or (@migration) on its
+ * way; entry_done() unlocks.
+ */
+struct at {
+	struct folio *folio;
+	struct vm_area_struct *vma;
+	uintptr_t addr, end;
+	pgt_entry_t *entry;
+	pgt_entry_t e;
+	spinlock_t *lock;
+	struct page *page;  /* of the folio */
+	struct page *table;
+};
+
+static bool maps(struct at *at, unsigned long pfn)
+{
+	unsigned long first = folio_pfn(at->folio);
+
+	if (pfn < first || pfn - first >= folio_nr_pages(at->folio))
+		return false;
+	at->page = folio_page(at->folio, pfn - first);
+	return true;
+}
+
+static void at_begin(struct at *at, struct folio *folio, struct vm_area_struct *vma)
+{
+	*at = (struct at){ .folio = folio, .vma = vma };
+	(void)folio_range(folio, vma, &at->addr, &at->end);
+	at->addr -= PAGE_SIZE;
+}
+
+/* The next entry, locked. False: no more. */
+static bool at_next(struct at *at)
+{
+	for (at->addr += PAGE_SIZE; at->addr < at->end; at->addr += PAGE_SIZE) {
+		at->entry = table_lock_find(at->vma->vm_mm, at->addr, &at->lock);
+		if (!at->entry)
+			continue;
+		at->e = pgt_get(at->entry);
+		at->table = table_page(at->entry);
+		if (!pgt_none(at->e) && pgt_present(at->e) && !pgt_special(0, at->e) &&
+		    maps(at, PFN_DOWN(pgt_leaf_phys(0, at->e))))
+			return true;
+		spin_unlock(at->lock);
+	}
+	return false;
+}
+
+static bool at_shared(const struct at *at)
+{
+	return table_sharers(at->table) > 1;
+}
+
+/* ---- Referenced ---- */
+
+struct referenced {
+	int nr;
+	vm_flags_t flags;
+};
+
+static bool referenced_one(struct rmap_walk *walk, struct folio *folio, struct vm_area_struct *vma, uintptr_t addr)
+{
+	struct referenced *r = walk->arg;
+	bool mapped = false;
+	struct at at;
+
+	(void)addr;
+	for (at_begin(&at, folio, vma); at_next(&at);) {
+		mapped = true;
+		/* No flush: until the translation is dropped for another reason the page looks older than it is. */
+		if (pgt_entry_clear_young(0, at.entry) && !(vma->vm_flags & (VM_SEQ_READ | VM_RAND_READ)))
+			r->nr++;
+		spin_unlock(at.lock);
+	}
+	if (mapped)
+		r->flags |= vma->vm_flags;
+	return true;
+}
+
+int folio_referenced(struct folio *folio, bool locked, vm_flags_t *vm_flags)
+{
+	struct referenced r = { 0 };
+	struct rmap_walk walk = { .one = referenced_one, .arg = &r, .try_lock = true };
+	bool anon = page_is_anon(&folio->page);
+
+	*vm_flags = 0;
+	if (!folio_mapped(folio))
+		return 0;
+	/* A file may go from under its folio that is not locked. */
+	if (!locked && !anon && !folio_trylock(folio))
+		return 1;
+	rmap_walk(folio, &walk);
+	if (!locked && !anon)
+		folio_unlock(folio);
+	*vm_flags = r.flags;
+	return r.nr;
+}
+
+/* ---- Changes, and who has to hear of them ---- */
+
+/*
+ * @shared: an entry of a shared table was changed in this walk. All who share it map the page at the same place, so
+ * their VMAs are visited, too, find the entry changed, and flush.
+ */
+struct change {
+	int nr;
+	bool shared;
+	bool failed;
+	unsigned int ttu;
+	struct folio *from; /* of remove_migration_ptes() */
+};
+
+/* An entry of @at changed; @e: what it was. The lock is let go of, and CPUs forget it. */
+static void changed(struct change *c, const struct at *at)
+{
+	c->nr++;
+	c->shared |= at_shared(at);
+	spin_unlock(at->lock);
+	(void)flush_tlb_page(at->vma->vm_mm, at->addr);
+}
+
+/* @vma has been visited. */
+static void flush_sharer(const struct change *c, const struct folio *folio, struct vm_area_struct *vma)
+{
+	uintptr_t addr, end;
+
+	if (c->shared && folio_range(folio, vma, &addr, &end))
+		(void)flush_tlb_mm_range(vma->vm_mm, addr, end, PAGE_SHIFT, false);
+}
+
+static bool mkclean_one(struct rmap_walk *walk, struct folio *folio, struct vm_area_struct *vma, uintptr_t addr)
+{
+	struct change *c = walk->arg;
+	struct at at;
+
+	(void)addr;
+	if (!(vma->vm_flags & VM_SHARED))
+		return true;
+	for (at_begin(&at, folio, vma); at_next(&at);) {
+		pgt_entry_t e = at.e;
+
+		if (!pgt_dirty(0, e) && !pgt_write(0, e)) {
+			spin_unlock(at.lock);
+			continue;
+		}
+		while (!pgt_cmpxchg(at.entry, &e, pgt_mkclean(0, pgt_wrprotect(0, e))))
+			;
+		changed(c, &at);
+	}
+	flush_sharer(c, folio, vma);
+	return true;
+}
+
+int folio_mkclean(struct folio *folio)
+{
+	struct change c = { 0 };
+	struct rmap_walk walk = { .one = mkclean_one, .arg = &c };
+
+	if (!folio_mapped(folio) || page_is_anon(&folio->page))
+		return 0;
+	rmap_walk(folio, &walk);
+	return c.nr;
+}
+
+/* The page was written to by the entry that was. Context: no spinlock. */
+static void keep_dirty(struct folio *folio, pgt_entry_t e)
+{
+	if (!pgt_dirty(0, e))
+		return;
+	if (page_is_anon(&folio->page))
+		SetPageDirty(&folio->page);
+	else
+		(void)folio_mark_dirty(folio);
+}
+
+/* The entry is gone, or leads to no page now. */
+static void taken_out(struct change *c, const struct at *at)
+{
+	struct folio *folio = at->folio;
+
+	folio_remove_rmap_ptes(folio, at->page, 1, at->vma);
+	changed(c, at);
+	keep_dirty(folio, at->e);
+	folio_put(folio);
+}
+
+/* ---- Unmapping ---- */
+
+/* Nobody but the entries and the caller has it, and nobody wrote to it since MADV_FREE. */
+static bool may_discard(const struct at *at, pgt_entry_t e)
+{
+	return !pgt_dirty(0, e) && !PageDirty(&at->folio->page) &&
+	       page_ref_count(&at->folio->page) == folio_mapcount(at->folio) + 1;
+}
+
+/* Return: false: it stays, and the walk is over. The lock is let go of. */
+static bool unmap_entry(struct change *c, struct at *at)
+{
+	bool anon = page_is_anon(&at->folio->page);
+
+	/* A swap entry would be needed. */
+	if (anon && PageSwapBacked(&at->folio->page)) {
+		spin_unlock(at->lock);
+		return false;
+	}
+	/*
+	 * A processor that would set the dirty bit looks at the entry again and finds none, so what the exchange shows
+	 * is final.
+	 */
+	do {
+		if (anon && !may_discard(at, at->e)) {
+			SetPageSwapBacked(&at->folio->page);
+			spin_unlock(at->lock);
+			return false;
+		}
+	} while (!pgt_cmpxchg(at->entry, &at->e, 0));
+	table_count(at->vma->vm_mm, at->table, entry_counter(at->e), -1);
+	taken_out(c, at);
+	return true;
+}
+
+static bool unmap_one(struct rmap_walk *walk, struct folio *folio, struct vm_area_struct *vma, uintptr_t addr)
+{
+	struct change *c = walk->arg;
+	struct at at;
+
+	(void)addr;
+	for (at_begin(&at, folio, vma); at_next(&at);) {
+		if (vma->vm_flags & VM_LOCKED && !(c->ttu & TTU_IGNORE_MLOCK)) {
+			spin_unlock(at.lock);
+			c->failed = true;
+		} else if (!unmap_entry(c, &at)) {
+			c->failed = true;
+		}
+		if (c->failed)
+			break;
+	}
+	flush_sharer(c, folio, vma);
+	/* Who shares a table that was changed has to be visited. */
+	return !c->failed || c->shared;
+}
+
+bool try_to_unmap(struct folio *folio, unsigned int ttu)
+{
+	struct change c = { .ttu = ttu };
+	struct rmap_walk walk = { .one = unmap_one, .arg = &c };
+
+	rmap_walk(folio, &walk);
+	return !folio_mapped(folio);
+}
+
+/* ---- Migration ---- */
+
+static pgt_entry_t migration_entry(const struct at *at, pgt_entry_t e)
+{
+	unsigned long pfn = page_to_pfn(at->page);
+	bool anon = page_is_anon(&at->folio->page);
+	swp_entry_t swap;
+	pte_t pte;
+
+	if (pgt_write(0, e))
+		swap = make_writable_migration_entry(pfn);
+	else if (anon && PageAnonExclusive(at->page))
+		swap = make_readable_exclusive_migration_entry(pfn);
+	else
+		swap = make_readable_migration_entry(pfn);
+	if (pgt_young(0, e))
+		swap = make_migration_entry_young(swap);
+	if (pgt_dirty(0, e))
+		swap = make_migration_entry_dirty(swap);
+	pte = swp_entry_to_pte(swap);
+	if (pgt_soft_dirty(0, e))
+		pte = pte_swp_mksoft_dirty(pte);
+	if (pgt_uffd_wp(0, e))
+		pte = pte_swp_mkuffd_wp(pte);
+	return pte.pte;
+}
+
+static bool migrate_one(struct rmap_walk *walk, struct folio *folio, struct vm_area_struct *vma, uintptr_t addr)
+{
+	struct change *c = walk->arg;
+	struct at at;
+
+	(void)addr;
+	for (at_begin(&at, folio, vma); !c->failed && at_next(&at);) {
+		if (page_is_anon(&folio->page) && PageAnonExclusive(at.page) && folio_maybe_dma_pinned(folio)) {
+			spin_unlock(at.lock);
+			c->failed = true;
+			break;
+		}
+		while (!pgt_cmpxchg(at.entry, &at.e, migration_entry(&at, at.e)))
+			;
+		if (page_is_anon(&folio->page))
+			ClearPageAnonExclusive(at.page);
+		taken_out(c, &at);
+	}
+	flush_sharer(c, folio, vma);
+	return !c->failed || c->shared;
+}
+
+bool try_to_migrate(struct folio *folio, unsigned int ttu)
+{
+	struct change c = { .ttu = ttu };
+	struct rmap_walk walk = { .one = migrate_one, .arg = &c };
+
+	rmap_walk(folio, &walk);
+	return !folio_mapped(folio);
+}
+
+/* What a migration entry for a page of @from becomes when the page is @page. */
+static pgt_entry_t arrived(const struct vm_area_struct *vma, pgt_entry_t e, struct page *page)
+{
+	swp_entry_t swap = pte_to_swp_entry(__pte(e));
+	pgt_entry_t leaf = pgt_fit(pgt_make_leaf(0, PFN_PHYS(page_to_pfn(page)), vma->vm_page_prot));
+
+	leaf = is_migration_entry_young(swap) ? pgt_mkyoung(0, leaf) : pgt_mkold(0, leaf);
+	if (is_writable_migration_entry(swap))
+		leaf = pgt_mkwrite(0, leaf);
+	if (is_migration_entry_dirty(swap))
+		leaf = pgt_mkdirty(0, leaf);
+	leaf = pgt_swap_soft_dirty(e) ? pgt_mksoft_dirty(0, leaf) : pgt_clear_soft_dirty(0, leaf);
+	return pgt_swap_uffd_wp(e) ? pgt_mkuffd_wp(0, leaf) : leaf;
+}
+
+static bool arrive_one(struct rmap_walk *walk, struct folio *to, struct vm_area_struct *vma, uintptr_t addr)
+{
+	struct change *c = walk->arg;
+	unsigned long first = folio_pfn(c->from), nr = folio_nr_pages(to);
+	uintptr_t end;
+
+	if (!folio_range(to, vma, &addr, &end))
+		return true;
+	for (; addr < end; addr += PAGE_SIZE) {
+		spinlock_t *lock;
+		pgt_entry_t *entry = table_lock_find(vma->vm_mm, addr, &lock), e = entry ? pgt_get(entry) : 0;
+		swp_entry_t swap = pte_to_swp_entry(__pte(e));
+		unsigned long pfn = swp_offset_pfn(swap);
+		struct page *page;
+
+		if (entry && pgt_is_swap(e) && is_migration_entry(swap) && pfn >= first && pfn - first < nr) {
+			page = folio_page(to, pfn - first);
+			folio_get(to);
+			if (page_is_anon(&to->page))
+				folio_add_anon_rmap_pte(to, page, vma, addr,
+							swp_type(swap) != SWP_MIGRATION_READ);
+			else
+				folio_add_file_rmap_ptes(to, page, 1, vma);
+			pgt_set(entry, arrived(vma, e, page));
+			c->nr++;
+		}
+		if (entry)
+			spin_unlock(lock);
+	}
+	return true;
+}
+
+void remove_migration_ptes(struct folio *from, struct folio *to)
+{
+	struct change c = { .from = from };
+	struct rmap_walk walk = { .one = arrive_one, .arg = &c };
+
+	rmap_walk(to, &walk);
+}
+
+/* ---- How many ---- */
+
+static bool mapper_one(struct rmap_walk *walk, struct folio *folio, struct vm_area_struct *vma, uintptr_t addr)
+{
+	struct at *which = walk->arg;
+	struct at at;
+
+	(void)addr;
+	for (at_begin(&at, folio, vma); at_next(&at);) {
+		if (at.page == which->page)
+			which->addr++;
+		spin_unlock(at.lock);
+	}
+	return true;
+}
+
+unsigned int page_mappers(struct page *page)
+{
+	struct folio *folio = page_folio(page);
+	struct at which = { .page = page };
+	struct rmap_walk walk = { .one = mapper_one, .arg = &which };
+	bool anon = page_is_anon(&folio->page);
+
+	if (page_mapcount(page) <= 0)
+		return 0;
+	if (!anon && !folio_trylock(folio))
+		return (unsigned int)page_mapcount(page);
+	rmap_walk(folio, &walk);
+	if (!anon)
+		folio_unlock(folio);
+	return max((unsigned int)which.addr, (unsigned int)page_mapcount(page));
+}

@@ -1,0 +1,435 @@
+// SPDX-License-Identifier: MIT
+#include <octavo/pagemap.h>
+
+#include "../base/part.h"
+#include "../base/printk.h"
+#include "../pgtable/swapops.h"
+#include "share.h"
+
+/* ---- What a shared table's entries count in ---- */
+
+struct page *entry_page(pgt_entry_t e)
+{
+	return pgt_special(0, e) ? NULL : pfn_to_page(PFN_DOWN(pgt_leaf_phys(0, e)));
+}
+
+static unsigned int page_counter(struct page *page)
+{
+	struct folio *folio = page_folio(page);
+
+	if (page_is_anon(&folio->page))
+		return MM_ANONPAGES;
+	return PageSwapBacked(&folio->page) ? MM_SHMEMPAGES : MM_FILEPAGES;
+}
+
+unsigned int entry_counter(pgt_entry_t e)
+{
+	struct page *page;
+	swp_entry_t swap;
+
+	if (pgt_none(e))
+		return NR_MM_COUNTERS;
+	if (pgt_present(e)) {
+		page = entry_page(e);
+		return page ? page_counter(page) : NR_MM_COUNTERS;
+	}
+	swap = pte_to_swp_entry(__pte(e));
+	if (!non_swap_entry(swap))
+		return MM_SWAPENTS;
+	return is_migration_entry(swap) ? page_counter(pfn_swap_entry_to_page(swap)) : NR_MM_COUNTERS;
+}
+
+#define LANE_BITS 16
+
+long table_delta(const struct page *table, unsigned int which)
+{
+	return (s16)(load_relaxed_u64(&table->private_data) >> which * LANE_BITS);
+}
+
+void table_count(struct mm_struct *mm, struct page *table, unsigned int which, long n)
+{
+	u64 lane = (u64)0xffff << which * LANE_BITS, value;
+
+	if (!pgt_page_of(table)->shared) {
+		mm_counter_add(mm, which, n);
+		return;
+	}
+	value = (u64)(u16)(table_delta(table, which) + n) << which * LANE_BITS;
+	store_relaxed_u64(&table->private_data, (table->private_data & ~lane) | value);
+}
+
+void table_fold(struct mm_struct *mm, struct page *table)
+{
+	if (likely(!table->private_data))
+		return;
+	for (unsigned int i = 0; i < NR_MM_COUNTERS; i++)
+		if (table_delta(table, i))
+			mm_counter_add(mm, i, table_delta(table, i));
+}
+
+/* ---- Copies of entries ---- */
+
+/* Two entries for a page that is on its way: neither may make it writable, or its own, when it arrives. */
+static pgt_entry_t share_absent(pgt_entry_t *entry, pgt_entry_t e)
+{
+	swp_entry_t swap = pte_to_swp_entry(__pte(e));
+	struct page *page;
+	pte_t shared;
+
+	if (!is_writable_migration_entry(swap) && !is_readable_exclusive_migration_entry(swap))
+		return e;
+	page = pfn_swap_entry_to_page(swap);
+	if (!page_is_anon(&page_folio(page)->page))
+		return e;
+	shared = swp_entry_to_pte(make_readable_migration_entry(swp_offset(swap)));
+	if (pgt_swap_soft_dirty(e))
+		shared = pte_swp_mksoft_dirty(shared);
+	if (pgt_swap_uffd_wp(e))
+		shared = pte_swp_mkuffd_wp(shared);
+	pgt_set(entry, shared.pte);
+	return shared.pte;
+}
+
+pgt_entry_t entry_share(pgt_entry_t *entry, pgt_entry_t e)
+{
+	struct page *page;
+	struct folio *folio;
+
+	if (unlikely(!pgt_present(e)))
+		return share_absent(entry, e);
+	page = entry_page(e);
+	if (!page)
+		return e;
+	folio = page_folio(page);
+	if (page_is_anon(&folio->page)) {
+		if (PageAnonExclusive(page))
+			ClearPageAnonExclusive(page);
+		if (pgt_write(0, e)) {
+			pgt_entry_wrprotect(0, entry);
+			e = pgt_wrprotect(0, e);
+		}
+	}
+	(void)atomic_fetch_add(&page->_mapcount, 1);
+	folio_get(folio);
+	return e;
+}
+
+static void copy_table(pgt_entry_t *to, pgt_entry_t *from)
+{
+	for (unsigned int i = 0; i < PGT_ENTRIES(0);) {
+		pgt_entry_t e = pgt_get(from + i);
+
+		if (pgt_none(e)) {
+			i += pgt_none_run(from + i, PGT_ENTRIES(0) - i);
+			continue;
+		}
+		pgt_fill(to + i, entry_share(from + i, e));
+		i++;
+	}
+}
+
+/* ---- A table of one's own ---- */
+
+void table_take_over(struct mm_struct *mm, pgt_entry_t *upper, struct page *table)
+{
+	table_fold(mm, table);
+	store_relaxed_u64(&table->private_data, 0);
+	pgt_page_of(table)->shared = 0;
+	pgt_set(upper, pgt_table_mkwrite(1, pgt_get(upper)));
+}
+
+/* Nobody maps what the entries lead to by them any more. */
+static void release_entries(pgt_entry_t *table)
+{
+	for (unsigned int i = 0; i < PGT_ENTRIES(0); i++) {
+		pgt_entry_t e = pgt_get(table + i);
+		struct page *page = !pgt_none(e) && pgt_present(e) ? entry_page(e) : NULL;
+
+		if (pgt_none(e))
+			continue;
+		pgt_wipe(table + i);
+		if (!page)
+			continue;
+		if (pgt_dirty(0, e) && !page_is_anon(&page_folio(page)->page))
+			(void)folio_mark_dirty(page_folio(page));
+		folio_remove_rmap_ptes(page_folio(page), page, 1, NULL);
+		put_page(page);
+	}
+}
+
+void table_put(struct mm_struct *mm, struct page *table)
+{
+	if (atomic_fetch_sub(&table->_refcount, 1) > 1) {
+		atomic_add_relaxed(&mm->pgtable_pages, -1ul);
+		return;
+	}
+	/* All others left meanwhile. */
+	set_page_count(table, 1);
+	pgt_page_of(table)->shared = 0;
+	set_page_private(table, 0);
+	release_entries(page_address(table));
+	pgt_table_free(mm, page_address(table));
+}
+
+enum own { OWNED, NEEDS_TABLE, LEFT };
+
+/* @fresh: a table to copy to; NULL: none yet. *@left: the one that was left, to be put after a flush. */
+static enum own own_locked(struct mm_struct *mm, uintptr_t addr, pgt_entry_t *fresh, struct page **left)
+{
+	enum own what = OWNED;
+	struct page *table;
+	pgt_entry_t *upper, e;
+
+	spin_lock(&mm->page_table_lock);
+	upper = upper_entry(mm, addr, &e);
+	if (!upper || pgt_table_write(1, e)) {
+		spin_unlock(&mm->page_table_lock);
+		return OWNED;
+	}
+	table = table_page(pgt_table_of(1, e));
+	spin_lock(&pgt_page_of(table)->lock);
+	if (table_sharers(table) == 1) {
+		table_take_over(mm, upper, table);
+	} else if (!fresh) {
+		what = NEEDS_TABLE;
+	} else {
+		copy_table(fresh, page_address(table));
+		table_fold(mm, table);
+		pgt_set(upper, pgt_make_table(1, pgt_table_phys_of(fresh), true));
+		*left = table;
+		what = LEFT;
+	}
+	spin_unlock(&pgt_page_of(table)->lock);
+	spin_unlock(&mm->page_table_lock);
+	return what;
+}
+
+/* Return: 0 or -ENOMEM. */
+static int own_table(struct mm_struct *mm, uintptr_t addr)
+{
+	pgt_entry_t *fresh = NULL;
+	struct page *left = NULL;
+	enum own what = own_locked(mm, addr, NULL, &left);
+
+	if (what == NEEDS_TABLE) {
+		fresh = pgt_table_alloc(mm, 0, GFP_KERNEL);
+		if (!fresh)
+			return -ENOMEM;
+		what = own_locked(mm, addr, fresh, &left);
+	}
+	if (what == LEFT) {
+		/* What leads to the old table: the entries of both are the same, so no page's own need go. */
+		if (likely(flush_tlb_mm_range(mm, addr & PAGE_MASK, (addr & PAGE_MASK) + PAGE_SIZE, PAGE_SHIFT, true)))
+			table_put(mm, left);
+		else
+			pr_err("mm %lu: a shared page table stays out of use, as not every CPU could be told\n",
+			       mm->ctx_id);
+	} else if (fresh) {
+		pgt_table_free(mm, fresh);
+	}
+	return 0;
+}
+
+/* ---- Entries ---- */
+
+static noinline pgt_entry_t *entry_lock_slow(struct vm_area_struct *vma, uintptr_t addr, spinlock_t **lock)
+{
+	struct mm_struct *mm = vma->vm_mm;
+	pgt_entry_t *upper, e;
+
+	for (;;) {
+		upper = upper_entry(mm, addr, &e);
+		if (upper && pgt_table_write(1, e)) {
+			pgt_entry_t *entry = pgt_table_of(1, e) + pgt_index(0, addr);
+
+			*lock = &pgt_page_of(table_page(entry))->lock;
+			spin_lock(*lock);
+			return entry;
+		}
+		if (upper) {
+			if (own_table(mm, addr))
+				return NULL;
+		} else if (!pgt_entry_alloc(mm, addr, 0, GFP_KERNEL)) {
+			return NULL;
+		}
+	}
+}
+
+/*
+ * With a lock of its VMA's the address space itself neither shares a table nor frees one, so one that was its own stays
+ * so.
+ */
+pgt_entry_t *vm_entry_lock(struct vm_area_struct *vma, uintptr_t addr, spinlock_t **lock)
+{
+	pgt_entry_t e, *upper = upper_entry(vma->vm_mm, addr, &e), *entry;
+
+	if (unlikely(!upper || !pgt_table_write(1, e)))
+		return entry_lock_slow(vma, addr, lock);
+	entry = pgt_table_at(pgt_table_phys(1, e)) + pgt_index(0, addr);
+	*lock = &pgt_page_of(table_page(entry))->lock;
+	spin_lock(*lock);
+	return entry;
+}
+
+pgt_entry_t *table_lock_find(struct mm_struct *mm, uintptr_t addr, spinlock_t **lock)
+{
+	pgt_entry_t e, *upper, *entry = NULL;
+
+	spin_lock(&mm->page_table_lock);
+	upper = upper_entry(mm, addr, &e);
+	if (upper) {
+		entry = pgt_table_of(1, e) + pgt_index(0, addr);
+		*lock = &pgt_page_of(table_page(entry))->lock;
+		spin_lock(*lock);
+	}
+	spin_unlock(&mm->page_table_lock);
+	return entry;
+}
+
+static noinline pgt_entry_t *entry_find_shared(struct mm_struct *mm, uintptr_t addr, spinlock_t **lock, bool *shared)
+{
+	pgt_entry_t e, *upper, *entry = NULL;
+	struct page *table;
+
+	spin_lock(&mm->page_table_lock);
+	upper = upper_entry(mm, addr, &e);
+	if (upper) {
+		entry = pgt_table_of(1, e) + pgt_index(0, addr);
+		table = table_page(entry);
+		*lock = &pgt_page_of(table)->lock;
+		spin_lock(*lock);
+		*shared = !pgt_table_write(1, e);
+		if (*shared && table_sharers(table) == 1) {
+			table_take_over(mm, upper, table);
+			*shared = false;
+		}
+	}
+	spin_unlock(&mm->page_table_lock);
+	return entry;
+}
+
+pgt_entry_t *vm_entry_find(struct mm_struct *mm, uintptr_t addr, spinlock_t **lock, bool *shared)
+{
+	pgt_entry_t e, *upper = upper_entry(mm, addr, &e), *entry;
+
+	*shared = false;
+	if (!upper)
+		return NULL;
+	if (unlikely(!pgt_table_write(1, e)))
+		return entry_find_shared(mm, addr, lock, shared);
+	entry = pgt_table_at(pgt_table_phys(1, e)) + pgt_index(0, addr);
+	*lock = &pgt_page_of(table_page(entry))->lock;
+	spin_lock(*lock);
+	return entry;
+}
+
+/* ---- Ranges ---- */
+
+int vm_own_tables(struct vm_area_struct *vma, uintptr_t start, uintptr_t end)
+{
+	struct mm_struct *mm = vma->vm_mm;
+	int err = 0;
+
+	for (uintptr_t addr = start, next; addr < end && !err; addr = next) {
+		pgt_entry_t e, *upper = upper_entry(mm, addr, &e);
+
+		next = pgt_addr_end(addr, end, 1);
+		if (upper && !pgt_table_write(1, e))
+			err = own_table(mm, addr);
+	}
+	return err;
+}
+
+/* What leaving the table takes from mm->rss: all that was there when it joined. */
+static void count_left(struct mm_struct *mm, struct page *table)
+{
+	const pgt_entry_t *entries = page_address(table);
+	long present[NR_MM_COUNTERS + 1] = { 0 };
+
+	for (unsigned int i = 0; i < PGT_ENTRIES(0); i++)
+		present[entry_counter(pgt_get(entries + i))]++;
+	for (unsigned int i = 0; i < NR_MM_COUNTERS; i++)
+		if (present[i] != table_delta(table, i))
+			mm_counter_add(mm, i, table_delta(table, i) - present[i]);
+}
+
+/* Return: the table, which is not ours any more; NULL: it was not shared, or is not now. */
+static struct page *leave_locked(struct mm_struct *mm, uintptr_t addr, bool count)
+{
+	pgt_entry_t e, *upper = upper_entry(mm, addr, &e);
+	struct page *table;
+
+	if (!upper || pgt_table_write(1, e))
+		return NULL;
+	table = table_page(pgt_table_of(1, e));
+	spin_lock(&pgt_page_of(table)->lock);
+	if (table_sharers(table) == 1) {
+		table_take_over(mm, upper, table);
+		spin_unlock(&pgt_page_of(table)->lock);
+		return NULL;
+	}
+	if (count)
+		count_left(mm, table);
+	pgt_set(upper, 0);
+	spin_unlock(&pgt_page_of(table)->lock);
+	return table;
+}
+
+bool vm_leave_table(struct mmu_gather *tlb, struct mm_struct *mm, uintptr_t start, bool count)
+{
+	struct page *table;
+
+	spin_lock(&mm->page_table_lock);
+	table = leave_locked(mm, start, count);
+	spin_unlock(&mm->page_table_lock);
+	if (!table)
+		return false;
+	if (unlikely(tlb_leave_table(tlb, page_address(table), start)))
+		tlb_flush_mmu(tlb);
+	return true;
+}
+
+bool vm_drop_shared(struct mmu_gather *tlb, struct mm_struct *mm, uintptr_t start)
+{
+	pgt_entry_t e, *upper = upper_entry(mm, start, &e);
+
+	if (likely(!upper || pgt_table_write(1, e)))
+		return false;
+	return vm_leave_table(tlb, mm, start, true);
+}
+
+/* ---- What it looks like from outside ---- */
+
+unsigned int entry_mappers(pgt_entry_t *entry, struct page *page)
+{
+	return (unsigned int)page_mapcount(page) - 1 + table_sharers(table_page(entry));
+}
+
+long get_mm_counter(struct mm_struct *mm, unsigned int which)
+{
+	long sum = load_relaxed(&mm->rss[which]);
+
+	if (!(load_relaxed(&mm->flags) >> MMF_HAS_SHARED_TABLES & 1))
+		return sum;
+	spin_lock(&mm->page_table_lock);
+	for (uintptr_t at = 0;;) {
+		unsigned int level;
+		pgt_entry_t e = pgt_get(pgt_descend(mm, at, 1, &level));
+
+		if (level == 1 && pgt_table(1, e) && !pgt_table_write(1, e))
+			sum += table_delta(table_page(pgt_table_of(1, e)), which);
+		if (pgt_last(level, at) >= mm->task_size - 1)
+			break;
+		at = pgt_last(level, at) + 1;
+	}
+	spin_unlock(&mm->page_table_lock);
+	return sum;
+}
+
+static int share_init(void)
+{
+	tlb_shared_table_put = table_put;
+	return 0;
+}
+
+MM_PART(share, .order = MM_PART_VM, .init = share_init);

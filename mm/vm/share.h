@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* Shared last-level tables inside: what fork.c, exit.c and rmap.c use. The theory is in share.c. */
+#ifndef MM_VM_SHARE_H
+#define MM_VM_SHARE_H
+
+#include "../pgtable/tables.h"
+#include "rmap.h"
+
+static inline struct page *table_page(const pgt_entry_t *table)
+{
+	return pfn_to_page(PFN_DOWN(virt_to_phys(table)));
+}
+
+static inline pgt_entry_t *table_of_entry(pgt_entry_t *entry)
+{
+	return (pgt_entry_t *)((uintptr_t)entry & PAGE_MASK);
+}
+
+/* Address spaces whose upper entries lead to the table. Context: the table's lock, or a hint. */
+static inline unsigned int table_sharers(const struct page *table)
+{
+	return (unsigned int)page_ref_count(table);
+}
+
+/* The entry above the last-level table of @addr if there is such a table, or NULL. */
+static force_inline pgt_entry_t *upper_entry(struct mm_struct *mm, uintptr_t addr, pgt_entry_t *value)
+{
+	unsigned int level;
+	pgt_entry_t *upper = pgt_descend(mm, addr, 1, &level);
+
+	*value = pgt_get(upper);
+	return level == 1 && pgt_table(1, *value) ? upper : NULL;
+}
+
+/*
+ * table_lock_find - the last-level entry of @addr, its table's lock held, for those who have no lock of a VMA's: rmap
+ * Return: NULL: no table.
+ */
+pgt_entry_t *table_lock_find(struct mm_struct *mm, uintptr_t addr, spinlock_t **lock);
+
+/*
+ * table_count - an entry of the table comes or goes: @n more pages of MM_*PAGES @which
+ * Counted in mm->rss, or, while the table is shared, in the table for all who share it. Context: the table's lock.
+ */
+void table_count(struct mm_struct *mm, struct page *table, unsigned int which, long n);
+/* The pages that mm->rss has not heard of. */
+long table_delta(const struct page *table, unsigned int which);
+/* mm->rss hears of them. Context: the table's lock. */
+void table_fold(struct mm_struct *mm, struct page *table);
+
+/* The page of an entry, told without its VMA; NULL: none that is counted. */
+struct page *entry_page(pgt_entry_t e);
+/* Which of mm->rss an entry is counted in; NR_MM_COUNTERS: none. */
+unsigned int entry_counter(pgt_entry_t e);
+/* What @e, which is at @entry, becomes when two tables have it: counts are taken, exclusiveness is lost. */
+pgt_entry_t entry_share(pgt_entry_t *entry, pgt_entry_t e);
+
+/*
+ * vm_leave_table - the entry above a shared last-level table goes, and the table, after the gather's flush, is one
+ * sharer's less; @count: mm->rss loses what is in it. Return: false: it was not shared, or is not now.
+ */
+bool vm_leave_table(struct mmu_gather *tlb, struct mm_struct *mm, uintptr_t start, bool count);
+/* This address space's table from now on; the tables' locks are held. */
+void table_take_over(struct mm_struct *mm, pgt_entry_t *upper, struct page *table);
+/* A flush is over: what tlb_shared_table_put does. */
+void table_put(struct mm_struct *mm, struct page *table);
+
+#endif

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+/* The mmap lock, and VMAs' own locks for readers that do without it. The theory stands in vma.c. */
+#include <octavo/port.h>
+
+#include "vma.h"
+
+/* In vm_refs: the writer waits for readers to go; mm->vma_writer is the thread. */
+#define VMA_WAITED 0x80000000u
+
+void mmap_read_lock(struct mm_struct *mm)
+{
+	down_read(&mm->mmap_lock);
+}
+
+int mmap_read_lock_killable(struct mm_struct *mm)
+{
+	return down_read_killable(&mm->mmap_lock);
+}
+
+bool mmap_read_trylock(struct mm_struct *mm)
+{
+	return down_read_trylock(&mm->mmap_lock);
+}
+
+void mmap_read_unlock(struct mm_struct *mm)
+{
+	up_read(&mm->mmap_lock);
+}
+
+void mmap_write_lock(struct mm_struct *mm)
+{
+	down_write(&mm->mmap_lock);
+	store_relaxed(&mm->mm_lock_seq, mm->mm_lock_seq + 1);
+}
+
+int mmap_write_lock_killable(struct mm_struct *mm)
+{
+	int err = down_write_killable(&mm->mmap_lock);
+
+	if (!err)
+		store_relaxed(&mm->mm_lock_seq, mm->mm_lock_seq + 1);
+	return err;
+}
+
+/* A release: who sees the new number sees what was done to VMAs under the old one. */
+void mmap_write_unlock(struct mm_struct *mm)
+{
+	store_release(&mm->mm_lock_seq, mm->mm_lock_seq + 1);
+	up_write(&mm->mmap_lock);
+}
+
+void mmap_write_downgrade(struct mm_struct *mm)
+{
+	store_release(&mm->mm_lock_seq, mm->mm_lock_seq + 1);
+	downgrade_write(&mm->mmap_lock);
+}
+
+static bool write_locked(const struct vm_area_struct *vma, const struct mm_struct *mm)
+{
+	return load_acquire(&mm->mm_lock_seq) == load_relaxed(&vma->vm_lock_seq);
+}
+
+bool vma_start_read(struct vm_area_struct *vma)
+{
+	struct mm_struct *mm = vma->vm_mm;
+	u32 refs = load_relaxed(&vma->vm_refs), was;
+
+	if (write_locked(vma, mm))
+		return false;
+	for (;; refs = was) {
+		if (!refs || refs & VMA_WAITED)
+			return false;
+		was = atomic_cmpxchg(&vma->vm_refs, refs, refs + 1);
+		if (likely(was == refs))
+			break;
+	}
+	smp_mb__after_atomic();
+	if (likely(!write_locked(vma, mm)))
+		return true;
+	vma_end_read(vma);
+	return false;
+}
+
+void vma_end_read(struct vm_area_struct *vma)
+{
+	/* It may be freed as soon as the writer sees that this reader has gone. */
+	struct mm_struct *mm = vma->vm_mm;
+
+	if (unlikely(atomic_fetch_sub(&vma->vm_refs, 1) == (VMA_WAITED | 2)))
+		port_unpark(load_acquire(&mm->vma_writer));
+}
+
+static noinline void wait_for_readers(struct vm_area_struct *vma)
+{
+	store_release(&vma->vm_mm->vma_writer, port_thread_self());
+	(void)atomic_fetch_or(&vma->vm_refs, VMA_WAITED);
+	while (load_acquire(&vma->vm_refs) != (VMA_WAITED | 1))
+		port_park(0);
+	(void)atomic_fetch_and(&vma->vm_refs, ~VMA_WAITED);
+}
+
+void vma_start_write(struct vm_area_struct *vma)
+{
+	unsigned long seq = vma->vm_mm->mm_lock_seq;
+
+	if (vma->vm_lock_seq == seq)
+		return;
+	(void)atomic_xchg(&vma->vm_lock_seq, seq);
+	smp_mb__after_atomic();
+	if (unlikely(load_acquire(&vma->vm_refs) > 1))
+		wait_for_readers(vma);
+}
+
+struct vm_area_struct *lock_vma_under_rcu(struct mm_struct *mm, uintptr_t addr)
+{
+	struct vm_area_struct *vma;
+
+	rcu_read_lock();
+	vma = range_tree_load(&mm->vmas, addr);
+	if (vma && !vma_start_read(vma))
+		vma = NULL;
+	/* Between the look into the tree and the lock it may have become smaller, or have gone. */
+	if (vma && unlikely(addr < vma->vm_start || addr >= vma->vm_end)) {
+		vma_end_read(vma);
+		vma = NULL;
+	}
+	rcu_read_unlock();
+	return vma;
+}

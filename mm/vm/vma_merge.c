@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: MIT
+/* VMAs are split and merged. The theory stands in vma.c. */
+#include "../base/string.h"
+#include "vma.h"
+
+static bool names_alike(const struct anon_vma_name *a, const struct anon_vma_name *b)
+{
+	return a == b || (a && b && anon_vma_name_eq(a, b));
+}
+
+/* @b: NULL: a mapping that is not there yet, and has no pages. */
+static bool anon_alike(const struct vm_area_struct *a, const struct vm_area_struct *b)
+{
+	if (!has_anon(a) && (!b || !has_anon(b)))
+		return true;
+	return a == b || anon_vma_mergeable(a, b);
+}
+
+static bool alike(const struct vm_area_struct *vma, const struct vma_like *like)
+{
+	return !((vma->vm_flags ^ like->flags) & ~VM_IGNORE_MERGE) && vma->vm_file == like->file &&
+	       vma->uffd == like->uffd && vma->policy == like->policy && names_alike(vma->anon_name, like->anon_name) &&
+	       anon_alike(vma, like->origin);
+}
+
+static bool goes_on_from(const struct vm_area_struct *prev, const struct vma_like *like)
+{
+	return prev && prev->vm_end == like->start && prev->vm_pgoff + vma_pages(prev) == like->pgoff &&
+	       alike(prev, like);
+}
+
+static bool goes_on_with(const struct vm_area_struct *next, const struct vma_like *like)
+{
+	return next && next->vm_start == like->end && next->vm_pgoff == like->pgoff + pages_of(like->end - like->start) &&
+	       alike(next, like);
+}
+
+/* Nobody hears of VMAs that vanish in a merge, so one that wants to hear does not. */
+static bool may_vanish(const struct vm_area_struct *vma)
+{
+	return !vma->vm_ops || !vma->vm_ops->close;
+}
+
+/* @vma is about to take over pages of @from. Return: 0 or -ENOMEM. */
+static int take_anon(struct vm_area_struct *vma, const struct vm_area_struct *from)
+{
+	if (!from || vma->anon_vma || !has_anon(from))
+		return 0;
+	vma_start_write(vma);
+	return anon_vma_clone(vma, from);
+}
+
+struct vm_area_struct *vma_merge_new(struct mm_struct *mm, const struct vma_like *like, struct vm_area_struct *prev,
+				     struct vm_area_struct *next, int *err)
+{
+	bool left, right;
+
+	*err = 0;
+	if (like->flags & VM_SPECIAL)
+		return NULL;
+	left = goes_on_from(prev, like);
+	right = goes_on_with(next, like);
+	if (!left && !right)
+		return NULL;
+	*err = vma_reserve(mm);
+	if (!*err && left)
+		*err = take_anon(prev, like->origin);
+	if (*err)
+		return NULL;
+	if (left && right && may_vanish(next) && anon_alike(prev, next)) {
+		*err = take_anon(prev, next);
+		if (!*err)
+			*err = vma_set_bounds(prev, prev->vm_start, next->vm_end, next, 1);
+		return *err ? NULL : prev;
+	}
+	if (left) {
+		*err = vma_set_bounds(prev, prev->vm_start, like->end, NULL, 0);
+		return *err ? NULL : prev;
+	}
+	*err = take_anon(next, like->origin);
+	if (!*err)
+		*err = vma_set_bounds(next, like->start, next->vm_end, NULL, 0);
+	return *err ? NULL : next;
+}
+
+/* ---- Split ---- */
+
+static void cut(struct vm_area_struct *vma, uintptr_t end)
+{
+	if (vma->vm_file)
+		vma_unlink_file(vma);
+	if (has_anon(vma))
+		anon_vma_update_begin(vma);
+	vma->vm_end = end;
+	if (has_anon(vma))
+		anon_vma_update_end(vma);
+	if (vma->vm_file)
+		vma_link_file(vma);
+}
+
+/* A copy that begins at @addr, not in the tree. Return: NULL and *@err. */
+static struct vm_area_struct *upper_part(struct vm_area_struct *vma, uintptr_t addr, int *err)
+{
+	struct vm_area_struct *new;
+
+	*err = vma->vm_ops && vma->vm_ops->may_split ? vma->vm_ops->may_split(vma, addr) : 0;
+	if (*err)
+		return NULL;
+	*err = -ENOMEM;
+	new = vm_area_dup(vma);
+	if (!new)
+		return NULL;
+	new->vm_start = addr;
+	new->vm_pgoff += pages_of(addr - vma->vm_start);
+	if (has_anon(vma))
+		*err = anon_vma_clone(new, vma);
+	else
+		*err = 0;
+	if (!*err)
+		*err = vma_reserve(vma->vm_mm);
+	if (*err) {
+		vma_discard(new);
+		return NULL;
+	}
+	if (new->vm_ops && new->vm_ops->open)
+		new->vm_ops->open(new);
+	return new;
+}
+
+/* The number of mappings is not looked at. */
+static struct vm_area_struct *split(struct vm_area_struct *vma, uintptr_t addr, int *err)
+{
+	struct mm_struct *mm = vma->vm_mm;
+	struct vm_area_struct *new = upper_part(vma, addr, err);
+
+	if (!new)
+		return NULL;
+	vma_start_write(vma);
+	cut(vma, addr);
+	/* What the tree has for the upper part is replaced; memory was reserved. */
+	*err = vma_link_over(mm, new, vma);
+	return new;
+}
+
+int vma_split_nocount(struct vm_area_struct *vma, uintptr_t addr)
+{
+	int err;
+
+	(void)split(vma, addr, &err);
+	return err;
+}
+
+int vma_split(struct vm_area_struct *vma, uintptr_t addr)
+{
+	if (vma->vm_mm->map_count >= (unsigned int)READ_ONCE(sysctl_max_map_count))
+		return -ENOMEM;
+	return vma_split_nocount(vma, addr);
+}
+
+/* ---- Modify ---- */
+
+/* [start, end) of @vma and the neighbours that it joins become one. Return: NULL: they do not. */
+static struct vm_area_struct *join(struct vm_area_struct *vma, const struct vma_like *like, int *err)
+{
+	bool from_start = like->start == vma->vm_start, to_end = like->end == vma->vm_end;
+	struct vm_area_struct *prev = from_start ? vma->vm_prev : NULL, *next = to_end ? vma->vm_next : NULL;
+	bool whole = from_start && to_end;
+	bool left = goes_on_from(prev, like), right = goes_on_with(next, like);
+
+	*err = 0;
+	if ((!left && !right) || like->flags & VM_SPECIAL || (whole && !may_vanish(vma)))
+		return NULL;
+	*err = vma_reserve(vma->vm_mm);
+	if (*err)
+		return NULL;
+	if (left && right && anon_alike(prev, next) && may_vanish(next)) {
+		*err = take_anon(prev, has_anon(vma) ? vma : next);
+		if (!*err)
+			*err = vma_set_bounds(prev, prev->vm_start, next->vm_end, vma, 2);
+		return *err ? NULL : prev;
+	}
+	if (left) {
+		*err = take_anon(prev, vma);
+		if (!*err && !whole)
+			*err = vma_set_bounds(vma, like->end, vma->vm_end, NULL, 0);
+		if (!*err)
+			*err = vma_set_bounds(prev, prev->vm_start, like->end, whole ? vma : NULL, whole);
+		return *err ? NULL : prev;
+	}
+	*err = take_anon(next, vma);
+	if (!*err && !whole)
+		*err = vma_set_bounds(vma, vma->vm_start, like->start, NULL, 0);
+	if (!*err)
+		*err = vma_set_bounds(next, like->start, next->vm_end, whole ? vma : NULL, whole);
+	return *err ? NULL : next;
+}
+
+/* A VMA of [start, end) alone. */
+static struct vm_area_struct *carve(struct vm_area_struct *vma, uintptr_t start, uintptr_t end, int *err)
+{
+	unsigned int pieces = (start > vma->vm_start) + (end < vma->vm_end);
+
+	*err = 0;
+	if (!pieces)
+		return vma;
+	if (vma->vm_mm->map_count >= (unsigned int)READ_ONCE(sysctl_max_map_count)) {
+		*err = -ENOMEM;
+		return NULL;
+	}
+	if (start > vma->vm_start) {
+		vma = split(vma, start, err);
+		if (!vma)
+			return NULL;
+	}
+	if (end < vma->vm_end) {
+		if (vma->vm_mm->map_count >= (unsigned int)READ_ONCE(sysctl_max_map_count))
+			*err = -ENOMEM;
+		else
+			(void)split(vma, end, err);
+		if (*err)
+			return NULL;
+	}
+	return vma;
+}
+
+static void *changed(void *now, void *wanted)
+{
+	return !wanted ? now : wanted == VMA_NOTHING ? NULL : wanted;
+}
+
+static void set_properties(struct vm_area_struct *vma, const struct vma_like *like)
+{
+	vma_start_write(vma);
+	vma->vm_flags = like->flags | (vma->vm_flags & VM_IGNORE_MERGE);
+	vma->uffd = like->uffd;
+	vma->policy = like->policy;
+	if (vma->anon_name != like->anon_name) {
+		struct anon_vma_name *was = vma->anon_name;
+
+		vma->anon_name = anon_vma_name_get(like->anon_name);
+		anon_vma_name_put(was);
+	}
+}
+
+struct vm_area_struct *vma_modify(struct vm_area_struct *vma, uintptr_t start, uintptr_t end,
+				  const struct vma_change *change, int *err)
+{
+	struct vma_like like = {
+		.start = start,
+		.end = end,
+		.flags = change->flags == VMA_FLAGS_STAY ? vma->vm_flags : change->flags,
+		.pgoff = vma->vm_pgoff + pages_of(start - vma->vm_start),
+		.file = vma->vm_file,
+		.origin = vma,
+		.uffd = changed(vma->uffd, change->uffd),
+		.policy = changed(vma->policy, change->policy),
+		.anon_name = changed(vma->anon_name, change->anon_name),
+	};
+	struct vm_area_struct *merged = join(vma, &like, err);
+
+	if (merged || *err)
+		return merged;
+	vma = carve(vma, start, end, err);
+	if (vma)
+		set_properties(vma, &like);
+	return vma;
+}
+
+struct vm_area_struct *vma_modify_flags(struct vm_area_struct *vma, uintptr_t start, uintptr_t end, vm_flags_t flags,
+					int *err)
+{
+	struct vma_change change = { .flags = flags };
+
+	return vma_modify(vma, start, end, &change, err);
+}

@@ -34,6 +34,28 @@ CORE_SRCS := \
 	mm/boot/srat.c \
 	mm/boot/start.c \
 	mm/boot/zone_frames.c \
+	mm/cache/bdev.c \
+	mm/cache/dax.c \
+	mm/cache/dev_mem.c \
+	mm/cache/dev_zero.c \
+	mm/cache/file.c \
+	mm/cache/filemap.c \
+	mm/cache/filemap_fault.c \
+	mm/cache/filemap_read.c \
+	mm/cache/filemap_verify.c \
+	mm/cache/filemap_write.c \
+	mm/cache/iov.c \
+	mm/cache/memfd.c \
+	mm/cache/readahead.c \
+	mm/cache/realtime.c \
+	mm/cache/shmem.c \
+	mm/cache/shmem_fallocate.c \
+	mm/cache/shmem_file.c \
+	mm/cache/shmem_inode.c \
+	mm/cache/sysv_shm.c \
+	mm/cache/sysv_shm_ctl.c \
+	mm/cache/truncate.c \
+	mm/cache/writeback.c \
 	mm/cache/xarray.c \
 	mm/cache/xarray_store.c \
 	mm/cache/xarray_verify.c \
@@ -151,6 +173,7 @@ CORE_SRCS := \
 	mm/proc/sysctl.c \
 	mm/proc/sysctl_params.c \
 	mm/proc/table.c \
+	mm/proc/thp_file.c \
 	mm/proc/vmallocinfo.c \
 	mm/proc/zoneinfo.c \
 	mm/slab/debug.c \
@@ -207,24 +230,46 @@ CORE_SRCS := \
 	mm/sync/rcu.c \
 	mm/sync/rwsem.c \
 	mm/vm/account.c \
+	mm/vm/anon.c \
 	mm/vm/anon_vma.c \
 	mm/vm/brk.c \
+	mm/vm/cow.c \
+	mm/vm/entries.c \
 	mm/vm/exit.c \
+	mm/vm/fault.c \
+	mm/vm/fault_verify.c \
+	mm/vm/file_fault.c \
 	mm/vm/fork.c \
 	mm/vm/free_pgtables.c \
+	mm/vm/gup.c \
 	mm/vm/interval.c \
 	mm/vm/layout.c \
+	mm/vm/madvise.c \
+	mm/vm/madvise_pages.c \
+	mm/vm/membarrier.c \
+	mm/vm/mincore.c \
+	mm/vm/mlock.c \
 	mm/vm/mm.c \
 	mm/vm/mmap.c \
 	mm/vm/mprotect.c \
 	mm/vm/mremap.c \
 	mm/vm/mremap_move.c \
+	mm/vm/msync.c \
 	mm/vm/munmap.c \
+	mm/vm/pfn.c \
+	mm/vm/pkeys.c \
+	mm/vm/populate.c \
+	mm/vm/process_vm.c \
+	mm/vm/protect.c \
 	mm/vm/rmap.c \
 	mm/vm/rmap_count.c \
 	mm/vm/share.c \
 	mm/vm/special.c \
 	mm/vm/task.c \
+	mm/vm/thp.c \
+	mm/vm/uaccess.c \
+	mm/vm/user_fault.c \
 	mm/vm/vma.c \
 	mm/vm/vma_lock.c \
-	mm/vm/vma_merge.c
+	mm/vm/vma_merge.c \
+	mm/vm/zap.c

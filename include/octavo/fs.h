@@ -80,6 +80,7 @@ struct address_space {
 	u32 handle;					/* (c) what page->mapping_index says: mm/base/handle.h */
 	u32 wb_err;					/* (a) errors of writeback, to be reported once to each file */
 	unsigned long writeback_index;
+	struct address_space *all_next, *all_prev; /* mm/cache/file.c: of all, which sync and drop_caches go through */
 	void *private_data;
 };
 
@@ -146,7 +147,7 @@ struct file {
 	struct inode *f_inode;
 	struct address_space *f_mapping;
 	u64 f_pos;
-	u32 f_wb_err;
+	u32 f_wb_err;				   /* (a) mapping->wb_err as this file knows it */
 	unsigned long ra_start, ra_size, ra_async; /* readahead window, pages */
 	u32 ra_pages;				   /* greatest window; 0: none */
 	u32 ra_advice;				   /* POSIX_FADV_NORMAL, _RANDOM, _SEQUENTIAL */
@@ -172,6 +173,13 @@ struct inode_operations {
 };
 OCTAVO_API void ihold(struct inode *inode);
 OCTAVO_API void iput(struct inode *inode);
+
+/**
+ * octavo_realtime_ns - nanoseconds since the epoch, of which times of files are made: port_clock_ns() and an offset,
+ * which the kernel sets once it knows the time of day. Context: any.
+ */
+OCTAVO_API u64 octavo_realtime_ns(void);
+OCTAVO_API void octavo_set_realtime(u64 now_ns);
 
 static inline u64 i_size_read(const struct inode *inode)
 {

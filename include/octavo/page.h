@@ -382,6 +382,9 @@ static inline u32 page_mapping_handle(const struct page *page)
 	return (u32)(page->mapping_index >> PAGE_INDEX_BITS);
 }
 
+/* Of the handle: it is an anon_vma's. The mark stays until the page is freed. */
+#define PAGE_MAPPING_ANON (1u << 27)
+
 static inline void page_set_mapping(struct page *page, u32 handle, u64 index)
 {
 	page->mapping_index = (u64)handle << PAGE_INDEX_BITS | (index & (((u64)1 << PAGE_INDEX_BITS) - 1));

@@ -199,9 +199,12 @@ struct page_fault {
 };
 
 /**
- * handle_page_fault - what can be done about a fault Context: on the CPU it happened on, interrupts as they were
- * there. Return: 0: try the instruction again; -EFAULT: it has no business there, and the report is on the console:
- * stop what ran, or panic.
+ * handle_page_fault - what can be done about a fault
+ * Context: on the CPU it happened on, interrupts as they were there; for a user address it may sleep if they are on.
+ * Return: 0: try the instruction again; -EFAULT: it has no business there. Of user mode in an address space
+ * current_task()->fault then says which signal the thread is to get (signo 0: it was killed meanwhile); of an
+ * instruction with a fix-up (PAGE_FAULT_UACCESS) the fix-up is to be taken. In all other cases the report is on the
+ * console: stop what ran, or panic.
  */
 OCTAVO_API int __must_check handle_page_fault(const struct page_fault *fault);
 

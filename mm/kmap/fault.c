@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Page faults of the kernel.
+ * Page faults: those of user mode and of user addresses are the address space's, which registered for them; here are
+ * the kernel's own.
  *
- * Nothing is paged in here: a fault is KFENCE's, or is over already, or is a bug. It is over (spurious) when the
+ * Nothing of the kernel is paged in: a fault is KFENCE's, or is over already, or is a bug. It is over (spurious) when the
  * tables meanwhile allow what a processor refused: it had the old entry in its TLB, which rights that were only
  * widened need not flush. Everything else is reported, in the words of Linux 6.12 for the format's processors, and
  * with a line more that says what the address is.
@@ -28,6 +29,8 @@ static struct {
 	uintptr_t address, ip; /* of the latest spurious fault */
 	u32 repeats;
 } faults __memsys;
+
+int (*user_fault_hook)(const struct page_fault *fault) __memsys;
 
 struct mm_struct *fault_mm(uintptr_t virt)
 {
@@ -149,8 +152,16 @@ int handle_page_fault(const struct page_fault *fault)
 {
 	unsigned long flags;
 
+	if (likely(user_fault_hook) && (!pgt_kernel_half(fault->address) || fault->flags & PAGE_FAULT_USER)) {
+		int done = user_fault_hook(fault);
+
+		if (likely(done <= 0))
+			return done;
+	}
 	if (is_kfence_s(fault) || spurious(fault))
 		return 0;
+	if (fault->flags & PAGE_FAULT_UACCESS)
+		return -EFAULT;
 	flags = port_irq_save();
 	if (report_begin()) {
 		if (fault->flags & PAGE_FAULT_USER)

@@ -9,6 +9,12 @@
 
 struct mm_struct;
 
+/*
+ * What mm/vm does about faults of user mode, and of user addresses. Return: as handle_page_fault(); 1: it is nothing
+ * that an address space could explain, and to be reported.
+ */
+extern int (*user_fault_hook)(const struct page_fault *fault);
+
 /* The table the machine walks for an address: of formats with two roots the half decides. */
 struct mm_struct *fault_mm(uintptr_t virt);
 

@@ -152,6 +152,13 @@ void pgt_root_changed(uintptr_t virt, uintptr_t last)
 	spin_unlock_irqrestore(&address_spaces.lock, flags);
 }
 
+struct mm_struct *mm_after(const struct mm_struct *mm)
+{
+	struct list_head *next = mm ? mm->list.next : address_spaces.list.next;
+
+	return next == &address_spaces.list ? NULL : container_of(next, struct mm_struct, list);
+}
+
 struct mm_struct *mm_alloc(gfp_t gfp)
 {
 	size_t word = 8 * sizeof(unsigned long), cpus = DIV_ROUND_UP(nr_cpu_ids, word) * sizeof(unsigned long);

@@ -75,6 +75,8 @@ extern bool pgtables_on;
  * everything unmapped, the last mmdrop() frees the root and makes sure no CPU runs on it.
  */
 struct mm_struct *mm_alloc(gfp_t gfp);
+/* All address spaces but init_mm, oldest first, NULL before the first and after the last. Nobody makes or drops one. */
+struct mm_struct *mm_after(const struct mm_struct *mm);
 void mmget(struct mm_struct *mm);
 void mmput(struct mm_struct *mm);
 void mmgrab(struct mm_struct *mm);

@@ -431,8 +431,11 @@ bool free_pages_ok(struct page *page, unsigned int order)
 {
 	unsigned int hooks = READ_ONCE(alloc_hooks);
 	unsigned long pfn = page_to_pfn(page);
-	const char *why = block_bad_reason(page, order);
+	const char *why;
 
+	if (page_mapping_handle(page) & PAGE_MAPPING_ANON)
+		page->mapping_index = 0;
+	why = block_bad_reason(page, order);
 	if (unlikely(why)) {
 		bad_page(page, why);
 		return false;

@@ -83,6 +83,9 @@ unsigned long prep_new_pages(struct zone *zone, const unsigned long *pfns, unsig
 /* __free_pages() of each of so many single pages; neighbours together. */
 void free_page_array(struct page *const *pages, unsigned long nr);
 
+/* put_page() of each of so many pages that were mapped or cached; neighbours together. */
+void release_pages(struct page *const *pages, unsigned long nr);
+
 /* Free a block that has no reference any more. false: it was bad, is reported, and stays out of use. */
 bool free_pages_ok(struct page *page, unsigned int order);
 

@@ -78,3 +78,76 @@ void free_page_array(struct page *const *pages, unsigned long nr)
 		nr -= done;
 	}
 }
+
+/* ---- Pages that were mapped ---- */
+
+/* What a page of a user's, or of a file's that is in no page cache any more, may still say. */
+#define FLAGS_USER                                                                                                  \
+	(1u << PG_uptodate | 1u << PG_dirty | 1u << PG_referenced | 1u << PG_swapbacked | 1u << PG_owner_2 |        \
+	 1u << PG_workingset | 1u << PG_young | 1u << PG_idle)
+
+static force_inline bool user_state_is(const struct page *page, u64 state)
+{
+#if __SIZEOF_POINTER__ == 8
+	octavo_static_assert(offsetof(struct page, flags) == 0 && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+			     "flags are the low half of the state");
+	return !((load_relaxed(&page->state) ^ state) & ~(u64)FLAGS_USER);
+#else
+	return !((load_relaxed(&page->flags) ^ (u32)state) & ~FLAGS_USER) &&
+	       load_relaxed(&page->order) == (u8)(state >> 32) &&
+	       load_relaxed(&page->tails_ready) == (u8)(state >> 40) && page->ids == (u16)(state >> 48);
+#endif
+}
+
+/* As plain_row(): whoever takes the last reference makes the descriptor fresh. */
+static force_inline unsigned long user_row(struct page *const *pages, unsigned long nr, u64 fresh, u64 *mask)
+{
+	unsigned long row = page_to_pfn(pages[0]) >> ROW_ORDER, i;
+
+	for (i = 0; i < nr; i++) {
+		struct page *page = pages[i];
+		unsigned long pfn = page_to_pfn(page);
+
+		if (pfn >> ROW_ORDER != row || !user_state_is(page, fresh) || page_ref_count(page) != 1 ||
+		    page->_mapcount != -1 || (page->mapping_index && !(page_mapping_handle(page) & PAGE_MAPPING_ANON)))
+			break;
+		if (unlikely(atomic_sub_fetch(&page->_refcount, 1)))
+			continue;
+		page->mapping_index = 0;
+		store_relaxed(&page->flags, FLAGS_FRESH);
+		*mask |= 1ull << pfn % ROW_FRAMES;
+	}
+	return i;
+}
+
+/* References to one folio, one behind the other, go at once. Return: how many. */
+static unsigned long put_folio_run(struct page *const *pages, unsigned long nr)
+{
+	struct page *head = compound_head(pages[0]);
+	unsigned long n = 1;
+
+	while (n < nr && compound_head(pages[n]) == head)
+		n++;
+	if (n > 1)
+		(void)atomic_fetch_sub(&head->_refcount, (s32)(n - 1));
+	put_page(head);
+	return n;
+}
+
+void release_pages(struct page *const *pages, unsigned long nr)
+{
+	while (nr) {
+		unsigned long pfn = page_to_pfn(pages[0]), done = 0;
+		struct zone *zone = page_zones[pages[0]->ids & (ARRAY_SIZE(page_zones) - 1)];
+		u64 mask = 0;
+
+		if (likely(pfn < page_alloc_pfn_limit))
+			done = user_row(pages, nr, READ_ONCE(zone->fresh), &mask);
+		if (mask)
+			put_row(zone, pfn & ~(unsigned long)(ROW_FRAMES - 1), mask);
+		if (unlikely(!done))
+			done = put_folio_run(pages, nr);
+		pages += done;
+		nr -= done;
+	}
+}

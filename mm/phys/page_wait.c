@@ -17,8 +17,10 @@
  * Memory use and bounds
  *	256 buckets, 8 KiB on 64 bits.
  */
-#include <octavo/page.h>
+#include "page_wait.h"
+
 #include <octavo/port.h>
+#include <octavo/task.h>
 
 #include "../base/list.h"
 #include "../sync/spinlock.h"
@@ -69,23 +71,29 @@ static bool anyone_waits(const struct bucket *bucket, const struct page *page)
 	return false;
 }
 
-/* Until the bit is clear; with @take it is then set by us. */
-static void wait_on_page_bit(struct page *page, unsigned int bit, bool take)
+/* Until the bit is clear; with @take it is then set by us. @task: gives up when that is killed. Return: it did not. */
+static bool wait_on_page_bit(struct page *page, unsigned int bit, bool take, const struct mm_task *task)
 {
 	struct waiter waiter = { .page = page, .bit = bit, .thread = port_thread_self() };
 	struct bucket *bucket = bucket_of(page);
 	unsigned long flags = bucket_lock(bucket);
+	bool killed = false;
 
 	list_add_tail(&waiter.link, &bucket->waiters);
 	SetPageWaiters(page);
 	bucket_unlock(bucket, flags);
-	while (take ? atomic_fetch_or(&page->flags, 1u << bit) >> bit & 1 : page_test_flag(page, bit))
+	while (take ? atomic_fetch_or(&page->flags, 1u << bit) >> bit & 1 : page_test_flag(page, bit)) {
+		killed = task && fatal_signal_pending(task);
+		if (killed)
+			break;
 		port_park(0);
+	}
 	flags = bucket_lock(bucket);
 	list_del(&waiter.link);
 	if (!anyone_waits(bucket, page))
 		ClearPageWaiters(page);
 	bucket_unlock(bucket, flags);
+	return !killed;
 }
 
 static void wake_page_bit(struct page *page, unsigned int bit)
@@ -119,7 +127,14 @@ bool folio_trylock(struct folio *folio)
 void folio_lock(struct folio *folio)
 {
 	if (!folio_trylock(folio))
-		wait_on_page_bit(&folio->page, PG_locked, true);
+		(void)wait_on_page_bit(&folio->page, PG_locked, true, NULL);
+}
+
+int folio_lock_killable(struct folio *folio)
+{
+	if (folio_trylock(folio) || wait_on_page_bit(&folio->page, PG_locked, true, current_task()))
+		return 0;
+	return -EINTR;
 }
 
 void folio_unlock(struct folio *folio)
@@ -130,22 +145,22 @@ void folio_unlock(struct folio *folio)
 void folio_wait_locked(struct folio *folio)
 {
 	if (PageLocked(&folio->page))
-		wait_on_page_bit(&folio->page, PG_locked, false);
+		(void)wait_on_page_bit(&folio->page, PG_locked, false, NULL);
 }
 
-void folio_start_writeback(struct folio *folio)
+void page_writeback_begin(struct page *page)
 {
-	if (TestSetPageWriteback(&folio->page))
-		bad_page(&folio->page, "writeback started twice");
+	if (TestSetPageWriteback(page))
+		bad_page(page, "writeback started twice");
 }
 
-void folio_end_writeback(struct folio *folio)
+void page_writeback_end(struct page *page)
 {
-	end_page_bit(&folio->page, PG_writeback, "writeback ended, but not under writeback");
+	end_page_bit(page, PG_writeback, "writeback ended, but not under writeback");
 }
 
 void folio_wait_writeback(struct folio *folio)
 {
 	if (PageWriteback(&folio->page))
-		wait_on_page_bit(&folio->page, PG_writeback, false);
+		(void)wait_on_page_bit(&folio->page, PG_writeback, false, NULL);
 }

@@ -94,6 +94,9 @@ enum vm_event_item {
 	PGSKIP_FIRST,
 	PGSKIP_LAST = PGSKIP_FIRST + 5,
 	PGFREE,
+	PGFAULT,
+	PGMAJFAULT,
+	PGREUSE, /* a write fault that needed no copy */
 	SLABS_SCANNED, /* objects that shrinkers looked at */
 	PAGEOUTRUN,
 	KSWAPD_WAKE,

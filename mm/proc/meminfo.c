@@ -9,6 +9,7 @@
 
 #include "proc.h"
 
+#include "../cache/filemap.h"
 #include "../phys/watermark.h"
 
 /* vm.overcommit_ratio's default: what may be committed when overcommitting is off. */
@@ -86,6 +87,14 @@ static unsigned long available_pages(void)
 	return available > reserve ? available - reserve : 0;
 }
 
+/* Files' contents but for those of block devices, which are Buffers, and of the swap cache. */
+static unsigned long cached_pages(void)
+{
+	unsigned long all = node_sum(NR_FILE_PAGES), others = node_sum(NR_SWAPCACHE) + nr_blockdev_pages();
+
+	return all - min(others, all);
+}
+
 static void memory_lines(struct seq_file *m)
 {
 	unsigned long inactive_anon = node_sum(NR_INACTIVE_ANON), inactive_file = node_sum(NR_INACTIVE_FILE);
@@ -94,8 +103,8 @@ static void memory_lines(struct seq_file *m)
 	line(m, "MemTotal:", totalram_pages());
 	line(m, "MemFree:", nr_free_pages());
 	line(m, "MemAvailable:", available_pages());
-	line(m, "Buffers:", 0);
-	line(m, "Cached:", node_sum(NR_FILE_PAGES) - min(node_sum(NR_SWAPCACHE), node_sum(NR_FILE_PAGES)));
+	line(m, "Buffers:", nr_blockdev_pages());
+	line(m, "Cached:", cached_pages());
 	line(m, "SwapCached:", node_sum(NR_SWAPCACHE));
 	line(m, "Active:", active_anon + active_file);
 	line(m, "Inactive:", inactive_anon + inactive_file);

@@ -78,6 +78,14 @@ PROC_SHOW(cmdline_show);
 PROC_SHOW(vmallocinfo_show);
 PROC_SHOW(swaps_show);
 
+PROC_SHOW(thp_enabled_show); /* data: the order, or all ones */
+PROC_STORE(thp_enabled_store);
+PROC_SHOW(thp_fault_alloc_show);
+PROC_SHOW(thp_fault_fallback_show);
+bool thp_has_order_9(void);
+PROC_SHOW(fault_around_show);
+PROC_STORE(fault_around_store);
+
 PROC_SHOW(node_set_show); /* data: a struct node_set */
 PROC_SHOW(node_meminfo_show);
 PROC_SHOW(node_numastat_show);

@@ -14,6 +14,7 @@
 #include <octavo/shrinker.h>
 
 #include "../boot/params.h"
+#include "../cache/filemap.h"
 #include "../pgtable/tlb.h"
 #include "../phys/gfp.h"
 #include "../phys/watermark.h"
@@ -244,8 +245,8 @@ bool sysctl_can_compact(void)
 }
 
 /*
- * 1: page cache, 2: slab, 3: both. What the core itself caches is slab; the hook's owner drops the rest ahead of it, so
- * that what its objects held can go too. 4 silences the line from then on.
+ * 1: page cache, 2: slab, 3: both. What the hook's owner caches goes ahead of it, so that what its objects held can go
+ * too. 4 silences the line from then on.
  */
 static int do_drop_caches(const int *values, unsigned int nr)
 {
@@ -258,8 +259,10 @@ static int do_drop_caches(const int *values, unsigned int nr)
 		ret = hooks.drop_caches(what);
 	if (ret)
 		return ret;
-	if (what & 1)
+	if (what & 1) {
+		drop_page_cache();
 		atomic_add_relaxed(&nr_drops[0], 1);
+	}
 	if (what & 2) {
 		drop_slab();
 		atomic_add_relaxed(&nr_drops[1], 1);

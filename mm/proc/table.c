@@ -16,6 +16,14 @@
 	  .data = &slab_attr_##name }
 
 #define KFENCE "/sys/module/kfence/parameters/"
+#define THP "/sys/kernel/mm/transparent_hugepage/"
+#define THP_SIZE(size, order, ...)                                                                                    \
+	{ THP "hugepages-" size "/enabled", .show = thp_enabled_show, .store = thp_enabled_store,                     \
+	  .data = (const void *)order, __VA_ARGS__ },                                                                 \
+		{ THP "hugepages-" size "/stats/anon_fault_alloc", .show = thp_fault_alloc_show,                      \
+		  .data = (const void *)order, __VA_ARGS__ },                                                         \
+		{ THP "hugepages-" size "/stats/anon_fault_fallback", .show = thp_fault_fallback_show,                \
+		  .data = (const void *)order, __VA_ARGS__ }
 #define NUMA_ONLY .present = proc_machine_numa
 
 const struct proc_entry proc_table[] = {
@@ -71,6 +79,16 @@ const struct proc_entry proc_table[] = {
 	{ MEMMAP "start", PROC_ID_MEMMAP, .show = memmap_start_show },
 	{ MEMMAP "type", PROC_ID_MEMMAP, .show = memmap_type_show },
 
+	{ THP "enabled", .show = thp_enabled_show, .store = thp_enabled_store, .data = (const void *)~(uintptr_t)0 },
+	THP_SIZE("16kB", 2),
+	THP_SIZE("32kB", 3),
+	THP_SIZE("64kB", 4),
+	THP_SIZE("128kB", 5),
+	THP_SIZE("256kB", 6),
+	THP_SIZE("512kB", 7),
+	THP_SIZE("1024kB", 8),
+	THP_SIZE("2048kB", 9, .present = thp_has_order_9),
+
 	{ FAILSLAB "cache-filter", FAULT(fault_slab_cache_filter) },
 	{ FAILSLAB "ignore-gfp-wait", FAULT(fault_slab_ignore_wait) },
 	{ FAILSLAB "interval", FAULT(fault_slab_interval) },
@@ -125,6 +143,7 @@ const struct proc_entry proc_table[] = {
 	CACHE_FILE(usersize),
 	CACHE_FILE_RW(validate),
 
+	{ "/sys/kernel/debug/fault_around_bytes", .show = fault_around_show, .store = fault_around_store },
 	{ "/sys/kernel/debug/kfence/objects", .show = kfence_objects_show, .present = kfence_has_pool },
 	{ "/sys/kernel/debug/kfence/stats", .show = kfence_stats_show, .present = kfence_has_pool },
 	{ "/sys/kernel/debug/shrinker/#/count", PROC_ID_SHRINKER, .show = shrinker_count_show },

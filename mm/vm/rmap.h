@@ -11,9 +11,6 @@
 
 #include "vm.h"
 
-/* In the handle part of mapping_index. */
-#define PAGE_MAPPING_ANON (1u << 27)
-
 struct anon_vma;
 
 static inline u32 page_handle(const struct page *page)

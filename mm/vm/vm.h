@@ -67,10 +67,10 @@ static inline struct vm_area_struct *vma_prev(const struct vm_area_struct *vma)
 #define for_each_vma_range(mm, vma, start, end) \
 	for (struct vm_area_struct *vma = find_vma(mm, start); vma && vma->vm_start < (end); vma = vma_next(vma))
 
-/* What prctl(PR_SET_VMA_ANON_NAME) gave; VMAs that were split, moved or inherited share it. refs: (a) */
+/* Names of anonymous memory (prctl(PR_SET_VMA_ANON_NAME)), counted. */
 struct anon_vma_name {
-	u32 refs;
-	char name[]; /* at most 79 bytes and NUL */
+	unsigned int refs; /* (a) */
+	char name[];
 };
 /* Return: NULL without memory; the caller's reference. */
 struct anon_vma_name *anon_vma_name_alloc(const char *name);

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+/* Inodes with a page cache, and open files on them. */
+#include <octavo/slab.h>
+
+#include "../base/handle.h"
+#include "../base/part.h"
+#include "filemap.h"
+
+struct mapping_list all_mappings __memsys = { .mutex = MUTEX_INIT };
+static struct kmem_cache *file_cache __memsys;
+
+static int file_init(void)
+{
+	file_cache = kmem_cache_create("filp", sizeof(struct file), 0, SLAB_HWCACHE_ALIGN, NULL);
+	return file_cache ? 0 : -ENOMEM;
+}
+MM_PART(page_cache, .order = MM_PART_FILE, .init = file_init, .verify = page_cache_verify);
+
+/* ---- Open files ---- */
+
+struct file *alloc_file(struct inode *inode, u32 mode, u32 flags, const struct file_operations *f_op)
+{
+	struct file *file = kmem_cache_zalloc(file_cache, GFP_KERNEL);
+	u32 error;
+
+	if (!file)
+		return NULL;
+	file->f_count = 1;
+	file->f_mode = mode;
+	file->f_flags = flags;
+	file->f_op = f_op;
+	file->f_inode = inode;
+	file->f_mapping = inode ? inode->i_mapping : NULL;
+	if (file->f_mapping) {
+		error = load_relaxed(&file->f_mapping->wb_err);
+		file->f_wb_err = wb_err_seen(error) ? error : 0; /* an error nobody has heard of is the first opener's */
+		file_ra_state_init(file);
+	}
+	return file;
+}
+
+void fput(struct file *file)
+{
+	if (atomic_sub_fetch(&file->f_count, 1))
+		return;
+	if (file->f_op && file->f_op->release)
+		file->f_op->release(file);
+	if (file->f_inode)
+		iput(file->f_inode);
+	kmem_cache_free(file_cache, file);
+}
+
+/* ---- Inodes ---- */
+
+void ihold(struct inode *inode)
+{
+	atomic_fetch_add(&inode->i_refs, 1);
+}
+
+void iput(struct inode *inode)
+{
+	if (!atomic_sub_fetch(&inode->i_refs, 1) && inode->i_op && inode->i_op->evict)
+		inode->i_op->evict(inode);
+}
+
+static void list_mapping(struct address_space *mapping)
+{
+	mutex_lock(&all_mappings.mutex);
+	mapping->all_next = all_mappings.first;
+	mapping->all_prev = NULL;
+	if (mapping->all_next)
+		mapping->all_next->all_prev = mapping;
+	all_mappings.first = mapping;
+	mutex_unlock(&all_mappings.mutex);
+}
+
+static void unlist_mapping(struct address_space *mapping)
+{
+	mutex_lock(&all_mappings.mutex);
+	if (mapping->all_next)
+		mapping->all_next->all_prev = mapping->all_prev;
+	if (mapping->all_prev)
+		mapping->all_prev->all_next = mapping->all_next;
+	else
+		all_mappings.first = mapping->all_next;
+	mutex_unlock(&all_mappings.mutex);
+}
+
+int inode_init_mapping(struct inode *inode, const struct address_space_operations *a_ops, gfp_t gfp)
+{
+	struct address_space *mapping = &inode->i_data;
+
+	inode->i_mapping = mapping;
+	inode->i_refs = 1;
+	init_rwsem(&inode->i_rwsem);
+	mapping->host = inode;
+	mapping->a_ops = a_ops;
+	mapping->gfp_mask = GFP_HIGHUSER_MOVABLE;
+	xa_init(&mapping->i_pages);
+	init_rwsem(&mapping->invalidate_lock);
+	init_rwsem(&mapping->i_mmap_rwsem);
+	mapping->handle = handle_alloc(mapping, gfp);
+	if (mapping->handle == HANDLE_NONE)
+		return -ENOMEM;
+	list_mapping(mapping);
+	return 0;
+}
+
+void inode_evict_mapping(struct inode *inode)
+{
+	struct address_space *mapping = &inode->i_data;
+
+	if (mapping->handle == HANDLE_NONE)
+		return;
+	atomic_fetch_or(&mapping->flags, 1ul << AS_EXITING);
+	truncate_inode_pages_range(mapping, 0, ~(u64)0);
+	unlist_mapping(mapping);
+	xa_destroy(&mapping->i_pages);
+	handle_free(mapping->handle);
+	mapping->handle = HANDLE_NONE;
+}
+
+struct address_space *folio_mapping(const struct folio *folio)
+{
+	u32 handle = page_mapping_handle(&folio->page);
+	struct address_space *mapping;
+
+	if (!handle || handle & PAGE_MAPPING_ANON)
+		return NULL;
+	rcu_read_lock();
+	mapping = handle_object(handle);
+	rcu_read_unlock();
+	return mapping;
+}
+
+unsigned long folio_index(const struct folio *folio)
+{
+	return (unsigned long)page_index(&folio->page);
+}
+
+s64 generic_file_llseek(struct file *file, s64 offset, int whence)
+{
+	s64 size = (s64)i_size_read(file->f_mapping->host), base = 0;
+
+	switch (whence) {
+	case 0:
+		break;
+	case 1:
+		base = (s64)file->f_pos;
+		break;
+	case 2:
+		base = size;
+		break;
+	case 3: /* no holes but the one behind the end */
+	case 4:
+		if (offset < 0 || offset >= size)
+			return -ENXIO;
+		return whence == 3 ? offset : size;
+	default:
+		return -EINVAL;
+	}
+	if (__builtin_add_overflow(base, offset, &base) || base < 0)
+		return -EINVAL;
+	return base;
+}

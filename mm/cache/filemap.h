@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* The page cache inside: what the files of mm/cache call of each other. The theory is in filemap.c. */
+#ifndef MM_CACHE_FILEMAP_H
+#define MM_CACHE_FILEMAP_H
+
+#include <octavo/mm.h>
+#include <octavo/pagemap.h>
+
+#include "../phys/zone.h"
+#include "../sync/mutex.h"
+#include "../vm/rmap.h"
+#include "xarray_node.h"
+
+/* The greatest index of a page, below the greatest number there is. */
+#define FILE_INDEX_MAX (sizeof(long) == 8 ? (unsigned long)(((u64)1 << PAGE_INDEX_BITS) - 1) : ~0ul - 1)
+
+/* The page that byte @pos is in. */
+static inline unsigned long file_index(u64 pos)
+{
+	return (unsigned long)min(pos >> PAGE_SHIFT, (u64)FILE_INDEX_MAX);
+}
+
+/* The greatest folio of a file: 2 MiB with pages of 4 KiB. */
+#define FILE_FOLIO_ORDER_MAX 9u
+
+/* mapping_index of the folio or page that is at @index of @mapping. */
+static force_inline u64 mapping_index_of(const struct address_space *mapping, unsigned long index)
+{
+	return (u64)mapping->handle << PAGE_INDEX_BITS | index;
+}
+
+/*
+ * Is @folio, which cannot be freed, in the cache at @index of @mapping? It stays so while it is locked or the mapping's
+ * lock is held.
+ */
+static force_inline bool folio_is_at(const struct folio *folio, const struct address_space *mapping, unsigned long index)
+{
+	u64 behind = mapping_index_of(mapping, index) - whole_load(&folio->page.mapping_index);
+
+	return !behind || behind < folio_nr_pages(folio);
+}
+
+static force_inline bool folio_is_of(const struct folio *folio, const struct address_space *mapping)
+{
+	return whole_load(&folio->page.mapping_index) >> PAGE_INDEX_BITS == mapping->handle;
+}
+
+static force_inline bool folio_try_get(struct folio *folio)
+{
+	return get_page_unless_zero(&folio->page);
+}
+
+/* Index of the first page behind the folio. */
+static force_inline unsigned long folio_next_index(const struct folio *folio)
+{
+	return (unsigned long)page_index(&folio->page) + folio_nr_pages(folio);
+}
+
+static force_inline void count_folio(const struct folio *folio, enum node_stat_item item, long pages)
+{
+	mod_node_page_state(NODE_DATA(page_to_nid(&folio->page)), item, pages);
+}
+
+static inline bool mapping_flag(const struct address_space *mapping, enum mapping_flags flag)
+{
+	return load_relaxed(&mapping->flags) >> flag & 1;
+}
+
+/* Its dirty folios are counted, tagged and written back; of others (shmem) nobody wants to know. */
+static inline bool mapping_can_writeback(const struct address_space *mapping)
+{
+	return mapping->a_ops->dirty_folio != noop_dirty_folio;
+}
+
+static inline unsigned int mapping_order_max(const struct address_space *mapping)
+{
+	return mapping_flag(mapping, AS_LARGE_FOLIO_SUPPORT) ? FILE_FOLIO_ORDER_MAX : 0;
+}
+
+/*
+ * mapping->wb_err: the last error of writeback in the low 12 bits, whether anybody has looked at it, and a count, so that
+ * the same error again is another one.
+ */
+#define WB_ERR_MASK 0xfffu
+#define WB_ERR_SEEN 0x1000u
+#define WB_ERR_STEP 0x2000u
+
+static inline bool wb_err_seen(u32 error)
+{
+	return !error || error & WB_ERR_SEEN;
+}
+
+/* ---- filemap.c ---- */
+
+/* What filemap_remove_folio() does with the mapping's lock held. The cache's reference is the caller's then. */
+void __filemap_remove_folio(struct address_space *mapping, struct folio *folio);
+/* Behind it, the lock let go of: tells the file system, gives the cache's reference back. */
+void filemap_free_folio(struct address_space *mapping, struct folio *folio);
+/* Not dirty any more, without being written: counters. Context: the folio locked. */
+void folio_account_cleaned(struct folio *folio);
+
+/* ---- filemap_read.c ---- */
+
+/*
+ * The folio at @index, uptodate, with a reference. @wait false: only what is there already. Return: NULL and *@err
+ * (-EAGAIN: @wait).
+ */
+struct folio *filemap_read_uptodate(struct file *file, struct address_space *mapping, unsigned long index,
+				    unsigned long want, bool wait, int *err);
+/* Make @folio, which has a reference of the caller's, uptodate. Return: 0; AOP_GONE: it left the cache; errno. */
+#define AOP_GONE 1
+int filemap_make_uptodate(struct file *file, struct address_space *mapping, struct folio *folio);
+
+/* ---- readahead.c ---- */
+
+/* @index is missing and @want pages from it on are wanted: start reading them, and what may come next. */
+void page_cache_sync_ra(struct file *file, struct address_space *mapping, unsigned long index, unsigned long want);
+/* @folio carried the mark: start reading the next window. */
+void page_cache_async_ra(struct file *file, struct address_space *mapping, struct folio *folio, unsigned long want);
+/* Read what is missing of [@index, @index + @nr), whatever the window. */
+void force_page_cache_ra(struct file *file, struct address_space *mapping, unsigned long index, unsigned long nr);
+
+/* ---- file.c: all mappings ---- */
+struct mapping_list {
+	struct mutex mutex; /* held while somebody goes through it: no mapping in it goes meanwhile */
+	struct address_space *first;
+};
+extern struct mapping_list all_mappings;
+
+/* ---- filemap_verify.c ---- */
+
+struct findings;
+/* PC-I1 to PC-I5 of all mappings while nobody is at work. */
+void page_cache_verify(struct findings *f);
+/* PC-I1 to PC-I3 of one. */
+void mapping_verify(const struct address_space *mapping, struct findings *f);
+
+/* ---- truncate.c ---- */
+
+/* Everything of the folio leaves the cache, dirty or not. Context: locked, of @mapping. */
+void truncate_inode_folio(struct address_space *mapping, struct folio *folio);
+
+/* ---- writeback.c ---- */
+
+/* Clean unmapped folios of all files go: vm.drop_caches. Context: may sleep. */
+void drop_page_cache(void);
+
+/* ---- bdev.c ---- */
+
+/* Pages of block devices' caches: Buffers in /proc/meminfo. */
+unsigned long nr_blockdev_pages(void);
+void bdev_count_pages(long nr);
+extern const struct address_space_operations bdev_aops;
+
+#endif

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+/* Reading files through the page cache. */
+#include <octavo/highmem.h>
+
+#include "filemap.h"
+
+/* ---- Until a folio holds what the file holds ---- */
+
+void folio_end_read(struct folio *folio, bool success)
+{
+	if (success)
+		atomic_fetch_or(&folio->page.flags, 1u << PG_uptodate); /* behind the contents */
+	folio_unlock(folio);
+}
+
+/* The contents that were there before the flag was are seen behind it. */
+static force_inline bool uptodate(const struct folio *folio)
+{
+	return load_acquire(&folio->page.flags) >> PG_uptodate & 1;
+}
+
+int filemap_make_uptodate(struct file *file, struct address_space *mapping, struct folio *folio)
+{
+	int err = folio_lock_killable(folio);
+
+	if (err)
+		return err;
+	if (!folio_is_of(folio, mapping)) {
+		folio_unlock(folio);
+		return AOP_GONE;
+	}
+	if (uptodate(folio)) {
+		folio_unlock(folio);
+		return 0;
+	}
+	if (!mapping->a_ops->read_folio) {
+		folio_unlock(folio);
+		return -EINVAL;
+	}
+	err = mapping->a_ops->read_folio(file, folio);
+	if (err)
+		return err;
+	err = folio_lock_killable(folio);
+	if (err)
+		return err;
+	if (!folio_is_of(folio, mapping))
+		err = AOP_GONE;
+	else if (!uptodate(folio))
+		err = -EIO;
+	folio_unlock(folio);
+	return err;
+}
+
+/* A new folio at @index, being read. NULL: *@err; -EEXIST: somebody else has made one. */
+static struct folio *create_and_read(struct file *file, struct address_space *mapping, unsigned long index, int *err)
+{
+	struct folio *folio = folio_alloc(mapping->gfp_mask, 0);
+
+	*err = -ENOMEM;
+	if (!folio)
+		return NULL;
+	*err = filemap_add_folio(mapping, folio, index, mapping->gfp_mask);
+	if (!*err) {
+		folio_unlock(folio);
+		return folio;
+	}
+	folio_put(folio);
+	(void)file;
+	return NULL;
+}
+
+/* What is missing at @index comes under invalidate_lock, so that it is not what a truncation has just taken out. */
+static struct folio *fill(struct file *file, struct address_space *mapping, unsigned long index, unsigned long want,
+			  int *err)
+{
+	struct folio *folio;
+
+	down_read(&mapping->invalidate_lock);
+	folio = filemap_get_folio(mapping, index);
+	if (!folio && file) {
+		page_cache_sync_ra(file, mapping, index, want);
+		folio = filemap_get_folio(mapping, index);
+	}
+	if (!folio)
+		folio = create_and_read(file, mapping, index, err);
+	if (folio) {
+		*err = uptodate(folio) ? 0 : filemap_make_uptodate(file, mapping, folio);
+		if (*err) {
+			folio_put(folio);
+			folio = NULL;
+		}
+	}
+	up_read(&mapping->invalidate_lock);
+	return folio;
+}
+
+struct folio *filemap_read_uptodate(struct file *file, struct address_space *mapping, unsigned long index,
+				    unsigned long want, bool wait, int *err)
+{
+	for (;;) {
+		struct folio *folio = filemap_get_folio(mapping, index);
+
+		if (likely(folio && uptodate(folio))) {
+			if (unlikely(PageReadahead(&folio->page)) && file && !PageWriteback(&folio->page))
+				page_cache_async_ra(file, mapping, folio, want);
+			return folio;
+		}
+		if (folio)
+			folio_put(folio);
+		*err = -EAGAIN;
+		if (!wait)
+			return NULL;
+		folio = fill(file, mapping, index, want, err);
+		if (folio || (*err != AOP_GONE && *err != -EEXIST))
+			return folio;
+	}
+}
+
+struct folio *read_mapping_folio(struct address_space *mapping, unsigned long index, struct file *file, int *err)
+{
+	return filemap_read_uptodate(file, mapping, index, 1, true, err);
+}
+
+/* ---- read(2) ---- */
+
+static void mark_accessed(struct file *file, struct folio *folio, unsigned long index)
+{
+	if (file->ra_prev != index && !page_plain_flag(&folio->page, PG_referenced))
+		SetPageReferenced(&folio->page);
+	file->ra_prev = index;
+}
+
+s64 generic_file_read_iter(struct file *file, struct iov_iter *to, u64 *pos)
+{
+	struct address_space *mapping = file->f_mapping;
+	u64 at = *pos;
+	s64 done = 0;
+	int err = 0;
+
+	while (to->count) {
+		unsigned long index = (unsigned long)(at >> PAGE_SHIFT);
+		u64 size = i_size_read(mapping->host), folio_start;
+		struct folio *folio;
+		size_t part, copied;
+
+		if (at >= size || at >> PAGE_SHIFT > FILE_INDEX_MAX)
+			break;
+		folio = filemap_read_uptodate(file, mapping, index,
+					      (unsigned long)((to->count + (at & ~PAGE_MASK) + PAGE_SIZE - 1) >> PAGE_SHIFT),
+					      true, &err);
+		if (unlikely(!folio))
+			break;
+		/* What a truncation has cut off by now is zeros, and not to be read. */
+		size = i_size_read(mapping->host);
+		folio_start = (u64)page_index(&folio->page) << PAGE_SHIFT;
+		if (unlikely(at >= size || !folio_is_at(folio, mapping, index))) {
+			folio_put(folio);
+			continue;
+		}
+		part = (size_t)min((u64)(folio_start + folio_size(folio) - at), size - at);
+		part = min(part, to->count);
+		copied = copy_folio_to_iter(folio, (size_t)(at - folio_start), part, to);
+		mark_accessed(file, folio, index);
+		folio_put(folio);
+		at += copied;
+		done += (s64)copied;
+		if (unlikely(copied < part)) {
+			err = -EFAULT;
+			break;
+		}
+	}
+	*pos = at;
+	return done ? done : err;
+}

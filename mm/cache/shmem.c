@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: MIT
+/*
+ * shmem: files that are nothing but pages of the cache. tmpfs, memfd, shared anonymous memory and SysV shared memory
+ * are made of it.
+ *
+ * Words
+ *	instance: a mounted tmpfs (struct shmem_sb) with limits of its own; NULL: the kernel's own, for files without
+ *	a directory.
+ *	hole: an index without a folio. It reads as zeros.
+ *	charged: counted against the overcommit limit (files with VM_NORESERVE: by the page; the others when their
+ *	size is set) and against the instance's blocks.
+ *	fallocated: a folio that is not uptodate. fallocate() has charged for it and put it there, nobody has written or
+ *	mapped it yet; it reads as zeros, SEEK_DATA passes over it, and its memory is cleared when it is used first. A
+ *	fallocate() that fails half way takes exactly these out again.
+ *
+ * Structures
+ *	struct shmem_inode { struct inode } <- f_inode of its files, <- every_inode (for the verifier)
+ *	       |-- i_data.i_pages: index -> folio (swapbacked, always dirty once written)
+ *	       `-- sb -> struct shmem_sb { used_blocks, used_inodes }
+ *
+ * Invariants
+ *	SH-I1  while nobody is at work, an inode's alloced is the number of its pages in the cache, and i_blocks is that
+ *	       in sectors.
+ *	SH-I2  an instance's used_blocks is the sum of its inodes' alloced; used_inodes is at least their number.
+ *	SH-I3  no page lies at or behind the size of its file, but of fallocate() with FALLOC_FL_KEEP_SIZE.
+ *	SH-I4  every folio of the cache is swapbacked.
+ *
+ * Locking
+ *	i_rwsem: size, seals, who writes. A folio's lock: its contents' first moments, and that it stays in the cache.
+ *	Faults take no i_rwsem: they look at the size under the folio's lock, and who makes a file smaller sets the size
+ *	first, then unmaps, then takes folios out, each under its lock. alloced changes under i_pages' lock. It is set
+ *	right by whoever comes last: one adds a page and then counts it, another takes one out and then looks how many
+ *	fewer there are than were counted; either compares both numbers when it is through, so the last one is right.
+ *
+ * What failure does
+ *	No memory for a page: -ENOMEM (a fault: out of memory). Over a limit: -ENOSPC (a fault: SIGBUS). What was
+ *	charged is given back before anybody hears of it.
+ *
+ * Differences from Linux
+ *	Files reach 2^48 bytes (Linux: 2^63), as far as a page's index goes. Pages are single ones.
+ *
+ * Sources: tmpfs(5), memfd_create(2), fallocate(2), lseek(2), Documentation/filesystems/tmpfs.rst.
+ */
+#include "shmem.h"
+
+#include <octavo/highmem.h>
+
+#include "../phys/vmstat.h"
+#include "../sync/atomic.h"
+#include "../vm/vm.h"
+
+octavo_static_assert(PAGE_INDEX_BITS + PAGE_SHIFT == 48, "the theory above, docs/shmem.md");
+
+/* ---- Charging ---- */
+
+static unsigned long size_pages(u64 size)
+{
+	return (unsigned long)((size + PAGE_SIZE - 1) >> PAGE_SHIFT);
+}
+
+int shmem_acct_size(u64 flags, u64 size)
+{
+	return flags & VM_NORESERVE ? 0 : vm_acct_memory(current_task(), size_pages(size));
+}
+
+void shmem_unacct_size(u64 flags, u64 size)
+{
+	if (!(flags & VM_NORESERVE))
+		vm_unacct_memory(size_pages(size));
+}
+
+int shmem_reacct_size(u64 flags, u64 old, u64 size)
+{
+	if (flags & VM_NORESERVE)
+		return 0;
+	if (size_pages(size) > size_pages(old))
+		return vm_acct_memory(current_task(), size_pages(size) - size_pages(old));
+	vm_unacct_memory(size_pages(old) - size_pages(size));
+	return 0;
+}
+
+static bool take_blocks(struct shmem_sb *sb, unsigned long pages)
+{
+	unsigned long used = load_relaxed(&sb->used_blocks), was;
+
+	for (;; used = was) {
+		unsigned long most = load_relaxed(&sb->max_blocks);
+
+		if (most && (used >= most || pages > most - used))
+			return false;
+		was = atomic_cmpxchg(&sb->used_blocks, used, used + pages);
+		if (was == used)
+			return true;
+	}
+}
+
+static void uncharge(struct shmem_inode *info, unsigned long pages)
+{
+	if (info->sb)
+		atomic_fetch_sub(&info->sb->used_blocks, pages);
+	if (info->flags & VM_NORESERVE)
+		vm_unacct_memory(pages);
+}
+
+/* A limit of memory reads as a full file system: what a file may have is what it could have been given. */
+static int charge(struct shmem_inode *info, unsigned long pages)
+{
+	if (info->flags & VM_NORESERVE && vm_acct_memory(current_task(), pages))
+		return -ENOSPC;
+	if (info->sb && !take_blocks(info->sb, pages)) {
+		if (info->flags & VM_NORESERVE)
+			vm_unacct_memory(pages);
+		return -ENOSPC;
+	}
+	return 0;
+}
+
+void shmem_recalc(struct inode *inode, unsigned long added)
+{
+	struct shmem_inode *info = shmem_i(inode);
+	struct address_space *mapping = inode->i_mapping;
+	unsigned long flags = xa_lock_irqsave(&mapping->i_pages), freed = 0;
+
+	info->alloced += added;
+	if (info->alloced > mapping->nrpages) {
+		freed = info->alloced - mapping->nrpages;
+		info->alloced = mapping->nrpages;
+	}
+	inode->i_blocks = (u64)info->alloced * SHMEM_SECTORS;
+	xa_unlock_irqrestore(&mapping->i_pages, flags);
+	if (freed)
+		uncharge(info, freed);
+}
+
+/* ---- Folios ---- */
+
+void shmem_fill_zero(struct folio *folio)
+{
+	memzero_page(&folio->page, 0, PAGE_SIZE);
+	SetPageUptodate(&folio->page);
+}
+
+static bool beyond_size(const struct inode *inode, unsigned long index)
+{
+	return (u64)index << PAGE_SHIFT >= i_size_read(inode);
+}
+
+static void unlock_and_put(struct folio *folio)
+{
+	folio_unlock(folio);
+	folio_put(folio);
+}
+
+/* A new folio in the cache, locked. Return: 0; -EEXIST: another was quicker; an error. */
+static int add_new(struct inode *inode, unsigned long index, enum shmem_get how, struct folio **result)
+{
+	struct shmem_inode *info = shmem_i(inode);
+	struct address_space *mapping = inode->i_mapping;
+	gfp_t gfp = mapping->gfp_mask;
+	struct folio *folio;
+	int err = charge(info, 1);
+
+	if (err)
+		return err;
+	folio = folio_alloc(how == SHMEM_CACHE ? gfp | __GFP_ZERO : gfp, 0);
+	if (!folio) {
+		uncharge(info, 1);
+		return -ENOMEM;
+	}
+	__SetPageSwapBacked(&folio->page);
+	if (how == SHMEM_CACHE)
+		__SetPageUptodate(&folio->page);
+	err = filemap_add_folio(mapping, folio, index, gfp & ~__GFP_HIGHMEM);
+	if (err) {
+		folio_put(folio);
+		uncharge(info, 1);
+		return err;
+	}
+	shmem_recalc(inode, 1);
+	*result = folio;
+	return 0;
+}
+
+/* What the cache has at @index, locked; NULL: nothing. */
+static struct folio *find_locked(struct address_space *mapping, unsigned long index)
+{
+	struct folio *folio;
+
+	while ((folio = filemap_get_folio(mapping, index))) {
+		folio_lock(folio);
+		if (likely(folio_mapping(folio) == mapping && folio_index(folio) == index))
+			return folio;
+		unlock_and_put(folio);
+	}
+	return NULL;
+}
+
+int shmem_get_folio(struct inode *inode, unsigned long index, enum shmem_get how, struct folio **result)
+{
+	struct address_space *mapping = inode->i_mapping;
+	bool inside = how <= SHMEM_CACHE;
+	struct folio *folio;
+	bool fresh;
+	int err;
+
+	*result = NULL;
+	if ((u64)index << PAGE_SHIFT >= SHMEM_MAX_BYTES)
+		return -EINVAL;
+	do {
+		if (inside && beyond_size(inode, index))
+			return -EINVAL;
+		folio = find_locked(mapping, index);
+		err = 0;
+		fresh = !folio;
+		if (fresh && how == SHMEM_READ)
+			return 0;
+		if (fresh)
+			err = add_new(inode, index, how, &folio);
+		else if (!PageUptodate(&folio->page) && (how == SHMEM_CACHE || how == SHMEM_FALLOC))
+			shmem_fill_zero(folio);
+	} while (err == -EEXIST);
+	if (err)
+		return err;
+	if (how == SHMEM_READ && !PageUptodate(&folio->page)) {
+		unlock_and_put(folio);
+		return 0;
+	}
+	/* The file became shorter meanwhile: who made it so may have been here before the folio was. */
+	if (inside && unlikely(beyond_size(inode, index))) {
+		if (fresh)
+			filemap_remove_folio(folio);
+		unlock_and_put(folio);
+		shmem_recalc(inode, 0);
+		return -EINVAL;
+	}
+	*result = folio;
+	return 0;
+}
+
+void shmem_drop_range(struct inode *inode, u64 start, u64 last)
+{
+	truncate_inode_pages_range(inode->i_mapping, start, last);
+	shmem_recalc(inode, 0);
+}
+
+/* ---- Faults ---- */
+
+vm_fault_t shmem_fault(struct vm_fault *vmf)
+{
+	struct folio *folio;
+	int err = shmem_get_folio(vmf->vma->vm_file->f_inode, vmf->pgoff, SHMEM_CACHE, &folio);
+
+	if (unlikely(err))
+		return err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
+	vmf->page = &folio->page;
+	return VM_FAULT_LOCKED;
+}
+
+const struct vm_operations_struct shmem_vm_ops = {
+	.fault = shmem_fault,
+	.map_pages = filemap_map_pages,
+};
+
+const struct address_space_operations shmem_aops = {
+	.dirty_folio = noop_dirty_folio,
+};
+
+int shmem_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	u32 seals = load_relaxed(&shmem_i(file->f_inode)->seals);
+
+	if (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE) && vma->vm_flags & VM_SHARED) {
+		if (vma->vm_flags & VM_WRITE)
+			return -EPERM;
+		/* It may be looked at, and mprotect() must not make more of that. */
+		vm_flags_clear(vma, VM_MAYWRITE);
+	}
+	vma->vm_ops = &shmem_vm_ops;
+	return 0;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of shmem call of each other, and SysV shared memory of them. */
+#ifndef MM_CACHE_SHMEM_H
+#define MM_CACHE_SHMEM_H
+
+#include <octavo/mm.h>
+#include <octavo/pagemap.h>
+#include <octavo/shmem_fs.h>
+
+#include "../base/compiler.h"
+
+#define S_IFREG 0100000u
+#define S_IXUGO 0111u
+#define S_IRWXUGO 0777u
+#ifndef O_RDWR
+#define O_RDWR 02
+#define O_APPEND 02000
+#endif
+
+/* An index has 36 bits in a page and as many as a word in the cache: 2^48 bytes, or 2^44. */
+#define SHMEM_MAX_BYTES ((u64)1 << (sizeof(long) == 8 ? PAGE_INDEX_BITS + PAGE_SHIFT : 32 + PAGE_SHIFT))
+#define SHMEM_SECTORS (PAGE_SIZE / 512)
+
+static inline struct shmem_inode *shmem_i(const struct inode *inode)
+{
+	return container_of(inode, struct shmem_inode, inode);
+}
+
+/* What shmem_get_folio() may do where nothing is. */
+enum shmem_get {
+	SHMEM_READ,   /* nothing: NULL is a hole */
+	SHMEM_CACHE,  /* a page of zeros, inside of the file's size */
+	SHMEM_WRITE,  /* a page, anywhere, its contents the caller's business unless it is uptodate */
+	SHMEM_FALLOC, /* the same, and what is there already is made uptodate */
+};
+
+/*
+ * The folio at @index, locked and with a reference; *@folio NULL: a hole (SHMEM_READ only). Context: may sleep.
+ * Return: 0; -EINVAL beyond the size (SHMEM_READ, SHMEM_CACHE); -ENOSPC: over a limit; -ENOMEM.
+ */
+int __must_check shmem_get_folio(struct inode *inode, unsigned long index, enum shmem_get how, struct folio **folio);
+/* A folio that is not uptodate, locked, becomes a page of zeros. */
+void shmem_fill_zero(struct folio *folio);
+
+/* @added pages have been added to the cache; others may have left it: what they were charged with goes back. */
+void shmem_recalc(struct inode *inode, unsigned long added);
+/* Bytes @start to @last (~0: the end) are zeros without pages, at most the ends of pages that stay. */
+void shmem_drop_range(struct inode *inode, u64 start, u64 last);
+
+/* The size of a file whose pages are accounted in advance. */
+int __must_check shmem_acct_size(u64 flags, u64 size);
+void shmem_unacct_size(u64 flags, u64 size);
+int __must_check shmem_reacct_size(u64 flags, u64 old, u64 size);
+
+/* Return: 0, -EFBIG: RLIMIT_FSIZE, or more than an index can say. */
+int shmem_size_ok(const struct inode *inode, u64 size);
+
+bool file_is_shmem(const struct file *file);
+int shmem_mmap(struct file *file, struct vm_area_struct *vma);
+long shmem_fallocate(struct file *file, int mode, u64 offset, u64 len);
+s64 shmem_llseek(struct file *file, s64 offset, int whence);
+vm_fault_t shmem_fault(struct vm_fault *vmf);
+/* filemap_fault.c */
+vm_fault_t filemap_map_pages(struct vm_fault *vmf, unsigned long start_pgoff, unsigned long end_pgoff);
+extern const struct vm_operations_struct shmem_vm_ops;
+extern const struct address_space_operations shmem_aops;
+
+/* Writable shared mappings are out of the question from now on. Return: 0, -EBUSY: there is one. */
+int mapping_deny_writable(struct address_space *mapping);
+void mapping_allow_writable(struct address_space *mapping);
+
+#endif

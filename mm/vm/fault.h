@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/* Faults inside: what fault.c, anon.c, cow.c, file_fault.c and pfn.c call of each other. The theory is in fault.c. */
+#ifndef MM_VM_FAULT_H
+#define MM_VM_FAULT_H
+
+#include "../sync/cpu.h"
+#include "rmap.h"
+
+#define SIGNO_BUS 7
+#define SIGNO_KILL 9
+#define SIGNO_SEGV 11
+#define SEGV_MAPERR 1
+#define SEGV_ACCERR 2
+#define SEGV_PKUERR 4
+#define BUS_ADRERR 2
+#define BUS_MCEERR_AR 4
+#define SI_KERNEL 0x80
+
+#define FAULT_FLAG_DEFAULT (FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE | FAULT_FLAG_INTERRUPTIBLE)
+
+/* The entry's table is locked, and the entry is what the fault found there. False: it is not, nor is it locked. */
+static force_inline bool vmf_lock(struct vm_fault *vmf)
+{
+	spin_lock(vmf->lock);
+	if (likely(pgt_get(vmf->entry) == (pgt_entry_t)vmf->orig))
+		return true;
+	spin_unlock(vmf->lock);
+	return false;
+}
+
+static force_inline void vmf_unlock(struct vm_fault *vmf)
+{
+	spin_unlock(vmf->lock);
+}
+
+/* Let go of the lock under which the fault is handled; the answer is then VM_FAULT_RETRY or VM_FAULT_COMPLETED. */
+static inline void vmf_release_lock(struct vm_fault *vmf)
+{
+	if (vmf->flags & FAULT_FLAG_VMA_LOCK)
+		vma_end_read(vmf->vma);
+	else
+		mmap_read_unlock(vmf->vma->vm_mm);
+}
+
+/* An entry for @pfn with the VMA's rights; of private mappings and those that are watched these are without write. */
+static force_inline pgt_entry_t vm_make_entry(const struct vm_area_struct *vma, unsigned long pfn, pgprot_t prot)
+{
+	(void)vma;
+	return pgt_fit(pgt_make_leaf(0, PFN_PHYS(pfn), prot));
+}
+
+/* The right to write, if the mapping has it: ptrace may write where the program may not. */
+static force_inline pgt_entry_t maybe_mkwrite(pgt_entry_t e, const struct vm_area_struct *vma)
+{
+	return vma->vm_flags & VM_WRITE ? pgt_mkwrite(0, e) : e;
+}
+
+/* The mapping is the head's to say. */
+static force_inline bool page_anon(struct page *page)
+{
+	return page_is_anon(compound_head(page));
+}
+
+/* What of mm->rss a page of the page cache is counted in. */
+static inline unsigned int mm_counter_file(const struct folio *folio)
+{
+	return page_test_flag(&folio->page, PG_swapbacked) ? MM_SHMEMPAGES : MM_FILEPAGES;
+}
+
+static inline unsigned int mm_counter(const struct folio *folio)
+{
+	return page_is_anon(&folio->page) ? MM_ANONPAGES : mm_counter_file(folio);
+}
+
+static inline bool vma_is_accessible(const struct vm_area_struct *vma)
+{
+	return vma->vm_flags & VM_ACCESS_FLAGS;
+}
+
+static inline unsigned int vma_pkey(const struct vm_area_struct *vma)
+{
+	return (unsigned int)((vma->vm_flags & VM_PKEY_MASK) >> VM_PKEY_SHIFT);
+}
+
+/* May @task, by its rights to the VMA's protection key, read (write) there? Intel SDM volume 3A section 4.6.2. */
+static inline bool pkey_allows(const struct mm_task *task, const struct vm_area_struct *vma, bool write)
+{
+	return !(task->pkru >> 2 * vma_pkey(vma) & (write ? 3u : 1u));
+}
+
+/* A page of the mapping has been written through a mapping. Context: the folio's lock, or one that keeps its mapping. */
+void vm_folio_dirty(struct folio *folio);
+
+/* A user address as the VMA's rights and @fault have it: 0, or a SEGV_* code. */
+int vma_access_error(const struct vm_area_struct *vma, unsigned int fault_flags, bool foreign);
+
+/* As if the caller had touched @addr. Context: may sleep. Return: 0: that would have been possible; or -EFAULT. */
+int user_fault_in(uintptr_t addr, bool write);
+
+/*
+ * vmf->entry, @lock and @orig of vmf->address, tables on the way made, the last one this address space's own as long as
+ * a lock of the VMA's is held. Context: may sleep. Return: false: no memory.
+ */
+bool vmf_find_entry(struct vm_fault *vmf);
+
+vm_fault_t do_anonymous_page(struct vm_fault *vmf);
+/* Context: vmf_lock(); unlocks. The entry is present and not writable, and a write or FAULT_FLAG_UNSHARE wants it. */
+vm_fault_t do_wp_page(struct vm_fault *vmf);
+vm_fault_t do_file_page(struct vm_fault *vmf);
+/* An entry that is neither none nor present. */
+vm_fault_t do_swap_page(struct vm_fault *vmf);
+
+/* What an entry of a fresh page says: its owner may write to it at once. */
+static force_inline pgt_entry_t vm_fresh_entry(const struct vm_area_struct *vma, unsigned long pfn)
+{
+	pgt_entry_t e = vm_make_entry(vma, pfn, vma->vm_page_prot);
+
+	return maybe_mkwrite(pgt_mkdirty(0, pgt_mkyoung(0, e)), vma);
+}
+
+/* A folio of one page for an anonymous page at vmf->address, uptodate; NULL: no memory. */
+struct folio *vma_alloc_folio(struct vm_fault *vmf, bool zeroed);
+/*
+ * page_mkwrite of the mapping, with the folio locked at the end. Return: VM_FAULT_LOCKED; an error; 0 or NOPAGE: gone,
+ * look again.
+ */
+vm_fault_t do_page_mkwrite(struct vm_fault *vmf, struct folio *folio);
+/* The folio, which is locked, was written to: dirty; unlocked and put. */
+void fault_dirty_shared_page(struct vm_fault *vmf, struct folio *folio);
+
+/*
+ * set_pte_range - enter @nr pages of @folio from @page on at @addr, entry @entry on, which are none
+ * For vm_operations.map_pages, too. The caller has a reference for each entry, which becomes the entry's, and counts
+ * them in mm->rss. Context: the table's lock.
+ */
+void set_pte_range(struct vm_fault *vmf, pgt_entry_t *entry, struct folio *folio, struct page *page, unsigned int nr,
+		   uintptr_t addr);
+
+/* Reports an entry that cannot be, once in a while. */
+__cold void print_bad_pte(const struct vm_area_struct *vma, uintptr_t addr, pgt_entry_t e, const struct page *page);
+
+struct findings;
+/* FA-I1 to FA-I4. */
+void faults_verify(struct findings *f);
+
+/* Bytes mapped around a file fault, a power of two of at least a page. */
+extern unsigned long fault_around_bytes;
+
+#endif

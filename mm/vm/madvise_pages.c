@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+/* madvise(2) about pages: dontneed, free, cold, pageout, hwpoison. madvise.c has the theory. */
+#include <octavo/pagemap.h>
+
+#include "../base/printk.h"
+#include "entries.h"
+#include "madvise.h"
+#include "rmap.h"
+
+int madvise_dontneed(struct vm_area_struct *vma, uintptr_t start, uintptr_t end)
+{
+	struct mmu_gather tlb;
+
+	tlb_gather_mmu(&tlb, vma->vm_mm);
+	zap_page_range(&tlb, vma, start, end, NULL);
+	tlb_finish_mmu(&tlb);
+	return 0;
+}
+
+/* ---- Marks in entries ---- */
+
+struct marks {
+	bool dirty;    /* clear dirty marks, too */
+	bool changed;  /* a TLB may still have what was */
+};
+
+/* Young (and dirty) go; what the machine sets meanwhile is seen. Return: one of them was set. */
+static bool clear_marks(pgt_entry_t *entry, bool dirty)
+{
+	pgt_entry_t old = pgt_get(entry), new;
+
+	do {
+		new = pgt_mkold(0, old);
+		if (dirty)
+			new = pgt_mkclean(0, new);
+		if (new == old)
+			return false;
+	} while (!pgt_cmpxchg(entry, &old, new));
+	return true;
+}
+
+static int walk_marks(struct vm_area_struct *vma, uintptr_t start, uintptr_t end,
+		      void (*table)(struct entries_walk *, pgt_entry_t *, uintptr_t, uintptr_t))
+{
+	struct marks marks = { false, false };
+	struct entries_walk walk = { .vma = vma, .table = table, .own = true, .arg = &marks };
+	int err = entries_walk(&walk, start, end);
+
+	if (marks.changed)
+		flush_tlb_mm_range(vma->vm_mm, start, end, PAGE_SHIFT, false);
+	return err;
+}
+
+/* ---- Free ---- */
+
+/* Pages of the folio that nobody else maps begin at @entry, and all of them do. */
+static bool whole_and_ours(struct folio *folio, struct page *page, const pgt_entry_t *entry, unsigned long room)
+{
+	unsigned long nr = folio_nr_pages(folio);
+
+	if (nr == 1)
+		return page_mapcount(page) == 1;
+	if (page != &folio->page || room < nr || folio_mapcount(folio) != (int)nr)
+		return false;
+	for (unsigned long i = 1; i < nr; i++)
+		if (!pgt_present(pgt_get(entry + i)) ||
+		    pgt_leaf_phys(0, pgt_get(entry + i)) != PFN_PHYS(page_to_pfn(page) + i))
+			return false;
+	return true;
+}
+
+static void free_entries(struct entries_walk *walk, pgt_entry_t *entry, uintptr_t addr, uintptr_t end)
+{
+	struct marks *marks = walk->arg;
+	unsigned long left = (end - addr) >> PAGE_SHIFT, nr;
+
+	for (; left; left -= nr, entry += nr, addr += nr << PAGE_SHIFT) {
+		pgt_entry_t e = pgt_get(entry);
+		struct page *page = pgt_present(e) ? vm_normal_page(walk->vma, addr, e) : NULL;
+		struct folio *folio;
+
+		nr = 1;
+		if (!page || !page_is_anon(page))
+			continue;
+		folio = page_folio(page);
+		if (!whole_and_ours(folio, page, entry, left))
+			continue;
+		nr = folio_nr_pages(folio);
+		for (unsigned long i = 0; i < nr; i++)
+			marks->changed |= clear_marks(entry + i, true);
+		if (PageDirty(&folio->page))
+			ClearPageDirty(&folio->page);
+		if (PageReferenced(&folio->page))
+			ClearPageReferenced(&folio->page);
+		if (PageSwapBacked(&folio->page))
+			ClearPageSwapBacked(&folio->page);
+	}
+}
+
+int madvise_free(struct vm_area_struct *vma, uintptr_t start, uintptr_t end)
+{
+	return walk_marks(vma, start, end, free_entries);
+}
+
+/* ---- Cold, pageout ---- */
+
+static void cold_entries(struct entries_walk *walk, pgt_entry_t *entry, uintptr_t addr, uintptr_t end)
+{
+	struct marks *marks = walk->arg;
+
+	for (; addr < end; addr += PAGE_SIZE, entry++) {
+		pgt_entry_t e = pgt_get(entry);
+		struct page *page = pgt_present(e) ? vm_normal_page(walk->vma, addr, e) : NULL;
+		struct folio *folio;
+
+		if (!page)
+			continue;
+		folio = page_folio(page);
+		if (pgt_young(0, e))
+			marks->changed |= clear_marks(entry, false);
+		if (PageReferenced(&folio->page))
+			ClearPageReferenced(&folio->page);
+	}
+}
+
+int madvise_cold(struct vm_area_struct *vma, uintptr_t start, uintptr_t end)
+{
+	return walk_marks(vma, start, end, cold_entries);
+}
+
+/* Who may neither write a file nor owns it shall not learn from its pages' absence who else reads it. */
+static bool may_page_out(const struct vm_area_struct *vma)
+{
+	const struct mm_task *task = current_task();
+	const struct inode *inode = vma->vm_file->f_inode;
+
+	return task->process->uid == inode->i_uid || task_capable(task, CAP_DAC_OVERRIDE) ||
+	       vma->vm_file->f_mode & FMODE_WRITE;
+}
+
+/* Clean pages of a file go at once: out of this mapping, and out of the cache if nobody else uses them. */
+int madvise_pageout(struct vm_area_struct *vma, uintptr_t start, uintptr_t end)
+{
+	const struct zap_details files_only = { .even_cows = false };
+	unsigned long first = linear_page_index(vma, start);
+	struct mmu_gather tlb;
+
+	if (!vma_has_backing(vma))
+		return madvise_cold(vma, start, end);
+	if (!may_page_out(vma))
+		return 0;
+	tlb_gather_mmu(&tlb, vma->vm_mm);
+	zap_page_range(&tlb, vma, start, end, &files_only);
+	tlb_finish_mmu(&tlb);
+	(void)invalidate_mapping_pages(vma->vm_file->f_mapping, first, first + ((end - start) >> PAGE_SHIFT) - 1);
+	return madvise_cold(vma, start, end);
+}
+
+/* ---- Hwpoison ---- */
+
+long madvise_poison(uintptr_t start, uintptr_t end)
+{
+	for (uintptr_t addr = start; addr < end; addr += PAGE_SIZE) {
+		struct folio *folio;
+		struct page *page;
+		long got = get_user_pages_fast(addr, 1, 0, &page);
+
+		if (got < 0)
+			return got;
+		folio = page_folio(page);
+		pr_err("Injecting memory failure for pfn %#lx at process virtual address %#lx\n", page_to_pfn(page),
+		       (unsigned long)addr);
+		SetPageHWPoison(page);
+		folio_lock(folio);
+		(void)try_to_unmap(folio, TTU_SYNC | TTU_HWPOISON);
+		folio_unlock(folio);
+		/* The reference stays: nobody shall get this memory again. */
+	}
+	return 0;
+}

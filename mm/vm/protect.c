@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+/*
+ * New rights for what is mapped. The VMA has them already; entries follow, and the gather flushes.
+ */
+#include "../pgtable/swapops.h"
+#include "fault.h"
+#include "share.h"
+
+struct change {
+	struct mmu_gather *tlb;
+	struct vm_area_struct *vma;
+	unsigned int flags; /* MM_CP_* */
+};
+
+/*
+ * May a private entry be made writable at once? As a fault would find: an exclusive page needs no copy. Of shared ones
+ * the VMA's rights have the bit already, unless the first write has to be noticed.
+ */
+static bool can_be_written(const struct change *c, uintptr_t addr, pgt_entry_t e)
+{
+	struct page *page;
+
+	if (!(c->flags & MM_CP_TRY_WRITE) || !(c->vma->vm_flags & VM_WRITE) || pgt_uffd_wp(0, e))
+		return false;
+	if (c->vma->vm_flags & (VM_SHARED | VM_SOFTDIRTY))
+		return c->vma->vm_flags & VM_SHARED && pgt_dirty(0, e);
+	page = vm_normal_page(c->vma, addr, e);
+	return page && page_anon(page) && PageAnonExclusive(page);
+}
+
+static pgt_entry_t changed(const struct change *c, uintptr_t addr, pgt_entry_t e)
+{
+	pgt_entry_t to = pgt_fit(pgt_modify(0, e, c->vma->vm_page_prot));
+
+	if (c->flags & MM_CP_UFFD_WP)
+		to = pgt_mkuffd_wp(0, to);
+	else if (c->flags & MM_CP_UFFD_WP_RESOLVE)
+		to = pgt_clear_uffd_wp(0, to);
+	if (!pgt_write(0, to) && can_be_written(c, addr, to))
+		to = pgt_mkwrite(0, to);
+	return to;
+}
+
+static bool change_present(const struct change *c, pgt_entry_t *entry, uintptr_t addr, pgt_entry_t e)
+{
+	pgt_entry_t to;
+
+	do {
+		to = changed(c, addr, e);
+		if (to == e)
+			return false;
+	} while (!pgt_cmpxchg(entry, &e, to));
+	if (pgt_valid(e))
+		tlb_remove_entry(c->tlb, 0, addr);
+	return true;
+}
+
+static bool change_absent(const struct change *c, pgt_entry_t *entry, pgt_entry_t e)
+{
+	pte_t pte = __pte(e), to = pte;
+	swp_entry_t swap = pte_to_swp_entry(pte);
+
+	if (is_writable_migration_entry(swap)) {
+		/* The page may be exclusive: the migration ends with a fault that will see. */
+		unsigned long offset = swp_offset(swap);
+
+		to = swp_entry_to_pte(make_readable_exclusive_migration_entry(offset));
+		to = pte_swp_soft_dirty(pte) ? pte_swp_mksoft_dirty(to) : to;
+		to = pte_swp_uffd_wp(pte) ? pte_swp_mkuffd_wp(to) : to;
+	}
+	if (c->flags & MM_CP_UFFD_WP)
+		to = pte_swp_mkuffd_wp(to);
+	else if (c->flags & MM_CP_UFFD_WP_RESOLVE)
+		to = pte_swp_clear_uffd_wp(to);
+	if (pte_same(to, pte))
+		return false;
+	pgt_set(entry, to.pte);
+	return true;
+}
+
+static long change_entries(const struct change *c, pgt_entry_t *entry, uintptr_t addr, uintptr_t end)
+{
+	long pages = 0;
+
+	for (; addr < end; addr += PAGE_SIZE, entry++) {
+		pgt_entry_t e = pgt_get(entry);
+
+		if (pgt_none(e))
+			continue;
+		if (pgt_present(e))
+			pages += change_present(c, entry, addr, e);
+		else
+			pages += change_absent(c, entry, e);
+	}
+	return pages;
+}
+
+long change_protection(struct mmu_gather *tlb, struct vm_area_struct *vma, uintptr_t start, uintptr_t end,
+		       unsigned int flags)
+{
+	struct change c = { .tlb = tlb, .vma = vma, .flags = flags };
+	long pages = 0;
+	int err = vm_own_tables(vma, start, end);
+
+	if (err)
+		return err;
+	for (uintptr_t addr = start, next; addr < end; addr = next) {
+		unsigned int level;
+		pgt_entry_t e = pgt_get(pgt_descend(vma->vm_mm, addr, 1, &level)), *table;
+		spinlock_t *lock;
+
+		next = pgt_addr_end(addr, end, level);
+		if (level != 1 || !pgt_table(1, e))
+			continue;
+		table = pgt_table_of(1, e);
+		lock = &pgt_page_of(table_page(table))->lock;
+		spin_lock(lock);
+		pages += change_entries(&c, table + pgt_index(0, addr), addr, next);
+		spin_unlock(lock);
+	}
+	return pages;
+}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Taking entries out: pages wait in the gather until every CPU has forgotten them.
+ *
+ * A table's lock is held for its part of the range; counts are added up and told once for it.
+ */
+#include <octavo/pagemap.h>
+
+#include "../base/printk.h"
+#include "../pgtable/swapops.h"
+#include "fault.h"
+#include "share.h"
+
+struct zap {
+	struct mmu_gather *tlb;
+	struct vm_area_struct *vma;
+	const struct zap_details *details;
+	long rss[NR_MM_COUNTERS];
+	bool full; /* the gather wants to flush before it takes another page */
+};
+
+static bool wanted(const struct zap *z, struct page *page)
+{
+	if (likely(!z->details))
+		return true;
+	if (z->details->folio && page_folio(page) != z->details->folio)
+		return false;
+	return z->details->even_cows || !page_anon(page);
+}
+
+static bool wants_cows(const struct zap *z)
+{
+	return !z->details || z->details->even_cows;
+}
+
+static void zap_present(struct zap *z, pgt_entry_t *entry, pgt_entry_t e, uintptr_t addr)
+{
+	struct page *page = vm_normal_page(z->vma, addr, e);
+	struct folio *folio;
+
+	if (page && !wanted(z, page))
+		return;
+	/* What the machine notes of a page of a file until the very end counts; of others nobody asks. */
+	if (page && !page_anon(page))
+		e = pgt_xchg(entry, 0);
+	else
+		pgt_wipe(entry);
+	tlb_remove_entry(z->tlb, 0, addr);
+	if (!page)
+		return;
+	folio = page_folio(page);
+	if (page_anon(page)) {
+		z->rss[MM_ANONPAGES]--;
+	} else {
+		z->rss[mm_counter_file(folio)]--;
+		if (pgt_dirty(0, e))
+			(void)folio_mark_dirty(folio);
+		if (pgt_young(0, e) && !(z->vma->vm_flags & (VM_SEQ_READ | VM_RAND_READ)) &&
+		    !PageReferenced(&folio->page))
+			SetPageReferenced(&folio->page);
+	}
+	folio_remove_rmap_ptes(folio, page, 1, z->vma);
+	if (unlikely(tlb_remove_page(z->tlb, page)))
+		z->full = true;
+}
+
+static void zap_absent(struct zap *z, pgt_entry_t *entry, pgt_entry_t e, uintptr_t addr)
+{
+	pte_t pte = __pte(e);
+	swp_entry_t swap = pte_to_swp_entry(pte);
+
+	if (is_pte_marker(pte)) {
+		if (!wants_cows(z))
+			return;
+	} else if (is_migration_entry(swap)) {
+		struct page *page = pfn_swap_entry_to_page(swap);
+
+		if (!wanted(z, page))
+			return;
+		z->rss[mm_counter(page_folio(page))]--;
+	} else if (is_hwpoison_entry(swap)) {
+		if (!wants_cows(z))
+			return;
+	} else {
+		print_bad_pte(z->vma, addr, e, NULL);
+	}
+	pgt_wipe(entry);
+}
+
+/* Entries of one table from @addr on. Return: where it stopped. */
+static uintptr_t zap_entries(struct zap *z, pgt_entry_t *entry, uintptr_t addr, uintptr_t end)
+{
+	for (; addr < end && !z->full; addr += PAGE_SIZE, entry++) {
+		pgt_entry_t e = pgt_get(entry);
+
+		if (pgt_none(e))
+			continue;
+		if (likely(pgt_present(e)))
+			zap_present(z, entry, e, addr);
+		else
+			zap_absent(z, entry, e, addr);
+	}
+	return addr;
+}
+
+static void tell_rss(struct zap *z)
+{
+	for (unsigned int i = 0; i < NR_MM_COUNTERS; i++) {
+		if (z->rss[i])
+			mm_counter_add(z->vma->vm_mm, i, z->rss[i]);
+		z->rss[i] = 0;
+	}
+}
+
+/* A range in a table that others share: gone with the table, or the table is this address space's own afterwards. */
+static void zap_shared(struct zap *z, uintptr_t addr, uintptr_t end)
+{
+	if (!z->details && end - addr == (uintptr_t)PGT_SIZE(1) && vm_drop_shared(z->tlb, z->vma->vm_mm, addr))
+		return;
+	/* The caller of most sees to it before; who truncates a file cannot do without. */
+	for (unsigned int tries = 0; vm_own_tables(z->vma, addr, end); tries++) {
+		if (!tries)
+			pr_err("zap_page_range: no memory for a page table of one's own, waiting for it\n");
+		port_cpu_relax();
+	}
+}
+
+/* Entries of one table, to its end or until the gather is full. Return: where it stopped. */
+static uintptr_t zap_table(struct zap *z, pgt_entry_t *table, uintptr_t addr, uintptr_t end)
+{
+	spinlock_t *lock = &pgt_page_of(table_page(table))->lock;
+
+	spin_lock(lock);
+	addr = zap_entries(z, table + pgt_index(0, addr), addr, end);
+	tell_rss(z);
+	spin_unlock(lock);
+	if (unlikely(z->full)) {
+		tlb_flush_mmu(z->tlb);
+		z->full = false;
+	}
+	return addr;
+}
+
+static void hiwater(struct mm_struct *mm)
+{
+	long rss = (long)(load_relaxed(&mm->rss[MM_FILEPAGES]) + load_relaxed(&mm->rss[MM_ANONPAGES]) +
+			  load_relaxed(&mm->rss[MM_SHMEMPAGES]));
+
+	if (rss > 0 && (unsigned long)rss > load_relaxed(&mm->hiwater_rss))
+		store_relaxed(&mm->hiwater_rss, (unsigned long)rss);
+}
+
+void zap_page_range(struct mmu_gather *tlb, struct vm_area_struct *vma, uintptr_t start, uintptr_t end,
+		    const struct zap_details *details)
+{
+	struct zap z = { .tlb = tlb, .vma = vma, .details = details };
+	uintptr_t addr = start;
+
+	hiwater(vma->vm_mm);
+	while (addr < end) {
+		unsigned int level;
+		pgt_entry_t e = pgt_get(pgt_descend(vma->vm_mm, addr, 1, &level));
+		uintptr_t next = pgt_addr_end(addr, end, level);
+
+		if (level != 1 || !pgt_table(1, e)) {
+			addr = next;
+		} else if (unlikely(!pgt_table_write(1, e))) {
+			zap_shared(&z, addr, next);
+			if (pgt_none(pgt_get(pgt_descend(vma->vm_mm, addr, 1, &level))))
+				addr = next;
+		} else {
+			addr = zap_table(&z, pgt_table_of(1, e), addr, next);
+		}
+	}
+}
+
+void zap_vma_ptes(struct vm_area_struct *vma, uintptr_t addr, size_t size)
+{
+	struct mmu_gather tlb;
+
+	if (!(vma->vm_flags & VM_PFNMAP) || addr < vma->vm_start || size > vma->vm_end - addr) {
+		pr_err("zap_vma_ptes: [%#lx, +%#zx) is not of a mapping of frames\n", (unsigned long)addr, size);
+		return;
+	}
+	tlb_gather_mmu(&tlb, vma->vm_mm);
+	zap_page_range(&tlb, vma, addr, addr + size, NULL);
+	tlb_finish_mmu(&tlb);
+}

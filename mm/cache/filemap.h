@@ -111,6 +111,11 @@ struct folio *filemap_read_uptodate(struct file *file, struct address_space *map
 #define AOP_GONE 1
 int filemap_make_uptodate(struct file *file, struct address_space *mapping, struct folio *folio);
 
+/* ---- filemap_fault.c ---- */
+
+/* vm_operations.map_pages of any file whose pages are in i_pages. */
+vm_fault_t filemap_map_pages(struct vm_fault *vmf, unsigned long start_pgoff, unsigned long end_pgoff);
+
 /* ---- readahead.c ---- */
 
 /* @index is missing and @want pages from it on are wanted: start reading them, and what may come next. */

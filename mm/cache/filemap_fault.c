@@ -163,7 +163,7 @@ static unsigned int run_of(const struct folio *folio, unsigned long pgoff, unsig
 	return nr;
 }
 
-static vm_fault_t filemap_map_pages(struct vm_fault *vmf, unsigned long start, unsigned long end)
+vm_fault_t filemap_map_pages(struct vm_fault *vmf, unsigned long start, unsigned long end)
 {
 	struct address_space *mapping = vmf->vma->vm_file->f_mapping;
 	unsigned long pages = pages_of(mapping), pgoff = start;

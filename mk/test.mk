@@ -3,7 +3,8 @@
 
 # Processes wait for mm/vm; TASK_SRCS= on the command line builds them.
 TASK_SRCS := tests/tasks.c tests/hosted/user.c tests/qemu/user.c tests/hosted/linux_twin.c tests/hosted/linux_diff_test.c \
-	tests/process_model.c tests/unit/process_test.c tests/hosted/process_model_test.c
+	tests/process_model.c tests/unit/process_test.c tests/hosted/process_model_test.c \
+	tests/unit/pid_test.c tests/hosted/pid_host_test.c
 UNIT_SRCS := $(filter-out $(TASK_SRCS),$(sort $(wildcard tests/*.c tests/unit/*.c)))
 HTEST_SRCS := $(filter-out tests/hosted/conformance.c $(TASK_SRCS),$(sort $(wildcard tests/hosted/*.c)))
 CONFORMANCE_OBJS := $(B)/hosted/tests/hosted/conformance.o

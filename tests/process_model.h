@@ -4,8 +4,8 @@
  * byte. Freestanding: hosted it runs on threads and coroutines, on bare metal on one CPU or all.
  *
  * A CPU has a few tasks and runs one at a time. New processes and threads are sent to any CPU, so that tables, pages
- * and address spaces come to be shared across them. Private pages belong to one thread, which alone changes them and knows
- * what is in them; a page that several write has a lock.
+ * and address spaces come to be shared across them. Private pages belong to one thread, which alone changes them and
+ * knows what is in them; a page that several write has a lock.
  */
 #ifndef TESTS_PROCESS_MODEL_H
 #define TESTS_PROCESS_MODEL_H

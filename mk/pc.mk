@@ -3,7 +3,7 @@
 
 PC_ISA := $(if $(M32),i386,x86_64)
 PC_SRCS := $(sort $(wildcard port/pc/*.c port/pc/$(PC_ISA)/*.c port/pc/$(PC_ISA)/*.S))
-PC_TEST_SRCS := $(filter-out $(TASK_SRCS),$(sort $(wildcard tests/qemu/*.c tests/qemu/$(PC_ISA)/*.c)))
+PC_TEST_SRCS := $(sort $(wildcard tests/qemu/*.c tests/qemu/$(PC_ISA)/*.c))
 PC_OBJS := $(call objs,$(B)/pc,$(PC_SRCS) $(PC_TEST_SRCS))
 
 # Benches of the core from inside, freestanding like the unit tests.

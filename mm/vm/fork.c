@@ -10,6 +10,7 @@
 #include "share.h"
 #include "vm.h"
 #include "vma.h"
+#include "vma.h"
 
 /* What of its own an area's copy needs, or that it must not have: then its tables cannot be the child's as they are. */
 #define VM_NOT_AS_IT_IS (VM_DONTCOPY | VM_WIPEONFORK | VM_UFFD_WP)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Tests. tests/unit is freestanding and runs hosted and on bare metal; tests/hosted needs a process.
 
-	tests/unit/pid_test.c tests/hosted/pid_host_test.c
 UNIT_SRCS := $(sort $(wildcard tests/*.c tests/unit/*.c))
 HTEST_SRCS := $(filter-out tests/hosted/conformance.c,$(sort $(wildcard tests/hosted/*.c)))
 CONFORMANCE_OBJS := $(B)/hosted/tests/hosted/conformance.o

@@ -6,6 +6,7 @@
  */
 #include <octavo/mm.h>
 #include <octavo/mman.h>
+#include <octavo/verify.h>
 #include <octavo/port.h>
 
 #include "mm/pgtable/swapops.h"

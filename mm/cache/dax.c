@@ -195,7 +195,7 @@ static struct dax_inode *make_inode(const char *name, phys_addr_t phys, u64 size
 	inode = &dax->inode;
 	dax->phys = phys;
 	dax->name = kstrdup(name, GFP_KERNEL);
-	if (!dax->name || inode_init_mapping(inode, &dax_aops, GFP_HIGHUSER)) {
+	if (!dax->name || inode_init_mapping(inode, &dax_aops, GFP_KERNEL)) {
 		kfree(dax->name);
 		kfree(dax);
 		return NULL;

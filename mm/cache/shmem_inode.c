@@ -127,7 +127,7 @@ struct inode *shmem_inode_alloc(struct shmem_sb *sb, u32 mode, u64 flags)
 	inode->i_atime = inode->i_mtime = inode->i_ctime = octavo_realtime_ns();
 	inode->i_op = &shmem_inode_operations;
 	inode->i_fop = &shmem_file_operations;
-	if (inode_init_mapping(inode, &shmem_aops, GFP_HIGHUSER))
+	if (inode_init_mapping(inode, &shmem_aops, GFP_KERNEL))
 		goto no_mapping;
 	list_inode(info);
 	return inode;

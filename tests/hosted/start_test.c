@@ -8,6 +8,7 @@
 #include "hosted.h"
 #include "mm/boot/params.h"
 #include "mm/phys/zone_init.h"
+#include "mm/vm/vm.h"
 
 #define MIB ((u64)1 << 20)
 #define GIB ((u64)1 << 30)
@@ -80,11 +81,12 @@ static void expect_no_line(const char *log, const char *line)
 			SKIP("the machine is too large"); \
 	} while (0)
 
-/* Free pages as they were before the heap took some. */
+/* Free pages as they were before the heap took some, and the zero page was. */
 static unsigned long free_at_start(void)
 {
 	drain_all_pages(NULL);
-	return global_zone_page_state(NR_FREE_PAGES) + (global_node_page_state(NR_SLAB_UNRECLAIMABLE_B) >> PAGE_SHIFT);
+	return global_zone_page_state(NR_FREE_PAGES) + 1 +
+	       (global_node_page_state(NR_SLAB_UNRECLAIMABLE_B) >> PAGE_SHIFT);
 }
 
 /* Each whole page of memory is free in its zone or reserved, never both: ST-I1. */
@@ -101,7 +103,7 @@ TEST(start, every_page_has_one_owner)
 			bool reserved = memblock_is_region_reserved(PFN_PHYS(pfn), PAGE_SIZE);
 
 			pages += !reserved;
-			if (frame_state(zone, pfn) != !reserved && !PageSlab(pfn_to_page(pfn))) {
+			if (frame_state(zone, pfn) != !reserved && !PageSlab(pfn_to_page(pfn)) && !is_zero_pfn(pfn)) {
 				test_fail(__FILE__, __LINE__, "frame %#lx: state %d, reserved %d", pfn,
 					  frame_state(zone, pfn), reserved);
 				return;

@@ -202,6 +202,15 @@ bool apic_timer_start(u64 period_ns, void (*fn)(void))
 	return true;
 }
 
+void apic_timer_once(u64 ns, void (*fn)(void))
+{
+	u64 count = ns < 1000000000 ? ns * apic.timer_khz / 1000000 : (u64)apic.timer_khz * 1000;
+
+	apic.tick[port_cpu_id()] = fn;
+	apic_write(APIC_LVT_TIMER, VECTOR_TIMER);
+	apic_write(APIC_TIMER_INITIAL, (u32)clamp(count, 1ull, 0xffffffffull));
+}
+
 void apic_timer_stop(void)
 {
 	if (!apic.present)

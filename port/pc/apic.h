@@ -27,6 +27,8 @@ void apic_timer_calibrate(void);
  */
 bool apic_timer_start(u64 period_ns, void (*fn)(void));
 void apic_timer_stop(void);
+/* apic_timer_once - call @fn once, after @ns */
+void apic_timer_once(u64 ns, void (*fn)(void));
 
 /* apic_interrupt - all vectors from 32 on come here, interrupts off */
 void apic_interrupt(unsigned int vector);

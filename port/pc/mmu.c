@@ -26,9 +26,11 @@
 #include "mm/sync/cpu.h"
 
 static struct {
-	bool pcid, invpcid, smep, smap, nx, global, large, gigantic, pkeys, pat;
+	bool pcid, invpcid, smep, smap, umip, nx, global, large, gigantic, pkeys, pat;
 	phys_addr_t kernel_root;
 } mmu;
+
+u8 pc_smap;
 
 static struct mmu_cpu {
 	unsigned int asid; /* loaded */
@@ -58,6 +60,8 @@ void mmu_detect(void)
 	mmu.smep = seven.ebx >> 7 & 1;
 	mmu.invpcid = seven.ebx >> 10 & 1;
 	mmu.smap = seven.ebx >> 20 & 1;
+	mmu.umip = PC_LONG_MODE && (seven.ecx >> 2 & 1);
+	pc_smap = mmu.smap;
 	mmu.pkeys = PC_LONG_MODE && (seven.ecx >> 3 & 1);
 	mmu.nx = PC_LEVELS > 2 && (extended.edx >> 20 & 1);
 	mmu.gigantic = PC_LONG_MODE && (extended.edx >> 26 & 1);
@@ -85,6 +89,7 @@ void mmu_init_cpu(void)
 		wrmsr(MSR_PAT, MMU_PAT);
 	write_cr0(read_cr0() | CR0_WP);
 	cr4 |= (mmu.global ? CR4_PGE : 0) | (mmu.smep ? CR4_SMEP : 0) | (mmu.smap ? CR4_SMAP : 0) |
+	       (mmu.umip ? CR4_UMIP : 0) |
 	       (mmu.pkeys ? CR4_PKE : 0) | (mmu.pcid ? CR4_PCIDE : 0);
 	/* PCIDE may only be set while CR3 names PCID 0 (SDM volume 3A section 4.10.1), as it does here. */
 	write_cr4(cr4);

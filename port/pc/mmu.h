@@ -29,6 +29,15 @@ void mmu_boot_tables(void);
  */
 u64 mmu_entry(uintptr_t virt, unsigned int *level);
 
+/* Has the processor SMAP? Then user memory is out of the kernel's reach but between STAC and CLAC. */
+extern u8 pc_smap;
+
+static inline void smap_on(void)
+{
+	if (pc_smap)
+		__asm__ volatile("clac" : : : "memory");
+}
+
 /* mmu_report - what the tables take, once everything is up */
 void mmu_report(void);
 

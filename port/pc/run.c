@@ -136,6 +136,7 @@ void run_command_line(void)
 {
 	char value[128];
 
+	mm_free_initmem();
 	if (cmdline_value(pc_cmdline(), "octavo.crash", value, sizeof(value)))
 		crash(value);
 	if (cmdline_value(pc_cmdline(), "octavo.test", value, sizeof(value)))

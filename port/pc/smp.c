@@ -6,7 +6,7 @@
  *
  * Words
  *   Each CPU has one thread: the boot CPU's runs start.c, every other's waits for work in idle(). That makes
- *   port_park() a halt until the token is there.
+ *   port_park() a halt until the token is there (park.c), unless a kernel with threads of its own brings another.
  *
  * Structures
  *   struct pc_cpu, one a CPU; struct call, one for all: a call in flight at a time.
@@ -152,7 +152,7 @@ unsigned int smp_online(void)
 	return n ? n : 1;
 }
 
-static bool is_up(unsigned int cpu)
+bool smp_is_up(unsigned int cpu)
 {
 	return cpu < cpus_nr && load_acquire(&cpus[cpu].up);
 }
@@ -225,7 +225,12 @@ int port_cpu_call(unsigned int cpu, void (*fn)(void *arg), void *arg)
 
 /* ---- Work ---- */
 
-static void wake(unsigned int cpu)
+u32 *smp_token(unsigned int cpu)
+{
+	return &cpus[cpu].token;
+}
+
+void smp_wake(unsigned int cpu)
 {
 	if (cpu != port_cpu_id())
 		apic_send(cpus[cpu].apic_id, VECTOR_WAKE);
@@ -233,26 +238,26 @@ static void wake(unsigned int cpu)
 
 int smp_run(unsigned int cpu, void (*fn)(void *arg), void *arg)
 {
-	if (!cpu || cpu == port_cpu_id() || !is_up(cpu))
+	if (!cpu || cpu == port_cpu_id() || !smp_is_up(cpu))
 		return -EINVAL;
 	if (load_acquire(&cpus[cpu].work))
 		return -EBUSY;
 	cpus[cpu].work_arg = arg;
 	store_release(&cpus[cpu].work, fn);
-	wake(cpu);
+	smp_wake(cpu);
 	return 0;
 }
 
 void smp_wait(unsigned int cpu)
 {
-	while (is_up(cpu) && load_acquire(&cpus[cpu].work))
+	while (smp_is_up(cpu) && load_acquire(&cpus[cpu].work))
 		cpu_pause();
 }
 
 void smp_run_all(void (*fn)(void *arg), void *arg)
 {
 	for (unsigned int cpu = 1; cpu < cpus_nr; cpu++)
-		if (is_up(cpu) && smp_run(cpu, fn, arg))
+		if (smp_is_up(cpu) && smp_run(cpu, fn, arg))
 			port_panic("smp_run_all: a CPU is busy");
 	fn(arg);
 	for (unsigned int cpu = 1; cpu < cpus_nr; cpu++)
@@ -287,7 +292,7 @@ void smp_freeze(void)
 
 	store_release(&parked, 0);
 	for (unsigned int cpu = 1; cpu < cpus_nr; cpu++)
-		if (is_up(cpu) && smp_run(cpu, park, NULL))
+		if (smp_is_up(cpu) && smp_run(cpu, park, NULL))
 			port_panic("smp_freeze: a CPU is busy");
 	while (load_acquire(&parked) < others)
 		cpu_pause();
@@ -300,7 +305,7 @@ void smp_thaw(void)
 		struct ap_restart *restart = &cpus[cpu].restart;
 		char *tops[STACKS];
 
-		if (is_up(cpu) || restart->cpu != cpu)
+		if (smp_is_up(cpu) || restart->cpu != cpu)
 			continue;
 		if (stacks_make(cpu))
 			port_panic("smp_thaw: no memory for a CPU's stacks");
@@ -311,38 +316,4 @@ void smp_thaw(void)
 		if (!wait_until_up(cpu))
 			port_panic("smp_thaw: a CPU does not come back");
 	}
-}
-
-/* ---- Parking: one thread a CPU ---- */
-
-uintptr_t port_thread_self(void)
-{
-	return port_cpu_id() + 1;
-}
-
-void port_park(u64 timeout_ns)
-{
-	struct pc_cpu *me = &cpus[port_cpu_id()];
-	unsigned long flags = port_irq_save();
-	bool timed = timeout_ns && apic_timer_start(timeout_ns, NULL);
-
-	/* Without a timer a limited wait must not halt: it returns early, as the contract allows. */
-	if (!atomic_xchg(&me->token, 0) && (timed || !timeout_ns)) {
-		irq_enable_and_halt();
-		irq_disable();
-		atomic_xchg(&me->token, 0);
-	}
-	if (timed)
-		apic_timer_stop();
-	port_irq_restore(flags);
-}
-
-void port_unpark(uintptr_t thread)
-{
-	unsigned int cpu = (unsigned int)(thread - 1);
-
-	if (!is_up(cpu))
-		return;
-	atomic_xchg(&cpus[cpu].token, 1);
-	wake(cpu);
 }

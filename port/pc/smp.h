@@ -10,6 +10,11 @@ void smp_init(const struct bootinfo_cpu *cpus, unsigned int nr, u32 trampoline);
 /* smp_boot - start the others; after mm_init() */
 void smp_boot(void);
 unsigned int smp_online(void);
+bool smp_is_up(unsigned int cpu);
+/* smp_wake - end the hlt of another CPU */
+void smp_wake(unsigned int cpu);
+/* smp_token - for park.c */
+u32 *smp_token(unsigned int cpu);
 /* tables.c: trampoline_prepare - the trampoline at physical @at, below 1 MiB, for CPU @cpu with its thread's stack */
 void trampoline_prepare(u32 at, unsigned int cpu, const char *stack);
 /* pc_ap_start - where trampoline.S takes the others: on the kernel's page tables and their own stack */

@@ -70,10 +70,19 @@ static bool find_stack(uintptr_t at, unsigned int *cpu, unsigned int *which)
 	return false;
 }
 
+static uintptr_t (*find_other)(uintptr_t at);
+
+void stack_others(uintptr_t (*find)(uintptr_t at))
+{
+	find_other = find;
+}
+
 bool stack_holds(uintptr_t at)
 {
 	unsigned int cpu, which;
 
+	if (find_other && at % sizeof(at) == 0 && find_other(at))
+		return at >= find_other(at);
 	return at % sizeof(at) == 0 && find_stack(at, &cpu, &which) && at >= (uintptr_t)stacks[cpu][which];
 }
 
@@ -81,6 +90,10 @@ bool stack_overflow(uintptr_t at, char *text, size_t size)
 {
 	unsigned int cpu, which;
 
+	if (find_other && find_other(at) > at) {
+		octavo_snprintf(text, size, "the guard page below a thread's stack");
+		return true;
+	}
 	if (!find_stack(at, &cpu, &which) || at >= (uintptr_t)stacks[cpu][which])
 		return false;
 	octavo_snprintf(text, size, "the guard page below the %s stack of CPU %u", names[which], cpu);

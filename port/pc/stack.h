@@ -16,6 +16,12 @@ void stacks_forget(void);
 /* stack_tops - the first addresses behind them, by STACK_* */
 void stack_tops(unsigned int cpu, char *tops[STACKS]);
 
+/*
+ * stack_others - who else has stacks of PC_STACK_BYTES above a guard page: a kernel's threads
+ * @find: the lowest byte of the stack that @at, or the page below it, is in; 0: in none
+ */
+void stack_others(uintptr_t (*find)(uintptr_t at));
+
 /* stack_holds - is the word at @at on some stack? */
 bool stack_holds(uintptr_t at);
 /* stack_overflow - whose guard page @at is in, as text for a report. Return: false: in none. */

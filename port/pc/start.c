@@ -278,7 +278,6 @@ void pc_start(enum pc_protocol protocol, u32 info)
 		bootinfo.cpus_nr = 1;
 	smp_boot();
 	irq_enable();
-	mm_free_initmem();
 	mmu_report();
 	run_command_line();
 }

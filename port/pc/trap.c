@@ -3,10 +3,15 @@
 #include "trap.h"
 
 #include "apic.h"
+#include "mmu.h"
 #include "mm/sync/cpu.h"
 #include "report.h"
 
 #define CALLERS_MAX 24u
+
+const struct pc_user_ops *pc_user_ops;
+
+extern const struct pc_fixup pc_fixups_start[], pc_fixups_end[];
 
 static uintptr_t expected[PC_CPUS_MAX];
 static u32 fault_depth[PC_CPUS_MAX];
@@ -24,6 +29,35 @@ static bool resume_expected(struct trap_frame *frame)
 		return false;
 	frame_resume(frame, *resume, frame->vector, frame->error);
 	*resume = 0;
+	return true;
+}
+
+static uintptr_t find_fixup(uintptr_t ip)
+{
+	for (const struct pc_fixup *f = pc_fixups_start; f < pc_fixups_end; f++)
+		if (f->at == ip)
+			return f->go_on;
+	return 0;
+}
+
+/* The kernel's access to user memory: the core may sleep over it, and says nothing if it is refused. */
+static bool fixed_up(struct trap_frame *frame)
+{
+	struct page_fault fault = { .error = frame->error, .ip = frame_ip(frame), .address = read_cr2() };
+	uintptr_t go_on = find_fixup(frame_ip(frame));
+	int err = -EFAULT;
+
+	if (!go_on || (frame->vector != VECTOR_PAGE_FAULT && frame->vector != VECTOR_PROTECTION))
+		return false;
+	if (frame->vector == VECTOR_PAGE_FAULT) {
+		fault.flags = ((u32)frame->error & 0x3f) | PAGE_FAULT_UACCESS;
+		if (frame_irqs_on(frame))
+			irq_enable();
+		err = handle_page_fault(&fault);
+		irq_disable();
+	}
+	if (err)
+		frame_set_ip(frame, go_on);
 	return true;
 }
 
@@ -62,15 +96,23 @@ static void exception(struct trap_frame *frame)
 {
 	if (frame->vector == VECTOR_NMI && report_stopping())
 		cpu_stop();
-	if (refused_access(frame) || resume_expected(frame))
+	if (fixed_up(frame) || refused_access(frame) || resume_expected(frame))
 		return;
 	report_exception(frame);
 }
 
 void pc_trap(struct trap_frame *frame)
 {
-	if (frame->vector < VECTOR_EXCEPTIONS)
-		exception(frame);
-	else
+	const struct pc_user_ops *user = frame_user(frame) ? pc_user_ops : NULL;
+
+	smap_on();
+	if (frame->vector >= VECTOR_EXCEPTIONS)
 		apic_interrupt((unsigned int)frame->vector);
+	else if (user && frame->vector != VECTOR_NMI && frame->vector != VECTOR_DOUBLE_FAULT &&
+		 frame->vector != VECTOR_MACHINE_CHECK)
+		user->exception(frame);
+	else
+		exception(frame);
+	if (user)
+		user->leave(frame);
 }

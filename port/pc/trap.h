@@ -29,6 +29,25 @@ void trap_registers(const struct trap_frame *frame, char *text, size_t size);
 
 void pc_trap(struct trap_frame *frame);
 
+/**
+ * struct pc_user_ops - what a kernel does with what comes from user mode; set once, before there is any
+ * @exception: interrupts off. It came from user mode: on return the frame is gone on with
+ * @leave: interrupts off: user mode is about to be gone back to, from an interrupt or exception
+ */
+struct pc_user_ops {
+	void (*exception)(struct trap_frame *frame);
+	void (*leave)(struct trap_frame *frame);
+};
+extern const struct pc_user_ops *pc_user_ops;
+
+/* tables.c: where interrupts of user mode begin on this CPU (64 bits) */
+void trap_kernel_stack(uintptr_t top);
+
+/* An instruction that may fault on a user address, and where it goes on if nothing can be done about that. */
+struct pc_fixup {
+	uintptr_t at, go_on;
+};
+
 /*
  * tables.c: is this protection fault about an address that is none? If so its address and flags are filled in: what
  * the processor does not tell is read off the instruction. Return: false: it is about something else.

@@ -13,17 +13,31 @@
 #define MSR_EFER 0xc0000080u
 #define MSR_FS_BASE 0xc0000100u
 #define MSR_GS_BASE 0xc0000101u /* 64-bit processors */
+#define MSR_STAR 0xc0000081u
+#define MSR_LSTAR 0xc0000082u
+#define MSR_FMASK 0xc0000084u
+#define MSR_KERNEL_GS_BASE 0xc0000102u /* what SWAPGS brings in */
 #define MSR_X2APIC_FIRST 0x800u
 
+#define EFER_SCE 0x001u
 #define EFER_LME 0x100u
 #define EFER_NXE 0x800u
 
+#define CR0_MP (1ul << 1)
+#define CR0_EM (1ul << 2)
+#define CR0_TS (1ul << 3)
+#define CR0_NE (1ul << 5)
 #define CR0_WP (1ul << 16)
 #define CR4_PSE (1ul << 4)
 #define CR4_PAE (1ul << 5)
 #define CR4_PGE (1ul << 7)
+#define CR4_OSFXSR (1ul << 9)
+#define CR4_OSXMMEXCPT (1ul << 10)
+#define CR4_UMIP (1ul << 11)
 #define CR4_LA57 (1ul << 12)
+#define CR4_FSGSBASE (1ul << 16)
 #define CR4_PCIDE (1ul << 17)
+#define CR4_OSXSAVE (1ul << 18)
 #define CR4_SMEP (1ul << 20)
 #define CR4_SMAP (1ul << 21)
 #define CR4_PKE (1ul << 22)

@@ -7,11 +7,21 @@
 
 #define SELECTOR_CODE 0x08
 #define SELECTOR_DATA 0x10
-#define SELECTOR_TSS 0x18
-#define GDT_ENTRIES 5 /* null, code, data, and the task's two */
+/*
+ * User mode, with the selectors that programs know from Linux. SYSRET wants 32-bit code, data and 64-bit code to follow
+ * each other (Intel SDM volume 2B).
+ */
+#define SELECTOR_USER_CODE32 0x23
+#define SELECTOR_USER_DATA 0x2b
+#define SELECTOR_USER_CODE 0x33
+#define SELECTOR_TSS 0x38
+#define GDT_ENTRIES 9 /* and the task's takes two */
 
 #define GDT_CODE64 0x00af9b000000ffffull
 #define GDT_DATA 0x00cf93000000ffffull
+#define GDT_USER_CODE32 0x00cffb000000ffffull
+#define GDT_USER_DATA 0x00cff3000000ffffull
+#define GDT_USER_CODE64 0x00affb000000ffffull
 
 struct task_state {
 	u32 reserved0;

@@ -79,9 +79,21 @@ static inline uintptr_t frame_sp(const struct trap_frame *frame)
 	return frame->esp + FRAME_ESP_OFFSET;
 }
 
+/* Did it happen in user mode? This image has none. */
+static inline bool frame_user(const struct trap_frame *frame)
+{
+	return frame->cs & 3;
+}
+
 static inline bool frame_irqs_on(const struct trap_frame *frame)
 {
 	return frame->eflags & RFLAGS_IF;
+}
+
+/* Go on at @ip */
+static inline void frame_set_ip(struct trap_frame *frame, uintptr_t ip)
+{
+	frame->eip = ip;
 }
 
 /* Go on at @ip, with @a in eax and @d in edx. */

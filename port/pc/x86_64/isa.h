@@ -73,9 +73,21 @@ static inline uintptr_t frame_sp(const struct trap_frame *frame)
 	return frame->rsp;
 }
 
+/* Did it happen in user mode? */
+static inline bool frame_user(const struct trap_frame *frame)
+{
+	return frame->cs & 3;
+}
+
 static inline bool frame_irqs_on(const struct trap_frame *frame)
 {
 	return frame->rflags & RFLAGS_IF;
+}
+
+/* Go on at @ip */
+static inline void frame_set_ip(struct trap_frame *frame, uintptr_t ip)
+{
+	frame->rip = ip;
 }
 
 /* Go on at @ip, with @a in rax and @d in rdx. */

@@ -46,6 +46,9 @@ void trap_init_cpu(unsigned int cpu, char *const stacks[STACKS])
 			set_gate(&idt[v], (uintptr_t)pc_vectors + 16 * v, stack_of(v));
 	t->gdt[SELECTOR_CODE / 8] = GDT_CODE64;
 	t->gdt[SELECTOR_DATA / 8] = GDT_DATA;
+	t->gdt[SELECTOR_USER_CODE32 / 8] = GDT_USER_CODE32;
+	t->gdt[SELECTOR_USER_DATA / 8] = GDT_USER_DATA;
+	t->gdt[SELECTOR_USER_CODE / 8] = GDT_USER_CODE64;
 	t->task.io_map = sizeof(t->task);
 	for (unsigned int i = STACK_THREAD + 1; i < STACKS; i++)
 		t->task.ist[i - 1] = (uintptr_t)stacks[i];
@@ -53,6 +56,11 @@ void trap_init_cpu(unsigned int cpu, char *const stacks[STACKS])
 	/* Loading segment registers leaves MSR_GS_BASE alone as long as %gs itself is not loaded. */
 	load_segments(t->gdt, sizeof(t->gdt));
 	load_gates(idt, sizeof(idt));
+}
+
+void trap_kernel_stack(uintptr_t top)
+{
+	tables[port_cpu_id()].task.rsp[0] = top;
 }
 
 void trap_park_cpu(unsigned int cpu)

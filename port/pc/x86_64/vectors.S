@@ -16,12 +16,18 @@ pc_vectors:
 	pushq $0
 	.endif
 	pushq $vector
+	.if (vector == 2) || (vector == 8) || (vector == 18)
+	jmp trap_anywhere
+	.else
 	jmp trap_common
+	.endif
 	vector = vector + 1
 	.endr
 
-	.balign 16
-trap_common:
+#define FRAME_RIP 136
+#define FRAME_CS 144
+
+	.macro push_registers
 	pushq %rax
 	pushq %rbx
 	pushq %rcx
@@ -38,8 +44,8 @@ trap_common:
 	pushq %r14
 	pushq %r15
 	cld
-	movq %rsp, %rdi
-	call pc_trap
+	.endm
+	.macro pop_registers
 	popq %r15
 	popq %r14
 	popq %r13
@@ -56,6 +62,60 @@ trap_common:
 	popq %rbx
 	popq %rax
 	addq $16, %rsp
+	.endm
+
+	/* User mode has a %gs of its own: which of the two is there follows from the mode that was interrupted. */
+	.balign 16
+trap_common:
+	push_registers
+	testb $3, FRAME_CS(%rsp)
+	jnz 1f
+	movq %rsp, %rdi
+	call pc_trap
+	pop_registers
+	iretq
+1:	swapgs
+	movq %rsp, %rdi
+	call pc_trap
+	.globl pc_return_to_user
+pc_return_to_user:
+	pop_registers
+pc_return_window:
+	swapgs
+	iretq
+pc_return_window_end:
+
+	/*
+	 * What comes at any time may hit the few instructions of the kernel that run with the user's %gs: those above,
+	 * and where system calls enter and leave.
+	 */
+	.weak pc_syscall_window, pc_syscall_window_end, pc_sysret_window, pc_sysret_window_end
+	.macro check_window from, to
+	cmpq $\from, %rax
+	jb 5f
+	cmpq $\to, %rax
+	jb 6f
+5:
+	.endm
+	.balign 16
+trap_anywhere:
+	push_registers
+	movl $1, %ebx
+	testb $3, FRAME_CS(%rsp)
+	jnz 6f
+	movq FRAME_RIP(%rsp), %rax
+	check_window pc_return_window + 3, pc_return_window_end
+	check_window pc_syscall_window, pc_syscall_window_end
+	check_window pc_sysret_window, pc_sysret_window_end
+	xorl %ebx, %ebx
+	jmp 7f
+6:	swapgs
+7:	movq %rsp, %rdi
+	call pc_trap
+	testl %ebx, %ebx
+	jz 8f
+	swapgs
+8:	pop_registers
 	iretq
 
 	.section .note.GNU-stack, "", @progbits

@@ -24,6 +24,7 @@ include mk/test.mk
 include mk/examples.mk
 include mk/bench.mk
 include mk/pc.mk
+include mk/kernel.mk
 include mk/install.mk
 
 .DEFAULT_GOAL := all

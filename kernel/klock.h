@@ -42,7 +42,11 @@ static inline void kunlock(struct klock *lock, unsigned long flags)
 
 #define kload(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
 #define kstore(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
-#define kxchg(p, v) __atomic_exchange_n(p, v, __ATOMIC_ACQ_REL)
+#define kxchg(p, v)                                      \
+	({                                               \
+		__atomic_exchange_n(p, v, __ATOMIC_ACQ_REL); \
+	})
+/* Statement expressions, so that nobody has to use the value. */
 #define kadd(p, v) __atomic_add_fetch(p, v, __ATOMIC_ACQ_REL) /* the new value */
 #define ksub(p, v) __atomic_sub_fetch(p, v, __ATOMIC_ACQ_REL)
 #define kor(p, v) __atomic_fetch_or(p, v, __ATOMIC_ACQ_REL)   /* the old value */

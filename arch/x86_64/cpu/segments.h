@@ -23,7 +23,7 @@
 #define GDT_USER_DATA 0x00cff3000000ffffull
 #define GDT_USER_CODE64 0x00affb000000ffffull
 
-struct task_state {
+struct cpu_task_state {
 	u32 reserved0;
 	u64 rsp[3];
 	u64 reserved1;
@@ -32,7 +32,7 @@ struct task_state {
 	u16 reserved3;
 	u16 io_map;
 } __attribute__((packed));
-octavo_static_assert(sizeof(struct task_state) == 104, "64-bit TSS");
+octavo_static_assert(sizeof(struct cpu_task_state) == 104, "64-bit TSS");
 
 struct gate {
 	u16 offset_low;
@@ -62,7 +62,7 @@ static inline void set_gate(struct gate *gate, uintptr_t handler, unsigned int i
 	};
 }
 
-static inline void set_task_descriptor(u64 gdt[GDT_ENTRIES], const struct task_state *task)
+static inline void set_task_descriptor(u64 gdt[GDT_ENTRIES], const struct cpu_task_state *task)
 {
 	uintptr_t base = (uintptr_t)task;
 	u64 limit = sizeof(*task) - 1;

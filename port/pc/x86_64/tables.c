@@ -10,7 +10,7 @@
 
 struct cpu_tables {
 	u64 gdt[GDT_ENTRIES];
-	struct task_state task;
+	struct cpu_task_state task;
 };
 
 extern char pc_vectors[], pc_parked_vector[], pc_parked_stack_top[];

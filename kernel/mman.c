@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT
+/* The memory system calls' last step: descriptors, other processes, and the core's ksys_*(). */
+#include "kernel.h"
+#include "vfs.h"
+
+#include <octavo/mman.h>
+#include <octavo/shmem_fs.h>
+
+static long sys_mmap(uintptr_t addr, size_t len, unsigned long prot, unsigned long flags, int fd, u64 offset)
+{
+	struct file *file = NULL;
+	long result;
+
+	if (offset & ~PAGE_MASK)
+		return -EINVAL;
+	if (!(flags & MAP_ANONYMOUS)) {
+		file = fd_get(fd);
+		if (!file)
+			return -EBADF;
+	}
+	result = ksys_mmap(addr, len, prot, flags, file, offset);
+	if (file)
+		fput(file);
+	return result;
+}
+SYSCALL(9, sys_mmap);
+
+SYSCALL(10, ksys_mprotect);
+SYSCALL(11, ksys_munmap);
+SYSCALL(12, ksys_brk);
+SYSCALL(25, ksys_mremap);
+SYSCALL(26, ksys_msync);
+SYSCALL(27, ksys_mincore);
+SYSCALL(28, ksys_madvise);
+SYSCALL(151, ksys_mlockall);
+SYSCALL(152, ksys_munlockall);
+SYSCALL(150, ksys_munlock);
+SYSCALL(216, ksys_remap_file_pages);
+SYSCALL(329, ksys_pkey_mprotect);
+SYSCALL(330, ksys_pkey_alloc);
+SYSCALL(331, ksys_pkey_free);
+SYSCALL(462, ksys_mseal);
+SYSCALL(324, ksys_membarrier);
+SYSCALL(29, ksys_shmget);
+SYSCALL(30, ksys_shmat);
+SYSCALL(31, ksys_shmctl);
+SYSCALL(67, ksys_shmdt);
+
+static long sys_mlock(uintptr_t addr, size_t len)
+{
+	return ksys_mlock(addr, len, 0);
+}
+SYSCALL(149, sys_mlock);
+
+static long sys_mlock2(uintptr_t addr, size_t len, int flags)
+{
+	return flags & ~MLOCK_ONFAULT ? -EINVAL : ksys_mlock(addr, len, (unsigned int)flags);
+}
+SYSCALL(325, sys_mlock2);
+
+/* ---- Other processes ---- */
+
+struct k_iovec {
+	uintptr_t base;
+	size_t len;
+};
+#define IOV_MAX_K 1024u
+
+static struct k_iovec *get_iov(uintptr_t user, unsigned long nr, long *err)
+{
+	struct k_iovec *iov;
+	size_t total = 0;
+
+	*err = -EINVAL;
+	if (nr > IOV_MAX_K)
+		return NULL;
+	iov = kvmalloc((nr + 1) * sizeof(*iov), GFP_KERNEL);
+	*err = iov ? 0 : -ENOMEM;
+	if (iov && copy_from_user(iov, user, nr * sizeof(*iov)))
+		*err = -EFAULT;
+	for (unsigned long i = 0; i < nr && !*err; i++) {
+		if ((long)iov[i].len < 0 || total + iov[i].len < total)
+			*err = -EINVAL;
+		total += iov[i].len;
+	}
+	if (!*err)
+		return iov;
+	kvfree(iov);
+	return NULL;
+}
+
+/* As ptrace(2) has it: PTRACE_MODE_ATTACH with real ids. */
+static bool may_look_into(const struct process *p)
+{
+	const struct process *me = current_process();
+
+	if (me == p || capable(CAP_SYS_PTRACE))
+		return true;
+	return p->dumpable && me->ruid == p->ruid && me->ruid == p->euid && me->ruid == p->suid &&
+	       me->rgid == p->rgid && me->rgid == p->egid && me->rgid == p->sgid;
+}
+
+static struct mm_struct *mm_of(int pid, long *err)
+{
+	struct task *task = thread_find(pid);
+	struct mm_struct *mm;
+
+	*err = -ESRCH;
+	if (!task)
+		return NULL;
+	mm = task_mm(task);
+	if (mm && !may_look_into(task->process)) {
+		*err = -EPERM;
+		mmput(mm);
+		mm = NULL;
+	}
+	task_put(task);
+	return mm;
+}
+
+/* Two lists of ranges side by side. Return: bytes; an errno only if there were none. */
+static long walk_pairs(struct mm_struct *mm, const struct k_iovec *local, unsigned long nl,
+		       const struct k_iovec *remote, unsigned long nr, bool write)
+{
+	unsigned long i = 0, k = 0;
+	size_t at = 0, there = 0;
+	long total = 0;
+
+	while (i < nl && k < nr) {
+		size_t len = min(local[i].len - at, remote[k].len - there);
+		long got = 0;
+
+		if (len)
+			got = ksys_process_vm_rw(mm, remote[k].base + there, local[i].base + at, len, write);
+		if (got < 0)
+			return total ? total : got;
+		total += got;
+		if ((size_t)got < len)
+			return total ? total : -EFAULT;
+		at += len;
+		there += len;
+		if (at == local[i].len)
+			i++, at = 0;
+		if (there == remote[k].len)
+			k++, there = 0;
+	}
+	return total;
+}
+
+static long process_vm(int pid, uintptr_t lvec, unsigned long nl, uintptr_t rvec, unsigned long nr, unsigned long flags,
+		       bool write)
+{
+	struct k_iovec *local, *remote = NULL;
+	struct mm_struct *mm;
+	long result;
+
+	if (flags)
+		return -EINVAL;
+	local = get_iov(lvec, nl, &result);
+	if (!local)
+		return result;
+	remote = get_iov(rvec, nr, &result);
+	mm = remote ? mm_of(pid, &result) : NULL;
+	if (mm) {
+		result = walk_pairs(mm, local, nl, remote, nr, write);
+		mmput(mm);
+	}
+	kvfree(remote);
+	kvfree(local);
+	return result;
+}
+
+static long sys_process_vm_readv(int pid, uintptr_t l, unsigned long nl, uintptr_t r, unsigned long nr, unsigned long flags)
+{
+	return process_vm(pid, l, nl, r, nr, flags, false);
+}
+SYSCALL(310, sys_process_vm_readv);
+
+static long sys_process_vm_writev(int pid, uintptr_t l, unsigned long nl, uintptr_t r, unsigned long nr,
+				  unsigned long flags)
+{
+	return process_vm(pid, l, nl, r, nr, flags, true);
+}
+SYSCALL(311, sys_process_vm_writev);
+
+/* ---- Files that are memory ---- */
+
+static long sys_memfd_create(uintptr_t name_user, unsigned int flags)
+{
+	struct file *file;
+	char *name;
+	int err, fd;
+
+	if (flags & ~(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB | MFD_NOEXEC_SEAL | MFD_EXEC))
+		return -EINVAL;
+	name = get_user_string(name_user, 256 - 6, &err); /* NAME_MAX less "memfd:" */
+	if (!name)
+		return err == -ENAMETOOLONG ? -EINVAL : err;
+	file = memfd_setup(name, flags, &err);
+	kfree(name);
+	if (!file)
+		return err;
+	fd = fd_install(file, 0, flags & MFD_CLOEXEC);
+	if (fd < 0)
+		fput(file);
+	return fd;
+}
+SYSCALL(319, sys_memfd_create);

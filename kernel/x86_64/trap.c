@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What comes from user mode by exceptions and interrupts, and the way back there.
+ * Source of the signals: signal(7), sigaction(2); vectors: Intel SDM volume 3A table 6-1.
+ */
+#include "kernel/kernel.h"
+
+#include "arch/x86_64/cpu/segments.h"
+#include "port/pc/mmu.h"
+#include "port/pc/power.h"
+#include "port/pc/report.h"
+#include "port/pc/trap.h"
+
+#define FPE_INTDIV 1
+#define FPE_FLTINV 7
+#define ILL_ILLOPN 2
+#define TRAP_BRKPT 1
+#define TRAP_TRACE 2
+#define BUS_ADRALN 1
+
+/* si_code of an arithmetic exception: the lowest unmasked one that is flagged in @status; mask bits are set in @control. */
+static int fpe_code(u32 status, u32 control)
+{
+	static const u8 codes[6] = { 7, 7, 3, 4, 5, 6 }; /* invalid, denormal, divide, overflow, underflow, inexact */
+
+	for (unsigned int i = 0; i < 6; i++)
+		if ((status & ~control) >> i & 1)
+			return codes[i];
+	return FPE_FLTINV;
+}
+
+static void page_fault(struct trap_frame *frame)
+{
+	struct task *me = current();
+	struct page_fault fault = { .address = read_cr2(), .error = frame->error, .ip = frame->rip };
+
+	fault.flags = (u32)frame->error & 0x3f;
+	irq_enable();
+	if (fault.flags & PAGE_FAULT_PKEY)
+		arch_read_pkru();
+	me->core.fault.signo = 0;
+	if (!handle_page_fault(&fault))
+		return;
+	if (me->core.fault.signo) {
+		struct k_siginfo info = { .signo = me->core.fault.signo, .code = me->core.fault.code };
+
+		info.fault.address = me->core.fault.address;
+		info.fault.pkey = me->core.fault.pkey;
+		force_signal(&info);
+	} else {
+		force_signal_fault(SIGSEGV, 1, fault.address);
+	}
+}
+
+static void user_exception(struct trap_frame *frame)
+{
+	u16 control, status;
+	u32 mxcsr;
+
+	if (frame->vector == VECTOR_PAGE_FAULT) {
+		page_fault(frame);
+		return;
+	}
+	irq_enable();
+	switch (frame->vector) {
+	case 0:
+		force_signal_fault(SIGFPE, FPE_INTDIV, frame->rip);
+		break;
+	case VECTOR_DEBUG:
+		frame->rflags &= ~0x100ul;
+		force_signal_fault(SIGTRAP, TRAP_TRACE, frame->rip);
+		break;
+	case VECTOR_BREAKPOINT:
+		force_signal_fault(SIGTRAP, SI_KERNEL, 0);
+		break;
+	case 6:
+		force_signal_fault(SIGILL, ILL_ILLOPN, frame->rip);
+		break;
+	case 16:
+		__asm__ volatile("fnstsw %0; fnstcw %1; fnclex" : "=m"(status), "=m"(control));
+		force_signal_fault(SIGFPE, fpe_code(status, control), frame->rip);
+		break;
+	case 17:
+		force_signal_fault(SIGBUS, BUS_ADRALN, 0);
+		break;
+	case 19:
+		__asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
+		force_signal_fault(SIGFPE, fpe_code(mxcsr & 0x3f, mxcsr >> 7), frame->rip);
+		break;
+	default:
+		force_signal_fault(frame->vector == 12 ? SIGBUS : SIGSEGV, SI_KERNEL, 0);
+	}
+}
+
+/* Interrupts off: nothing can come up between the last look at the work and user mode. */
+void kernel_leave(struct trap_frame *frame);
+void kernel_leave(struct trap_frame *frame)
+{
+	struct task *me = current();
+	u32 work;
+
+	(void)frame;
+	while ((work = kload(&me->work))) {
+		irq_enable();
+		kand(&me->work, ~(work & (WORK_RESCHED | WORK_POLL | WORK_IRET)));
+		if (work & WORK_POLL) {
+			task_trim();
+			rcu_poll();
+		}
+		if (work & WORK_RESCHED)
+			schedule();
+		if (work & (WORK_SIGNAL | WORK_SIGMASK))
+			do_signals();
+		irq_disable();
+	}
+}
+
+static const struct pc_user_ops ops = { .exception = user_exception, .leave = kernel_leave };
+
+void arch_trap_init(void);
+void arch_trap_init(void)
+{
+	pc_user_ops = &ops;
+}

@@ -142,7 +142,8 @@ void arch_cpu_init(void)
 	wrmsr(MSR_FMASK, 0x100 | RFLAGS_IF | 0x400 | 0x3000 | 0x4000 | 0x40000);
 	wrmsr(MSR_KERNEL_GS_BASE, 0);
 	if (!fpu_cache && !port_cpu_id())
-		fpu_cache = kmem_cache_create("fpu", (unsigned int)fpu_facts.size, 64, SLAB_HWCACHE_ALIGN, NULL);
+		fpu_cache = kmem_cache_create_usercopy("fpu", (unsigned int)fpu_facts.size, 64, SLAB_HWCACHE_ALIGN, 0,
+						       (unsigned int)fpu_facts.size, NULL);
 }
 
 /* ---- Threads ---- */

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: MIT
+/* Processes: a tree of forks, vfork, exit status, orphans, groups and sessions, limits, death in the middle of things. */
+#define _GNU_SOURCE
+#include "check.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+
+static volatile int *shared;
+
+static int status_of(pid_t pid)
+{
+	int status = -1;
+
+	CHECK(waitpid(pid, &status, 0) == pid);
+	return status;
+}
+
+/* 2^depth - 1 processes, each of which says so in shared memory. */
+static void tree(int depth)
+{
+	__atomic_add_fetch(shared, 1, __ATOMIC_SEQ_CST);
+	if (depth == 1)
+		return;
+	for (int i = 0; i < 2; i++) {
+		pid_t pid = fork();
+
+		if (!pid) {
+			tree(depth - 1);
+			_exit(failures);
+		}
+		CHECK(pid > 0 && status_of(pid) == 0);
+	}
+}
+
+static void test_tree(void)
+{
+	*shared = 0;
+	tree(6);
+	CHECK(*shared == 63);
+}
+
+static void test_memory(void)
+{
+	enum { SIZE = 3 << 20 };
+	char *own = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	pid_t pid;
+
+	memset(own, 1, SIZE);
+	pid = fork();
+	if (!pid) {
+		for (int i = 0; i < SIZE; i += 4096)
+			own[i]++;
+		for (int i = 0; i < SIZE; i += 4096)
+			if (own[i] != 2)
+				_exit(1);
+		_exit(0);
+	}
+	for (int i = 0; i < SIZE; i += 4096)
+		own[i] += 2;
+	CHECK(status_of(pid) == 0);
+	for (int i = 0; i < SIZE; i += 4096)
+		if (own[i] != 3)
+			failures++;
+	munmap(own, SIZE);
+}
+
+static void test_status(void)
+{
+	siginfo_t info;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(42);
+	CHECK(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT) == 0);
+	CHECK(info.si_pid == pid && info.si_code == CLD_EXITED && info.si_status == 42);
+	CHECK(WEXITSTATUS(status_of(pid)) == 42);
+	CHECK_ERROR(waitpid(pid, NULL, 0), ECHILD);
+	pid = fork();
+	if (!pid)
+		for (;;)
+			pause();
+	CHECK(waitpid(pid, NULL, WNOHANG) == 0);
+	kill(pid, SIGKILL);
+	int status = status_of(pid);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	pid = fork();
+	if (!pid)
+		*(volatile int *)8 = 1;
+	status = status_of(pid);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+}
+
+static void test_vfork(void)
+{
+	volatile int seen = 0;
+	pid_t pid = vfork();
+
+	if (!pid) {
+		seen = 7;
+		_exit(0);
+	}
+	CHECK(seen == 7);
+	CHECK(status_of(pid) == 0);
+}
+
+static void test_stop(void)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (!pid)
+		for (;;)
+			usleep(1000);
+	kill(pid, SIGSTOP);
+	CHECK(waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
+	kill(pid, SIGCONT);
+	CHECK(waitpid(pid, &status, WCONTINUED) == pid && WIFCONTINUED(status));
+	kill(pid, SIGSTOP);
+	CHECK(waitpid(pid, &status, WUNTRACED) == pid);
+	kill(pid, SIGKILL);
+	CHECK(WTERMSIG(status_of(pid)) == SIGKILL);
+}
+
+static void test_orphan(void)
+{
+	pid_t pid;
+
+	CHECK(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
+	pid = fork();
+	if (!pid) {
+		if (!fork()) {
+			while (getppid() != 1 && getppid() == *shared)
+				usleep(100);
+			_exit(5);
+		}
+		_exit(0);
+	}
+	*shared = pid;
+	CHECK(status_of(pid) == 0);
+	int status;
+	CHECK(wait(&status) > 0 && WEXITSTATUS(status) == 5);
+}
+
+static void test_groups(void)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		CHECK(setsid() == getpid() && getsid(0) == getpid() && getpgrp() == getpid());
+		CHECK_ERROR(setsid(), EPERM);
+		pid_t child = fork();
+		if (!child) {
+			CHECK(setpgid(0, 0) == 0 && getpgrp() == getpid());
+			pause();
+			_exit(0);
+		}
+		while (getpgid(child) != child)
+			sched_yield();
+		CHECK(kill(-child, SIGTERM) == 0);
+		CHECK(WTERMSIG(status_of(child)) == SIGTERM);
+		CHECK_ERROR(kill(-child, 0), ESRCH);
+		_exit(failures);
+	}
+	CHECK(status_of(pid) == 0);
+}
+
+/* A fork bomb of a user with a limit: it gets EAGAIN, and everybody else goes on. */
+static void test_bomb(void)
+{
+	pid_t pid = fork();
+	struct rlimit limit = { 40, 40 };
+	int made = 0;
+
+	if (!pid) {
+		CHECK(setrlimit(RLIMIT_NPROC, &limit) == 0);
+		CHECK(setresuid(1000, 1000, 1000) == 0);
+		for (;;) {
+			pid_t child = fork();
+
+			if (child < 0)
+				break;
+			if (!child) {
+				pause();
+				_exit(0);
+			}
+			made++;
+		}
+		CHECK(errno == EAGAIN && made >= 30 && made < 41);
+		signal(SIGTERM, SIG_IGN);
+		kill(-1, SIGTERM);
+		while (wait(NULL) > 0)
+			made--;
+		CHECK(!made);
+		_exit(failures);
+	}
+	CHECK(status_of(pid) == 0);
+}
+
+/* Children that fault, map, fork and sleep are killed at random moments. */
+static void busy(unsigned int seed)
+{
+	for (;;) {
+		size_t size = (seed % 64 + 1) * 4096;
+		char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		seed = seed * 1103515245 + 12345;
+		if (p == MAP_FAILED)
+			_exit(1);
+		memset(p, 1, size);
+		if (seed >> 16 & 1) {
+			pid_t pid = fork();
+
+			if (!pid) {
+				p[0] = 2;
+				_exit(0);
+			}
+			if (pid > 0)
+				waitpid(pid, NULL, 0);
+		}
+		munmap(p, size);
+		usleep(seed >> 20 & 31);
+	}
+}
+
+static void test_kill(void)
+{
+	for (unsigned int i = 0; i < 30; i++) {
+		pid_t pid = fork();
+
+		if (!pid)
+			busy(i);
+		usleep(200 + i * 137 % 1500);
+		CHECK(kill(pid, SIGKILL) == 0);
+		CHECK(WTERMSIG(status_of(pid)) == SIGKILL);
+	}
+	while (wait(NULL) > 0) /* what they had forked */
+		;
+}
+
+int main(void)
+{
+	shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CHECK(shared != MAP_FAILED);
+	test_tree();
+	test_memory();
+	test_status();
+	test_vfork();
+	test_stop();
+	test_orphan();
+	test_groups();
+	test_bomb();
+	test_kill();
+	return finish("process");
+}

@@ -6,8 +6,8 @@
  * than complete: what memory management needs to be exercised by shells, test suites and benches.
  *
  * The boot CPU's context becomes its idle thread; thread 1 unpacks the initramfs, frees start-up memory and becomes
- * init: init= from the command line, else /init. Parameters that nobody knows go to it, as in Linux: what has an equals
- * sign into its environment, other words as arguments.
+ * init: init= from the command line, else /init. Parameters that nobody knows go to it, as in Linux: what has an
+ * equals sign into its environment, other words as arguments.
  */
 #include "kernel.h"
 #include "vfs.h"

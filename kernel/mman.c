@@ -170,7 +170,8 @@ static long process_vm(int pid, uintptr_t lvec, unsigned long nl, uintptr_t rvec
 	return result;
 }
 
-static long sys_process_vm_readv(int pid, uintptr_t l, unsigned long nl, uintptr_t r, unsigned long nr, unsigned long flags)
+static long sys_process_vm_readv(int pid, uintptr_t l, unsigned long nl, uintptr_t r, unsigned long nr,
+				 unsigned long flags)
 {
 	return process_vm(pid, l, nl, r, nr, flags, false);
 }

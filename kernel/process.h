@@ -2,8 +2,8 @@
 /*
  * Processes: what their threads share, and who is whose child.
  *
- * One lock, tasks_lock, guards numbers, families, groups, signals and waiting: (t) in the structures. Inside it only run
- * queues' locks are taken.
+ * One lock, tasks_lock, guards numbers, families, groups, signals and waiting: (t) in the structures. Inside it only
+ * wait queues' and run queues' locks are taken.
  */
 #ifndef KERNEL_PROCESS_H
 #define KERNEL_PROCESS_H

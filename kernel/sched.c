@@ -15,7 +15,8 @@
  *          and queue under the lock.
  *
  * Locking
- *   A queue's lock is taken inside all others of the kernel's, interrupts off. Two queues' locks are never held at once.
+ *   A queue's lock is taken inside all others of the kernel's, interrupts off. Two queues' locks are never held
+ *   at once.
  *
  * Differences from Linux
  *   Turns are taken in order; nice changes the length of a turn. The kernel is not preempted.

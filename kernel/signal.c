@@ -281,7 +281,7 @@ static long sys_pause(void)
 }
 SYSCALL(34, sys_pause);
 
-/* The caller's mask until the system call ends, or until the handler that ended it returns: for pselect and ppoll, too */
+/* The caller's mask until the system call ends, or until the handler that ended it returns. */
 void set_mask_for_call(sigset_k set);
 void set_mask_for_call(sigset_k set)
 {

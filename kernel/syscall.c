@@ -21,7 +21,8 @@ long kernel_syscall_unknown(unsigned long nr)
 	return -ENOSYS;
 }
 
-static long unknown(unsigned long a, unsigned long b, unsigned long c, unsigned long d, unsigned long e, unsigned long f)
+static long unknown(unsigned long a, unsigned long b, unsigned long c, unsigned long d, unsigned long e,
+		    unsigned long f)
 {
 	(void)a, (void)b, (void)c, (void)d, (void)e, (void)f;
 	return kernel_syscall_unknown((unsigned long)arch_syscall_nr());

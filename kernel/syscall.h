@@ -26,6 +26,8 @@ struct syscall_entry {
 
 #define SYSCALL(nr_, fn_)                                                                                     \
 	static const struct syscall_entry syscall_entry_##fn_                                                 \
-		__attribute__((used, section("kernel_syscalls"), aligned(8))) = { (nr_), (syscall_fn)(void (*)(void))(fn_), #fn_ }
+		__attribute__((used, section("kernel_syscalls"), aligned(8))) = { \
+			(nr_), (syscall_fn)(void (*)(void))(fn_), #fn_                                        \
+		}
 
 #endif

@@ -57,7 +57,8 @@ void time_init(void)
 		v[i] = from_bcd(cmos(regs[i]) & (i == 2 && !hours24 ? 0x7f : 0xff), binary);
 	if (!hours24)
 		v[2] = v[2] % 12 + (cmos(4) & 0x80 ? 12 : 0);
-	seconds = days_since_1970(v[5] + (v[5] < 70 ? 2000 : 1900), v[4], v[3]) * 86400 + v[2] * 3600 + v[1] * 60 + v[0];
+	seconds = days_since_1970(v[5] + (v[5] < 70 ? 2000 : 1900), v[4], v[3]) * 86400;
+	seconds += v[2] * 3600 + v[1] * 60 + v[0];
 	realtime_offset = seconds * (s64)NS_PER_SEC - (s64)clock_monotonic_ns();
 }
 

@@ -83,7 +83,8 @@ static int put_fpu(uintptr_t at)
 {
 	struct task *me = current();
 	u32 magic2 = FP_XSTATE_MAGIC2;
-	struct fpx_sw sw = { FP_XSTATE_MAGIC1, (u32)fpu_facts.size + 4, fpu_facts.features, (u32)fpu_facts.size, { 0 } };
+	struct fpx_sw sw = { FP_XSTATE_MAGIC1, (u32)fpu_facts.size + 4, fpu_facts.features, (u32)fpu_facts.size,
+			     { 0 } };
 	unsigned long flags = port_irq_save();
 
 	fpu_save(me->thread.fpu);

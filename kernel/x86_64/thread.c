@@ -126,7 +126,7 @@ void arch_init(void)
 {
 	octavo_static_assert(offsetof(struct kernel_cpu, stack_top) == 8 && offsetof(struct kernel_cpu, task) == 16,
 			     "entry.S knows these");
-	octavo_static_assert(KERNEL_STACK_BYTES == PC_STACK_BYTES, "the port's reports look for frames in stacks of one size");
+	octavo_static_assert(KERNEL_STACK_BYTES == PC_STACK_BYTES, "reports look for frames in stacks of one size");
 	fsgsbase = cpuid(0, 0).eax >= 7 && (cpuid(7, 0).ebx & 1);
 	detect_fpu();
 	stack_others(find_stack);

@@ -18,7 +18,7 @@
 #define TRAP_TRACE 2
 #define BUS_ADRALN 1
 
-/* si_code of an arithmetic exception: the lowest unmasked one that is flagged in @status; mask bits are set in @control. */
+/* si_code of an arithmetic exception: the lowest that is flagged in @status and not masked in @control. */
 static int fpe_code(u32 status, u32 control)
 {
 	static const u8 codes[6] = { 7, 7, 3, 4, 5, 6 }; /* invalid, denormal, divide, overflow, underflow, inexact */

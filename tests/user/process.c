@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Processes: a tree of forks, vfork, exit status, orphans, groups and sessions, limits, death in the middle of things. */
+/* Processes: a tree of forks, vfork, exit status, orphans, groups and sessions, limits, death in mid-action. */
 #define _GNU_SOURCE
 #include "check.h"
 

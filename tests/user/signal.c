@@ -242,7 +242,8 @@ static void test_chld(void)
 		_exit(9);
 	while (!count)
 		usleep(1000);
-	CHECK(last == SIGCHLD && last_info.si_pid == pid && last_info.si_status == 9 && last_info.si_code == CLD_EXITED);
+	CHECK(last == SIGCHLD && last_info.si_pid == pid && last_info.si_status == 9);
+	CHECK(last_info.si_code == CLD_EXITED);
 	CHECK(waitpid(pid, NULL, 0) == pid);
 	signal(SIGCHLD, SIG_IGN);
 	pid = fork();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * port_copy_user(to, from, len, to_user): words, then what is left of one. A fault that nothing can be done about ends it:
- * bytes are tried one by one then, so that all is copied that can be. Return: bytes not copied.
+ * port_copy_user(to, from, len, to_user): words, then what is left of one. A fault that nothing can be done about ends
+ * it: bytes are tried one by one then, so that all is copied that can be. Return: bytes not copied.
  */
 	.macro fixup at, go_on
 	.section pc_fixups, "a"

@@ -138,7 +138,8 @@ static int choose_bias(struct elf_image *image, struct mm_struct *mm, bool fixed
 
 static unsigned long rights(const struct elf_segment *s)
 {
-	return (s->flags & PF_R ? PROT_READ : 0) | (s->flags & PF_W ? PROT_WRITE : 0) | (s->flags & PF_X ? PROT_EXEC : 0);
+	return (s->flags & PF_R ? PROT_READ : 0) | (s->flags & PF_W ? PROT_WRITE : 0) |
+	       (s->flags & PF_X ? PROT_EXEC : 0);
 }
 
 /* The part of a page behind the file's bytes, and the pages behind that. */

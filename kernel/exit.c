@@ -435,7 +435,8 @@ static int do_wait(struct wait_for *w)
 
 struct k_rusage {
 	struct k_timeval utime, stime;
-	long maxrss, ixrss, idrss, isrss, minflt, majflt, nswap, inblock, oublock, msgsnd, msgrcv, nsignals, nvcsw, nivcsw;
+	long maxrss, ixrss, idrss, isrss, minflt, majflt, nswap, inblock, oublock, msgsnd, msgrcv, nsignals;
+	long nvcsw, nivcsw;
 };
 
 int put_rusage(uintptr_t user, const struct times *t);

@@ -310,8 +310,10 @@ static int apply(uintptr_t addr, u32 code, u32 *old)
 	if (get_user(seen, addr))
 		return -EFAULT;
 	do {
-		u32 v = seen, value = op == 0 ? arg : op == 1 ? v + arg : op == 2 ? v | arg : op == 3 ? v & ~arg : v ^ arg;
+		u32 v = seen, value = op == 0 ? arg : op == 1 ? v + arg : op == 2 ? v | arg : v & ~arg;
 
+		if (op == 4)
+			value = v ^ arg;
 		was = seen;
 		if (user_cmpxchg32(addr, was, value, &seen))
 			return -EFAULT;

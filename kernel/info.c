@@ -155,7 +155,8 @@ static long sys_getrusage(int who, uintptr_t user)
 	else if (who == -1)
 		t = me->process->children_times;
 	else if (who == 1)
-		t = (struct times){ me->utime, me->stime, me->core.min_flt, me->core.maj_flt, me->nvcsw, me->nivcsw, 0 };
+		t = (struct times){ me->utime, me->stime, me->core.min_flt, me->core.maj_flt, me->nvcsw,
+				    me->nivcsw, 0 };
 	else
 		return -EINVAL;
 	return put_rusage(user, &t);
@@ -518,7 +519,8 @@ static long sys_reboot(u32 magic, u32 magic2, u32 cmd)
 {
 	if (!capable(22))
 		return -EPERM;
-	if (magic != 0xfee1dead || (magic2 != 672274793 && magic2 != 85072278 && magic2 != 369367448 && magic2 != 537993216))
+	if (magic != 0xfee1dead ||
+	    (magic2 != 672274793 && magic2 != 85072278 && magic2 != 369367448 && magic2 != 537993216))
 		return -EINVAL;
 	switch (cmd) {
 	case 0x89abcdef: /* Ctrl-Alt-Del on, off */

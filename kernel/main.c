@@ -57,7 +57,8 @@ static bool is_known(const char *word, size_t len)
 		"console", "panic", "init", "rdinit", "root", "rootfstype", "ro", "rw", "quiet", "debug", "loglevel",
 		"nokaslr", "norandmaps", "maxcpus", "nosmp", "earlyprintk", "mitigations",
 		"mem", "memmap", "numa", "movablecore", "kernelcore", "hugepages", "hugepagesz", "default_hugepagesz",
-		"crashkernel", "slub_debug", "slab_debug", "slab_nomerge", "init_on_alloc", "init_on_free", "page_owner",
+		"crashkernel", "slub_debug", "slab_debug", "slab_nomerge", "init_on_alloc", "init_on_free",
+		"page_owner",
 		"debug_pagealloc", "page_poison", "kmemleak", "failslab", "fail_page_alloc", "cma", "vmalloc",
 		"transparent_hugepage", "swapaccount", "reboot", "acpi", "noapic", "nolapic", "tsc", "clocksource",
 	};

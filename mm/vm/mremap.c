@@ -261,14 +261,11 @@ static long place_for(const struct remap *r, uintptr_t hint, unsigned long flags
 /* MREMAP_FIXED, MREMAP_DONTUNMAP. */
 static long remap_to(struct remap *r)
 {
-	long ret;
+	long ret = resizable(r);
 
-	if (r->new_addr & ~PAGE_MASK || r->new_len > r->mm->task_size || r->new_addr > r->mm->task_size - r->new_len)
-		return -EINVAL;
-	if (r->addr + r->old_len > r->new_addr && r->new_addr + r->new_len > r->addr)
-		return -EINVAL;
-	if (maps_left(r->mm) <= 5)
-		return -ENOMEM;
+	/* What can be known to fail does so before anything is unmapped. */
+	if (ret)
+		return ret;
 	if (r->flags & MREMAP_FIXED) {
 		ret = do_munmap(r->mm, r->new_addr, r->new_len);
 		if (ret)
@@ -329,6 +326,16 @@ static long remap(struct remap *r)
 	return ret ? ret : (long)r->new_addr;
 }
 
+/* Of MREMAP_FIXED and MREMAP_DONTUNMAP, which moves and keeps the size. */
+static bool target_ok(const struct remap *r)
+{
+	if (r->new_addr & ~PAGE_MASK || r->new_addr > r->mm->task_size - r->new_len || !(r->flags & MREMAP_MAYMOVE))
+		return false;
+	if (r->flags & MREMAP_DONTUNMAP && r->old_len != r->new_len)
+		return false;
+	return r->addr + r->old_len <= r->new_addr || r->new_addr + r->new_len <= r->addr;
+}
+
 long ksys_mremap(uintptr_t addr, size_t old_len, size_t new_len, unsigned long flags, uintptr_t new_addr)
 {
 	struct remap r = {
@@ -343,16 +350,13 @@ long ksys_mremap(uintptr_t addr, size_t old_len, size_t new_len, unsigned long f
 
 	if (flags & ~(unsigned long)(MREMAP_FIXED | MREMAP_MAYMOVE | MREMAP_DONTUNMAP))
 		return -EINVAL;
-	if (flags & MREMAP_FIXED && !(flags & MREMAP_MAYMOVE))
+	if (addr & ~PAGE_MASK || !r.new_len || r.new_len > r.mm->task_size)
 		return -EINVAL;
-	/* It moves, and keeps its size. */
-	if (flags & MREMAP_DONTUNMAP && (!(flags & MREMAP_MAYMOVE) || old_len != new_len))
-		return -EINVAL;
-	if (addr & ~PAGE_MASK || !r.new_len)
+	if (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) && !target_ok(&r))
 		return -EINVAL;
 	if (mmap_write_lock_killable(r.mm))
 		return -EINTR;
-	ret = remap(&r);
+	ret = flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) && maps_left(r.mm) <= 5 ? -ENOMEM : remap(&r);
 	mmap_write_unlock(r.mm);
 	if (!is_error(ret) && r.populate && r.new_len > r.old_len)
 		(void)mm_populate(r.mm, r.new_addr + r.old_len, r.new_addr + r.new_len);

@@ -174,6 +174,7 @@ CORE_SRCS := \
 	mm/proc/sysctl_params.c \
 	mm/proc/table.c \
 	mm/proc/thp_file.c \
+	mm/proc/vm_sysctl.c \
 	mm/proc/vmallocinfo.c \
 	mm/proc/zoneinfo.c \
 	mm/slab/debug.c \
@@ -272,4 +273,5 @@ CORE_SRCS := \
 	mm/vm/vma.c \
 	mm/vm/vma_lock.c \
 	mm/vm/vma_merge.c \
+	mm/vm/vma_verify.c \
 	mm/vm/zap.c

@@ -11,9 +11,7 @@
 
 #include "../cache/filemap.h"
 #include "../phys/watermark.h"
-
-/* vm.overcommit_ratio's default: what may be committed when overcommitting is off. */
-#define OVERCOMMIT_PERCENT 50ul
+#include "../vm/account.h"
 
 /* Counters are pages; the files show KiB. */
 static unsigned long kib(unsigned long pages)
@@ -146,9 +144,8 @@ static void kernel_lines(struct seq_file *m)
 	line(m, "NFS_Unstable:", 0); /* kept as 0 since 5.8 */
 	line(m, "Bounce:", global_zone_page_state(NR_BOUNCE));
 	line(m, "WritebackTmp:", node_sum(NR_WRITEBACK_TEMP));
-	line(m, "CommitLimit:", totalram_pages() / 100 * OVERCOMMIT_PERCENT +
-					totalram_pages() % 100 * OVERCOMMIT_PERCENT / 100);
-	line(m, "Committed_AS:", 0);
+	line(m, "CommitLimit:", vm_commit_limit());
+	line(m, "Committed_AS:", vm_committed_pages());
 	line_kib(m, "VmallocTotal:", vmalloc_kib());
 	line(m, "VmallocUsed:", vmalloc_nr_pages());
 	line(m, "VmallocChunk:", 0);

@@ -167,6 +167,11 @@ PROC_STORE(sysctl_store);
 extern const struct sysctl ctl_min_free_kbytes, ctl_watermark_scale_factor, ctl_watermark_boost_factor,
 	ctl_lowmem_reserve_ratio, ctl_percpu_pagelist_high_fraction, ctl_stat_interval,
 	ctl_compact_memory, ctl_drop_caches, ctl_flush_ceiling;
+PROC_SHOW(vm_sysctl_show); /* data: a struct vm_sysctl */
+PROC_STORE(vm_sysctl_store);
+extern const struct vm_sysctl ctl_admin_reserve_kbytes, ctl_user_reserve_kbytes, ctl_overcommit_kbytes,
+	ctl_overcommit_memory, ctl_overcommit_ratio, ctl_max_map_count, ctl_mmap_min_addr, ctl_legacy_va_layout,
+	ctl_randomize_va_space;
 PROC_SHOW(zonelist_order_show);
 PROC_STORE(zonelist_order_store);
 bool sysctl_can_compact(void);

@@ -15,6 +15,7 @@
 	{ "/sys/kernel/slab/#/" #name, PROC_ID_CACHE, .show = slab_attr_show, .store = slab_attr_store, \
 	  .data = &slab_attr_##name }
 
+#define VM_NUMBER(name) .show = vm_sysctl_show, .store = vm_sysctl_store, .data = &ctl_##name
 #define KFENCE "/sys/module/kfence/parameters/"
 #define THP "/sys/kernel/mm/transparent_hugepage/"
 #define THP_SIZE(size, order, ...)                                                                                    \
@@ -38,16 +39,25 @@ const struct proc_entry proc_table[] = {
 	{ "/proc/vmstat", .show = vmstat_show },
 	{ "/proc/zoneinfo", .show = zoneinfo_show },
 
+	{ "/proc/sys/kernel/randomize_va_space", VM_NUMBER(randomize_va_space) },
+	{ VM "admin_reserve_kbytes", VM_NUMBER(admin_reserve_kbytes) },
 	{ VM "compact_memory", .store = sysctl_store, .present = sysctl_can_compact, .data = &ctl_compact_memory },
 	{ VM "drop_caches", .store = sysctl_store, .data = &ctl_drop_caches },
+	{ VM "legacy_va_layout", VM_NUMBER(legacy_va_layout) },
 	{ VM "lowmem_reserve_ratio", .show = sysctl_show, .store = sysctl_store,
 	  .data = &ctl_lowmem_reserve_ratio },
+	{ VM "max_map_count", VM_NUMBER(max_map_count) },
 	{ VM "min_free_kbytes", .show = sysctl_show, .store = sysctl_store, .data = &ctl_min_free_kbytes },
+	{ VM "mmap_min_addr", VM_NUMBER(mmap_min_addr) },
 	{ VM "numa_zonelist_order", .show = zonelist_order_show, .store = zonelist_order_store,
 	  NUMA_ONLY },
+	{ VM "overcommit_kbytes", VM_NUMBER(overcommit_kbytes) },
+	{ VM "overcommit_memory", VM_NUMBER(overcommit_memory) },
+	{ VM "overcommit_ratio", VM_NUMBER(overcommit_ratio) },
 	{ VM "percpu_pagelist_high_fraction", .show = sysctl_show, .store = sysctl_store,
 	  .data = &ctl_percpu_pagelist_high_fraction },
 	{ VM "stat_interval", .show = sysctl_show, .store = sysctl_store, .data = &ctl_stat_interval },
+	{ VM "user_reserve_kbytes", VM_NUMBER(user_reserve_kbytes) },
 	{ VM "watermark_boost_factor", .show = sysctl_show, .store = sysctl_store,
 	  .data = &ctl_watermark_boost_factor },
 	{ VM "watermark_scale_factor", .show = sysctl_show, .store = sysctl_store,

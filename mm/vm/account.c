@@ -54,11 +54,12 @@ unsigned long vm_committed_pages(void)
 
 unsigned long vm_commit_limit(void)
 {
-	unsigned long kbytes = READ_ONCE(sysctl_overcommit_kbytes);
+	unsigned long kbytes = READ_ONCE(sysctl_overcommit_kbytes), pages = totalram_pages();
+	unsigned long ratio = (unsigned int)READ_ONCE(sysctl_overcommit_ratio);
 
 	if (kbytes)
 		return KIB_TO_PAGES(kbytes);
-	return (unsigned long)((u64)totalram_pages() * (unsigned int)READ_ONCE(sysctl_overcommit_ratio) / 100);
+	return pages / 100 * ratio + pages % 100 * ratio / 100;
 }
 
 /* Mode 2. What only an administrator may have is kept back, and from each process part of what it has. */

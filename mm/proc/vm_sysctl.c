@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+/*
+ * /proc/sys/vm and /proc/sys/kernel: values of address spaces and overcommit. Format and ranges:
+ * Documentation/admin-guide/sysctl/vm.rst and kernel.rst. Each file has one number.
+ */
+#include "proc.h"
+
+#include <octavo/task.h>
+
+#include "../boot/params.h"
+#include "../vm/account.h"
+#include "../vm/vm.h"
+
+struct vm_sysctl {
+	int *value;
+	unsigned long *value_long; /* if @value is NULL */
+	long lowest, highest;
+	void (*written)(void);
+	unsigned int capability; /* 0: none */
+};
+
+void vm_sysctl_show(struct seq_file *m, const struct proc_entry *entry, unsigned long id)
+{
+	const struct vm_sysctl *ctl = entry->data;
+
+	(void)id;
+	if (ctl->value)
+		seq_printf(m, "%d\n", READ_ONCE(*ctl->value));
+	else
+		seq_printf(m, "%lu\n", READ_ONCE(*ctl->value_long));
+}
+
+static bool is_space(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+int vm_sysctl_store(const struct proc_entry *entry, unsigned long id, const char *text)
+{
+	const struct vm_sysctl *ctl = entry->data;
+	bool negative, overflow;
+	u64 number;
+	size_t len;
+
+	(void)id;
+	while (is_space(*text))
+		text++;
+	negative = *text == '-';
+	text += negative;
+	len = parse_u64(text, &number, &overflow);
+	if (!len || overflow || (text[len] && !is_space(text[len])))
+		return -EINVAL;
+	if (negative ? number && ctl->lowest >= 0 : number > (u64)ctl->highest)
+		return -EINVAL;
+	if (negative && number > (u64)-ctl->lowest)
+		return -EINVAL;
+	if (ctl->capability && !task_capable(current_task(), ctl->capability))
+		return -EPERM;
+	if (ctl->value)
+		WRITE_ONCE(*ctl->value, (int)(negative ? -(s64)number : (s64)number));
+	else
+		WRITE_ONCE(*ctl->value_long, (unsigned long)number);
+	if (ctl->written)
+		ctl->written();
+	return 0;
+}
+
+/* The limit is a share of memory, or a number of kilobytes: what was written last. */
+static void ratio_written(void)
+{
+	WRITE_ONCE(sysctl_overcommit_kbytes, 0);
+}
+
+static void kbytes_written(void)
+{
+	WRITE_ONCE(sysctl_overcommit_ratio, 0);
+}
+
+#define INT_MOST 0x7fffffffl
+#define LONG_MOST ((long)(~0ul >> 1))
+
+const struct vm_sysctl ctl_admin_reserve_kbytes = { NULL, &sysctl_admin_reserve_kbytes, 0, LONG_MOST, NULL, 0 };
+const struct vm_sysctl ctl_user_reserve_kbytes = { NULL, &sysctl_user_reserve_kbytes, 0, LONG_MOST, NULL, 0 };
+const struct vm_sysctl ctl_overcommit_kbytes = { NULL, &sysctl_overcommit_kbytes, 0, LONG_MOST, kbytes_written, 0 };
+const struct vm_sysctl ctl_overcommit_memory = { &sysctl_overcommit_memory, NULL, 0, 2, NULL, 0 };
+const struct vm_sysctl ctl_overcommit_ratio = { &sysctl_overcommit_ratio, NULL, 0, INT_MOST, ratio_written, 0 };
+const struct vm_sysctl ctl_max_map_count = { &sysctl_max_map_count, NULL, 0, INT_MOST, NULL, 0 };
+const struct vm_sysctl ctl_mmap_min_addr = { NULL, &mmap_min_addr, 0, LONG_MOST, NULL, CAP_SYS_RAWIO };
+const struct vm_sysctl ctl_legacy_va_layout = { &sysctl_legacy_va_layout, NULL, 0, INT_MOST, NULL, 0 };
+const struct vm_sysctl ctl_randomize_va_space = { &randomize_va_space, NULL, -INT_MOST, INT_MOST, NULL, 0 };
+
+/* stack_guard_gap=: pages. norandmaps: as randomize_va_space 0. */
+static int guard_gap_param(const char *value)
+{
+	bool overflow;
+	u64 pages;
+
+	if (!value || !parse_u64(value, &pages, &overflow) || overflow || pages > ~0ul >> PAGE_SHIFT)
+		return -EINVAL;
+	stack_guard_gap = (unsigned long)pages << PAGE_SHIFT;
+	return 0;
+}
+early_param("stack_guard_gap", guard_gap_param);
+
+static int norandmaps_param(const char *value)
+{
+	(void)value;
+	randomize_va_space = 0;
+	return 0;
+}
+early_param("norandmaps", norandmaps_param);

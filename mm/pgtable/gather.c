@@ -17,6 +17,7 @@
 #include <octavo/page.h>
 
 #include "../base/printk.h"
+#include "../phys/page_alloc.h"
 #include "../sync/atomic.h"
 #include "tables.h"
 #include "tlb.h"
@@ -154,12 +155,20 @@ bool tlb_leave_table(struct mmu_gather *tlb, pgt_entry_t *table, uintptr_t virt)
 	return tlb_remove_page(tlb, (struct page *)((uintptr_t)page | IS_TABLE));
 }
 
-static void page_put(struct mm_struct *mm, struct page *page)
+/* Pages by the row, and tables that others go on using between them. */
+static void batch_put(struct mm_struct *mm, const struct mmu_gather_batch *batch)
 {
-	if (unlikely((uintptr_t)page & IS_TABLE))
-		tlb_shared_table_put(mm, (struct page *)((uintptr_t)page & ~IS_TABLE));
-	else
-		put_page(page);
+	for (unsigned int i = 0, first = 0; i <= batch->nr; i++) {
+		uintptr_t page = i < batch->nr ? (uintptr_t)batch->pages[i] : IS_TABLE;
+
+		if (likely(!(page & IS_TABLE)))
+			continue;
+		if (i > first)
+			release_pages(batch->pages + first, i - first);
+		if (i < batch->nr)
+			tlb_shared_table_put(mm, (struct page *)(page & ~IS_TABLE));
+		first = i + 1;
+	}
 }
 
 static unsigned long pages_put(struct mmu_gather *tlb, bool flushed)
@@ -167,12 +176,10 @@ static unsigned long pages_put(struct mmu_gather *tlb, bool flushed)
 	unsigned long kept = 0;
 
 	for (struct mmu_gather_batch *batch = &tlb->local; batch; batch = batch->next) {
-		for (unsigned int i = 0; i < batch->nr; i++) {
-			if (flushed)
-				page_put(tlb->mm, batch->pages[i]);
-			else
-				kept++;
-		}
+		if (flushed)
+			batch_put(tlb->mm, batch);
+		else
+			kept += batch->nr;
 		batch->nr = 0;
 	}
 	tlb->active = &tlb->local;

@@ -317,6 +317,24 @@ bool flush_tlb_page(struct mm_struct *mm, uintptr_t virt)
 				  PAGE_SHIFT, false);
 }
 
+bool flush_tlb_page_alone(struct mm_struct *mm, uintptr_t virt)
+{
+	const struct tlb_cpu *tc = this_cpu_ptr(&tlb_cpu);
+	unsigned int self = smp_processor_id();
+
+	if (tc->loaded != mm || load_relaxed(&tc->lazy) || !mm->cpus)
+		return false;
+	smp_mb(); /* the entry is changed ahead of reading who may have it */
+	for (unsigned int i = 0; i * CPU_WORD_BITS < nr_cpu_ids; i++) {
+		unsigned long own = i == self / CPU_WORD_BITS ? 1ul << self % CPU_WORD_BITS : 0;
+
+		if (load_relaxed(&mm->cpus[i]) & ~own)
+			return false;
+	}
+	port_tlb_flush_page(tlb_slot_asid(tc->slot), virt);
+	return true;
+}
+
 static bool flush_kernel(const struct flush *f)
 {
 	if (!pgtables_on)

@@ -24,6 +24,12 @@ bool flush_tlb_mm(struct mm_struct *mm);
 bool flush_tlb_mm_range(struct mm_struct *mm, uintptr_t start, uintptr_t end, unsigned int stride_shift,
 			bool freed_tables);
 bool flush_tlb_page(struct mm_struct *mm, uintptr_t virt);
+/*
+ * flush_tlb_page_alone - the same if no other CPU can know a translation of @mm, and this one runs in it
+ * For an entry that the caller has just taken out of the machine's sight, so that nobody can come to know it. Context:
+ * preemption off, spinlocks may be held. Return: false: it is not so, and nothing is done.
+ */
+bool flush_tlb_page_alone(struct mm_struct *mm, uintptr_t virt);
 bool flush_tlb_kernel_range(uintptr_t start, uintptr_t end);
 void flush_tlb_kernel_local(uintptr_t start, uintptr_t end);
 

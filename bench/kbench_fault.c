@@ -23,16 +23,21 @@ enum { ANON_WRITE, ANON_64K, ANON_READ, COW, COW_ZERO, REUSE, SPURIOUS, POPULATE
 
 static struct test_process parent, child;
 
-static bool touch(uintptr_t start, bool write)
+static bool touch_each(size_t step, bool write)
 {
 	struct page_fault fault = { .flags = PAGE_FAULT_USER | (write ? PAGE_FAULT_WRITE : 0) };
 
-	for (uintptr_t at = start; at < start + BYTES; at += PAGE_SIZE) {
+	for (uintptr_t at = PLACE; at < PLACE + BYTES; at += step) {
 		fault.address = at;
 		if (handle_page_fault(&fault))
 			return false;
 	}
 	return true;
+}
+
+static bool touch(bool write)
+{
+	return touch_each(PAGE_SIZE, write);
 }
 
 static bool map(unsigned long flags)
@@ -50,17 +55,17 @@ static bool prepare(unsigned int what)
 	case REUSE:
 	case SPURIOUS:
 	case ZAP:
-		if (!touch(PLACE, true))
+		if (!touch(true))
 			return false;
 		break;
 	case COW_ZERO:
 	case ZAP_ZERO:
-		if (!touch(PLACE, false))
+		if (!touch(false))
 			return false;
 	}
 	/* The first of them takes the table for itself. */
 	if (what == COW)
-		return test_process_fork(&child, &parent) && copy_to_user(PLACE + BYTES - 1, "", 1) == 0;
+		return test_process_fork(&child, &parent) && touch_each(BYTES, true);
 	if (what == REUSE)
 		return !ksys_mprotect(PLACE, BYTES, PROT_READ) && !ksys_mprotect(PLACE, BYTES, RW);
 	return true;
@@ -75,9 +80,11 @@ static bool measured(unsigned int what)
 	case ZAP_ZERO:
 		return !ksys_munmap(PLACE, BYTES);
 	case ANON_READ:
-		return touch(PLACE, false);
+		return touch(false);
+	case ANON_64K:
+		return touch_each(16 * PAGE_SIZE, true);
 	default:
-		return touch(PLACE, true);
+		return touch(true);
 	}
 }
 

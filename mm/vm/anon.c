@@ -104,6 +104,7 @@ vm_fault_t do_anonymous_page(struct vm_fault *vmf)
 	struct vm_area_struct *vma = vmf->vma;
 	u32 orders = thp_orders(vma);
 	struct folio *folio;
+	struct page *page;
 	struct run run;
 	pgt_entry_t e;
 
@@ -114,7 +115,7 @@ vm_fault_t do_anonymous_page(struct vm_fault *vmf)
 		return map_zero_page(vmf);
 	if (unlikely(!vma->anon_vma) && anon_vma_prepare(vma))
 		return VM_FAULT_OOM;
-	if (orders) {
+	if (unlikely(orders)) {
 		folio = alloc_large(vmf, orders, &run);
 		if (folio) {
 			__SetPageUptodate(&folio->page);
@@ -122,18 +123,20 @@ vm_fault_t do_anonymous_page(struct vm_fault *vmf)
 			return 0;
 		}
 	}
-	folio = vma_alloc_folio(vmf, true);
-	if (unlikely(!folio))
+	/* Cleared here: the page allocator's quick way has none that are. */
+	page = alloc_page(GFP_HIGHUSER_MOVABLE);
+	if (unlikely(!page))
 		return VM_FAULT_OOM;
-	__SetPageUptodate(&folio->page);
-	e = vm_fresh_entry(vma, folio_pfn(folio));
+	clear_highpage(page);
+	e = vm_fresh_entry(vma, page_to_pfn(page));
 	if (unlikely(!vmf_lock(vmf))) {
-		folio_put(folio);
+		put_page(page);
 		return 0;
 	}
-	folio_add_new_anon_rmap(folio, vma, vmf->address);
-	mm_counter_add(vma->vm_mm, MM_ANONPAGES, 1);
+	page_become_anon(page, vma, vmf->address);
 	pgt_fill(vmf->entry, e);
 	vmf_unlock(vmf);
+	count_anon_mapped(page, 1);
+	mm_counter_add(vma->vm_mm, MM_ANONPAGES, 1);
 	return 0;
 }

@@ -57,26 +57,9 @@ static bool copy_frame(struct page *to, const struct vm_fault *vmf)
 	return !left;
 }
 
-/* Is this the only CPU that may know translations of @mm? Preemption is off, the entry is out of the machine's sight. */
-static bool mm_is_here_only(const struct mm_struct *mm)
-{
-	unsigned int self = smp_processor_id();
-
-	smp_mb();
-	for (unsigned int i = 0; i * 8 * sizeof(long) < nr_cpu_ids; i++) {
-		unsigned long word = mm->cpus ? load_relaxed(&mm->cpus[i]) : ~0ul;
-
-		if (i == self / (8 * sizeof(long)))
-			word &= ~(1ul << self % (8 * sizeof(long)));
-		if (word && (mm->cpus || num_online_cpus() > 1))
-			return false;
-	}
-	return true;
-}
-
 /*
- * The entry, which is locked and as it was, leads nowhere the machine could see. Where other CPUs may still use what it
- * was, they forget it first. Return: false: the entry changed meanwhile, and the lock is not held.
+ * The entry, which is locked and as it was, leads nowhere the machine could see, and what it was is forgotten by this
+ * CPU, if no other can know it, or by all. Return: false: the entry changed meanwhile, and the lock is not held.
  */
 static bool exchange_begin(struct vm_fault *vmf)
 {
@@ -88,9 +71,11 @@ static bool exchange_begin(struct vm_fault *vmf)
 		return true;
 	do {
 		hidden = pgt_mkinvalid(0, e);
-	} while (!pgt_cmpxchg(vmf->entry, &e, hidden));
-	alone = mm_is_here_only(mm);
-	if (alone)
+	} while (unlikely(!pgt_cmpxchg(vmf->entry, &e, hidden)));
+	preempt_disable();
+	alone = flush_tlb_page_alone(mm, vmf->address);
+	preempt_enable();
+	if (likely(alone))
 		return true;
 	vmf_unlock(vmf);
 	(void)flush_tlb_page(mm, vmf->address);
@@ -122,11 +107,21 @@ static void exchange_end(struct vm_fault *vmf, struct folio *copy, struct page *
 		mm_counter_add(vma->vm_mm, mm_counter_file(page_folio(old)), -1);
 		mm_counter_add(vma->vm_mm, MM_ANONPAGES, 1);
 	}
-	folio_add_new_anon_rmap(copy, vma, vmf->address);
-	pgt_set(vmf->entry, copy_entry(vmf, copy));
+	page_become_anon(&copy->page, vma, vmf->address);
+	pgt_fill(vmf->entry, copy_entry(vmf, copy));
 	if (old)
 		folio_remove_rmap_ptes(page_folio(old), old, 1, vma);
 	vmf_unlock(vmf);
+	count_anon_mapped(&copy->page, 1);
+}
+
+static void put_page_refs(struct page *page, unsigned int refs)
+{
+	struct page *head = compound_head(page);
+
+	if (refs > 1)
+		(void)atomic_fetch_sub(&head->_refcount, (s32)(refs - 1));
+	put_page(head);
 }
 
 /* @old: with a reference of ours, or NULL. Context: the table is not locked. */
@@ -134,38 +129,34 @@ static vm_fault_t wp_page_copy(struct vm_fault *vmf, struct page *old)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	bool zero = !old && is_zero_pfn(PFN_DOWN(pgt_leaf_phys(0, (pgt_entry_t)vmf->orig)));
-	struct folio *copy = NULL;
+	struct page *copy = NULL;
 	vm_fault_t result = VM_FAULT_OOM;
-	unsigned int drop = old ? 1 : 0;
+	unsigned int drop = 1;
 
 	if (unlikely(!vma->anon_vma) && anon_vma_prepare(vma))
 		goto out;
-	copy = vma_alloc_folio(vmf, zero);
+	copy = alloc_page(GFP_HIGHUSER_MOVABLE);
 	if (unlikely(!copy))
 		goto out;
-	if (old) {
-		copy_highpage(&copy->page, old);
-	} else if (!zero && !copy_frame(&copy->page, vmf)) {
+	if (likely(old)) {
+		copy_highpage(copy, old);
+	} else if (zero) {
+		clear_highpage(copy);
+	} else if (!copy_frame(copy, vmf)) {
 		result = VM_FAULT_SIGBUS;
 		goto out;
 	}
-	__SetPageUptodate(&copy->page);
 	result = 0;
-	preempt_disable();
 	if (likely(vmf_lock(vmf) && exchange_begin(vmf))) {
-		exchange_end(vmf, copy, old);
-		preempt_enable();
-		(void)flush_tlb_page(vma->vm_mm, vmf->address);
+		exchange_end(vmf, (struct folio *)copy, old);
 		copy = NULL;
-		drop += old ? 1 : 0;
-	} else {
-		preempt_enable();
+		drop = 2;
 	}
 out:
-	if (copy)
-		folio_put(copy);
-	while (drop--)
-		put_page(old);
+	if (unlikely(copy))
+		put_page(copy);
+	if (old)
+		put_page_refs(old, drop);
 	return result;
 }
 

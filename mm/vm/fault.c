@@ -63,6 +63,7 @@
 #include "share.h"
 
 unsigned long zero_pfn __memsys;
+pgt_entry_t vm_common_entries[8] __memsys;
 
 /* ---- What entries lead to ---- */
 
@@ -270,6 +271,8 @@ static int faults_init(void)
 		return -ENOMEM;
 	}
 	SetPageUptodate(page);
+	for (u32 rights = 0; rights < ARRAY_SIZE(vm_common_entries); rights++)
+		vm_common_entries[rights] = pgt_fit(pgt_make_leaf(0, 0, octavo_pgprot(VM_COMMON_BITS | rights)));
 	WRITE_ONCE(zero_pfn, page_to_pfn(page));
 	return 0;
 }

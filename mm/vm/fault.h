@@ -3,8 +3,10 @@
 #ifndef MM_VM_FAULT_H
 #define MM_VM_FAULT_H
 
+#include "../phys/vmstat.h"
+#include "../phys/zone.h"
 #include "../sync/cpu.h"
-#include "rmap.h"
+#include "anon_vma.h"
 
 #define SIGNO_BUS 7
 #define SIGNO_KILL 9
@@ -42,11 +44,59 @@ static inline void vmf_release_lock(struct vm_fault *vmf)
 		mmap_read_unlock(vmf->vma->vm_mm);
 }
 
-/* An entry for @pfn with the VMA's rights; of private mappings and those that are watched these are without write. */
+/*
+ * An entry for @pfn with the VMA's rights; of private mappings and those that are watched these are without write.
+ * Rights that can be read, and nothing else, are most of them: what they come to is kept, by PGPROT_READ, _WRITE and
+ * _EXEC. (What the machine looks at has its address as it is.)
+ */
+extern pgt_entry_t vm_common_entries[8];
+#define VM_COMMON_RIGHTS (PGPROT_READ | PGPROT_WRITE | PGPROT_EXEC)
+#define VM_COMMON_BITS (PGPROT_READ | PGPROT_USER | PGPROT_ACCESSED)
+
 static force_inline pgt_entry_t vm_make_entry(const struct vm_area_struct *vma, unsigned long pfn, pgprot_t prot)
 {
 	(void)vma;
+	if (likely((prot.bits & ~(u32)(PGPROT_WRITE | PGPROT_EXEC)) == VM_COMMON_BITS))
+		return vm_common_entries[prot.bits & VM_COMMON_RIGHTS] | (pgt_entry_t)PFN_PHYS(pfn);
 	return pgt_fit(pgt_make_leaf(0, PFN_PHYS(pfn), prot));
+}
+
+/*
+ * What folio_add_new_anon_rmap() does for a page that nobody else can see, and what a fresh page is beside: uptodate.
+ * The count of mapped pages is the caller's to add.
+ */
+static force_inline void page_become_anon(struct page *page, struct vm_area_struct *vma, uintptr_t addr)
+{
+	page_set_mapping(page, vma->anon_vma->handle | PAGE_MAPPING_ANON, linear_page_index(vma, addr));
+	store_relaxed(&page->_mapcount, 0);
+	store_relaxed(&page->flags, page->flags | 1u << PG_uptodate | 1u << PG_swapbacked | 1u << PG_owner_2);
+}
+
+/* Anonymous pages that become, or are no more, mapped: told to their node when another one's turn comes. */
+struct mapped_count {
+	int nid;
+	long nr;
+};
+
+static force_inline void mapped_count_tell(struct mapped_count *c)
+{
+	if (c->nr)
+		atomic_add_relaxed(&NODE_DATA(c->nid)->stat[NR_ANON_MAPPED], (unsigned long)c->nr);
+	c->nr = 0;
+}
+
+static force_inline void mapped_count_add(struct mapped_count *c, const struct page *page, long nr)
+{
+	if (unlikely(page_to_nid(page) != c->nid)) {
+		mapped_count_tell(c);
+		c->nid = page_to_nid(page);
+	}
+	c->nr += nr;
+}
+
+static force_inline void count_anon_mapped(const struct page *page, long nr)
+{
+	atomic_add_relaxed(&NODE_DATA(page_to_nid(page))->stat[NR_ANON_MAPPED], (unsigned long)nr);
 }
 
 /* The right to write, if the mapping has it: ptrace may write where the program may not. */

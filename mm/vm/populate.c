@@ -19,16 +19,19 @@ static unsigned long enter_row(struct vm_fault *vmf, struct page **pages, unsign
 {
 	struct vm_area_struct *vma = vmf->vma;
 	pgt_entry_t *entry = vmf->entry;
+	struct mapped_count mapped = { 0, 0 };
 	unsigned long n = 0;
 
 	spin_lock(vmf->lock);
 	/* Up to the first that somebody else was quicker with. */
 	for (; n < nr && likely(pgt_none(pgt_get(entry + n))); n++) {
-		folio_add_new_anon_rmap((struct folio *)pages[n], vma, vmf->address + (n << PAGE_SHIFT));
+		page_become_anon(pages[n], vma, vmf->address + (n << PAGE_SHIFT));
+		mapped_count_add(&mapped, pages[n], 1);
 		pgt_fill(entry + n, vm_fresh_entry(vma, page_to_pfn(pages[n])));
 	}
 	mm_counter_add(vma->vm_mm, MM_ANONPAGES, (long)n);
 	spin_unlock(vmf->lock);
+	mapped_count_tell(&mapped);
 	return n;
 }
 
@@ -49,10 +52,8 @@ static unsigned long populate_row(struct vm_area_struct *vma, uintptr_t addr, ui
 		return 0;
 	memset(pages, 0, nr * sizeof(pages[0]));
 	got = alloc_pages_bulk(GFP_HIGHUSER_MOVABLE, nr, pages);
-	for (unsigned long i = 0; i < got; i++) {
+	for (unsigned long i = 0; i < got; i++)
 		clear_highpage(pages[i]);
-		__SetPageUptodate(pages[i]);
-	}
 	entered = enter_row(&vmf, pages, got);
 	for (unsigned long i = entered; i < got; i++)
 		put_page(pages[i]);

@@ -6,6 +6,7 @@
  * changing it, or its file wants the fault to come again. For these the mmap lock is taken.
  */
 #include "fault.h"
+#include "task.h"
 
 #include "../base/part.h"
 #include "../base/printk.h"
@@ -164,22 +165,10 @@ static int fault_locked(struct user_fault *uf)
 	}
 }
 
-static int fault_in(struct user_fault *uf)
+/* What is not over at once; the VMA's lock is held unless @result says that it was dropped. */
+static noinline int fault_not_over(struct user_fault *uf, struct vm_area_struct *vma, vm_fault_t result)
 {
-	struct vm_area_struct *vma = lock_vma_under_rcu(uf->mm, uf->address);
-	vm_fault_t result;
-	int code;
-
-	if (unlikely(!vma))
-		return fault_locked(uf);
-	code = vma_access_error(vma, uf->flags, false);
-	if (unlikely(code)) {
-		code = bad_access(uf, code, vma);
-		vma_end_read(vma);
-		return code;
-	}
-	result = handle_mm_fault(vma, uf->address, uf->flags | FAULT_FLAG_VMA_LOCK);
-	if (likely(!(result & (VM_FAULT_RETRY | VM_FAULT_COMPLETED)))) {
+	if (!(result & (VM_FAULT_RETRY | VM_FAULT_COMPLETED))) {
 		vma_end_read(vma);
 		return fault_done(uf, result);
 	}
@@ -191,26 +180,71 @@ static int fault_in(struct user_fault *uf)
 	return fault_locked(uf);
 }
 
-static int user_fault(const struct page_fault *fault)
+static noinline int no_rights(struct user_fault *uf, struct vm_area_struct *vma, int code)
 {
-	struct user_fault uf = { .task = current_task(), .address = fault->address };
+	code = bad_access(uf, code, vma);
+	vma_end_read(vma);
+	return code;
+}
+
+static force_inline int fault_in(struct user_fault *uf)
+{
+	struct vm_area_struct *vma = lock_vma_under_rcu(uf->mm, uf->address);
+	vm_flags_t need = VM_ACCESS_FLAGS;
+	vm_fault_t result;
+	int code;
+
+	if (unlikely(!vma))
+		return fault_locked(uf);
+	if (uf->flags & (FAULT_FLAG_WRITE | FAULT_FLAG_INSTRUCTION))
+		need = uf->flags & FAULT_FLAG_WRITE ? VM_WRITE : VM_EXEC;
+	/* Keys matter to few: those who have given up rights. */
+	if (unlikely(!(vma->vm_flags & need) || uf->task->pkru)) {
+		code = vma_access_error(vma, uf->flags, false);
+		if (code)
+			return no_rights(uf, vma, code);
+	}
+	result = handle_mm_fault(vma, uf->address, uf->flags | FAULT_FLAG_VMA_LOCK);
+	if (unlikely(result))
+		return fault_not_over(uf, vma, result);
+	vma_end_read(vma);
+	uf->task->min_flt++;
+	return 0;
+}
+
+/* Nothing that an address space could explain, or no address of user space. */
+static noinline int fault_elsewhere(const struct page_fault *fault, struct mm_task *task)
+{
+	struct user_fault uf = { .task = task, .mm = task->mm, .address = fault->address };
 	bool user = fault->flags & PAGE_FAULT_USER;
 
-	uf.mm = uf.task->mm;
 	/* The kernel's own mistakes, and tables that are broken, are not an address space's. */
-	if (unlikely(!(fault->flags & (PAGE_FAULT_USER | PAGE_FAULT_UACCESS)) || fault->flags & PAGE_FAULT_RESERVED))
+	if (!(fault->flags & (PAGE_FAULT_USER | PAGE_FAULT_UACCESS)) || fault->flags & PAGE_FAULT_RESERVED)
 		return 1;
-	if (unlikely(!uf.mm))
+	if (!uf.mm)
 		return user ? 1 : -EFAULT;
-	if (unlikely(fault->flags & PAGE_FAULT_NONCANONICAL))
+	if (fault->flags & PAGE_FAULT_NONCANONICAL)
 		return deliver(&uf, SIGNO_SEGV, SI_KERNEL, 0, 0);
-	if (unlikely(uf.address >= uf.mm->task_size))
+	if (uf.address >= uf.mm->task_size)
 		return user ? bad_access(&uf, SEGV_MAPERR, NULL) : pgt_kernel_half(uf.address) ? 1 : -EFAULT;
-	if (unlikely(uf.task->pagefault_disabled && !user))
-		return -EFAULT;
-	uf.flags = FAULT_FLAG_DEFAULT | (user ? FAULT_FLAG_USER : 0);
-	uf.flags |= fault->flags & PAGE_FAULT_WRITE ? FAULT_FLAG_WRITE : 0;
-	uf.flags |= fault->flags & PAGE_FAULT_EXEC ? FAULT_FLAG_INSTRUCTION : 0;
+	return -EFAULT; /* a copy that must not fault */
+}
+
+#define FLAG_FROM(what, from, to) ((what) / (from) * (to) & (to))
+
+static int user_fault(const struct page_fault *fault)
+{
+	struct user_fault uf = { .task = this_task(), .address = fault->address };
+	u32 what = fault->flags;
+
+	uf.mm = uf.task->mm;
+	if (unlikely(!(what & (PAGE_FAULT_USER | PAGE_FAULT_UACCESS)) ||
+		     what & (PAGE_FAULT_RESERVED | PAGE_FAULT_NONCANONICAL) || !uf.mm ||
+		     uf.address >= uf.mm->task_size || (uf.task->pagefault_disabled && !(what & PAGE_FAULT_USER))))
+		return fault_elsewhere(fault, uf.task);
+	uf.flags = FAULT_FLAG_DEFAULT | FLAG_FROM(what, PAGE_FAULT_USER, FAULT_FLAG_USER) |
+		   FLAG_FROM(what, PAGE_FAULT_WRITE, FAULT_FLAG_WRITE) |
+		   FLAG_FROM(what, PAGE_FAULT_EXEC, FAULT_FLAG_INSTRUCTION);
 	return fault_in(&uf);
 }
 

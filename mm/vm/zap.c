@@ -16,6 +16,8 @@ struct zap {
 	struct vm_area_struct *vma;
 	const struct zap_details *details;
 	long rss[NR_MM_COUNTERS];
+	struct mapped_count mapped;
+	uintptr_t first, last; /* entries of one table that went; @first > @last: none */
 	bool full; /* the gather wants to flush before it takes another page */
 };
 
@@ -33,35 +35,60 @@ static bool wants_cows(const struct zap *z)
 	return !z->details || z->details->even_cows;
 }
 
-static void zap_present(struct zap *z, pgt_entry_t *entry, pgt_entry_t e, uintptr_t addr)
+/* Into the gather's batch while that has room for more than one. */
+static force_inline void gather_page(struct zap *z, struct page *page)
 {
-	struct page *page = vm_normal_page(z->vma, addr, e);
-	struct folio *folio;
+	struct mmu_gather_batch *batch = z->tlb->active;
 
-	if (page && !wanted(z, page))
-		return;
-	/* What the machine notes of a page of a file until the very end counts; of others nobody asks. */
-	if (page && !page_anon(page))
-		e = pgt_xchg(entry, 0);
-	else
-		pgt_wipe(entry);
-	tlb_remove_entry(z->tlb, 0, addr);
-	if (!page)
-		return;
-	folio = page_folio(page);
-	if (page_anon(page)) {
-		z->rss[MM_ANONPAGES]--;
-	} else {
-		z->rss[mm_counter_file(folio)]--;
-		if (pgt_dirty(0, e))
-			(void)folio_mark_dirty(folio);
-		if (pgt_young(0, e) && !(z->vma->vm_flags & (VM_SEQ_READ | VM_RAND_READ)) &&
-		    !PageReferenced(&folio->page))
-			SetPageReferenced(&folio->page);
-	}
-	folio_remove_rmap_ptes(folio, page, 1, z->vma);
-	if (unlikely(tlb_remove_page(z->tlb, page)))
+	if (likely(batch->nr + 1 < batch->max))
+		batch->pages[batch->nr++] = page;
+	else if (tlb_remove_page(z->tlb, page))
 		z->full = true;
+}
+
+static noinline void zap_file_page(struct zap *z, struct page *page, pgt_entry_t e)
+{
+	struct folio *folio = page_folio(page);
+
+	z->rss[mm_counter_file(folio)]--;
+	if (pgt_dirty(0, e))
+		(void)folio_mark_dirty(folio);
+	if (pgt_young(0, e) && !(z->vma->vm_flags & (VM_SEQ_READ | VM_RAND_READ)) && !PageReferenced(&folio->page))
+		SetPageReferenced(&folio->page);
+	folio_remove_rmap_ptes(folio, page, 1, z->vma);
+}
+
+static force_inline void zap_present(struct zap *z, pgt_entry_t *entry, pgt_entry_t e, uintptr_t addr)
+{
+	struct page *page;
+	bool anon;
+
+	if (unlikely(pgt_special(0, e))) {
+		(void)vm_normal_page(z->vma, addr, e);
+		pgt_wipe(entry);
+		z->first = min(z->first, addr);
+		z->last = addr;
+		return;
+	}
+	page = pfn_to_page(PFN_DOWN(pgt_leaf_phys(0, e)));
+	if (unlikely(z->details) && !wanted(z, page))
+		return;
+	anon = page_anon(page);
+	/* What the machine notes of a page of a file until the very end counts; of others nobody asks. */
+	if (likely(anon))
+		pgt_wipe(entry);
+	else
+		e = pgt_xchg(entry, 0);
+	z->first = min(z->first, addr);
+	z->last = addr;
+	if (likely(anon)) {
+		z->rss[MM_ANONPAGES]--;
+		if (atomic_fetch_sub(&page->_mapcount, 1) == 0)
+			mapped_count_add(&z->mapped, page, -1);
+	} else {
+		zap_file_page(z, page, e);
+	}
+	gather_page(z, page);
 }
 
 static void zap_absent(struct zap *z, pgt_entry_t *entry, pgt_entry_t e, uintptr_t addr)
@@ -110,6 +137,7 @@ static void tell_rss(struct zap *z)
 			mm_counter_add(z->vma->vm_mm, i, z->rss[i]);
 		z->rss[i] = 0;
 	}
+	mapped_count_tell(&z->mapped);
 }
 
 /* A range in a table that others share: gone with the table, or the table is this address space's own afterwards. */
@@ -130,9 +158,15 @@ static uintptr_t zap_table(struct zap *z, pgt_entry_t *table, uintptr_t addr, ui
 {
 	spinlock_t *lock = &pgt_page_of(table_page(table))->lock;
 
+	z->first = UINTPTR_MAX;
+	z->last = 0;
 	spin_lock(lock);
 	addr = zap_entries(z, table + pgt_index(0, addr), addr, end);
 	tell_rss(z);
+	if (z->first <= z->last) {
+		tlb_remove_entry(z->tlb, 0, z->first);
+		tlb_remove_entry(z->tlb, 0, z->last);
+	}
 	spin_unlock(lock);
 	if (unlikely(z->full)) {
 		tlb_flush_mmu(z->tlb);

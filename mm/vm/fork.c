@@ -8,8 +8,6 @@
 #include "../base/printk.h"
 #include "anon_vma.h"
 #include "share.h"
-#include "vm.h"
-#include "vma.h"
 #include "vma.h"
 
 /* What of its own an area's copy needs, or that it must not have: then its tables cannot be the child's as they are. */
@@ -233,33 +231,46 @@ static int copy_tables(struct fork *f)
 enum mark { MARK, UNMARK };
 
 /*
- * Tables that stayed the parent's alone. MARK: what goes out of them is counted with them from now on, so that what
- * they have (taken from @rss) and mm->rss agree; UNMARK: as before.
+ * A table of the parent's that the child does not share. What the parent's rss says of it is taken from @rss: what is
+ * there now, and what went while others shared it. MARK: if it is the parent's alone, what goes from now on is counted
+ * with the table, so that both agree; UNMARK: as before.
  */
-static void mark_own_tables(struct fork *f, enum mark mark, long *rss)
+static void mark_table(struct fork *f, struct page *table, bool alone, enum mark mark, long *rss)
+{
+	const pgt_entry_t *entries = page_address(table);
+
+	spin_lock(&pgt_page_of(table)->lock);
+	if (alone && mark == UNMARK)
+		table_fold(f->parent, table);
+	if (alone) {
+		set_page_private(table, 0);
+		pgt_page_of(table)->shared = mark == MARK;
+	}
+	if (mark == MARK) {
+		for (unsigned int i = 0; i < PGT_ENTRIES(0); i++)
+			if (entry_counter(pgt_get(entries + i)) < NR_MM_COUNTERS)
+				rss[entry_counter(pgt_get(entries + i))]--;
+		for (unsigned int i = 0; i < NR_MM_COUNTERS; i++)
+			rss[i] += table_delta(table, i);
+	}
+	spin_unlock(&pgt_page_of(table)->lock);
+}
+
+/* All tables of the parent's that the child does not share. */
+static void mark_tables(struct fork *f, enum mark mark, long *rss)
 {
 	uintptr_t done = 1; /* the last that was looked at */
 
 	for (struct vm_area_struct *vma = find_vma(f->parent, 0); vma; vma = vma_next(vma)) {
 		for (uintptr_t addr = vma->vm_start; addr < vma->vm_end; addr = pgt_addr_end(addr, vma->vm_end, 1)) {
 			uintptr_t region = addr & (uintptr_t)PGT_MASK(1);
-			pgt_entry_t e, *upper = region == done ? NULL : upper_entry(f->parent, addr, &e), *entries;
-			struct page *table;
+			pgt_entry_t e, theirs, *upper = region == done ? NULL : upper_entry(f->parent, addr, &e);
 
 			done = region;
-			if (!upper || !pgt_table_write(1, e))
+			if (!upper || (upper_entry(f->child, addr, &theirs) &&
+				       pgt_table_phys(1, theirs) == pgt_table_phys(1, e)))
 				continue;
-			entries = pgt_table_of(1, e);
-			table = table_page(entries);
-			spin_lock(&pgt_page_of(table)->lock);
-			if (mark == UNMARK)
-				table_fold(f->parent, table);
-			set_page_private(table, 0);
-			pgt_page_of(table)->shared = mark == MARK;
-			for (unsigned int i = 0; mark == MARK && i < PGT_ENTRIES(0); i++)
-				if (entry_counter(pgt_get(entries + i)) < NR_MM_COUNTERS)
-					rss[entry_counter(pgt_get(entries + i))]--;
-			spin_unlock(&pgt_page_of(table)->lock);
+			mark_table(f, table_page(pgt_table_of(1, e)), pgt_table_write(1, e), mark, rss);
 		}
 	}
 }
@@ -271,11 +282,11 @@ static void mark_own_tables(struct fork *f, enum mark mark, long *rss)
 static void count_pages(struct fork *f)
 {
 	if (f->any_shared && f->any_not)
-		mark_own_tables(f, MARK, f->rss);
+		mark_tables(f, MARK, f->rss);
 	for (unsigned int i = 0; i < NR_MM_COUNTERS; i++)
 		mm_counter_add(f->child, i, f->rss[i] + (f->any_shared ? load_relaxed(&f->parent->rss[i]) : 0));
 	if (f->any_shared && f->any_not)
-		mark_own_tables(f, UNMARK, NULL);
+		mark_tables(f, UNMARK, NULL);
 }
 
 /* ---- VMAs ---- */

@@ -8,6 +8,7 @@ CORE_SRCS := \
 	mm/base/memory.c \
 	mm/base/part.c \
 	mm/base/range_tree.c \
+	mm/base/range_tree_copy.c \
 	mm/base/range_tree_edit.c \
 	mm/base/range_tree_gap.c \
 	mm/base/range_tree_nodes.c \

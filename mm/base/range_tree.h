@@ -80,6 +80,12 @@ int __must_check range_tree_insert(struct range_tree *tree, uintptr_t start, uin
 /* The range that holds @at goes, as a whole. Needs no memory. Return: its value, or NULL. */
 void *range_tree_erase(struct range_tree *tree, uintptr_t at);
 void range_tree_destroy(struct range_tree *tree);
+/*
+ * range_tree_copy - @to, which is empty and has @ops, becomes like @from, in one walk: @value is asked for each range's
+ * value, in order of addresses. Return: 0; -ENOMEM: it is empty again.
+ */
+int __must_check range_tree_copy(struct range_tree *to, const struct range_tree *from,
+				 void *(*value)(void *ctx, void *old), void *ctx, gfp_t gfp);
 
 /* Faults in the structure (order, fill, gaps, heights), each described on the console. Return: how many. */
 unsigned int range_tree_verify(const struct range_tree *tree);

@@ -145,14 +145,12 @@ bool tlb_remove_page(struct mmu_gather *tlb, struct page *page)
 
 void (*tlb_shared_table_put)(struct mm_struct *mm, struct page *table) __memsys;
 
-bool tlb_leave_table(struct mmu_gather *tlb, pgt_entry_t *table, uintptr_t virt)
+bool tlb_leave_table(struct mmu_gather *tlb, struct page *table, uintptr_t virt)
 {
-	struct page *page = pfn_to_page(PFN_DOWN(pgt_table_phys_of(table)));
-
 	range_add(tlb, virt & (uintptr_t)PGT_MASK(1), PGT_SIZE(1));
 	tlb->cleared_levels |= 1;
 	tlb->freed_tables = true;
-	return tlb_remove_page(tlb, (struct page *)((uintptr_t)page | IS_TABLE));
+	return tlb_remove_page(tlb, (struct page *)((uintptr_t)table | IS_TABLE));
 }
 
 /* Pages by the row, and tables that others go on using between them. */

@@ -97,7 +97,7 @@ void tlb_remove_table(struct mmu_gather *tlb, pgt_entry_t *table, uintptr_t virt
  * tlb_leave_table - the same for a last-level table that others go on using: tlb_shared_table_put() is called after the
  * flush, which covers all of it. Return: as tlb_remove_page().
  */
-bool tlb_leave_table(struct mmu_gather *tlb, pgt_entry_t *table, uintptr_t virt);
+bool tlb_leave_table(struct mmu_gather *tlb, struct page *table, uintptr_t virt);
 /* Registered by who shares tables. */
 extern void (*tlb_shared_table_put)(struct mm_struct *mm, struct page *table);
 void tlb_flush_mmu(struct mmu_gather *tlb);

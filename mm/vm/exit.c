@@ -6,39 +6,62 @@
 #include "../base/printk.h"
 #include "share.h"
 
-/* Tables that others use, too. Return: there were some whose pages mm->rss still counts. */
-static bool leave_shared_tables(struct mmu_gather *tlb, struct mm_struct *mm, struct vm_area_struct *first)
+struct ending {
+	struct mmu_gather tlb;
+	struct mm_struct *mm;
+	bool left; /* tables that others use, too, whose pages mm->rss still counts */
+	unsigned long accounted;
+};
+
+/*
+ * Entries of one table above, @nr from @upper on, the first one's reach beginning at @addr: what is shared is left.
+ * Return: how many; at the next one hangs a table of our own.
+ */
+static unsigned int leave_run(struct ending *end, pgt_entry_t *upper, uintptr_t addr, unsigned int nr)
 {
-	uintptr_t looked = 0; /* up to here */
-	bool left = false;
+	unsigned int i = 0;
 
-	if (!(load_relaxed(&mm->flags) >> MMF_HAS_SHARED_TABLES & 1))
-		return false;
-	for (struct vm_area_struct *vma = first; vma; vma = vma_next(vma)) {
-		uintptr_t addr = max(vma->vm_start, looked);
+	while (i < nr) {
+		pgt_entry_t e = pgt_get(upper + i);
 
-		for (; addr < vma->vm_end; addr = pgt_addr_end(addr, vma->vm_end, 1)) {
-			pgt_entry_t e, *upper = upper_entry(mm, addr, &e);
-
-			if (upper && !pgt_table_write(1, e))
-				left |= vm_leave_table(tlb, mm, addr & (uintptr_t)PGT_MASK(1), false);
+		if (pgt_none(e)) {
+			i += pgt_none_run(upper + i, nr - i);
+			continue;
 		}
-		looked = pgt_last(1, vma->vm_end - 1);
+		if (pgt_table_write(1, e) ||
+		    !vm_leave_table(&end->tlb, end->mm, upper + i, addr + (uintptr_t)((u64)i << PGT_SHIFT(1)), false))
+			break;
+		end->left = true;
+		i++;
 	}
-	return left;
+	return i;
 }
 
-/* The pages that are left. Return: of them, those that count against overcommit. */
-static unsigned long zap_all(struct mmu_gather *tlb, struct vm_area_struct *first)
+/* The pages of a VMA. What it has no tables for need not be looked at. */
+static void end_vma(struct ending *end, struct vm_area_struct *vma)
 {
-	unsigned long accounted = 0;
+	uintptr_t addr = vma->vm_start;
 
-	for (struct vm_area_struct *vma = first; vma; vma = vma_next(vma)) {
-		zap_page_range(tlb, vma, vma->vm_start, vma->vm_end, NULL);
-		if (vma->vm_flags & VM_ACCOUNT)
-			accounted += vma_pages(vma);
+	while (addr < vma->vm_end) {
+		unsigned int level, nr, left = 1;
+		pgt_entry_t *upper = pgt_descend(end->mm, addr, 1, &level);
+		uintptr_t next = pgt_addr_end(addr, vma->vm_end, 1), last = pgt_last(level, addr);
+
+		if (level == 1) {
+			nr = min(pgt_run(1, addr),
+				 (unsigned int)((pgt_last(1, vma->vm_end - 1) - addr) >> PGT_SHIFT(1)) + 1);
+			left = leave_run(end, upper, addr & (uintptr_t)PGT_MASK(1), nr);
+			if (!left)
+				zap_page_range(&end->tlb, vma, addr, next, NULL);
+			left = max(left, 1u);
+		}
+		last += (uintptr_t)((u64)(left - 1) << PGT_SHIFT(level));
+		if (last >= vma->vm_end - 1)
+			break;
+		addr = last + 1;
 	}
-	return accounted;
+	if (vma->vm_flags & VM_ACCOUNT)
+		end->accounted += vma_pages(vma);
 }
 
 static void free_all_tables(struct mmu_gather *tlb, struct mm_struct *mm, struct vm_area_struct *first)
@@ -46,13 +69,13 @@ static void free_all_tables(struct mmu_gather *tlb, struct mm_struct *mm, struct
 	for (struct vm_area_struct *vma = first, *next; vma; vma = next) {
 		uintptr_t start = vma->vm_start;
 
-		next = vma_next(vma);
+		next = vma->vm_next;
 		/* One call for VMAs that may have a table in common. */
 		while (next && next->vm_start - vma->vm_end < (uintptr_t)PGT_SIZE(1)) {
 			vma = next;
-			next = vma_next(vma);
+			next = vma->vm_next;
 		}
-		free_pgtables(tlb, mm, start, vma->vm_end, 0, next ? next->vm_start : mm->task_size);
+		free_own_tables(tlb, mm, start, vma->vm_end, 0, next ? next->vm_start : mm->task_size);
 	}
 }
 
@@ -69,30 +92,32 @@ static void check_counts(const struct mm_struct *mm)
 void exit_mmap(struct mm_struct *mm)
 {
 	struct vm_area_struct *first = find_vma(mm, 0), *next;
-	unsigned long accounted;
-	struct mmu_gather tlb;
-	bool left;
+	struct ending end;
 
 	if (!first)
 		return;
+	end.mm = mm;
+	end.left = false;
+	end.accounted = 0;
 	mmap_write_lock(mm);
-	tlb_gather_mmu_fullmm(&tlb, mm);
-	left = leave_shared_tables(&tlb, mm, first);
-	accounted = zap_all(&tlb, first);
-	for (struct vm_area_struct *vma = first; vma; vma = vma_next(vma)) {
+	tlb_gather_mmu_fullmm(&end.tlb, mm);
+	for (struct vm_area_struct *vma = first; vma; vma = vma->vm_next)
+		end_vma(&end, vma);
+	for (struct vm_area_struct *vma = first; vma; vma = vma->vm_next) {
 		unlink_anon_vmas(vma);
-		vma_unlink_file(vma);
+		if (vma->vm_file)
+			vma_unlink_file(vma);
 	}
-	free_all_tables(&tlb, mm, first);
-	tlb_finish_mmu(&tlb);
+	free_all_tables(&end.tlb, mm, first);
+	tlb_finish_mmu(&end.tlb);
 	first = vma_detach_all(mm);
 	mmap_write_unlock(mm);
 	for (struct vm_area_struct *vma = first; vma; vma = next) {
 		next = vma->vm_next;
 		vm_area_free(vma);
 	}
-	if (accounted)
-		vm_unacct_memory(accounted);
-	if (!left)
+	if (end.accounted)
+		vm_unacct_memory(end.accounted);
+	if (!end.left)
 		check_counts(mm);
 }

@@ -17,12 +17,13 @@ struct fork {
 	struct mm_struct *parent, *child;
 	struct vm_area_struct *vma; /* the parent's */
 	struct vm_area_struct *copy;
-	uintptr_t region;	    /* the last-level range that was looked at last; its upper entries: */
-	pgt_entry_t *child_upper;
+	uintptr_t region;	    /* the last-level range that was decided last */
 	bool shared;		    /* that region's table is the child's now */
-	bool any_shared, any_not;
+	bool pinned;		    /* some page of the parent's may be */
+	bool any_not;		    /* some table is not shared */
 	bool flush;		    /* entries of the parent's have fewer rights now */
-	unsigned long tables;
+	unsigned long tables;	    /* shared */
+	unsigned long charged;	    /* pages, of VMAs that are not there yet */
 	long rss[NR_MM_COUNTERS];   /* what was copied */
 };
 
@@ -43,7 +44,7 @@ static bool region_as_it_is(const struct fork *f, uintptr_t region)
 }
 
 /* A page that somebody pinned has to stay with who has it now. */
-static bool has_pinned(pgt_entry_t *table)
+static bool has_pinned(const pgt_entry_t *table)
 {
 	for (unsigned int i = 0; i < PGT_ENTRIES(0); i++) {
 		pgt_entry_t e = pgt_get(table + i);
@@ -56,22 +57,17 @@ static bool has_pinned(pgt_entry_t *table)
 	return false;
 }
 
-/* The child's entry above @region, tables on the way made. NULL: no memory. */
-static pgt_entry_t *child_upper(struct fork *f, uintptr_t region)
+/*
+ * The table of @upper, whose value is @e, becomes the child's, too. Under the parent's page_table_lock. False: it has a
+ * pinned page.
+ */
+static force_inline bool share_table(struct fork *f, pgt_entry_t *upper, pgt_entry_t *to, pgt_entry_t e)
 {
-	if (f->child_upper && (u64)f->region >> PGT_SHIFT(2) == (u64)region >> PGT_SHIFT(2))
-		return f->child_upper - pgt_index(1, f->region) + pgt_index(1, region);
-	return pgt_entry_alloc(f->child, region, 1, GFP_KERNEL);
-}
-
-/* Under the parent's page_table_lock. False: it has a pinned page. */
-static bool share_table(struct fork *f, pgt_entry_t *upper, pgt_entry_t e)
-{
-	struct page *table = table_page(pgt_table_of(1, e));
+	struct page *table = pfn_to_page(PFN_DOWN(pgt_table_phys(1, e)));
 	pgt_entry_t read_only = pgt_table_wrprotect(1, e);
 
 	spin_lock(&pgt_page_of(table)->lock);
-	if (unlikely(load_relaxed(&f->parent->flags) >> MMF_HAS_PINNED & 1) && has_pinned(page_address(table))) {
+	if (unlikely(f->pinned) && has_pinned(pgt_table_at(pgt_table_phys(1, e)))) {
 		spin_unlock(&pgt_page_of(table)->lock);
 		return false;
 	}
@@ -82,33 +78,32 @@ static bool share_table(struct fork *f, pgt_entry_t *upper, pgt_entry_t e)
 		f->flush = true;
 	}
 	spin_unlock(&pgt_page_of(table)->lock);
-	pgt_set(f->child_upper, read_only);
+	pgt_set(to, read_only);
 	f->tables++;
-	f->any_shared = true;
 	return true;
 }
 
-/* Decides for the table of @region, and shares it if it can be. Return: 0 or -ENOMEM. */
-static int share_region(struct fork *f, uintptr_t region)
+/*
+ * Tables of up to @nr entries of one table above, which all are in VMAs that are copied as they are.
+ * Return: how many entries; the next one's table cannot be shared.
+ */
+static unsigned int share_run(struct fork *f, pgt_entry_t *upper, pgt_entry_t *to, unsigned int nr)
 {
-	pgt_entry_t e, *upper;
+	unsigned int i = 0;
 
-	f->shared = false;
-	if (!region_as_it_is(f, region)) {
-		f->region = region;
-		f->child_upper = NULL;
-		return 0;
-	}
-	f->child_upper = child_upper(f, region);
-	f->region = region;
-	if (!f->child_upper)
-		return -ENOMEM;
 	spin_lock(&f->parent->page_table_lock);
-	upper = upper_entry(f->parent, region, &e);
-	if (upper)
-		f->shared = share_table(f, upper, e);
+	while (i < nr) {
+		pgt_entry_t e = pgt_get(upper + i);
+
+		if (pgt_none(e))
+			i += pgt_none_run(upper + i, nr - i);
+		else if (!pgt_table(1, e) || share_table(f, upper + i, to + i, e))
+			i++;
+		else
+			break;
+	}
 	spin_unlock(&f->parent->page_table_lock);
-	return 0;
+	return i;
 }
 
 /* ---- Copying ---- */
@@ -196,34 +191,63 @@ static int copy_range(struct fork *f, uintptr_t addr, uintptr_t end)
 	return err;
 }
 
+/*
+ * The tables that @nr entries from @upper on lead to, of which @addr is in the first; the VMA goes on to @end.
+ * Return: entries dealt with, or -ENOMEM.
+ */
+static int fork_tables(struct fork *f, pgt_entry_t *upper, unsigned int nr, uintptr_t addr, uintptr_t end)
+{
+	uintptr_t region = addr & (uintptr_t)PGT_MASK(1), next = pgt_addr_end(addr, end, 1);
+	bool whole = addr == region && next - addr == (uintptr_t)PGT_SIZE(1);
+	pgt_entry_t *to;
+	int done = 0;
+
+	if (region == f->region && f->shared)
+		return 1;
+	if (region != f->region && (whole ? !(f->vma->vm_flags & VM_NOT_AS_IT_IS) : region_as_it_is(f, region))) {
+		to = pgt_entry_alloc(f->child, addr, 1, GFP_KERNEL);
+		if (!to)
+			return -ENOMEM;
+		/* The last one may be in part the next VMA's. */
+		nr = whole ? min(nr, (unsigned int)((end - addr) >> PGT_SHIFT(1))) : 1;
+		done = (int)share_run(f, upper, to, nr);
+	}
+	f->shared = done;
+	f->region = region + (uintptr_t)((u64)(done ? done - 1 : 0) << PGT_SHIFT(1));
+	if (done)
+		return done;
+	f->any_not = true;
+	if (f->vma->vm_flags & VM_WIPEONFORK || !needs_copy(f->vma))
+		return 1;
+	return copy_range(f, addr, next) ? -ENOMEM : 1;
+}
+
 /* Return: 0 or -ENOMEM. */
 static int copy_tables(struct fork *f)
 {
-	struct vm_area_struct *vma = f->vma;
-	bool copies = !(vma->vm_flags & VM_WIPEONFORK) && needs_copy(vma);
-	int err = 0;
+	uintptr_t addr = f->vma->vm_start, end = f->vma->vm_end;
 
-	for (uintptr_t addr = vma->vm_start; addr < vma->vm_end && !err;) {
-		uintptr_t region = addr & (uintptr_t)PGT_MASK(1), next = pgt_addr_end(addr, vma->vm_end, 1);
-		unsigned int level;
+	while (addr < end) {
+		unsigned int level, nr;
 		pgt_entry_t *upper = pgt_descend(f->parent, addr, 1, &level);
+		uintptr_t last = pgt_last(level, addr);
+		int done = 1;
 
-		if (level > 1 || !pgt_table(1, pgt_get(upper))) {
-			uintptr_t last = pgt_last(level, addr);
-
-			addr = last >= vma->vm_end - 1 ? vma->vm_end : last + 1;
-			continue;
+		if (level == 1) {
+			nr = min(pgt_run(1, addr), (unsigned int)((pgt_last(1, end - 1) - addr) >> PGT_SHIFT(1)) + 1);
+			if (pgt_none(pgt_get(upper)))
+				done = (int)pgt_none_run(upper, nr);
+			else if (pgt_table(1, pgt_get(upper)))
+				done = fork_tables(f, upper, nr, addr, end);
+			if (done < 0)
+				return done;
+			last += (uintptr_t)((u64)(done - 1) << PGT_SHIFT(1));
 		}
-		if (region != f->region)
-			err = share_region(f, region);
-		if (!err && !f->shared) {
-			f->any_not = true;
-			if (copies)
-				err = copy_range(f, addr, next);
-		}
-		addr = next;
+		if (last >= end - 1)
+			break;
+		addr = last + 1;
 	}
-	return err;
+	return 0;
 }
 
 /* ---- Counts ---- */
@@ -279,21 +303,27 @@ static void mark_tables(struct fork *f, enum mark mark, long *rss)
  * The child's pages: those of the parent, if it has all its tables, which is told only now, as both will hear of what
  * goes out of them from now on. Where it has not, less what is in the others, and what was copied.
  */
-static void count_pages(struct fork *f)
+static void count_pages(struct fork *f, bool complete)
 {
-	if (f->any_shared && f->any_not)
+	bool shares = complete && f->tables, marks = shares && f->any_not;
+
+	if (marks)
 		mark_tables(f, MARK, f->rss);
-	for (unsigned int i = 0; i < NR_MM_COUNTERS; i++)
-		mm_counter_add(f->child, i, f->rss[i] + (f->any_shared ? load_relaxed(&f->parent->rss[i]) : 0));
-	if (f->any_shared && f->any_not)
+	for (unsigned int i = 0; i < NR_MM_COUNTERS; i++) {
+		long pages = f->rss[i] + (shares ? load_relaxed(&f->parent->rss[i]) : 0);
+
+		if (pages)
+			mm_counter_add(f->child, i, pages);
+	}
+	if (marks)
 		mark_tables(f, UNMARK, NULL);
 }
 
 /* ---- VMAs ---- */
 
-static struct vm_area_struct *copy_vma(struct fork *f)
+static struct vm_area_struct *copy_vma(struct fork *f, struct vm_area_struct *vma)
 {
-	struct vm_area_struct *vma = f->vma, *copy = vm_area_dup(vma);
+	struct vm_area_struct *copy = vm_area_dup(vma);
 
 	if (!copy)
 		return NULL;
@@ -301,41 +331,114 @@ static struct vm_area_struct *copy_vma(struct fork *f)
 	copy->vm_flags &= ~(VM_LOCKED | VM_LOCKONFAULT | VM_UFFD_ANY);
 	copy->uffd = NULL;
 	copy->anon_vma = NULL;
-	copy->anon_chain = NULL;
-	if (!(vma->vm_flags & VM_WIPEONFORK) && anon_vma_fork(copy, vma)) {
+	if (!(vma->vm_flags & VM_WIPEONFORK) && vma_has_anon(vma) && anon_vma_fork(copy, vma)) {
 		vma_discard(copy);
 		return NULL;
 	}
+	copy->vm_refs = 1;
 	return copy;
 }
 
-/* Return: 0 or -ENOMEM. */
-static int fork_vma(struct fork *f, struct vm_area_struct **prev)
+/* Copies of all VMAs, in no tree yet. Return: 0 or -ENOMEM. */
+static int copy_vmas(struct fork *f, struct vm_area_struct **first)
 {
-	struct vm_area_struct *vma = f->vma, *copy;
-	unsigned long charged = vma->vm_flags & VM_ACCOUNT ? vma_pages(vma) : 0;
+	struct vm_area_struct *prev = NULL, *copy;
 
-	if (vma->vm_flags & VM_DONTCOPY) {
-		vm_stat_account(f->child, vma->vm_flags, -(long)vma_pages(vma));
-		f->any_not = true;
-		return 0;
+	for (struct vm_area_struct *vma = find_vma(f->parent, 0); vma; vma = vma_next(vma)) {
+		vma_start_write(vma);
+		if (unlikely(vma->vm_flags & VM_DONTCOPY)) {
+			vm_stat_account(f->child, vma->vm_flags, -(long)vma_pages(vma));
+			f->any_not = true;
+			continue;
+		}
+		copy = copy_vma(f, vma);
+		if (!copy)
+			return -ENOMEM;
+		if (vma->vm_flags & VM_ACCOUNT)
+			f->charged += vma_pages(vma);
+		copy->vm_prev = prev;
+		*(prev ? &prev->vm_next : first) = copy;
+		prev = copy;
+		f->child->map_count++;
 	}
-	if (charged && vm_acct_memory(current_task(), charged))
-		return -ENOMEM;
-	copy = copy_vma(f);
-	if (copy && vma_link(f->child, copy, *prev)) {
-		vma_discard(copy);
-		copy = NULL;
+	return f->charged ? vm_acct_memory(current_task(), f->charged) : 0;
+}
+
+static void *next_copy(void *ctx, void *old)
+{
+	struct vm_area_struct **next = ctx, *vma = *next;
+
+	(void)old;
+	*next = vma->vm_next;
+	return vma;
+}
+
+/* They become the child's. Return: 0; -ENOMEM: none is. */
+static int insert_vmas(struct fork *f, struct vm_area_struct *first)
+{
+	struct range_tree *tree = &f->child->vmas;
+	struct vm_area_struct *next = first;
+	int err = 0;
+
+	if (f->child->map_count == f->parent->map_count)
+		return range_tree_copy(tree, &f->parent->vmas, next_copy, &next, GFP_KERNEL);
+	for (; next && !err; next = next->vm_next)
+		err = range_tree_insert(tree, next->vm_start, next->vm_end - 1, next, GFP_KERNEL);
+	if (err)
+		range_tree_destroy(tree);
+	return err;
+}
+
+static void discard_vmas(struct vm_area_struct *first)
+{
+	while (first) {
+		struct vm_area_struct *next = first->vm_next;
+
+		vma_discard(first);
+		first = next;
 	}
-	if (!copy) {
-		vm_unacct_memory(charged);
-		return -ENOMEM;
+}
+
+/* Return: 0 or -ENOMEM, and the child has none. */
+static int fork_vmas(struct fork *f)
+{
+	struct vm_area_struct *first = NULL;
+	int err = copy_vmas(f, &first);
+
+	if (err) {
+		f->charged = 0;
+	} else {
+		err = insert_vmas(f, first);
+		if (err)
+			vm_unacct_memory(f->charged);
 	}
-	f->copy = copy;
-	*prev = copy;
-	if (copy->vm_ops && copy->vm_ops->open)
-		copy->vm_ops->open(copy);
-	return copy_tables(f);
+	if (err) {
+		f->child->map_count = 0;
+		discard_vmas(first);
+		return err;
+	}
+	for (struct vm_area_struct *copy = first; copy; copy = copy->vm_next) {
+		if (copy->vm_file)
+			vma_link_file(copy);
+		if (copy->vm_ops && copy->vm_ops->open)
+			copy->vm_ops->open(copy);
+	}
+	return 0;
+}
+
+/* What the child sees of the parent's pages. Return: 0 or -ENOMEM. */
+static int fork_pages(struct fork *f)
+{
+	int err = 0;
+
+	f->copy = find_vma(f->child, 0);
+	for (f->vma = find_vma(f->parent, 0); f->vma && !err; f->vma = vma_next(f->vma)) {
+		if (f->vma->vm_flags & VM_DONTCOPY)
+			continue;
+		err = copy_tables(f);
+		f->copy = f->copy->vm_next;
+	}
+	return err;
 }
 
 static void copy_fields(struct mm_struct *to, const struct mm_struct *from)
@@ -369,30 +472,26 @@ static void copy_fields(struct mm_struct *to, const struct mm_struct *from)
 struct mm_struct *mm_fork(struct mm_struct *mm, const struct mm_process *child)
 {
 	struct fork f = { .parent = mm, .region = 1, .child = mm_create(child, mm->task_size) };
-	struct vm_area_struct *prev = NULL;
-	int err = 0;
+	int err;
 
 	if (!f.child)
 		return NULL;
 	mmap_write_lock(mm);
 	(void)atomic_fetch_or(&mm->flags, 1ul << MMF_HAS_SHARED_TABLES);
+	f.pinned = load_relaxed(&mm->flags) >> MMF_HAS_PINNED & 1;
 	copy_fields(f.child, mm);
-	mm_set_exe_file(f.child, mm->exe_file);
-	for (f.vma = find_vma(mm, 0); f.vma && !err; f.vma = vma_next(f.vma)) {
-		vma_start_write(f.vma);
-		err = fork_vma(&f, &prev);
-	}
-	atomic_add_relaxed(&f.child->pgtable_pages, f.tables);
+	if (mm->exe_file)
+		f.child->exe_file = get_file(mm->exe_file);
+	err = fork_vmas(&f);
 	if (!err)
-		count_pages(&f);
-	else
-		for (unsigned int i = 0; i < NR_MM_COUNTERS; i++)
-			mm_counter_add(f.child, i, f.rss[i]);
+		err = fork_pages(&f);
+	atomic_add_relaxed(&f.child->pgtable_pages, f.tables);
+	count_pages(&f, !err);
 	/* Until every CPU knows, the parent could write to what is the child's, too. */
 	if (f.flush && unlikely(!flush_tlb_mm(mm)))
 		err = -EBUSY;
 	mmap_write_unlock(mm);
-	if (!err)
+	if (likely(!err))
 		return f.child;
 	mmput(f.child);
 	return NULL;

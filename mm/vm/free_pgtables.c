@@ -36,13 +36,24 @@ static void free_level(struct mmu_gather *tlb, struct mm_struct *mm, unsigned in
 		       uintptr_t last)
 {
 	for (uintptr_t at = first;;) {
-		unsigned int found;
-		pgt_entry_t *entry = pgt_descend(mm, at, level, &found), e = pgt_get(entry);
+		unsigned int found, nr, i = 0;
+		pgt_entry_t *entry = pgt_descend(mm, at, level, &found);
 		uintptr_t end = pgt_last(found, at);
 
-		if (found == level && pgt_table(level, e)) {
-			pgt_set(entry, 0);
-			tlb_remove_table(tlb, pgt_table_of(level, e), at);
+		if (found == level) {
+			nr = min(pgt_run(level, at), (unsigned int)((last - at) >> PGT_SHIFT(level)) + 1);
+			while (i < nr) {
+				pgt_entry_t e = pgt_get(entry + i);
+
+				if (!pgt_table(level, e)) {
+					i += max(pgt_none_run(entry + i, nr - i), 1u);
+					continue;
+				}
+				pgt_set(entry + i, 0);
+				tlb_remove_table(tlb, pgt_table_of(level, e),
+						 at + (uintptr_t)((u64)i++ << PGT_SHIFT(level)));
+			}
+			end += (uintptr_t)((u64)(nr - 1) << PGT_SHIFT(level));
 		}
 		if (end >= last)
 			break;
@@ -50,23 +61,34 @@ static void free_level(struct mmu_gather *tlb, struct mm_struct *mm, unsigned in
 	}
 }
 
-void free_pgtables(struct mmu_gather *tlb, struct mm_struct *mm, uintptr_t start, uintptr_t end, uintptr_t floor,
-		   uintptr_t ceiling)
+void free_own_tables(struct mmu_gather *tlb, struct mm_struct *mm, uintptr_t start, uintptr_t end, uintptr_t floor,
+		     uintptr_t ceiling)
 {
 	unsigned int top = PGT_ROOT_FIXED ? PGT_ROOT_LEVEL - 1 : PGT_ROOT_LEVEL;
 	uintptr_t first, last;
 
 	if (!entries_between(1, start, end, floor, ceiling, &first, &last))
 		return;
-	/* Of a shared table, whose VMAs went without a look at it. */
-	for (uintptr_t at = first; at <= last; at += (uintptr_t)PGT_SIZE(1)) {
-		(void)vm_drop_shared(tlb, mm, at);
-		if (at + (uintptr_t)(PGT_SIZE(1) - 1) >= last)
-			break;
-	}
 	spin_lock(&mm->page_table_lock);
 	for (unsigned int level = 1; level <= top; level++)
 		if (entries_between(level, start, end, floor, ceiling, &first, &last))
 			free_level(tlb, mm, level, first, last);
 	spin_unlock(&mm->page_table_lock);
+}
+
+void free_pgtables(struct mmu_gather *tlb, struct mm_struct *mm, uintptr_t start, uintptr_t end, uintptr_t floor,
+		   uintptr_t ceiling)
+{
+	uintptr_t first, last;
+
+	/* Shared tables have been left by whoever took the entries out; if not, that is made good. */
+	if (load_relaxed(&mm->flags) >> MMF_HAS_SHARED_TABLES & 1 &&
+	    entries_between(1, start, end, floor, ceiling, &first, &last)) {
+		for (uintptr_t at = first; at <= last; at = pgt_last(1, at) + 1) {
+			(void)vm_drop_shared(tlb, mm, at);
+			if (pgt_last(1, at) >= last)
+				break;
+		}
+	}
+	free_own_tables(tlb, mm, start, end, floor, ceiling);
 }

@@ -90,28 +90,51 @@ static pgt_entry_t share_absent(pgt_entry_t *entry, pgt_entry_t e)
 	return shared.pte;
 }
 
-pgt_entry_t entry_share(pgt_entry_t *entry, pgt_entry_t e)
+/* One more entry for @page, and the reference that comes with it. */
+static force_inline void take_counts(struct page *page)
 {
-	struct page *page;
-	struct folio *folio;
+	struct page *head = compound_head(page);
 
-	if (unlikely(!pgt_present(e)))
-		return share_absent(entry, e);
-	page = entry_page(e);
+#if __SIZEOF_POINTER__ == 8 && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	/* Both halves of one word; neither carries, being far from its end. */
+	octavo_static_assert(offsetof(struct page, _mapcount) == offsetof(struct page, counts) + 4, "the high half");
+	if (likely(head == page)) {
+		(void)atomic_fetch_add(&page->counts, ((u64)1 << 32) + 1);
+		return;
+	}
+#endif
+	(void)atomic_fetch_add(&page->_mapcount, 1);
+	(void)atomic_fetch_add(&head->_refcount, 1);
+}
+
+/* @quiet: no processor can write by the entry. */
+static force_inline pgt_entry_t share_present(pgt_entry_t *entry, pgt_entry_t e, bool quiet)
+{
+	struct page *page = entry_page(e);
+
 	if (!page)
 		return e;
-	folio = page_folio(page);
-	if (page_is_anon(&folio->page)) {
-		if (PageAnonExclusive(page))
+	if (page_is_anon(compound_head(page))) {
+		if (page_plain_flag(page, PG_owner_2))
 			ClearPageAnonExclusive(page);
 		if (pgt_write(0, e)) {
-			pgt_entry_wrprotect(0, entry);
+			/* An accessed bit may be lost then, a dirty one not. */
+			if (!quiet) {
+				pgt_entry_wrprotect(0, entry);
+				e = pgt_get(entry);
+			}
 			e = pgt_wrprotect(0, e);
+			if (quiet)
+				pgt_set(entry, e);
 		}
 	}
-	(void)atomic_fetch_add(&page->_mapcount, 1);
-	folio_get(folio);
+	take_counts(page);
 	return e;
+}
+
+pgt_entry_t entry_share(pgt_entry_t *entry, pgt_entry_t e)
+{
+	return likely(pgt_present(e)) ? share_present(entry, e, false) : share_absent(entry, e);
 }
 
 static void copy_table(pgt_entry_t *to, pgt_entry_t *from)
@@ -123,7 +146,8 @@ static void copy_table(pgt_entry_t *to, pgt_entry_t *from)
 			i += pgt_none_run(from + i, PGT_ENTRIES(0) - i);
 			continue;
 		}
-		pgt_fill(to + i, entry_share(from + i, e));
+		e = likely(pgt_present(e)) ? share_present(from + i, e, true) : share_absent(from + i, e);
+		pgt_fill(to + i, e);
 		i++;
 	}
 }
@@ -353,38 +377,31 @@ static void count_left(struct mm_struct *mm, struct page *table)
 			mm_counter_add(mm, i, table_delta(table, i) - present[i]);
 }
 
-/* Return: the table, which is not ours any more; NULL: it was not shared, or is not now. */
-static struct page *leave_locked(struct mm_struct *mm, uintptr_t addr, bool count)
+bool vm_leave_table(struct mmu_gather *tlb, struct mm_struct *mm, pgt_entry_t *upper, uintptr_t start, bool count)
 {
-	pgt_entry_t e, *upper = upper_entry(mm, addr, &e);
-	struct page *table;
-
-	if (!upper || pgt_table_write(1, e))
-		return NULL;
-	table = table_page(pgt_table_of(1, e));
-	spin_lock(&pgt_page_of(table)->lock);
-	if (table_sharers(table) == 1) {
-		table_take_over(mm, upper, table);
-		spin_unlock(&pgt_page_of(table)->lock);
-		return NULL;
-	}
-	if (count)
-		count_left(mm, table);
-	pgt_set(upper, 0);
-	spin_unlock(&pgt_page_of(table)->lock);
-	return table;
-}
-
-bool vm_leave_table(struct mmu_gather *tlb, struct mm_struct *mm, uintptr_t start, bool count)
-{
-	struct page *table;
+	struct page *table = NULL;
+	pgt_entry_t e;
 
 	spin_lock(&mm->page_table_lock);
-	table = leave_locked(mm, start, count);
+	e = pgt_get(upper);
+	if (likely(pgt_table(1, e) && !pgt_table_write(1, e))) {
+		table = pfn_to_page(PFN_DOWN(pgt_table_phys(1, e)));
+		spin_lock(&pgt_page_of(table)->lock);
+		if (likely(table_sharers(table) > 1)) {
+			if (count)
+				count_left(mm, table);
+			pgt_set(upper, 0);
+			spin_unlock(&pgt_page_of(table)->lock);
+		} else {
+			table_take_over(mm, upper, table);
+			spin_unlock(&pgt_page_of(table)->lock);
+			table = NULL;
+		}
+	}
 	spin_unlock(&mm->page_table_lock);
-	if (!table)
+	if (unlikely(!table))
 		return false;
-	if (unlikely(tlb_leave_table(tlb, page_address(table), start)))
+	if (unlikely(tlb_leave_table(tlb, table, start)))
 		tlb_flush_mmu(tlb);
 	return true;
 }
@@ -395,7 +412,7 @@ bool vm_drop_shared(struct mmu_gather *tlb, struct mm_struct *mm, uintptr_t star
 
 	if (likely(!upper || pgt_table_write(1, e)))
 		return false;
-	return vm_leave_table(tlb, mm, start, true);
+	return vm_leave_table(tlb, mm, upper, start, true);
 }
 
 /* ---- What it looks like from outside ---- */

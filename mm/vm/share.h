@@ -56,10 +56,14 @@ unsigned int entry_counter(pgt_entry_t e);
 pgt_entry_t entry_share(pgt_entry_t *entry, pgt_entry_t e);
 
 /*
- * vm_leave_table - the entry above a shared last-level table goes, and the table, after the gather's flush, is one
- * sharer's less; @count: mm->rss loses what is in it. Return: false: it was not shared, or is not now.
+ * vm_leave_table - the entry @upper above a shared last-level table, for [@start, + its size), goes; after the gather's
+ * flush the table has one sharer less
+ * @count: mm->rss loses what is in it. Return: false: it was not shared, or is not now.
  */
-bool vm_leave_table(struct mmu_gather *tlb, struct mm_struct *mm, uintptr_t start, bool count);
+bool vm_leave_table(struct mmu_gather *tlb, struct mm_struct *mm, pgt_entry_t *upper, uintptr_t start, bool count);
+/* free_pgtables() where no table is shared. */
+void free_own_tables(struct mmu_gather *tlb, struct mm_struct *mm, uintptr_t start, uintptr_t end, uintptr_t floor,
+		     uintptr_t ceiling);
 /* This address space's table from now on; the tables' locks are held. */
 void table_take_over(struct mm_struct *mm, pgt_entry_t *upper, struct page *table);
 /* A flush is over: what tlb_shared_table_put does. */

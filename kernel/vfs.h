@@ -49,6 +49,11 @@ int fd_install(struct file *file, int from, bool cloexec);
  * @flags: O_*; @mode for O_CREAT. Return: the file, or NULL and *@err.
  */
 struct file *vfs_open(int dirfd, const char *path, int flags, u32 mode, int *err);
+/*
+ * vfs_open_exec - the file that execve(2) reads: regular, executable by the caller, not on a noexec mount
+ * @at_flags: AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH. Return: NULL and *@err.
+ */
+struct file *vfs_open_exec(int dirfd, const char *path, int at_flags, int *err);
 s64 vfs_read(struct file *file, void *to, size_t len, u64 *pos, bool user);
 s64 vfs_write(struct file *file, const void *from, size_t len, u64 *pos, bool user);
 /* The path of an open file from the caller's root. Return: length. */

@@ -38,6 +38,8 @@ extern char pc_boot_root[];
 /* ---- serial.c: COM1 ---- */
 void serial_init(void);
 void serial_write(const char *text, size_t len);
+/* The bytes as they are; serial_write() begins lines at the left. */
+void serial_write_raw(const char *text, size_t len);
 /* The next byte that came in, or -1. */
 int serial_read(void);
 

@@ -49,6 +49,12 @@ void serial_write(const char *text, size_t len)
 	}
 }
 
+void serial_write_raw(const char *text, size_t len)
+{
+	for (size_t i = 0; serial_present && i < len; i++)
+		serial_put(text[i]);
+}
+
 int serial_read(void)
 {
 	int c = early_byte;

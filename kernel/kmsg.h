@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* The kernel's log as programs read it: /dev/kmsg, /proc/kmsg, syslog(2). */
+#ifndef KERNEL_KMSG_H
+#define KERNEL_KMSG_H
+
+#include <octavo/fs.h>
+
+extern const struct file_operations kmsg_fops;
+/* Text that goes to the console; any context. */
+void kmsg_add(const char *text, size_t len);
+
+#endif

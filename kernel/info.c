@@ -4,6 +4,7 @@
  * getrusage(2), times(2), prctl(2), sched_setscheduler(2) and their like, getrandom(2), reboot(2).
  */
 #include "kernel.h"
+#include "uts.h"
 #include "vfs.h"
 
 #include <octavo/mman.h>
@@ -19,11 +20,7 @@ void sched_leave_cpu(void);
 
 /* ---- Names ---- */
 
-struct k_utsname {
-	char sysname[65], nodename[65], release[65], version[65], machine[65], domainname[65];
-};
-
-static struct k_utsname uts = {
+struct k_utsname uts = {
 	.sysname = "Linux",
 	.nodename = "(none)",
 	.release = "6.12.0-octavo",

@@ -6,6 +6,7 @@
 #include "kernel.h"
 #include "kfs.h"
 #include "smp.h"
+#include "uts.h"
 
 #define CENTI(ns) ((unsigned long long)((ns) / 10000000 % 100))
 #define SECONDS(ns) ((unsigned long long)((ns) / NS_PER_SEC))

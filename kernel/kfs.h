@@ -277,6 +277,8 @@ struct path *file_path(const struct file *file);
 struct file *open_path(const struct path *path, int flags, int *err);
 /* A vnode without a name in a directory: pipes, eventfd... */
 struct vnode *anon_vnode(u32 mode, const struct vnode_ops *ops, const struct file_operations *fop);
+/* A descriptor of it; @v's reference is taken over. */
+long anon_fd(struct vnode *v, const struct file_operations *fop, int flags);
 extern const struct file_operations dir_fops, path_fops;
 
 /* ---- Descriptors: files.c ---- */
@@ -316,7 +318,7 @@ int proc_pids_readdir(struct dir_context *ctx, u64 base);
 /* An inode of text. */
 struct vnode *gen_vnode(struct superblock *sb, u32 mode, const struct gen_ops *ops);
 /* @text as a number without sign, white space around it. Return: false: it is not one. */
-bool parse_number(const char *text, u64 *value);
+bool text_number(const char *text, u64 *value);
 
 /* ---- Devices: chardev.c ---- */
 int device_open(struct inode *inode, struct file *file);

@@ -148,7 +148,8 @@ static long log_copy(uintptr_t to, size_t size, u64 from, bool clear)
 	int len;
 
 	/* The last lines that fit. */
-	start = max(max(from, log_first()), end > size ? end - size : 0);
+	start = max(from, log_first());
+	start = max(start, end > size ? end - size : 0);
 	if (start > log_first() && start > from) {
 		at = start;
 		if (log_line(&at, line, 0) >= 0)

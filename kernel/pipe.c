@@ -78,6 +78,13 @@ void fifo_evict(struct vnode *vnode)
 
 /* ---- Bytes in and out; with the lock held ---- */
 
+static size_t least(size_t a, size_t b, size_t c)
+{
+	size_t ab = min(a, b);
+
+	return min(ab, c);
+}
+
 /* Return: bytes taken; fewer than there are if user memory ends. */
 static size_t pipe_take(struct pipe *pipe, struct iov_iter *to)
 {
@@ -85,7 +92,7 @@ static size_t pipe_take(struct pipe *pipe, struct iov_iter *to)
 
 	while (to->count && pipe_held(pipe)) {
 		size_t at = pipe->tail & (pipe_size(pipe) - 1), off = at & (PAGE_SIZE - 1);
-		size_t n = min(min(to->count, pipe_held(pipe)), PAGE_SIZE - off), got;
+		size_t n = least(to->count, pipe_held(pipe), PAGE_SIZE - off), got;
 		char *from = kmap_local_page(pipe->page[at >> PAGE_SHIFT]);
 
 		got = copy_to_iter(from + off, n, to);
@@ -104,7 +111,7 @@ static s64 pipe_put(struct pipe *pipe, struct iov_iter *from)
 
 	while (from->count && pipe_room(pipe)) {
 		size_t at = pipe->head & (pipe_size(pipe) - 1), off = at & (PAGE_SIZE - 1);
-		size_t n = min(min(from->count, pipe_room(pipe)), PAGE_SIZE - off), got;
+		size_t n = least(from->count, pipe_room(pipe), PAGE_SIZE - off), got;
 		struct page **page = &pipe->page[at >> PAGE_SHIFT];
 		char *to;
 

@@ -146,7 +146,7 @@ static long sys_poll(uintptr_t fds, unsigned int nr, int timeout_ms)
 SYSCALL(7, sys_poll);
 
 /* Return: 0, *@ns its nanoseconds (for ever without one); or errno. */
-static long user_timeout(uintptr_t at, u64 unit, u64 *ns)
+long poll_timeout(uintptr_t at, u64 unit, u64 *ns)
 {
 	struct ktimespec ts;
 
@@ -162,7 +162,7 @@ static long user_timeout(uintptr_t at, u64 unit, u64 *ns)
 }
 
 /* The caller's signal mask until it is back in user mode, or a handler has it saved; @at 0: as it is. */
-static long mask_begin(uintptr_t at, size_t size)
+long poll_mask(uintptr_t at, size_t size)
 {
 	sigset_k set;
 
@@ -181,10 +181,10 @@ static long mask_begin(uintptr_t at, size_t size)
 static long sys_ppoll(uintptr_t fds, unsigned int nr, uintptr_t timeout, uintptr_t mask, size_t size)
 {
 	u64 ns;
-	long ret = user_timeout(timeout, 1, &ns);
+	long ret = poll_timeout(timeout, 1, &ns);
 
 	if (!ret)
-		ret = mask_begin(mask, size);
+		ret = poll_mask(mask, size);
 	if (ret)
 		return ret;
 	return do_poll(fds, nr, ns);
@@ -260,7 +260,7 @@ static long sys_select(int nr, uintptr_t in, uintptr_t out, uintptr_t except, ui
 {
 	const uintptr_t sets[3] = { in, out, except };
 	u64 ns;
-	long ret = user_timeout(timeout, 1000, &ns);
+	long ret = poll_timeout(timeout, 1000, &ns);
 
 	return ret ? ret : do_select(nr, sets, ns);
 }
@@ -270,12 +270,12 @@ static long sys_pselect6(int nr, uintptr_t in, uintptr_t out, uintptr_t except, 
 {
 	const uintptr_t sets[3] = { in, out, except };
 	u64 ns, mask[2] = { 0, 0 };
-	long ret = user_timeout(timeout, 1, &ns);
+	long ret = poll_timeout(timeout, 1, &ns);
 
 	if (!ret && umask && copy_from_user(mask, umask, sizeof(mask)))
 		ret = -EFAULT;
 	if (!ret)
-		ret = mask_begin((uintptr_t)mask[0], (size_t)mask[1]);
+		ret = poll_mask((uintptr_t)mask[0], (size_t)mask[1]);
 	if (ret)
 		return ret;
 	return do_select(nr, sets, ns);

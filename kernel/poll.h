@@ -27,5 +27,9 @@ void poll_end(struct poll_table *table);
  * passed, or -ERESTARTNOHAND.
  */
 long poll_loop(int (*ready)(void *ctx, struct poll_table *table), void *ctx, u64 timeout);
+/* A user's struct timespec (@unit 1) or timeval (1000). Return: 0, *@ns; or errno. */
+long poll_timeout(uintptr_t at, u64 unit, u64 *ns);
+/* The user's signal set at @at (0: none) is the caller's mask until it is back in user mode. */
+long poll_mask(uintptr_t at, size_t size);
 
 #endif

@@ -38,7 +38,7 @@ struct vnode *gen_vnode(struct superblock *sb, u32 mode, const struct gen_ops *o
 	return v;
 }
 
-bool parse_number(const char *text, u64 *value)
+bool text_number(const char *text, u64 *value)
 {
 	bool overflow = false;
 	size_t n;

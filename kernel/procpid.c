@@ -198,7 +198,7 @@ static long write_oom_adj(struct task *task, const char *text, size_t len)
 	u64 value;
 	long ret;
 
-	if (!parse_number(text + negative, &value) || value > (negative ? 17u : 15u))
+	if (!text_number(text + negative, &value) || value > (negative ? 17u : 15u))
 		return -EINVAL;
 	value = negative ? value * 1000 / 17 : value == 15 ? 1000 : value * 1000 / 17;
 	octavo_snprintf(scaled, sizeof(scaled), "%s%u", negative ? "-" : "", (unsigned int)value);

@@ -136,7 +136,7 @@ static struct inode *fd_lookup(struct vnode *dir, const char *name, int *err)
 	u64 fd;
 
 	*err = -ENOENT;
-	if (!parse_number(name, &fd) || fd > 0x7fffffff)
+	if (!text_number(name, &fd) || fd > 0x7fffffff)
 		return NULL;
 	v = pid_vnode(dir, S_IFLNK | 0700, &fd_link_ops, &dir_fops);
 	if (!v) {
@@ -189,7 +189,7 @@ static struct inode *task_lookup(struct vnode *dir, const char *name, int *err)
 	u64 tid;
 
 	*err = -ENOENT;
-	if (!parse_number(name, &tid) || tid > PID_MAX)
+	if (!text_number(name, &tid) || tid > PID_MAX)
 		return NULL;
 	thread = thread_find((int)tid);
 	if (thread && thread->core.tgid != (int)(u32)dir->number) {

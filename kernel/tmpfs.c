@@ -208,11 +208,10 @@ static bool tmpfs_option(struct superblock *sb, const char *option)
 	} else if (starts(option, "huge=", &text)) {
 		static const char *const names[] = { "never", "always", "within_size", "advise" };
 
-		for (u8 i = 0; i < ARRAY_SIZE(names); i++)
-			if (!strcmp(text, names[i])) {
-				sb->shmem.huge = i;
+		/* Folios are as large as the core makes them, whatever is asked for. */
+		for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+			if (!strcmp(text, names[i]))
 				return true;
-			}
 		return false;
 	} else {
 		static const char *const ignored[] = { "rw", "ro", "noswap", "inode32", "inode64", "relatime",

@@ -60,7 +60,7 @@ static void tty_thread(void *arg)
 			tty_byte((u8)c);
 			quiet = 0;
 		}
-		set_state(TASK_UNINTERRUPTIBLE);
+		set_state(TASK_INTERRUPTIBLE);
 		schedule_timeout(quiet < 100 ? POLL_BUSY_NS : POLL_IDLE_NS);
 		quiet += quiet < 100;
 	}

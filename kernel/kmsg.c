@@ -8,6 +8,7 @@
 #include "kmsg.h"
 
 #include "kfs.h"
+#include "pc.h"
 #include "syscall.h"
 
 #define LOG_BYTES 65536u
@@ -19,7 +20,8 @@ static struct {
 	char text[LOG_BYTES];
 } log;
 
-void kmsg_add(const char *text, size_t len)
+/* Called by the port with all that goes to the console: any context. */
+void pc_console_log(const char *text, size_t len)
 {
 	unsigned long flags = klock(&log.lock);
 

@@ -6,7 +6,5 @@
 #include <octavo/fs.h>
 
 extern const struct file_operations kmsg_fops;
-/* Text that goes to the console; any context. */
-void kmsg_add(const char *text, size_t len);
 
 #endif

@@ -132,6 +132,8 @@ static int open_missing(struct walk *walk, int flags, u32 mode)
 {
 	if (walk->slash || flags & O_DIRECTORY)
 		return flags & O_CREAT ? -EISDIR : -ENOENT;
+	if (!inode_is_tree(walk->parent.dentry->inode))
+		return walk->parent.mount->sb->type == &proc_type ? -ENOENT : -EACCES;
 	return tree_create(walk, S_IFREG | (mode & 07777 & ~current()->fs->umask), 0, NULL);
 }
 

@@ -88,6 +88,7 @@ int vfs_init(const void *initrd, size_t size)
 	int err;
 
 	tmpfs_init();
+	octavo_set_realtime(clock_realtime_ns()); /* times of files */
 	err = mount_new(&tmpfs_type, "rootfs", "mode=755", 0, NULL);
 	if (err)
 		return err;

@@ -18,4 +18,29 @@ $(B)/kernel.elf: $(B)/pc/kernel-symbols.S
 	$(Q)$(CC) $(LDFLAGS_KERNEL) -o $@ $(KERNEL_ELF_OBJS) $< $(LIBS_PC)
 
 -include $(KERNEL_OBJS:.o=.d)
+
+# Programs for it, static: what Linux runs, too.
+USER_PROGRAMS := $(patsubst tests/user/%.c,$(B)/user/%,$(sort $(wildcard tests/user/*.c)))
+$(B)/user/%: tests/user/%.c $(wildcard tests/user/*.h)
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  CC    $<")
+	$(Q)$(CC) -std=gnu11 -O2 -g -Wall -Wextra -D_GNU_SOURCE -static -pthread -o $@ $<
+
+# The bench that the figures of docs/ come from, if it is at hand: OCTAVO_SHARED/bench/mmbench.c.
+OCTAVO_SHARED ?= ../shared
+MMBENCH := $(wildcard $(OCTAVO_SHARED)/bench/mmbench.c)
+$(B)/user/mmbench: $(MMBENCH)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -O2 -static -o $@ $<
+
+SHELL_PROGRAMS = $(USER_PROGRAMS) $(if $(MMBENCH),$(B)/user/mmbench)
+$(B)/shell.cpio: tools/initramfs.sh tools/init-shell.sh $(SHELL_PROGRAMS)
+	$(Q)tools/initramfs.sh $@ tools/init-shell.sh $(SHELL_PROGRAMS)
+
+.PHONY: qemu kernel user-programs
+kernel: $(B)/kernel.elf
+user-programs: $(USER_PROGRAMS)
+qemu: $(B)/kernel.elf $(B)/shell.cpio ## a BusyBox shell on the reference kernel (MEM= SMP= NUMA= APPEND=)
+	$(QEMU) $$(tests/qemu/machine.sh $(MEM) $(SMP) $(NUMA)) -kernel $(B)/kernel.elf -initrd $(B)/shell.cpio \
+		-append 'console=ttyS0 $(APPEND)'
 endif

@@ -65,17 +65,17 @@ $(B)/tests: $(PC_PURE_OBJS) $(KBENCH_OBJS)
 
 $(B)/hosted/tests/hosted/pc_mmu_test.o: CFLAGS_HOSTED += -Iport/pc/x86_64
 
-# make qemu MEM=2G SMP=4 NUMA=2 APPEND='octavo.test=all'; Ctrl-A X leaves.
+# make qemu-monitor MEM=2G SMP=4 NUMA=2 APPEND='octavo.test=all'; Ctrl-A X leaves.
 MEM ?= 512M
 SMP ?= 4
 NUMA ?= 1
 APPEND ?=
 QEMU := $(if $(M32),qemu-system-i386 -cpu max,qemu-system-x86_64) -nographic -nodefaults -serial mon:stdio -no-reboot
 
-.PHONY: qemu qemu-grub qemu-test
-qemu: $(B)/octavo.elf ## boot the kernel image on an emulated PC (MEM= SMP= NUMA= APPEND=)
+.PHONY: qemu-monitor qemu-grub qemu-test
+qemu-monitor: $(B)/octavo.elf ## the monitor on an emulated PC (MEM= SMP= NUMA= APPEND=)
 	$(QEMU) $$(tests/qemu/machine.sh $(MEM) $(SMP) $(NUMA)) -kernel $< -append '$(APPEND)'
-qemu-grub: $(B)/octavo.elf ## the same from a CD with GRUB (multiboot2)
+qemu-grub: $(B)/octavo.elf ## the monitor from a CD with GRUB (multiboot2)
 	$(Q)tests/qemu/iso.sh $< $(B)/octavo.iso '$(APPEND)'
 	$(QEMU) $$(tests/qemu/machine.sh $(MEM) $(SMP) $(NUMA)) -cdrom $(B)/octavo.iso
 qemu-test: $(B)/octavo.elf ## the kernel image on PCs of all sizes; minutes (ONLY=PATTERN for some)

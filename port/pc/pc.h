@@ -26,6 +26,9 @@ static inline phys_addr_t pc_image_phys(const void *virt)
 	return (uintptr_t)virt - PC_IMAGE_BASE;
 }
 
+/* Takes a copy of what goes to the console; a kernel may have its own, the port's does nothing. Any context. */
+void pc_console_log(const char *text, size_t len);
+
 /* ---- The image (pc.ld) ---- */
 extern char pc_image_start[], pc_image_end[];
 extern char pc_text_start[], pc_text_end[], pc_rodata_start[], pc_rodata_end[];

@@ -23,8 +23,15 @@ void port_irq_restore(unsigned long flags)
 		irq_enable();
 }
 
+__weak void pc_console_log(const char *text, size_t len)
+{
+	(void)text;
+	(void)len;
+}
+
 void port_console_write(const char *text, size_t len)
 {
+	pc_console_log(text, len);
 	if (!test_capture(text, len))
 		serial_write(text, len);
 }

@@ -78,6 +78,11 @@ struct files *files_get(struct files *files)
 	return files;
 }
 
+bool files_shared(const struct files *files)
+{
+	return katomic_read(&files->refs) > 1;
+}
+
 static int close_file(struct files *files, struct file *file)
 {
 	if (file->f_inode)

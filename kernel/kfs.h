@@ -284,6 +284,8 @@ extern const struct file_operations dir_fops, path_fops;
 /* ---- Descriptors: files.c ---- */
 int fd_reserve_limit(void);
 int fd_close(int fd);
+/* By several threads. */
+bool files_shared(const struct files *files);
 void fd_each(struct task *task, bool (*fn)(void *ctx, int fd, struct file *file), void *ctx);
 struct file *files_lookup(struct files *files, int fd);
 unsigned int files_cloexec_bit(struct files *files, int fd);

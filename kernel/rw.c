@@ -15,8 +15,8 @@ static struct rw_semaphore *position_lock(struct file *file)
 {
 	u32 mode = file->f_inode->i_mode;
 
-	/* The descriptor's reference, and the call's. */
-	if ((!S_ISREG(mode) && !S_ISDIR(mode)) || READ_ONCE(file->f_count) <= 2)
+	/* Alone with it: no thread shares the table, and there are the descriptor's reference and the call's. */
+	if ((!S_ISREG(mode) && !S_ISDIR(mode)) || (READ_ONCE(file->f_count) <= 2 && !files_shared(current()->files)))
 		return NULL;
 	return &position_locks[(uintptr_t)file / 64 % ARRAY_SIZE(position_locks)];
 }

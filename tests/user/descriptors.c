@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: MIT
+/* Descriptors, reading and writing, pipes, locks, waiting for several files. */
+#include "check.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/select.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+
+static char bytes[1 << 17];
+static void *volatile bad = (void *)8; /* nobody's memory */
+
+static int new_file(void)
+{
+	int fd = open("/tmp", O_TMPFILE | O_RDWR, 0600);
+
+	CHECK(fd >= 0);
+	return fd;
+}
+
+static void test_dup(void)
+{
+	int fd = new_file(), other = dup(fd), high;
+	struct rlimit limit, low;
+
+	CHECK(other > fd && write(fd, "abc", 3) == 3 && lseek(other, 0, SEEK_CUR) == 3);
+	CHECK(dup2(fd, fd) == fd);
+	CHECK(dup2(fd, 200) == 200 && lseek(200, 1, SEEK_SET) == 1 && lseek(fd, 0, SEEK_CUR) == 1);
+	CHECK_ERROR(dup2(777, 5), EBADF);
+	CHECK_ERROR(dup2(fd, -1), EBADF);
+	CHECK_ERROR(dup3(fd, fd, 0), EINVAL);
+	CHECK_ERROR(dup3(fd, 201, 1), EINVAL);
+	CHECK(dup3(fd, 201, O_CLOEXEC) == 201 && fcntl(201, F_GETFD) == FD_CLOEXEC);
+	high = fcntl(fd, F_DUPFD, 300);
+	CHECK(high == 300 && fcntl(high, F_GETFD) == 0);
+	high = fcntl(fd, F_DUPFD_CLOEXEC, 300);
+	CHECK(high == 301 && fcntl(high, F_GETFD) == FD_CLOEXEC);
+	CHECK(fcntl(high, F_SETFD, 0) == 0 && fcntl(high, F_GETFD) == 0);
+	CHECK(syscall(SYS_close_range, 200, 400, 0) == 0);
+	CHECK_ERROR(fcntl(200, F_GETFD), EBADF);
+	CHECK_ERROR(fcntl(301, F_GETFD), EBADF);
+	CHECK_ERROR(syscall(SYS_close_range, 5, 4, 0), EINVAL);
+	CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+	low = limit;
+	low.rlim_cur = (rlim_t)other + 1;
+	CHECK(setrlimit(RLIMIT_NOFILE, &low) == 0);
+	CHECK_ERROR(dup(fd), EMFILE);
+	CHECK_ERROR(open("/tmp", O_RDONLY), EMFILE);
+	CHECK_ERROR(dup2(fd, other + 1), EBADF);
+	CHECK_ERROR(fcntl(fd, F_DUPFD, other + 1), EINVAL);
+	CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+	CHECK(close(fd) == 0 && close(other) == 0);
+	CHECK_ERROR(close(fd), EBADF);
+	CHECK_ERROR(close(-1), EBADF);
+}
+
+static void test_rw(void)
+{
+	struct iovec iov[3] = { { (char *)"one", 3 }, { NULL, 0 }, { (char *)"two", 3 } };
+	char text[16];
+	int fd = new_file();
+
+	CHECK(writev(fd, iov, 3) == 6 && pread(fd, text, 16, 0) == 6 && !memcmp(text, "onetwo", 6));
+	CHECK_ERROR(writev(fd, iov, (int)(long)bad - 9), EINVAL);
+	CHECK_ERROR(writev(fd, bad, 1), EFAULT);
+	CHECK(writev(fd, iov, 0) == 0);
+	CHECK(pwrite(fd, "xyz", 3, 100) == 3 && lseek(fd, 0, SEEK_END) == 103 && lseek(fd, 0, SEEK_CUR) == 103);
+	CHECK(pread(fd, text, 3, 50) == 3 && !text[0] && !text[2]);
+	CHECK_ERROR(pread(fd, text, 3, -1), EINVAL);
+	CHECK(pread(fd, text, 3, 1000) == 0);
+	CHECK_ERROR(lseek(fd, -1, SEEK_SET), EINVAL);
+	CHECK_ERROR(lseek(fd, 0, 99), EINVAL);
+	CHECK_ERROR(pread(fd, bad, 4, 0), EFAULT);
+	CHECK_ERROR(pwrite(fd, bad, 4, 0), EFAULT);
+	CHECK(pread(fd, NULL, 0, 0) == 0);
+	/* Bytes ahead of memory that is not there are moved. */
+	CHECK(ftruncate(fd, 1 << 16) == 0 && lseek(fd, 1 << 20, SEEK_SET) == 1 << 20 && read(fd, text, 1) == 0);
+	iov[0] = (struct iovec){ text, 2 };
+	iov[1] = (struct iovec){ text + 4, 2 };
+	CHECK(preadv(fd, iov, 2, 0) == 4 && !memcmp(text, "on", 2) && !memcmp(text + 4, "et", 2));
+	CHECK(pwritev(fd, iov, 2, 10) == 4);
+	CHECK_ERROR(syscall(SYS_preadv2, fd, iov, 2, 0, 0, 0x10000), EOPNOTSUPP);
+	CHECK(fallocate(fd, 0, 0, 1 << 17) == 0 && lseek(fd, 0, SEEK_END) == 1 << 17);
+	CHECK_ERROR(fallocate(fd, 0, 0, 0), EINVAL);
+	CHECK_ERROR(fallocate(fd, 0, -1, 1), EINVAL);
+	CHECK(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096) == 0);
+	CHECK(pread(fd, text, 2, 0) == 2 && !text[0]);
+	CHECK(posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL) == 0);
+	CHECK(fsync(fd) == 0 && fdatasync(fd) == 0);
+	close(fd);
+}
+
+static void test_copy(void)
+{
+	int from = new_file(), to = new_file();
+	loff_t in = 10, out = 20;
+	off_t at = 5;
+	char c;
+
+	memset(bytes, 'q', sizeof(bytes));
+	CHECK(write(from, bytes, 100000) == 100000);
+	CHECK(sendfile(to, from, &at, 1000) == 1000 && at == 1005 && lseek(to, 0, SEEK_CUR) == 1000);
+	CHECK(copy_file_range(from, &in, to, &out, 70000, 0) == 70000 && in == 70010 && out == 70020);
+	CHECK(pread(to, &c, 1, 70019) == 1 && c == 'q');
+	CHECK_ERROR(copy_file_range(from, &in, to, &out, 1, 1), EINVAL);
+	CHECK_ERROR(sendfile(to, 999, NULL, 1), EBADF);
+	close(from);
+	close(to);
+}
+
+static int signals;
+
+static void count_signal(int signo)
+{
+	(void)signo;
+	signals++;
+}
+
+static void test_pipe(void)
+{
+	struct sigaction action = { .sa_handler = count_signal };
+	int fd[2], n, status, wrong = 0;
+	char c;
+
+	CHECK(pipe2(fd, O_CLOEXEC | O_NONBLOCK) == 0 && fcntl(fd[0], F_GETFD) == FD_CLOEXEC);
+	CHECK(fcntl(fd[0], F_GETFL) == O_NONBLOCK && fcntl(fd[1], F_GETFL) == (O_NONBLOCK | O_WRONLY));
+	CHECK_ERROR(read(fd[0], &c, 1), EAGAIN);
+	CHECK_ERROR(write(fd[0], &c, 1), EBADF);
+	CHECK_ERROR(lseek(fd[0], 0, SEEK_SET), ESPIPE);
+	CHECK_ERROR(pread(fd[0], &c, 1, 0), ESPIPE);
+	CHECK(fcntl(fd[0], F_GETPIPE_SZ) == 65536);
+	for (n = 0; write(fd[1], bytes, 4096) == 4096;)
+		n += 4096;
+	CHECK(errno == EAGAIN && n == 65536);
+	CHECK(ioctl(fd[0], FIONREAD, &n) == 0 && n == 65536);
+	CHECK(read(fd[0], bytes, 100) == 100);
+	CHECK_ERROR(write(fd[1], bytes, 101), EAGAIN); /* as a whole or not at all */
+	CHECK(fcntl(fd[0], F_SETPIPE_SZ, 1 << 17) == 1 << 17);
+	CHECK(write(fd[1], bytes, 4096) == 4096);
+	CHECK_ERROR(fcntl(fd[0], F_SETPIPE_SZ, 4096), EBUSY);
+	CHECK(read(fd[0], bytes, sizeof(bytes)) == 65536 - 100 + 4096);
+	close(fd[1]);
+	CHECK(read(fd[0], &c, 1) == 0);
+	close(fd[0]);
+	CHECK(pipe(fd) == 0 && sigaction(SIGPIPE, &action, NULL) == 0);
+	close(fd[0]);
+	CHECK_ERROR(write(fd[1], &c, 1), EPIPE);
+	CHECK(signals == 1);
+	close(fd[1]);
+	CHECK_ERROR(pipe2(fd, 1), EINVAL);
+	CHECK_ERROR(pipe(bad), EFAULT);
+	/* More than a pipe holds, from one process to another. */
+	CHECK(pipe(fd) == 0);
+	if (!fork()) {
+		close(fd[0]);
+		for (unsigned int i = 0; i < sizeof(bytes); i++)
+			bytes[i] = (char)(i % 251);
+		for (unsigned int done = 0; done < 300000;) {
+			unsigned int at = done % 251;
+			ssize_t put = write(fd[1], bytes + at, 10007 < 300000 - done ? 10007 : 300000 - done);
+
+			if (put <= 0)
+				_exit(1);
+			done += (unsigned int)put;
+		}
+		_exit(0);
+	}
+	close(fd[1]);
+	for (n = 0; (status = (int)read(fd[0], bytes, 9001)) > 0; n += status)
+		for (int i = 0; i < status; i += 97)
+			wrong += (unsigned char)bytes[i] != (n + i) % 251;
+	CHECK(n == 300000 && !wrong && wait(&status) > 0 && status == 0);
+	close(fd[0]);
+}
+
+static void test_fifo(void)
+{
+	char name[] = "/tmp/fifo-XXXXXX", c = 0;
+	int fd = mkstemp(name), status;
+
+	close(fd);
+	unlink(name);
+	CHECK(mkfifo(name, 0600) == 0);
+	CHECK_ERROR(open(name, O_WRONLY | O_NONBLOCK), ENXIO);
+	fd = open(name, O_RDONLY | O_NONBLOCK);
+	CHECK(fd >= 0 && read(fd, &c, 1) == 0);
+	close(fd);
+	if (!fork()) {
+		fd = open(name, O_WRONLY);
+		_exit(fd < 0 || write(fd, "f", 1) != 1);
+	}
+	fd = open(name, O_RDONLY); /* waits for the child */
+	CHECK(fd >= 0 && read(fd, &c, 1) == 1 && c == 'f');
+	CHECK(wait(&status) > 0 && status == 0 && read(fd, &c, 1) == 0);
+	close(fd);
+	CHECK(unlink(name) == 0);
+}
+
+static void test_poll(void)
+{
+	int fd[2], ep, event = eventfd(0, EFD_NONBLOCK);
+	struct epoll_event e = { .events = EPOLLIN, .data.u64 = 7 }, got[4];
+	struct timeval tv = { 0, 1000 };
+	struct pollfd p[3];
+	uint64_t value = 3;
+	fd_set set;
+
+	CHECK(pipe(fd) == 0);
+	p[0] = (struct pollfd){ fd[0], POLLIN, 0 };
+	p[1] = (struct pollfd){ fd[1], POLLOUT, 0 };
+	p[2] = (struct pollfd){ 999, POLLIN, 0 };
+	CHECK(poll(p, 1, 0) == 0 && poll(p, 1, 20) == 0);
+	CHECK(poll(p, 3, -1) == 2 && !p[0].revents && p[1].revents == POLLOUT && p[2].revents == POLLNVAL);
+	FD_ZERO(&set);
+	FD_SET(fd[0], &set);
+	CHECK(select(fd[0] + 1, &set, NULL, NULL, &tv) == 0 && !FD_ISSET(fd[0], &set));
+	ep = epoll_create1(0);
+	CHECK(ep >= 0 && epoll_ctl(ep, EPOLL_CTL_ADD, fd[0], &e) == 0);
+	CHECK_ERROR(epoll_ctl(ep, EPOLL_CTL_ADD, fd[0], &e), EEXIST);
+	CHECK_ERROR(epoll_ctl(ep, EPOLL_CTL_MOD, event, &e), ENOENT);
+	CHECK_ERROR(epoll_ctl(ep, EPOLL_CTL_ADD, ep, &e), EINVAL);
+	CHECK(epoll_wait(ep, got, 4, 10) == 0);
+	if (!fork()) {
+		usleep(20000);
+		_exit(write(fd[1], "w", 1) != 1);
+	}
+	CHECK(poll(p, 1, -1) == 1 && p[0].revents == POLLIN);
+	FD_SET(fd[0], &set);
+	CHECK(select(fd[0] + 1, &set, NULL, NULL, NULL) == 1 && FD_ISSET(fd[0], &set));
+	CHECK(epoll_wait(ep, got, 4, -1) == 1 && got[0].events == EPOLLIN && got[0].data.u64 == 7);
+	CHECK_ERROR(epoll_wait(ep, got, 0, 0), EINVAL);
+	wait(NULL);
+	close(fd[1]);
+	CHECK(read(fd[0], &value, 1) == 1);
+	CHECK(poll(p, 1, -1) == 1 && p[0].revents == POLLHUP);
+	close(fd[0]);
+	CHECK_ERROR(select(fd[0] + 1, &set, NULL, NULL, NULL), EBADF);
+	CHECK_ERROR(read(event, &value, 8), EAGAIN);
+	value = 3;
+	CHECK(write(event, &value, 8) == 8 && write(event, &value, 8) == 8);
+	p[0] = (struct pollfd){ event, POLLIN | POLLOUT, 0 };
+	CHECK(poll(p, 1, 0) == 1 && p[0].revents == (POLLIN | POLLOUT));
+	CHECK(read(event, &value, 8) == 8 && value == 6);
+	CHECK_ERROR(read(event, &value, 4), EINVAL);
+	close(event);
+	close(ep);
+}
+
+static void test_locks(void)
+{
+	int fd = new_file(), status;
+	char path[64];
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 10, .l_len = 10 };
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	CHECK(fcntl(fd, F_SETLK, &lock) == 0);
+	if (!fork()) {
+		struct flock probe = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 15, .l_len = 1 };
+		int other = open(path, O_RDWR);
+
+		CHECK(other >= 0);
+		CHECK_ERROR(fcntl(other, F_SETLK, &probe), EAGAIN);
+		CHECK(fcntl(other, F_GETLK, &probe) == 0 && probe.l_type == F_WRLCK && probe.l_start == 10 &&
+		      probe.l_len == 10 && probe.l_pid == getppid());
+		probe = (struct flock){ .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 20, .l_len = 0 };
+		CHECK(fcntl(other, F_SETLK, &probe) == 0);
+		CHECK(flock(other, LOCK_EX | LOCK_NB) == 0); /* the two kinds do not know each other */
+		_exit(failures);
+	}
+	CHECK(wait(&status) > 0 && status == 0);
+	CHECK(flock(fd, LOCK_EX | LOCK_NB) == 0 && flock(fd, LOCK_UN) == 0);
+	CHECK_ERROR(flock(fd, 0), EINVAL);
+	close(fd);
+}
+
+static int next_line;
+static int shared_fd;
+
+static void *append(void *arg)
+{
+	for (int i = 0; i < 200; i++)
+		CHECK(write(shared_fd, arg, 10) == 10);
+	__atomic_add_fetch(&next_line, 1, __ATOMIC_SEQ_CST);
+	return NULL;
+}
+
+/* Two threads that write through one descriptor do not write over each other. */
+static void test_position(void)
+{
+	static char text[2][11] = { "aaaaaaaaa\n", "bbbbbbbbb\n" };
+	pthread_t thread[2];
+	struct stat st;
+
+	shared_fd = new_file();
+	for (int i = 0; i < 2; i++)
+		CHECK(pthread_create(&thread[i], NULL, append, text[i]) == 0);
+	for (int i = 0; i < 2; i++)
+		pthread_join(thread[i], NULL);
+	CHECK(fstat(shared_fd, &st) == 0 && st.st_size == 4000);
+	close(shared_fd);
+}
+
+static void test_devices(void)
+{
+	char c[8] = "abcdefg";
+	int fd = open("/dev/zero", O_RDWR);
+
+	CHECK(read(fd, c, 8) == 8 && !c[0] && !c[7] && write(fd, c, 8) == 8);
+	close(fd);
+	fd = open("/dev/null", O_RDWR);
+	CHECK(read(fd, c, 8) == 0 && write(fd, c, 8) == 8);
+	CHECK_ERROR(ioctl(fd, 0x5401, c), ENOTTY);
+	close(fd);
+	fd = open("/dev/full", O_RDWR);
+	CHECK(read(fd, c, 8) == 8);
+	CHECK_ERROR(write(fd, c, 8), ENOSPC);
+	close(fd);
+	fd = open("/dev/urandom", O_RDONLY);
+	CHECK(read(fd, bytes, 4096) == 4096 && memcmp(bytes, bytes + 2048, 2048));
+	CHECK_ERROR(read(fd, bad, 4), EFAULT);
+	close(fd);
+	fd = memfd_create("name", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	CHECK(fd >= 0 && write(fd, "x", 1) == 1 && fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE) == 0);
+	CHECK_ERROR(write(fd, "x", 1), EPERM);
+	CHECK(fcntl(fd, F_GET_SEALS) == F_SEAL_WRITE);
+	close(fd);
+}
+
+int main(void)
+{
+	test_dup();
+	test_rw();
+	test_copy();
+	test_pipe();
+	test_fifo();
+	test_poll();
+	test_locks();
+	test_position();
+	test_devices();
+	return finish("descriptors");
+}

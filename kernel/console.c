@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The terminal on the serial port: /dev/ttyS0, /dev/console and /dev/tty, with job control: tty_ioctl(4), credentials(7).
+ * The terminal on the serial port: /dev/ttyS0, /dev/console and /dev/tty, with job control: tty_ioctl(4),
+ * credentials(7).
  *
  * One lock, taken with interrupts off, guards it all; copies to and from user space are made without it, through a
  * small buffer. A kernel thread asks the port for input: often while somebody types, else every 10 ms.

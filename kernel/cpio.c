@@ -34,11 +34,11 @@ static const char *magic_error(const u8 *at, size_t left)
 		u8 magic[3];
 		const char *why;
 	} packed[] = {
-		{ { 0x1f, 0x8b, 0x08 }, "it is compressed with gzip, which is not supported: use a plain cpio archive" },
-		{ { 0xfd, '7', 'z' }, "it is compressed with xz, which is not supported: use a plain cpio archive" },
-		{ { 0x28, 0xb5, 0x2f }, "it is compressed with zstd, which is not supported: use a plain cpio archive" },
-		{ { 0x02, 0x21, 0x4c }, "it is compressed with lz4, which is not supported: use a plain cpio archive" },
-		{ { 'B', 'Z', 'h' }, "it is compressed with bzip2, which is not supported: use a plain cpio archive" },
+		{ { 0x1f, 0x8b, 0x08 }, "it is compressed with gzip, not supported: use a plain cpio archive" },
+		{ { 0xfd, '7', 'z' }, "it is compressed with xz, not supported: use a plain cpio archive" },
+		{ { 0x28, 0xb5, 0x2f }, "it is compressed with zstd, not supported: use a plain cpio archive" },
+		{ { 0x02, 0x21, 0x4c }, "it is compressed with lz4, not supported: use a plain cpio archive" },
+		{ { 'B', 'Z', 'h' }, "it is compressed with bzip2, not supported: use a plain cpio archive" },
 		{ { '0', '7', '0' }, "it is a cpio archive of another kind than newc (cpio -H newc)" },
 	};
 

@@ -437,7 +437,8 @@ static long sys_renameat2(int from_fd, uintptr_t ufrom, int to_fd, uintptr_t uto
 	char *from, *to = NULL;
 	int err;
 
-	if (flags & ~(unsigned int)(RENAME_NOREPLACE | RENAME_EXCHANGE) || flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
+	if (flags & ~(unsigned int)(RENAME_NOREPLACE | RENAME_EXCHANGE) ||
+	    flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
 		return -EINVAL;
 	from = user_path(ufrom, &err);
 	if (from)

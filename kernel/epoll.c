@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * epoll(7). A set of descriptors; whoever waits asks all of them, as poll(2) does. With EPOLLET a file is reported when
- * it is ready in a way that it was not when it was asked last: events that come while it stays ready are not told apart.
+ * it is ready in a way that it was not when it was asked last: events that come while it stays ready are not told
+ * apart.
  */
 #include "kfs.h"
 #include "poll.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Files whose text is made when they are read: procfs, sysfs. A read at position 0 makes the text anew; reads that go on
- * see the text that the first one made, so that a reader with a small buffer gets one moment, not many.
+ * Files whose text is made when they are read: procfs, sysfs. A read at position 0 makes the text anew; reads that go
+ * on see the text that the first one made, so that a reader with a small buffer gets one moment, not many.
  */
 #include "kfs.h"
 

@@ -103,7 +103,8 @@ struct vnode {
 /* NULL: not a vnode. */
 struct vnode *vnode_of(struct inode *inode);
 /* @mode with its type; owner is root. Return: NULL without memory. */
-struct vnode *vnode_new(struct superblock *sb, u32 mode, const struct vnode_ops *ops, const struct file_operations *fop);
+struct vnode *vnode_new(struct superblock *sb, u32 mode, const struct vnode_ops *ops,
+			const struct file_operations *fop);
 u64 fs_now(void);
 
 /* ---- Dentries: dentry.c ---- */

@@ -50,7 +50,8 @@ void ldisc_write(struct ldisc *ld, const char *text, size_t len)
 		return;
 	}
 	for (size_t i = 0; i < len; i++) {
-		bool nl = text[i] == '\n' && ld->termios.oflag & ONLCR, cr = text[i] == '\r' && ld->termios.oflag & OCRNL;
+		bool nl = text[i] == '\n' && ld->termios.oflag & ONLCR;
+		bool cr = text[i] == '\r' && ld->termios.oflag & OCRNL;
 
 		if (!nl && !cr)
 			continue;

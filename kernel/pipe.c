@@ -255,7 +255,8 @@ static void pipe_release(struct file *file)
 static size_t pipe_show_path(const struct file *file, char *text, size_t size)
 {
 	size_t len = file->f_path ? vfs_path(file, text, size) :
-				    octavo_snprintf(text, size, "pipe:[%llu]", (unsigned long long)file->f_inode->i_ino);
+				    octavo_snprintf(text, size, "pipe:[%llu]",
+						    (unsigned long long)file->f_inode->i_ino);
 
 	return min(len, size);
 }

@@ -50,6 +50,12 @@ static void take_snapshot(struct task *task, struct snapshot *s)
 	kunlock(&tasks_lock, flags);
 }
 
+/* Real-time signals are not in these numbers but in status: proc(5). */
+static unsigned long long old_set(sigset_k set)
+{
+	return set & 0x7fffffff;
+}
+
 int pid_stat_show(struct task *task, struct ktext *text)
 {
 	const struct process *p = task->process;
@@ -71,13 +77,13 @@ int pid_stat_show(struct task *task, struct ktext *text)
 		     TICKS(task->start_time), m.vsize, m.rss, p->core.rlimit[RLIMIT_RSS].cur);
 	/* Where things lie is for those only who may look in anyway. */
 	ktext_printf(text, " %lu %lu %lu 0 0", look ? m.startcode : 1, look ? m.endcode : 1, look ? m.startstack : 0);
-	ktext_printf(text, " %llu %llu %llu %llu 0 0 0 %d %u 0 %u 0 0 0", (unsigned long long)(s.pending | s.shared) & ~(1ull << 63),
-		     (unsigned long long)s.blocked & ~(1ull << 63), (unsigned long long)s.ignored & ~(1ull << 63),
-		     (unsigned long long)s.caught & ~(1ull << 63), task->exit_signal, task->cpu, task->policy);
+	ktext_printf(text, " %llu %llu %llu %llu 0 0 0 %d %u 0 %u 0 0 0", old_set(s.pending | s.shared),
+		     old_set(s.blocked), old_set(s.ignored), old_set(s.caught), task->exit_signal, task->cpu,
+		     task->policy);
 	if (!look)
 		m = (struct octavo_pid_stat){ 0 };
-	ktext_printf(text, " %lu %lu %lu %lu %lu %lu %lu %d\n", m.start_data, m.end_data, m.start_brk, m.arg_start, m.arg_end,
-		     m.env_start, m.env_end, look ? p->exit_code : 0);
+	ktext_printf(text, " %lu %lu %lu %lu %lu %lu %lu %d\n", m.start_data, m.end_data, m.start_brk, m.arg_start,
+		     m.arg_end, m.env_start, m.env_end, look ? p->exit_code : 0);
 	return 0;
 }
 
@@ -135,8 +141,8 @@ int pid_status_show(struct task *task, struct ktext *text)
 		ktext_printf(text, "Umask:\t%04o\n", task->fs->umask);
 	ktext_printf(text, "State:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", state_name(s.state),
 		     task->core.tgid, task->core.pid, s.ppid);
-	ktext_printf(text, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nFDSize:\t%u\nGroups:\t", p->ruid, p->euid, p->suid,
-		     p->fsuid, p->rgid, p->egid, p->sgid, p->fsgid, fds);
+	ktext_printf(text, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nFDSize:\t%u\nGroups:\t", p->ruid, p->euid,
+		     p->suid, p->fsuid, p->rgid, p->egid, p->sgid, p->fsgid, fds);
 	for (unsigned int i = 0; i < p->groups_nr; i++)
 		ktext_printf(text, "%u ", p->groups[i]);
 	ktext_printf(text, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\nKthread:\t%d\n", task->core.tgid,
@@ -147,6 +153,7 @@ int pid_status_show(struct task *task, struct ktext *text)
 	ktext_printf(text, "Threads:\t%d\nSigQ:\t0/%lu\n", s.threads, p->core.rlimit[RLIMIT_SIGPENDING].cur);
 	status_signals(&s, text);
 	status_rights(p, text);
-	ktext_printf(text, "voluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n", task->nvcsw, task->nivcsw);
+	ktext_printf(text, "voluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n", task->nvcsw,
+		     task->nivcsw);
 	return 0;
 }

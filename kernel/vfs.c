@@ -7,8 +7,8 @@
  *   and test suites of memory management. Contents of files are the core's (<octavo/fs.h>, <octavo/shmem_fs.h>).
  *
  * Words
- *   dentry: a name. vnode: an inode without a page cache. tree: a file system whose names are its dentries. dynamic: one
- *   that makes them when they are looked up. walk: a path on its way to what it names.
+ *   dentry: a name. vnode: an inode without a page cache. tree: a file system whose names are its dentries. dynamic:
+ *   one that makes them when they are looked up. walk: a path on its way to what it names.
  *
  * Structures
  *   fd table (files.c) -> struct file (the core's) -> inode
@@ -17,18 +17,18 @@
  *                                                               parent ^
  *
  * Files
- *   dentry.c namei.c mount.c vnode.c: names; tmpfs.c: trees; procfs.c kernfile.c procpid*.c genfile.c: text that is made
- *   when read; chardev.c console.c ldisc.c kmsg.c virtio_blk.c: devices; pipe.c eventfd.c epoll.c poll.c: waiting;
+ *   dentry.c namei.c mount.c vnode.c: names; tmpfs.c: trees; procfs.c kernfile.c procpid*.c genfile.c: text that is
+ *   made when read; chardev.c console.c ldisc.c kmsg.c virtio_blk.c: devices; pipe.c eventfd.c epoll.c poll.c: waiting;
  *   open.c files.c rw.c stat.c dirs.c attr.c flock.c fscontext.c: system calls; cpio.c initramfs.c: the first files.
  *
  * Invariants
- *   KN-I1 a dentry in a tree is hashed exactly once, under its parent and name. KN-I2 a dentry's parent lives as long as
- *   it does. KN-I3 a mounted directory cannot be removed or renamed. KN-I4 a pipe holds at most what its pages hold, and
- *   a write of up to PIPE_BUF bytes is in it as a whole or not at all.
+ *   KN-I1 a dentry in a tree is hashed exactly once, under its parent and name. KN-I2 a dentry's parent lives as long
+ *   as it does. KN-I3 a mounted directory cannot be removed or renamed. KN-I4 a pipe holds at most what its pages hold,
+ *   and a write of up to PIPE_BUF bytes is in it as a whole or not at all.
  *
  * Locking
- *   One sleeping lock of names (names_lock()), then an inode's i_rwsem, then the core's. A pipe's lock is by itself: user
- *   memory may be faulted in below it, as below i_rwsem. The descriptor table's and the terminal's are spinlocks.
+ *   One sleeping lock of names (names_lock()), then an inode's i_rwsem, then the core's. A pipe's lock is by itself:
+ *   user memory may be faulted in below it, as below i_rwsem. The descriptor table's and the terminal's are spinlocks.
  *
  * What failure does
  *   Every call that makes something undoes it; an archive that ends early leaves the files before the bad place, and
@@ -58,7 +58,7 @@ static int mount_at(const struct fs_type *type, const char *source, const char *
 	return err;
 }
 
-/* What Linux's own start leaves to /init is done here for it: a program in an archive without directories finds these. */
+/* What Linux leaves to /init is done for it: a program in an archive without directories finds these. */
 static int mount_all(void)
 {
 	static const struct {

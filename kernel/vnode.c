@@ -27,7 +27,8 @@ u64 fs_now(void)
 	return clock_realtime_ns();
 }
 
-struct vnode *vnode_new(struct superblock *sb, u32 mode, const struct vnode_ops *ops, const struct file_operations *fop)
+struct vnode *vnode_new(struct superblock *sb, u32 mode, const struct vnode_ops *ops,
+			const struct file_operations *fop)
 {
 	struct vnode *v = kzalloc(sizeof(*v), GFP_KERNEL);
 	u64 now = fs_now();

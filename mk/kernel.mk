@@ -24,7 +24,7 @@ USER_PROGRAMS := $(patsubst tests/user/%.c,$(B)/user/%,$(sort $(wildcard tests/u
 $(B)/user/%: tests/user/%.c $(wildcard tests/user/*.h)
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  CC    $<")
-	$(Q)$(CC) -std=gnu11 -O2 -g -Wall -Wextra -D_GNU_SOURCE -static -pthread -o $@ $<
+	$(Q)$(CC) -std=gnu11 -O2 -g -Wall -Wextra -static -pthread -o $@ $<
 
 # The bench that the figures of docs/ come from, if it is at hand: OCTAVO_SHARED/bench/mmbench.c.
 OCTAVO_SHARED ?= ../shared

@@ -61,8 +61,8 @@ void kernel_cpuinfo(struct ktext *text, unsigned int cpu)
 	}
 	ktext_printf(text, "processor\t: %u\nvendor_id\t: %.12s\ncpu family\t: %u\nmodel\t\t: %u\n", cpu,
 		     (const char *)vendor, family, model);
-	ktext_printf(text, "model name\t: %s\nstepping\t: %u\ncpu MHz\t\t: %llu.%03llu\n", (const char *)brand, sign & 15,
-		     (unsigned long long)(khz / 1000), (unsigned long long)(khz % 1000));
+	ktext_printf(text, "model name\t: %s\nstepping\t: %u\ncpu MHz\t\t: %llu.%03llu\n", (const char *)brand,
+		     sign & 15, (unsigned long long)(khz / 1000), (unsigned long long)(khz % 1000));
 	show_flags(text);
 	ktext_printf(text, "\n");
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Descriptors, reading and writing, pipes, locks, waiting for several files. */
+#define _GNU_SOURCE
 #include "check.h"
 
 #include <fcntl.h>

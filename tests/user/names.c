@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Names: creating, finding, renaming, linking, permissions, and every error that the manual pages promise. */
+#define _GNU_SOURCE
 #include "check.h"
 
 #include <dirent.h>

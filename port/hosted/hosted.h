@@ -88,6 +88,13 @@ int hosted_ram_remove(phys_addr_t start, phys_addr_t size) __must_check;
  */
 int hosted_device_add(phys_addr_t start, phys_addr_t size) __must_check;
 
+/*
+ * Block device @device (0 to 3) is @sectors of 512 bytes at @memory, which are the caller's; NULL: there is none. It
+ * outlives the machine. hosted_block_fail() has its next @count transfers fail with -EIO. Return: 0 or -EINVAL.
+ */
+int hosted_block_set(unsigned int device, void *memory, uint64_t sectors) __must_check;
+void hosted_block_fail(unsigned int device, unsigned int count);
+
 /* Bytes of the machine's RAM and of its vmemmap window that the host has really given. */
 u64 hosted_resident_bytes(void);
 

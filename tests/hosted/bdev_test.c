@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+/* A block device as a file. */
+#include <octavo/pagemap.h>
+#include <octavo/proc.h>
+
+#include "harness.h"
+#include "hosted.h"
+#include "mm/cache/filemap.h"
+
+#define SECTORS 1005u /* not whole pages */
+
+static u8 disk[SECTORS * 512], buffer[64 * 1024];
+static struct inode inode;
+static struct file *file;
+
+static void evict(struct inode *gone)
+{
+	inode_evict_mapping(gone);
+}
+
+static const struct inode_operations i_ops = { .evict = evict };
+
+static bool begin(void)
+{
+	for (unsigned int i = 0; i < sizeof(disk); i++)
+		disk[i] = (u8)(i ^ i >> 9);
+	memset(&inode, 0, sizeof(inode));
+	inode.i_op = &i_ops;
+	if (hosted_block_set(1, disk, SECTORS) || bdev_init_inode(&inode, 1, SECTORS))
+		return false;
+	file = alloc_file(&inode, FMODE_READ | FMODE_WRITE, 0, &bdev_fops);
+	return file != NULL;
+}
+
+static void end(void)
+{
+	struct findings f = { .n = 0 };
+
+	page_cache_verify(&f);
+	EXPECT_EQ(f.n, 0);
+	fput(file); /* with the inode's only reference */
+	EXPECT_EQ(nr_blockdev_pages(), 0);
+	EXPECT_EQ(hosted_block_set(1, NULL, 0), 0);
+}
+
+static s64 rw(bool write, void *at, size_t n, u64 pos)
+{
+	struct iov_iter iter = { .base = at, .count = n };
+
+	return write ? file->f_op->write_iter(file, &iter, &pos) : file->f_op->read_iter(file, &iter, &pos);
+}
+
+TEST(bdev, any_size_and_offset)
+{
+	u64 chance = test_seed;
+
+	ASSERT(begin());
+	for (unsigned int i = 0; i < 300; i++) {
+		u64 r = test_random(&chance), pos = r % sizeof(disk);
+		size_t n = (size_t)(r >> 32) % (r & 1 ? 700 : sizeof(buffer)), want = min(n, sizeof(disk) - (size_t)pos);
+		static u8 shadow[sizeof(disk)];
+
+		if (!i)
+			memcpy(shadow, disk, sizeof(disk));
+		if (r >> 20 & 1) {
+			memset(buffer, (int)i, n);
+			memset(shadow + pos, (int)i, want);
+			EXPECT_EQ(rw(true, buffer, n, pos), want);
+		} else {
+			EXPECT_EQ(rw(false, buffer, n, pos), want);
+			EXPECT(!memcmp(buffer, shadow + pos, want));
+		}
+		if (i % 50 == 49) {
+			EXPECT_EQ(file->f_op->fsync(file, 0, ~(u64)0, false), 0);
+			EXPECT(!memcmp(disk, shadow, sizeof(disk)));
+			invalidate_mapping_pages(&inode.i_data, 0, ~0ul);
+			EXPECT_EQ(inode.i_data.nrpages, 0);
+		}
+	}
+	end();
+}
+
+TEST(bdev, its_end)
+{
+	ASSERT(begin());
+	EXPECT_EQ(rw(false, buffer, 100, sizeof(disk)), 0);
+	EXPECT_EQ(rw(false, buffer, 100, sizeof(disk) - 7), 7);
+	EXPECT_EQ(rw(true, buffer, 100, sizeof(disk)), -ENOSPC);
+	EXPECT_EQ(rw(true, buffer, 100, sizeof(disk) - 7), 7);
+	EXPECT_EQ(rw(true, buffer, 0, sizeof(disk)), 0);
+	EXPECT_EQ(i_size_read(&inode), sizeof(disk));
+	end();
+}
+
+static unsigned long meminfo(const char *label)
+{
+	static char text[8192];
+	unsigned long value = 0;
+	const char *at;
+
+	(void)octavo_proc_read("/proc/meminfo", text, sizeof(text));
+	at = strstr(text, label);
+	for (at = at ? at + strlen(label) : ""; *at && *at != '\n'; at++)
+		if (*at >= '0' && *at <= '9')
+			value = value * 10 + (unsigned long)(*at - '0');
+	return value;
+}
+
+TEST(bdev, its_pages_are_buffers)
+{
+	unsigned long cached;
+
+	ASSERT(begin());
+	cached = meminfo("\nCached:");
+	EXPECT_EQ(meminfo("Buffers:"), 0);
+	EXPECT_EQ(rw(false, buffer, 1, 0), 1);
+	EXPECT_EQ(meminfo("Buffers:"), inode.i_data.nrpages * (PAGE_SIZE / 1024));
+	EXPECT_EQ(meminfo("\nCached:"), cached);
+	EXPECT_EQ(rw(true, buffer, 1, 0), 1);
+	EXPECT_EQ(meminfo("Dirty:"), global_node_page_state(NR_FILE_DIRTY) * (PAGE_SIZE / 1024));
+	EXPECT(meminfo("Dirty:") > 0);
+	end();
+}
+
+TEST(bdev, errors)
+{
+	ASSERT(begin());
+	hosted_block_fail(1, 9);
+	EXPECT_EQ(rw(false, buffer, 10, 300000), -EIO);
+	hosted_block_fail(1, 0);
+	EXPECT_EQ(rw(false, buffer, 10, 300000), 10);
+	EXPECT_EQ(rw(true, buffer, 10, 300000), 10);
+	hosted_block_fail(1, 1);
+	EXPECT_EQ(file->f_op->fsync(file, 0, ~(u64)0, false), -EIO);
+	EXPECT_EQ(file->f_op->fsync(file, 0, ~(u64)0, false), 0);
+	end();
+}

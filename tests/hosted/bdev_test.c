@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /* A block device as a file. */
 #include <octavo/pagemap.h>
-#include <octavo/proc.h>
 
 #include "harness.h"
 #include "hosted.h"
+#include "mm/base/findings.h"
 #include "mm/cache/filemap.h"
+#include "unit/proc_text.h"
 
 #define SECTORS 1005u /* not whole pages */
 
@@ -92,30 +93,21 @@ TEST(bdev, its_end)
 	end();
 }
 
-static unsigned long meminfo(const char *label)
+static u64 meminfo(const char *label)
 {
-	static char text[8192];
-	unsigned long value = 0;
-	const char *at;
-
-	(void)octavo_proc_read("/proc/meminfo", text, sizeof(text));
-	at = strstr(text, label);
-	for (at = at ? at + strlen(label) : ""; *at && *at != '\n'; at++)
-		if (*at >= '0' && *at <= '9')
-			value = value * 10 + (unsigned long)(*at - '0');
-	return value;
+	return proc_value("/proc/meminfo", label);
 }
 
 TEST(bdev, its_pages_are_buffers)
 {
-	unsigned long cached;
+	u64 cached;
 
 	ASSERT(begin());
-	cached = meminfo("\nCached:");
+	cached = meminfo("Cached:");
 	EXPECT_EQ(meminfo("Buffers:"), 0);
 	EXPECT_EQ(rw(false, buffer, 1, 0), 1);
 	EXPECT_EQ(meminfo("Buffers:"), inode.i_data.nrpages * (PAGE_SIZE / 1024));
-	EXPECT_EQ(meminfo("\nCached:"), cached);
+	EXPECT_EQ(meminfo("Cached:"), cached);
 	EXPECT_EQ(rw(true, buffer, 1, 0), 1);
 	EXPECT_EQ(meminfo("Dirty:"), global_node_page_state(NR_FILE_DIRTY) * (PAGE_SIZE / 1024));
 	EXPECT(meminfo("Dirty:") > 0);

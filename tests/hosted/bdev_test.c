@@ -2,11 +2,11 @@
 /* A block device as a file. */
 #include <octavo/pagemap.h>
 
+#include "../unit/proc_text.h"
 #include "harness.h"
 #include "hosted.h"
 #include "mm/base/findings.h"
 #include "mm/cache/filemap.h"
-#include "unit/proc_text.h"
 
 #define SECTORS 1005u /* not whole pages */
 

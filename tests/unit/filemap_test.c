@@ -187,8 +187,11 @@ TEST(filemap, reads_once)
 	EXPECT(reads_right(0, 100));
 	reads = f.reads;
 	EXPECT(reads_right(50, PAGE_SIZE - 100));
-	EXPECT(reads_right(PAGE_SIZE - 50, 100)); /* read ahead */
 	EXPECT_EQ(f.reads, reads);
+	EXPECT(reads_right(PAGE_SIZE - 50, 100)); /* was read ahead, and the next window is started there */
+	EXPECT_EQ(f.reads, 10);
+	EXPECT(reads_right(3 * PAGE_SIZE, 3 * PAGE_SIZE));
+	EXPECT_EQ(f.reads, 10);
 	EXPECT(reads_right(10 * PAGE_SIZE - 5, 5));
 	EXPECT_EQ(ram_file_read(file, buffer, 10, 10 * PAGE_SIZE), 0);
 	EXPECT_EQ(ram_file_read(file, buffer, 10, 10 * PAGE_SIZE - 3), 3);

@@ -46,8 +46,8 @@ static int transfer(const struct address_space *mapping, struct folio *folio, bo
 
 	if (!bytes)
 		return 0;
-	return port_block_rw(device_of(mapping), sector, page_address(&folio->page), (unsigned int)(bytes >> SECTOR_SHIFT),
-			     write);
+	return port_block_rw(device_of(mapping), sector, page_address(&folio->page),
+			     (unsigned int)(bytes >> SECTOR_SHIFT), write);
 }
 
 static int bdev_read_folio(struct file *file, struct folio *folio)

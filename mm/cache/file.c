@@ -33,7 +33,7 @@ struct file *alloc_file(struct inode *inode, u32 mode, u32 flags, const struct f
 	file->f_mapping = inode ? inode->i_mapping : NULL;
 	if (file->f_mapping) {
 		error = load_relaxed(&file->f_mapping->wb_err);
-		file->f_wb_err = wb_err_seen(error) ? error : 0; /* an error nobody has heard of is the first opener's */
+		file->f_wb_err = wb_err_seen(error) ? error : 0; /* one nobody has heard of is the first opener's */
 		file_ra_state_init(file);
 	}
 	return file;

@@ -32,16 +32,17 @@
  * emptied, both under the xarray's lock: who finds it right holds a folio that was in the cache a moment ago; who must
  * know that it still is locks it and looks again.
  *	Order: i_rwsem, mmap lock, invalidate_lock, folio lock, i_mmap_rwsem, a table's lock, the xarray's lock.
- * invalidate_lock is held for writing while a range is taken out (truncate, hole punch) and for reading by who fills the
- * cache from the store, so that nobody brings back what is about to go.
+ * invalidate_lock is held for writing while a range is taken out (truncate, hole punch) and for reading by who fills
+ * the cache from the store, so that nobody brings back what is about to go.
  *
  * Memory use and bounds. 9 bytes a page for the xarray, nothing else. A mapping is 200 bytes in its inode.
  *
  * What failure does. A folio that cannot be read is not uptodate and stays in the cache; the next reader tries again. A
  * write that fails is remembered in mapping->wb_err, which each open file compares with what it saw last.
  *
- * Differences from Linux. One reference for a folio of any order. No private data of buffers at a folio: block devices
- * are read and written by folio. No kiocb: who may not wait says so otherwise. Errors of writeback are one word (errseq).
+ * Differences from Linux. One reference for a folio of any order. No private data of buffers at a folio: block
+ * devices are read and written by folio. No kiocb: who may not wait says so otherwise. Errors of writeback are one
+ * word (errseq).
  *
  * Sources. Documentation/filesystems/{vfs,locking,api-summary}.rst and Documentation/core-api/errseq.rst for names and
  * behaviour.
@@ -184,7 +185,8 @@ int filemap_add_folio(struct address_space *mapping, struct folio *folio, unsign
 
 		err = add_locked(mapping, folio, index);
 		xa_unlock_irqrestore(&mapping->i_pages, flags);
-	} while (unlikely(err == -ENOMEM) && !(err = xa_prepare(&mapping->i_pages, gfp & ~(GFP_ZONEMASK | __GFP_COMP))));
+	} while (unlikely(err == -ENOMEM) &&
+		 !(err = xa_prepare(&mapping->i_pages, gfp & ~(GFP_ZONEMASK | __GFP_COMP))));
 	if (unlikely(err)) {
 		folio_unlock(folio);
 		folio_put(folio);

@@ -78,8 +78,8 @@ static inline unsigned int mapping_order_max(const struct address_space *mapping
 }
 
 /*
- * mapping->wb_err: the last error of writeback in the low 12 bits, whether anybody has looked at it, and a count, so that
- * the same error again is another one.
+ * mapping->wb_err: the last error of writeback in the low 12 bits, whether anybody has looked at it, and a count, so
+ * that the same error again is another one.
  */
 #define WB_ERR_MASK 0xfffu
 #define WB_ERR_SEEN 0x1000u

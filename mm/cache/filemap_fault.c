@@ -2,10 +2,10 @@
 /*
  * Faults of mapped files.
  *
- * A fault that finds its page uptodate takes the folio's lock, looks whether it is still the file's and within its size,
- * and hands it over locked. One that has to wait, for the lock or for the store, first lets go of the lock it was called
- * with, so that nobody waits for a disk behind it, and asks to be called again (VM_FAULT_RETRY): but once, so that it
- * comes to an end.
+ * A fault that finds its page uptodate takes the folio's lock, looks whether it is still the file's and within its
+ * size, and hands it over locked. One that has to wait, for the lock or for the store, first lets go of the lock it
+ * was called with, so that nobody waits for a disk behind it, and asks to be called again (VM_FAULT_RETRY): but once,
+ * so that it comes to an end.
  *
  * Around a read fault whatever is at hand is entered as well (map_pages): one look at the xarray's node serves a whole
  * window, its slots lying side by side as the entries do.

@@ -130,6 +130,11 @@ static void mark_accessed(struct file *file, struct folio *folio, unsigned long 
 	file->ra_prev = index;
 }
 
+static unsigned long pages_wanted(const struct iov_iter *to, u64 at)
+{
+	return (unsigned long)((to->count + (at & ~PAGE_MASK) + PAGE_SIZE - 1) >> PAGE_SHIFT);
+}
+
 s64 generic_file_read_iter(struct file *file, struct iov_iter *to, u64 *pos)
 {
 	struct address_space *mapping = file->f_mapping;
@@ -145,9 +150,7 @@ s64 generic_file_read_iter(struct file *file, struct iov_iter *to, u64 *pos)
 
 		if (at >= size || at >> PAGE_SHIFT > FILE_INDEX_MAX)
 			break;
-		folio = filemap_read_uptodate(file, mapping, index,
-					      (unsigned long)((to->count + (at & ~PAGE_MASK) + PAGE_SIZE - 1) >> PAGE_SHIFT),
-					      true, &err);
+		folio = filemap_read_uptodate(file, mapping, index, pages_wanted(to, at), true, &err);
 		if (unlikely(!folio))
 			break;
 		/* What a truncation has cut off by now is zeros, and not to be read. */

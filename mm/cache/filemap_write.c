@@ -18,8 +18,8 @@ int generic_write_begin(struct file *file, struct address_space *mapping, u64 po
 	int err;
 
 	for (;;) {
-		struct folio *folio = __filemap_get_folio(mapping, index, FGP_LOCK | FGP_CREAT | FGP_WRITE | FGP_ACCESSED,
-							  order, mapping->gfp_mask, &err);
+		unsigned int fgp = FGP_LOCK | FGP_CREAT | FGP_WRITE | FGP_ACCESSED;
+		struct folio *folio = __filemap_get_folio(mapping, index, fgp, order, mapping->gfp_mask, &err);
 		u64 start, end;
 
 		if (!folio)

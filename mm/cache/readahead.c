@@ -10,8 +10,8 @@
  * at least 4 pages. Each window that is reached doubles the next, up to ra_pages; a miss anywhere else reads what is
  * wanted and no more. POSIX_FADV_SEQUENTIAL doubles ra_pages; POSIX_FADV_RANDOM switches all of it off.
  *
- * Locking. The window is the open file's and changed without a lock: threads that share one disturb each other's guesses
- * and nothing else. Folios are added under mapping->invalidate_lock held for reading.
+ * Locking. The window is the open file's and changed without a lock: threads that share one disturb each other's
+ * guesses and nothing else. Folios are added under mapping->invalidate_lock held for reading.
  *
  * Sources. readahead(2), posix_fadvise(2); Fengguang, Hongsheng, Chenfeng, "On the design of a new Linux readahead
  * framework" (ACM SIGOPS 42, 2008).

@@ -2,10 +2,10 @@
 /*
  * Taking pages out of the cache because the file has become shorter, or has a hole there, or they are not wanted.
  *
- * A page that goes must not come back: who fills the cache from the store holds mapping->invalidate_lock for reading and
- * looks at the size below it, so after size and lock have been had for writing once, only what is in the cache has to be
- * dealt with. A fault that found its page before takes the folio's lock and looks at the mapping again (generic_file_
- * vm_ops); what is mapped at the moment its folio goes is unmapped under the same lock.
+ * A page that goes must not come back: who fills the cache from the store holds mapping->invalidate_lock for reading
+ * and looks at the size below it, so after size and lock have been had for writing once, only what is in the cache
+ * has to be dealt with. A fault that found its page before takes the folio's lock and looks at the mapping again
+ * (generic_file_ vm_ops); what is mapped at the moment its folio goes is unmapped under the same lock.
  */
 #include <octavo/highmem.h>
 
@@ -100,8 +100,8 @@ static void zero_part(struct folio *folio, size_t from, size_t to)
 }
 
 /*
- * The folio, locked, reaches beyond what goes: that part of it becomes zeros, whole pages of a large folio included. One
- * that has no contents yet goes altogether.
+ * The folio, locked, reaches beyond what goes: that part of it becomes zeros, whole pages of a large folio included.
+ * One that has no contents yet goes altogether.
  */
 static void truncate_partial(struct address_space *mapping, struct folio *folio, u64 start, u64 end)
 {

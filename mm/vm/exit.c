@@ -75,7 +75,7 @@ static void free_all_tables(struct mmu_gather *tlb, struct mm_struct *mm, struct
 			vma = next;
 			next = vma->vm_next;
 		}
-		free_own_tables(tlb, mm, start, vma->vm_end, 0, next ? next->vm_start : mm->task_size);
+		free_own_tables(tlb, mm, start, vma->vm_end, 0, next ? next->vm_start : 0);
 	}
 }
 

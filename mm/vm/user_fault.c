@@ -35,6 +35,7 @@ struct user_fault {
 	struct mm_struct *mm;
 	uintptr_t address;
 	unsigned int flags; /* FAULT_FLAG_* */
+	vm_fault_t before;  /* what handlers said that wanted to be called again */
 };
 
 static int deliver(const struct user_fault *uf, int signo, int code, uintptr_t address, unsigned int pkey)
@@ -93,7 +94,7 @@ static int fault_done(const struct user_fault *uf, vm_fault_t result)
 {
 	if (unlikely(result & VM_FAULT_ERROR))
 		return fault_error(uf, result);
-	if (unlikely(result & VM_FAULT_MAJOR)) {
+	if (unlikely((result | uf->before) & VM_FAULT_MAJOR)) {
 		count_vm_events(PGMAJFAULT, 1);
 		uf->task->maj_flt++;
 	} else {
@@ -162,6 +163,7 @@ static int fault_locked(struct user_fault *uf)
 		if (fatal_signal_pending(uf->task))
 			return uf->flags & FAULT_FLAG_USER ? 0 : deliver(uf, 0, 0, 0, 0);
 		uf->flags |= FAULT_FLAG_TRIED;
+		uf->before |= result;
 	}
 }
 
@@ -177,6 +179,7 @@ static noinline int fault_not_over(struct user_fault *uf, struct vm_area_struct 
 	if (fatal_signal_pending(uf->task))
 		return uf->flags & FAULT_FLAG_USER ? 0 : deliver(uf, 0, 0, 0, 0);
 	uf->flags |= FAULT_FLAG_TRIED;
+	uf->before |= result;
 	return fault_locked(uf);
 }
 

@@ -58,7 +58,8 @@ TEST(bdev, any_size_and_offset)
 	ASSERT(begin());
 	for (unsigned int i = 0; i < 300; i++) {
 		u64 r = test_random(&chance), pos = r % sizeof(disk);
-		size_t n = (size_t)(r >> 32) % (r & 1 ? 700 : sizeof(buffer)), want = min(n, sizeof(disk) - (size_t)pos);
+		size_t n = (size_t)(r >> 32) % (r & 1 ? 700 : sizeof(buffer));
+		size_t want = min(n, sizeof(disk) - (size_t)pos);
 		static u8 shadow[sizeof(disk)];
 
 		if (!i)

@@ -49,7 +49,9 @@ static bool begin(bool large)
 static void end(void)
 {
 	all_is_sound();
+	test_capture_begin();
 	test_process_exit(&p);
+	EXPECT_STREQ(test_capture_end(), ""); /* nothing is left over, not a table either */
 	fput(file);
 	ram_file_put(&f);
 	EXPECT(f.evicted);

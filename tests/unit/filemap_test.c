@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The page cache without processes: lookup, reading and writing, readahead, dirt, errors, truncation, PC-I1 to PC-I5. */
+/* The page cache without processes: lookup, reading, writing, readahead, dirt, errors, truncation, PC-I1 to PC-I5. */
 #include <octavo/fault.h>
 #include <octavo/highmem.h>
 #include <octavo/proc.h>
@@ -531,7 +531,7 @@ TEST(filemap, the_verifier_sees_damage)
 	f.inode.i_data.nrpages++;
 	expect_finding("PC-I1");
 	f.inode.i_data.nrpages--;
-	was = folio->page.mapping_index; /* PC-I4: nobody may change it but under the locks; this is what it looks like */
+	was = folio->page.mapping_index; /* PC-I4: only who holds the locks may change it */
 	folio->page.mapping_index++;
 	expect_finding("PC-I2");
 	folio->page.mapping_index = was;

@@ -22,8 +22,8 @@ static void cut_short(struct range_node *const *copy, const u8 *at, unsigned int
 			copy[level]->slot[i] = RANGE_GONE;
 }
 
-int range_tree_copy(struct range_tree *to, const struct range_tree *from, void *(*value)(void *ctx, void *old), void *ctx,
-		    gfp_t gfp)
+int range_tree_copy(struct range_tree *to, const struct range_tree *from, void *(*value)(void *ctx, void *old),
+		    void *ctx, gfp_t gfp)
 {
 	struct range_node *copy[RANGE_HEIGHT_MAX + 1];
 	unsigned int level = from->height;

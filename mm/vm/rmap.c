@@ -1,4 +1,47 @@
 // SPDX-License-Identifier: MIT
+/*
+ * Reverse mapping: from a page to the entries that lead to it.
+ *
+ * Purpose. Reclaim, migration and writeback have a page and want the entries: were they used, may they go, are they
+ * clean. A page keeps no list of them, but knows whose it is (an anon_vma or a file) and where in it; VMAs say the rest.
+ *
+ * Words. A *walk* visits the VMAs that may map a folio: those that hang on its anon_vma or below (anon_vma.c), or those
+ * of the file's interval tree (interval.c). A visit looks at the entries of the folio's pages in one VMA.
+ *
+ * Structures
+ *
+ *	page: mapping_index = handle | index ---> anon_vma --> VMAs by page offset --> mm's tables --> entry
+ *	                                    \--> address_space -/
+ *
+ * Invariants, with those of anon_vma.c
+ *
+ * RM-I5: a page's _mapcount + 1 is the number of entries that lead to it, an entry of a shared table counted once; each
+ * entry has a reference to the folio. NR_ANON_MAPPED and NR_FILE_MAPPED count the pages that have any.
+ *
+ * RM-I6: when a walk that changed entries returns, no CPU uses what they were. In a shared table the first visit finds
+ * the entry and changes it for all; every VMA visited from then on is flushed at the page's address, whether an entry
+ * was found or not. All sharers' VMAs are visited, as the walk's lock keeps them where they are: also of one that has
+ * left the table meanwhile, whose copy was made of the entry before the change (then his own entry is found) or after
+ * (then only his TLB remembers it).
+ *
+ * RM-I7: parents are visited before the children they are making: a child's VMA is entered behind its parent's in the
+ * same tree, before its tables show anything. So an entry that fork() copies was either changed before, or the copy is
+ * visited afterwards.
+ *
+ * Large folios. Each page has its own count; entries are visited one by one.
+ *
+ * Locking. The family's rwsem or i_mmap_rwsem for reading, and in a visit page_table_lock and the table's lock. The
+ * folio's lock keeps a file's folio in its file; that of an anonymous one keeps others from unmapping it as well.
+ * Flushes come after the table's lock: the entry is none then, and the folio has the caller's reference.
+ *
+ * What failure does. Walks allocate nothing.
+ *
+ * Differences from Linux. try_to_unmap() takes out what needs no swap entry: pages of files, and anonymous ones that
+ * MADV_FREE gave up and nobody wrote to since; others stay mapped. Flushes are not batched over several folios.
+ *
+ * Sources. Linux Documentation/mm/ (folio locks, migration entries: page_migration.rst); Intel SDM volume 3A 4.8: a
+ * processor sets a dirty bit in an entry that it finds present at that moment.
+ */
 #include <octavo/pagemap.h>
 
 #include "../base/handle.h"

@@ -1,4 +1,77 @@
 // SPDX-License-Identifier: MIT
+/*
+ * Shared last-level tables: what fork() leaves for later.
+ *
+ * Purpose. fork() is mostly followed by exec or exit, and most of a parent's pages are not written to before. So fork()
+ * copies no entries: the child's upper entries lead to the parent's last-level tables, read only. Who first changes
+ * an entry gets a table of his own then.
+ *
+ * Words. An *upper entry* is the one at level 1 that leads to a last-level table. A table's *sharers* are the address
+ * spaces with an upper entry that leads to it. A sharer *leaves* a table when he lets go of it, with a copy or without;
+ * the last one left *takes over*: his upper entry becomes writable again, and that is all.
+ *
+ * Structures
+ *
+ *	parent  [ | | |r-| | ]---+      T: refs 2, shared      the pages: one _mapcount and one
+ *	                         +---->  [ |e|e| |e| ... ]---> reference for each entry, however
+ *	child   [ | | |r-| | ]---+        delta: anon -1       many share the table
+ *
+ * The table's descriptor counts sharers in _refcount, and in private_data, a lane of 16 bits for each of mm->rss, what
+ * came of its entries while it was shared: *delta*.
+ *
+ * Invariants (mm_verify() checks FK-I1, FK-I2 and, with FA-I1 and FA-I2, FK-I4 and FK-I5)
+ *
+ * FK-I1: a table's references are the upper entries that lead to it, and those who left it and have not flushed yet.
+ *
+ * FK-I2: an upper entry that is writable leads to a table that nobody else has and that is not marked shared; one that
+ * is read only, to one that is marked.
+ *
+ * FK-I3: in a shared table no entry comes and none gets rights. What happens there: reverse mapping and truncation take
+ * entries out or make migration entries of them and back, for all sharers at once; accessed marks come and go.
+ *
+ * FK-I4: an entry of a shared table counts once with its page.
+ *
+ * FK-I5: of each kind of page an address space has mm->rss and the deltas of the shared tables it has (get_mm_counter()).
+ * Who leaves a table, or takes it over, adds its delta to his rss; what he takes along or leaves behind is counted then.
+ *
+ * FK-I6: who leaves a table makes all CPUs forget the way to it before his reference goes, so the others cannot free it
+ * or make it theirs while he still can see it. The last reference that goes takes the entries' pages with it.
+ *
+ * FK-I7: a page marked exclusive is so for all sharers of a table together. A copy takes the mark, and the right to
+ * write, from both tables before it can be seen. Pages that are pinned are in no shared table.
+ *
+ * Who may change an entry. vm_entry_lock() makes the table one's own first, vm_own_tables() all of a range,
+ * vm_drop_shared() leaves one whose whole range goes. fork() holds the VMAs' locks, so who has a VMA's lock and found
+ * an upper entry writable keeps a table of his own until he lets go. Reverse mapping, which has no such lock, goes by
+ * page_table_lock (table_lock_find()).
+ *
+ * Whom a change in a shared table concerns. Reverse mapping visits every VMA that can map the page, so every sharer's:
+ * all have the page at the same address. The first finds the entry and changes it; from then on each VMA visited is
+ * flushed, and so are those of sharers who left meanwhile (RM-I6). The page may be used again when the walk is over.
+ *
+ * Flushes. Sharing takes rights away: fork() flushes the parent once. Leaving with a copy: translations stay right, as
+ * both tables say the same; only what leads to the table must go, by the flush of one address in its reach. Taking over
+ * gives rights: none; a CPU with an old translation takes one more fault.
+ *
+ * No break-before-make on arm64: an upper entry that goes from one table to another, or changes APTable, leaves every
+ * address's output address and attributes as they were but for the right to write (DDI 0487, D8.16.1).
+ *
+ * Accessed and dirty. The machine marks entries of a shared table accessed for whoever came; it marks none dirty, as it
+ * looks at the right to write in all levels. A dirty mark that was there is in both copies.
+ *
+ * Locking. page_table_lock guards upper entries, the table's lock its entries, its mark, delta, and who takes over.
+ *
+ * Memory use and bounds. Nothing for sharing. A copy is a page.
+ *
+ * What failure does. Without memory for a copy nothing has changed. A flush that cannot reach all CPUs: the table stays
+ * out of use for good.
+ *
+ * Differences from Linux. It copies the entries of anonymous memory at fork(). Proposals to share tables exist: Dong
+ * and others, "On-demand-fork" (EuroSys 2021), whose idea this is; the counts, reverse mapping and pins are not theirs.
+ *
+ * Sources. Intel SDM volume 3A 4.6 (rights of all levels together), 4.8 (dirty), 4.10.4 (what a page flush and a fault
+ * invalidate); Arm DDI 0487 D8.4.2 (APTable).
+ */
 #include <octavo/pagemap.h>
 
 #include "../base/part.h"

@@ -266,6 +266,7 @@ CORE_SRCS := \
 	mm/vm/rmap.c \
 	mm/vm/rmap_count.c \
 	mm/vm/share.c \
+	mm/vm/share_verify.c \
 	mm/vm/special.c \
 	mm/vm/task.c \
 	mm/vm/thp.c \

@@ -92,7 +92,7 @@ static void user_exception(struct trap_frame *frame)
 	}
 }
 
-/* Interrupts off: nothing can come up between the last look at the work and user mode. */
+/* From the last look at the work to user mode interrupts are off: nothing can come up in between. */
 void kernel_leave(struct trap_frame *frame);
 void kernel_leave(struct trap_frame *frame)
 {
@@ -100,6 +100,7 @@ void kernel_leave(struct trap_frame *frame)
 	u32 work;
 
 	(void)frame;
+	irq_disable();
 	while ((work = kload(&me->work))) {
 		irq_enable();
 		kand(&me->work, ~(work & (WORK_RESCHED | WORK_POLL | WORK_IRET)));

@@ -138,7 +138,7 @@ struct file_operations {
 	int (*iterate)(struct file *file, void *ctx);
 };
 
-/** struct file - an open file; f_count references */
+/** struct file - an open file; f_count references; f_mapping may be NULL: a device without pages of its own */
 struct file {
 	unsigned long f_count; /* (a) */
 	u32 f_mode;	       /* FMODE_* */

@@ -175,12 +175,10 @@ unsigned int interval_verify(const struct interval_node *root)
 
 void vma_link_file(struct vm_area_struct *vma)
 {
-	struct file *file = vma->vm_file;
-	struct address_space *mapping;
+	struct address_space *mapping = vma->vm_file ? vma->vm_file->f_mapping : NULL;
 
-	if (!file)
+	if (!mapping) /* a device without pages of its own */
 		return;
-	mapping = file->f_mapping;
 	vma->i_mmap_node.start = vma->vm_pgoff;
 	vma->i_mmap_node.last = vma->vm_pgoff + vma_pages(vma) - 1;
 	down_write(&mapping->i_mmap_rwsem);
@@ -190,11 +188,10 @@ void vma_link_file(struct vm_area_struct *vma)
 
 void vma_unlink_file(struct vm_area_struct *vma)
 {
-	struct address_space *mapping;
+	struct address_space *mapping = vma->vm_file ? vma->vm_file->f_mapping : NULL;
 
-	if (!vma->vm_file)
+	if (!mapping)
 		return;
-	mapping = vma->vm_file->f_mapping;
 	down_write(&mapping->i_mmap_rwsem);
 	interval_remove(&mapping->i_mmap, &vma->i_mmap_node);
 	up_write(&mapping->i_mmap_rwsem);

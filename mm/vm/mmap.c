@@ -130,7 +130,7 @@ static int writer_add(struct mapping *m)
 {
 	unsigned long *count, old, was;
 
-	if (!m->file || (m->flags & (VM_SHARED | VM_MAYWRITE)) != (VM_SHARED | VM_MAYWRITE))
+	if (!m->file || !m->file->f_mapping || (m->flags & (VM_SHARED | VM_MAYWRITE)) != (VM_SHARED | VM_MAYWRITE))
 		return 0;
 	count = &m->file->f_mapping->i_mmap_writable;
 	for (old = load_relaxed(count); old != ~0ul; old = was) {

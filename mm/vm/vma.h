@@ -27,7 +27,8 @@ static inline bool has_anon(const struct vm_area_struct *vma)
 /* Shared mappings that may become writable are counted in their file: it cannot be sealed as long. */
 static inline bool is_writer(const struct vm_area_struct *vma)
 {
-	return vma->vm_file && (vma->vm_flags & (VM_SHARED | VM_MAYWRITE)) == (VM_SHARED | VM_MAYWRITE);
+	return vma->vm_file && vma->vm_file->f_mapping &&
+	       (vma->vm_flags & (VM_SHARED | VM_MAYWRITE)) == (VM_SHARED | VM_MAYWRITE);
 }
 
 /* One that nobody has seen: file and the rest are put, vm_ops->close() is not called. */

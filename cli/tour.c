@@ -565,6 +565,8 @@ int tour_run(const struct boot_options *options)
 	tour_heap(&mon);
 	heading("Virtual memory");
 	tour_virtual(&mon);
+	heading("Processes");
+	tour_process();
 	heading("Verification");
 	ret = verify(&mon);
 	if (!ret && isatty(STDIN_FILENO) && cli_terminal()->tty) {

@@ -33,8 +33,9 @@ void tour_races(const struct tour_work *work, unsigned int nr);
 void tour_report_begin(void);
 void tour_report_end(unsigned int lines, const char *rest);
 
-/* tour_heap.c: the chapter on the heap; tour_virtual.c: the one on virtual memory */
+/* tour_heap.c: the chapter on the heap; tour_virtual.c: on virtual memory; tour_process.c: on processes */
 void tour_heap(struct monitor *mon);
 void tour_virtual(struct monitor *mon);
+void tour_process(void);
 
 #endif

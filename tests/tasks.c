@@ -6,7 +6,13 @@
 #include "mm/sync/cpu.h"
 #include "tasks.h"
 
-static struct mm_process kernel_process __memsys;
+/* As the core's own: it may do anything, without limits. */
+#define NO_LIMIT { RLIM_INFINITY, RLIM_INFINITY }
+static struct mm_process kernel_process __memsys = {
+	.rlimit = { NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT,
+		    NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT },
+	.capabilities = ~(u64)0,
+};
 static struct mm_task kernel_threads[NR_CPUS] __memsys;
 static s32 last_pid __memsys;
 

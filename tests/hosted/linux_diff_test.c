@@ -388,7 +388,8 @@ static void octavo_do(unsigned int process, const struct twin_call *call, struct
 		r->value = octavo_pid_map_read(p->task.mm, OCTAVO_PID_MAPS, collect, r);
 		break;
 	case TWIN_PAGEMAP:
-		r->value = octavo_pid_pagemap(p->task.mm, TWIN_ARENA / PAGE, (u64 *)(void *)r->bytes, TWIN_PAGES, false);
+		r->value = octavo_pid_pagemap(p->task.mm, TWIN_ARENA / PAGE, (u64 *)(void *)r->bytes, TWIN_PAGES,
+					      false);
 		r->value = r->value == TWIN_PAGES ? 0 : -EIO;
 		r->len = TWIN_PAGES * 8;
 		break;
@@ -441,8 +442,8 @@ static size_t shape(char *out, size_t size, const struct twin_result *r)
 		sscanf(text, "%lx-%lx %7s %llx %*s %*s %99[^\n]", &from, &to, rights, &offset, name);
 		if (from < TWIN_ARENA || from >= TWIN_END)
 			continue;
-		used += (size_t)snprintf(out + used, size - used, "%05lx-%05lx %s %llx %s\n", from & 0xfffff, to & 0xfffff,
-					 rights, offset, name);
+		used += (size_t)snprintf(out + used, size - used, "%05lx-%05lx %s %llx %s\n", from & 0xfffff,
+					 to & 0xfffff, rights, offset, name);
 	}
 	return used;
 }

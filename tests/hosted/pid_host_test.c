@@ -68,6 +68,9 @@ static const char *form(const char *text, const char *from, const char *to, cons
 					*out++ = ' ';
 				else
 					*out++ = digit ? '#' : *s;
+				/* One too large for its 8 columns. */
+				while (digit && !more && out - begin > 9 && !strncmp(out - 9, "        ", 8))
+					*(--out - 1) = '#';
 			}
 		at = end;
 	}
@@ -127,7 +130,7 @@ static void flags_line(char *out, size_t size, const char *text)
 	if (!end)
 		return;
 	/* Whether stores are tracked (sd) is how that kernel was built. */
-	for (at += 8; at < end && strlen(out) + 4 < size; at += 3)
+	for (at += 8; at + 3 <= end && strlen(out) + 4 < size; at += 3)
 		if (strncmp(at, " sd", 3))
 			strncat(out, at, 3);
 }

@@ -20,7 +20,7 @@ static void run(u64 seed, unsigned int steps)
 
 	run.file = memfd_setup("model", 0, &err);
 	ASSERT(run.file);
-	ASSERT(!shmem_truncate(run.file->f_inode, PROCESS_MODEL_FILE_PAGES * PAGE_SIZE));
+	EXPECT_EQ(shmem_truncate(run.file->f_inode, PROCESS_MODEL_FILE_PAGES * PAGE_SIZE), 0);
 	ASSERT(process_run_begin(&run));
 	process_run_work(0);
 	EXPECT_EQ(mm_verify(report, NULL), 0);

@@ -47,9 +47,6 @@ typedef void (*pid_entry_fn)(void *ctx, const struct pid_entry *e);
 /* Each entry of [@start, @end) of @vma, in address order, its table locked. Context: mmap lock. */
 void pid_walk(struct vm_area_struct *vma, uintptr_t start, uintptr_t end, pid_entry_fn fn, void *ctx);
 
-/* How many entries of address spaces lead to @page, of which @e is one: shared tables count for each that has them. */
-unsigned int pid_mappings(const struct pid_entry *e, struct page *page);
-
 /* ---- smaps ---- */
 
 enum pid_size {

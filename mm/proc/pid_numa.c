@@ -18,7 +18,7 @@ static void numa_entry(void *ctx, const struct pid_entry *e)
 	numa->swapcache += page_is_anon(head) && PageSwapBacked(head) && PageSwapCache(head);
 	numa->active += PageActive(head) || PageUnevictable(head);
 	numa->writeback += PageWriteback(head);
-	numa->mapcount_max = max(numa->mapcount_max, pid_mappings(e, page));
+	numa->mapcount_max = max(numa->mapcount_max, entry_mappers(e->entry, page));
 	numa->node[page_to_nid(page)]++;
 }
 

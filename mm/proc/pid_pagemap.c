@@ -35,7 +35,7 @@ static u64 present_bits(const struct pagemap *map, const struct pid_entry *e)
 		bits |= (pgt_leaf_phys(0, e->e) >> PAGE_SHIFT) & PM_FRAME_MASK;
 	if (page && !page_is_anon(compound_head(page)))
 		bits |= PM_FILE;
-	if (page && pid_mappings(e, page) == 1)
+	if (page && entry_mappers(e->entry, page) == 1)
 		bits |= PM_EXCLUSIVE;
 	return bits | (pgt_soft_dirty(0, e->e) ? PM_SOFT_DIRTY : 0) | (pgt_uffd_wp(0, e->e) ? PM_UFFD_WP : 0);
 }

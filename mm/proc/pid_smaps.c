@@ -44,13 +44,6 @@ void pid_walk(struct vm_area_struct *vma, uintptr_t start, uintptr_t end, pid_en
 	}
 }
 
-unsigned int pid_mappings(const struct pid_entry *e, struct page *page)
-{
-	int entries = page_mapcount(page);
-
-	return (unsigned int)max(entries, 1) - 1 + max(e->sharers, 1u);
-}
-
 /* ---- Sizes ---- */
 
 static void share(struct pid_sizes *sizes, enum pid_share kind, const struct pid_entry *e, u64 pss, bool dirty)
@@ -66,7 +59,7 @@ static void share(struct pid_sizes *sizes, enum pid_share kind, const struct pid
 static void size_page(struct pid_sizes *sizes, const struct pid_entry *e, struct page *page)
 {
 	struct page *head = compound_head(page);
-	unsigned int mappings = pid_mappings(e, page);
+	unsigned int mappings = entry_mappers(e->entry, page);
 	bool anon = page_is_anon(head), dirty = pgt_dirty(0, e->e) || PageDirty(head);
 	enum pid_share kind = anon ? PSS_ANON : PageSwapBacked(head) ? PSS_SHMEM : PSS_FILE;
 

@@ -7,14 +7,14 @@
 
 #include "pid.h"
 
-static unsigned long rss_of(const struct mm_struct *mm, unsigned int which)
+static unsigned long rss_of(struct mm_struct *mm, unsigned int which)
 {
-	long n = load_relaxed(&mm->rss[which]);
+	long n = get_mm_counter(mm, which);
 
 	return n > 0 ? (unsigned long)n : 0;
 }
 
-static unsigned long resident(const struct mm_struct *mm)
+static unsigned long resident(struct mm_struct *mm)
 {
 	return rss_of(mm, MM_FILEPAGES) + rss_of(mm, MM_ANONPAGES) + rss_of(mm, MM_SHMEMPAGES);
 }

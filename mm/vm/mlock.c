@@ -254,7 +254,7 @@ long ksys_mlockall(int flags)
 	mmap_write_unlock(mm);
 	/* What cannot be had now will be asked for when it is used. */
 	if (!err && flags & MCL_CURRENT)
-		(void)mm_populate(mm, 0, mm->task_size);
+		mm_populate_all(mm);
 	return err;
 }
 

@@ -19,7 +19,7 @@ static inline void mlock_vma_folio(struct folio *folio, unsigned int nr, const s
 		mlock_folio(folio, nr);
 }
 
-/* @mapped: some entry still leads to it. */
+/* @mapped: some entry still leads to it. @vma NULL: that of another address space, whichever. */
 static inline void munlock_vma_folio(struct folio *folio, unsigned int nr, const struct vm_area_struct *vma,
 				     bool mapped)
 {
@@ -27,7 +27,7 @@ static inline void munlock_vma_folio(struct folio *folio, unsigned int nr, const
 		return;
 	if (!mapped)
 		mlock_forget(folio);
-	else if (vma->vm_flags & VM_LOCKED)
+	else if (vma && vma->vm_flags & VM_LOCKED)
 		munlock_folio(folio, nr);
 }
 

@@ -110,6 +110,7 @@ size_t move_page_tables(struct vm_area_struct *vma, uintptr_t from, uintptr_t to
 {
 	size_t done = 0;
 
+	/* Entries go from tables and into tables that must be nobody else's. */
 	if (load_relaxed(&vma->vm_mm->flags) & 1ul << MMF_HAS_SHARED_TABLES &&
 	    (vm_own_tables(vma, from, from + len) || vm_own_tables(vma, to, to + len)))
 		return 0;

@@ -108,24 +108,34 @@ static long populate_vma(struct vm_area_struct *vma, uintptr_t start, uintptr_t 
 {
 	bool write = (vma->vm_flags & (VM_WRITE | VM_SHARED)) == VM_WRITE;
 
-	if (vma->vm_flags & (VM_IO | VM_PFNMAP | VM_LOCKONFAULT) || !vma_is_accessible(vma))
+	if (vma->vm_flags & (VM_IO | VM_PFNMAP | VM_LOCKONFAULT))
 		return 0;
+	if (!vma_is_accessible(vma))
+		return -EFAULT;
 	return populate_vma_range(vma, start, end, write, NULL);
 }
 
 long mm_populate(struct mm_struct *mm, uintptr_t start, uintptr_t end)
 {
-	long err, first = 0;
+	long err = 0;
 
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
 	for_each_vma_range (mm, vma, start, end) {
 		err = populate_vma(vma, max(start, vma->vm_start), min(end, vma->vm_end));
-		if (!first)
-			first = err;
-		if (err == -EINTR)
+		if (err)
 			break;
 	}
 	mmap_read_unlock(mm);
-	return first;
+	return err;
+}
+
+void mm_populate_all(struct mm_struct *mm)
+{
+	if (mmap_read_lock_killable(mm))
+		return;
+	for_each_vma (mm, vma)
+		if (populate_vma(vma, vma->vm_start, vma->vm_end) == -EINTR)
+			break;
+	mmap_read_unlock(mm);
 }

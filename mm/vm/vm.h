@@ -146,8 +146,12 @@ long change_protection(struct mmu_gather *tlb, struct vm_area_struct *vma, uintp
  * Context: mmap_lock for reading. Return: 0; -ENOMEM, -EFAULT, -EHWPOISON.
  */
 long populate_vma_range(struct vm_area_struct *vma, uintptr_t start, uintptr_t end, bool write, bool *locked);
-/* mm_populate - all of a range, VMA by VMA, taking the mmap lock. Return: 0 or the first error. */
+/*
+ * mm_populate - all of a range, VMA by VMA, taking the mmap lock. Return: 0 or the first error, which ends it.
+ * mm_populate_all() - what can be populated of all VMAs
+ */
 long mm_populate(struct mm_struct *mm, uintptr_t start, uintptr_t end);
+void mm_populate_all(struct mm_struct *mm);
 /* Pages that are mapped read only and not theirs alone: the zero page. */
 extern unsigned long zero_pfn;
 static inline bool is_zero_pfn(unsigned long pfn)

@@ -16,6 +16,7 @@
 
 #include "hosted.h"
 #include "linux_twin.h"
+#include "mm/vm/vm.h"
 #include "model.h"
 #include "tasks.h"
 
@@ -236,7 +237,7 @@ static void describe(const struct model_op *op, char *text, size_t size)
 	static const char *const names[TWIN_CALLS] = {
 		"mmap", "munmap", "mprotect", "mremap", "madvise", "mlock2", "munlock", "mlockall", "munlockall",
 		"msync", "mincore", "read", "write", "ftruncate", "pwrite", "pread", "punch", "fork", "exit", "maps",
-		"pagemap", "clean"
+		"pagemap", "locked", "clean"
 	};
 	struct twin_call call;
 	unsigned int process;
@@ -393,12 +394,34 @@ static void octavo_do(unsigned int process, const struct twin_call *call, struct
 		r->value = r->value == TWIN_PAGES ? 0 : -EIO;
 		r->len = TWIN_PAGES * 8;
 		break;
+	case TWIN_LOCKED:
+		r->value = (long)(p->task.mm->locked_vm * (PAGE / 1024));
+		break;
 	default:
 		r->value = memory_call(call, r);
 	}
 }
 
 /* ---- Comparing ---- */
+
+/*
+ * A child may find the zero page where its parent had it, or not: Linux does not copy tables in which there is nothing
+ * else, Octavo shares them.
+ */
+static bool shows_zero_page(struct mm_struct *mm, uintptr_t addr)
+{
+	u64 entry = 0;
+
+	return octavo_pid_pagemap(mm, addr / PAGE, &entry, 1, true) == 1 && entry >> 63 &&
+	       is_zero_pfn((unsigned long)(entry & (((u64)1 << 55) - 1)));
+}
+
+static void forgive_zero_pages(const struct twin_call *call, const struct twin_result *there)
+{
+	for (u32 i = 0; call->what == TWIN_MINCORE && i < here.len && i < there->len; i++)
+		if (here.bytes[i] && shows_zero_page(current_task()->mm, (uintptr_t)call->args[0] + i * PAGE))
+			here.bytes[i] = there->bytes[i];
+}
 
 static const char *differs(const struct twin_result *there)
 {
@@ -423,29 +446,71 @@ static const char *differs(const struct twin_result *there)
 		       NULL;
 }
 
-/* Ranges, rights, offsets and names; files have other numbers here and there. */
-static size_t shape(char *out, size_t size, const struct twin_result *r)
+static const char *compare_locked(unsigned int process)
+{
+	struct twin_call call = { .what = TWIN_LOCKED };
+	const struct twin_result *there = twin_do(process, &call);
+
+	if (!there)
+		return "Linux's process died";
+	octavo_do(process, &call, &here);
+	if (here.value == there->value)
+		return NULL;
+	snprintf(wrong, sizeof(wrong), "process %u has %ld KiB locked, Linux's %ld", process, here.value, there->value);
+	return wrong;
+}
+
+struct row {
+	unsigned long from, to;
+	unsigned long long offset;
+	char rights[8], name[100];
+};
+
+static bool goes_on(const struct row *a, const struct row *b)
+{
+	return a->to == b->from && !strcmp(a->rights, b->rights) && !strcmp(a->name, b->name) &&
+	       (!a->name[0] || a->offset + (a->to - a->from) == b->offset);
+}
+
+static size_t print_row(char *out, size_t size, const struct row *r)
+{
+	int len = snprintf(out, size, "%05lx-%05lx %s %llx %s\n", r->from & 0xfffff, r->to & 0xfffff, r->rights, r->offset,
+			   r->name);
+
+	return min((size_t)len, size - 1);
+}
+
+/*
+ * Ranges, rights, offsets and names; files have other numbers here and there. @joined: neighbours that are alike count as
+ * one: which of a child's mappings are joined depends on whether they have pages of their own, and Linux gives a child's
+ * mapping what that takes when it forks, Octavo when it writes.
+ */
+static void shape(char *out, size_t size, const struct twin_result *r, bool joined)
 {
 	const char *line = (const char *)r->bytes, *end = line + r->len;
+	struct row last = { 0 }, row;
 	size_t used = 0;
 
-	out[0] = '\0';
-	while (line < end && used + 1 < size) {
-		unsigned long from = 0, to = 0;
-		unsigned long long offset = 0;
-		char rights[8] = "", name[100] = "", text[400];
-		const char *stop = memchr(line, '\n', (size_t)(end - line));
-		size_t len = stop ? (size_t)(stop - line) : (size_t)(end - line);
+	for (const char *stop; line < end; line = stop + 1) {
+		char text[400];
 
-		snprintf(text, sizeof(text), "%.*s", (int)len, line);
-		line += len + 1;
-		sscanf(text, "%lx-%lx %7s %llx %*s %*s %99[^\n]", &from, &to, rights, &offset, name);
-		if (from < TWIN_ARENA || from >= TWIN_END)
+		stop = memchr(line, '\n', (size_t)(end - line)) ?: end;
+		snprintf(text, sizeof(text), "%.*s", (int)(stop - line), line);
+		row = (struct row){ 0 };
+		sscanf(text, "%lx-%lx %7s %llx %*s %*s %99[^\n]", &row.from, &row.to, row.rights, &row.offset, row.name);
+		if (row.from < TWIN_ARENA || row.from >= TWIN_END)
 			continue;
-		used += (size_t)snprintf(out + used, size - used, "%05lx-%05lx %s %llx %s\n", from & 0xfffff,
-					 to & 0xfffff, rights, offset, name);
+		if (joined && goes_on(&last, &row)) {
+			last.to = row.to;
+			continue;
+		}
+		if (last.to)
+			used += print_row(out + used, size - used, &last);
+		last = row;
 	}
-	return used;
+	if (last.to)
+		used += print_row(out + used, size - used, &last);
+	out[used] = '\0';
 }
 
 static const char *compare_maps(unsigned int process)
@@ -457,8 +522,8 @@ static const char *compare_maps(unsigned int process)
 	if (!there)
 		return "Linux's process died";
 	octavo_do(process, &call, &here);
-	shape(ours, sizeof(ours), &here);
-	shape(theirs, sizeof(theirs), there);
+	shape(ours, sizeof(ours), &here, process != 0);
+	shape(theirs, sizeof(theirs), there, process != 0);
 	if (!strcmp(ours, theirs))
 		return NULL;
 	snprintf(wrong, sizeof(wrong), "maps of process %u are\n%snot Linux's\n%s", process, ours, theirs);
@@ -488,7 +553,8 @@ static const char *compare_pagemap(unsigned int process)
 		vma = vma_lookup(procs[process].task.mm, TWIN_ARENA + i * PAGE);
 		anonymous = vma && vma_is_anonymous(vma);
 		mmap_read_unlock(procs[process].task.mm);
-		if (!anonymous || !((ours[i] ^ theirs[i]) & COMPARED))
+		if (!anonymous || !((ours[i] ^ theirs[i]) & COMPARED) ||
+		    shows_zero_page(procs[process].task.mm, TWIN_ARENA + i * PAGE))
 			continue;
 		snprintf(wrong, sizeof(wrong), "pagemap of process %u at %#lx is %#llx, Linux's %#llx", process,
 			 (unsigned long)(TWIN_ARENA + i * PAGE), (unsigned long long)ours[i],
@@ -498,20 +564,24 @@ static const char *compare_pagemap(unsigned int process)
 	return NULL;
 }
 
-/* Linux from 6.17 on moves several mappings at once, which 6.12 does not. */
+/*
+ * Linux from 6.17 on moves several mappings at once, and looks whether a call can be done before it unmaps what is at the
+ * new place; 6.12, as Octavo, unmaps first. MREMAP_DONTUNMAP of locked memory leaves its count of locked pages wrong.
+ */
 static bool of_later_linux(const struct twin_call *call)
 {
 	const long *a = call->args;
 	struct vm_area_struct *vma;
-	bool several;
+	bool otherwise;
 
-	if (call->what != TWIN_MREMAP || !(a[3] & MREMAP_FIXED) || a[1] != a[2])
+	if (call->what != TWIN_MREMAP || !(a[3] & (MREMAP_FIXED | MREMAP_DONTUNMAP)))
 		return false;
 	mmap_read_lock(current_task()->mm);
-	vma = find_vma(current_task()->mm, (uintptr_t)a[0]);
-	several = !vma || vma->vm_start > (uintptr_t)a[0] || vma->vm_end < (uintptr_t)(a[0] + a[1]);
+	vma = vma_lookup(current_task()->mm, (uintptr_t)a[0]);
+	otherwise = !vma || vma->vm_end < (uintptr_t)(a[0] + a[1]) || !a[1] ||
+		    (vma->vm_flags & VM_LOCKED && (a[2] > a[1] || a[3] & MREMAP_DONTUNMAP));
 	mmap_read_unlock(current_task()->mm);
-	return several;
+	return otherwise;
 }
 
 static unsigned int living(unsigned int number)
@@ -548,6 +618,7 @@ static const char *apply(void *ctx, const struct model_op *op)
 	if (!there)
 		return "Linux's process died";
 	octavo_do(process, &call, &here);
+	forgive_zero_pages(&call, there);
 	why = differs(there);
 	if (call.what == TWIN_FORK && !here.value)
 		alive[child] = true;
@@ -555,7 +626,7 @@ static const char *apply(void *ctx, const struct model_op *op)
 		alive[process] = false;
 	if (why || !maps_too || !alive[process])
 		return why;
-	return compare_maps(process);
+	return compare_locked(process) ?: compare_maps(process);
 }
 
 static const char *check(void *ctx)
@@ -588,11 +659,13 @@ static void exit_all(void)
 
 static void reset(void *ctx)
 {
-	struct twin_call clean = { .what = TWIN_CLEAN };
+	struct twin_call clean = { .what = TWIN_CLEAN }, locked = { .what = TWIN_LOCKED };
 
 	(void)ctx;
 	exit_all();
 	(void)twin_do(0, &clean);
+	if (twin_do(0, &locked)->value && twin_again())
+		test_fail(__FILE__, __LINE__, "no second child");
 	if (!test_process_start(&procs[0])) {
 		test_fail(__FILE__, __LINE__, "no process");
 		return;

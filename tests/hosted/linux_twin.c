@@ -168,10 +168,31 @@ static void read_pagemap(struct twin_result *r)
 	r->len = got > 0 ? (u32)got : 0;
 }
 
+/* KiB behind a label of /proc/self/status. */
+static long read_status(const char *label)
+{
+	char text[4096], *at;
+	int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	ssize_t got = read(fd, text, sizeof(text) - 1);
+	long value = 0;
+
+	close(fd);
+	text[got > 0 ? got : 0] = '\0';
+	at = strstr(text, label);
+	if (!at)
+		return -ENOENT;
+	for (at += strlen(label); *at == ' ' || *at == '\t'; at++)
+		;
+	for (; *at >= '0' && *at <= '9'; at++)
+		value = value * 10 + *at - '0';
+	return value;
+}
+
 static void clean(void)
 {
 	syscall(SYS_munlockall);
-	syscall(SYS_munmap, TWIN_ARENA - (64ul << 20), (64ul << 20) + TWIN_PAGES * PAGE);
+	/* What grew down, and a last page that was asked for in part. */
+	syscall(SYS_munmap, TWIN_ARENA - (64ul << 20), (64ul << 20) + (TWIN_PAGES + 64) * PAGE);
 	for (unsigned int i = 0; i < TWIN_FILES; i++)
 		if (ftruncate(files[i], 0) || ftruncate(files[i], TWIN_FILE_PAGES * PAGE))
 			_exit(99);
@@ -277,6 +298,9 @@ static void answer(const struct twin_call *call, struct twin_result *r)
 	case TWIN_PAGEMAP:
 		read_pagemap(r);
 		break;
+	case TWIN_LOCKED:
+		r->value = read_status("VmLck:");
+		break;
 	case TWIN_CLEAN:
 		clean();
 		break;
@@ -359,6 +383,14 @@ const char *twin_start(void)
 	return start_first();
 }
 
+const char *twin_again(void)
+{
+	kill(pids[0], SIGKILL);
+	waitpid(pids[0], NULL, 0);
+	memset(&channels[0], 0, sizeof(channels[0]));
+	return start_first();
+}
+
 void twin_stop(void)
 {
 	for (unsigned int i = 0; i < TWIN_PROCESSES; i++)
@@ -386,7 +418,9 @@ const struct twin_result *twin_do(unsigned int process, const struct twin_call *
 		waitpid(pids[process], NULL, 0);
 		pids[process] = 0;
 		c->state = IDLE;
-		c->result.value = 0;
+		c->result.value = c->result.signo = c->result.code = 0;
+		c->result.address = 0;
+		c->result.len = 0;
 		return &c->result;
 	}
 	if (!wait_for(c, ANSWERED, WAIT_SECONDS)) {

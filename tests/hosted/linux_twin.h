@@ -44,6 +44,7 @@ enum twin_what {
 	TWIN_EXIT,
 	TWIN_MAPS,     /* text of /proc/self/maps, of the arena */
 	TWIN_PAGEMAP,  /* entries of the arena */
+	TWIN_LOCKED,   /* KiB that are locked: VmLck */
 	TWIN_CLEAN,    /* as a child just born */
 	TWIN_CALLS
 };
@@ -66,6 +67,8 @@ struct twin_result {
 
 /* Child 0 and the files are there. NULL, or what this host lacks. */
 const char *twin_start(void);
+/* Another child 0: Linux's own counts may not be what they were. NULL, or what is missing. */
+const char *twin_again(void);
 void twin_stop(void);
 /* What process @process of them makes of it; NULL: it has died, and the test has failed. */
 const struct twin_result *twin_do(unsigned int process, const struct twin_call *call);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Processes on several CPUs, as threads and as coroutines by a seed: tests/process_model.h. */
+#include <octavo/rcupdate.h>
 #include <octavo/shmem_fs.h>
 #include <octavo/verify.h>
 
@@ -34,6 +35,7 @@ static bool end(void)
 	if (why)
 		test_fail(__FILE__, __LINE__, "seed %llu: %s", (unsigned long long)run.seed, why);
 	fput(run.file);
+	rcu_barrier();
 	return !why && !findings;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Processes on one CPU, hosted and on bare metal: every byte as the oracle has it, and every page free at the end. */
+#include <octavo/rcupdate.h>
 #include <octavo/shmem_fs.h>
 #include <octavo/verify.h>
 
@@ -28,6 +29,7 @@ static void run(u64 seed, unsigned int steps)
 	if (why)
 		test_fail(__FILE__, __LINE__, "seed %llu: %s", (unsigned long long)seed, why);
 	fput(run.file);
+	rcu_barrier();
 }
 
 TEST(process, oracle)

@@ -119,6 +119,8 @@ long mm_populate(struct mm_struct *mm, uintptr_t start, uintptr_t end)
 {
 	long err = 0;
 
+	if (start >= end)
+		return 0;
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
 	for_each_vma_range (mm, vma, start, end) {

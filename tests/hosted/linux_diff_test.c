@@ -566,8 +566,8 @@ static const char *compare_pagemap(unsigned int process)
 
 /*
  * Linux from 6.17 on moves several mappings at once, and looks whether a call can be done before it unmaps what is at the
- * new place; 6.12, as Octavo, unmaps first. It compares lengths in pages, and MREMAP_DONTUNMAP of locked memory leaves its
- * count of locked pages wrong.
+ * new place; 6.12, as Octavo, unmaps first. It compares lengths in pages, and MREMAP_DONTUNMAP of locked memory leaves
+ * its count of locked pages wrong.
  */
 static bool of_later_linux(const struct twin_call *call)
 {

@@ -159,7 +159,8 @@ static void draw_file(struct draw *d, struct twin_call *call)
 
 static void draw_flags(struct draw *d, struct twin_call *call)
 {
-	static const u8 sync[] = { MS_ASYNC, MS_SYNC, MS_SYNC | MS_INVALIDATE, MS_INVALIDATE, 0, MS_SYNC | MS_ASYNC, 8 };
+	static const u8 sync[] = { MS_ASYNC, MS_SYNC, MS_SYNC | MS_INVALIDATE, MS_INVALIDATE, 0, MS_SYNC | MS_ASYNC,
+				   8 };
 
 	switch (call->what) {
 	case TWIN_MPROTECT:
@@ -429,8 +430,8 @@ static const char *differs(const struct twin_result *there)
 		snprintf(wrong, sizeof(wrong), "the result is %ld (%#lx), Linux's %ld (%#lx)", here.value,
 			 (unsigned long)here.value, there->value, (unsigned long)there->value);
 	else if (here.signo != there->signo || here.code != there->code || here.address != there->address)
-		snprintf(wrong, sizeof(wrong), "signal %d, code %d at %#lx; Linux's %d, %d at %#lx", here.signo, here.code,
-			 (unsigned long)here.address, there->signo, there->code, (unsigned long)there->address);
+		snprintf(wrong, sizeof(wrong), "signal %d, code %d at %#lx; Linux's %d, %d at %#lx", here.signo,
+			 here.code, (unsigned long)here.address, there->signo, there->code, (unsigned long)there->address);
 	else if (here.len != there->len)
 		snprintf(wrong, sizeof(wrong), "%u bytes, Linux's %u", here.len, there->len);
 	else
@@ -474,16 +475,16 @@ static bool goes_on(const struct row *a, const struct row *b)
 
 static size_t print_row(char *out, size_t size, const struct row *r)
 {
-	int len = snprintf(out, size, "%05lx-%05lx %s %llx %s\n", r->from & 0xfffff, r->to & 0xfffff, r->rights, r->offset,
-			   r->name);
+	int len = snprintf(out, size, "%05lx-%05lx %s %llx %s\n", r->from & 0xfffff, r->to & 0xfffff, r->rights,
+			   r->offset, r->name);
 
 	return min((size_t)len, size - 1);
 }
 
 /*
- * Ranges, rights, offsets and names; files have other numbers here and there. @joined: neighbours that are alike count as
- * one: which of a child's mappings are joined depends on whether they have pages of their own, and Linux gives a child's
- * mapping what that takes when it forks, Octavo when it writes.
+ * Ranges, rights, offsets and names; files have other numbers here and there. @joined: neighbours that are alike count
+ * as one: which of a child's mappings are joined depends on whether they have pages of their own, and Linux gives a
+ * child's mapping what that takes when it forks, Octavo when it writes.
  */
 static void shape(char *out, size_t size, const struct twin_result *r, bool joined)
 {
@@ -497,7 +498,8 @@ static void shape(char *out, size_t size, const struct twin_result *r, bool join
 		stop = memchr(line, '\n', (size_t)(end - line)) ?: end;
 		snprintf(text, sizeof(text), "%.*s", (int)(stop - line), line);
 		row = (struct row){ 0 };
-		sscanf(text, "%lx-%lx %7s %llx %*s %*s %99[^\n]", &row.from, &row.to, row.rights, &row.offset, row.name);
+		sscanf(text, "%lx-%lx %7s %llx %*s %*s %99[^\n]", &row.from, &row.to, row.rights, &row.offset,
+		       row.name);
 		if (row.from < TWIN_ARENA || row.from >= TWIN_END)
 			continue;
 		if (joined && goes_on(&last, &row)) {
@@ -565,9 +567,9 @@ static const char *compare_pagemap(unsigned int process)
 }
 
 /*
- * Linux from 6.17 on moves several mappings at once, and looks whether a call can be done before it unmaps what is at the
- * new place; 6.12, as Octavo, unmaps first. It compares lengths in pages, and MREMAP_DONTUNMAP of locked memory leaves
- * its count of locked pages wrong.
+ * Linux from 6.17 on moves several mappings at once, and looks whether a call can be done before it unmaps what is at
+ * the new place; 6.12, as Octavo, unmaps first. It compares lengths in pages, and MREMAP_DONTUNMAP of locked memory
+ * leaves its count of locked pages wrong.
  */
 static bool of_later_linux(const struct twin_call *call)
 {

@@ -59,7 +59,17 @@ void kunmap_local(const void *virt)
 	}
 }
 
-void clear_highpage(struct page *page)
+static force_inline bool is_direct(const struct page *page)
+{
+	return PFN_PHYS(page_to_pfn(page)) < memblock.direct_map_end;
+}
+
+static force_inline void *direct_address(const struct page *page)
+{
+	return phys_to_virt(PFN_PHYS(page_to_pfn(page)));
+}
+
+static noinline void clear_mapped(struct page *page)
 {
 	void *virt = kmap_local_page(page);
 
@@ -67,9 +77,20 @@ void clear_highpage(struct page *page)
 	kunmap_local(virt);
 }
 
+void clear_highpage(struct page *page)
+{
+	if (likely(is_direct(page)))
+		memset(direct_address(page), 0, PAGE_SIZE);
+	else
+		clear_mapped(page);
+}
+
 void copy_highpage(struct page *to, struct page *from)
 {
-	memcpy_page(to, 0, from, 0, PAGE_SIZE);
+	if (likely(is_direct(to) && is_direct(from)))
+		memcpy(direct_address(to), direct_address(from), PAGE_SIZE);
+	else
+		memcpy_page(to, 0, from, 0, PAGE_SIZE);
 }
 
 /* A range that leaves its page would reach into whatever the next address shows. */

@@ -148,16 +148,10 @@ static void report_user(const struct page_fault *fault)
 	       (unsigned long long)fault->error);
 }
 
-int handle_page_fault(const struct page_fault *fault)
+static noinline int kernel_fault(const struct page_fault *fault)
 {
 	unsigned long flags;
 
-	if (likely(user_fault_hook) && (!pgt_kernel_half(fault->address) || fault->flags & PAGE_FAULT_USER)) {
-		int done = user_fault_hook(fault);
-
-		if (likely(done <= 0))
-			return done;
-	}
 	if (is_kfence_s(fault) || spurious(fault))
 		return 0;
 	if (fault->flags & PAGE_FAULT_UACCESS)
@@ -172,4 +166,15 @@ int handle_page_fault(const struct page_fault *fault)
 	}
 	port_irq_restore(flags);
 	return -EFAULT;
+}
+
+int handle_page_fault(const struct page_fault *fault)
+{
+	if (likely(user_fault_hook) && (!pgt_kernel_half(fault->address) || fault->flags & PAGE_FAULT_USER)) {
+		int done = user_fault_hook(fault);
+
+		if (likely(done <= 0))
+			return done;
+	}
+	return kernel_fault(fault);
 }

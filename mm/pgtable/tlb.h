@@ -26,8 +26,8 @@ bool flush_tlb_mm_range(struct mm_struct *mm, uintptr_t start, uintptr_t end, un
 bool flush_tlb_page(struct mm_struct *mm, uintptr_t virt);
 /*
  * flush_tlb_page_alone - the same if no other CPU can know a translation of @mm, and this one runs in it
- * For an entry that the caller has just taken out of the machine's sight, so that nobody can come to know it. Context:
- * preemption off, spinlocks may be held. Return: false: it is not so, and nothing is done.
+ * For an entry that was just taken out of the machine's sight, so that nobody can come to know it, or whose rights only
+ * grew. Context: preemption off, spinlocks may be held. Return: false: it is not so, and nothing is done.
  */
 bool flush_tlb_page_alone(struct mm_struct *mm, uintptr_t virt);
 bool flush_tlb_kernel_range(uintptr_t start, uintptr_t end);

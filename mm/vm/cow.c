@@ -15,7 +15,7 @@ static void wp_page_reuse(struct vm_fault *vmf)
 {
 	pgt_entry_t e = pgt_mkyoung(0, (pgt_entry_t)vmf->orig);
 
-	count_vm_events(PGREUSE, 1);
+	count_fault_event(PGREUSE);
 	e = maybe_mkwrite(pgt_mkdirty(0, e), vmf->vma);
 	(void)pgt_entry_raise(0, vmf->entry, e);
 	vmf_unlock(vmf);

@@ -52,6 +52,7 @@
  * sigaction(2); Documentation/mm/process_addrs.rst for what is locked when.
  */
 #include <octavo/pagemap.h>
+#include <octavo/preempt.h>
 
 #include "fault.h"
 
@@ -194,8 +195,15 @@ static vm_fault_t do_present(struct vm_fault *vmf)
 	changed = pgt_entry_raise(0, vmf->entry, pgt_mkyoung(0, e));
 	vmf_unlock(vmf);
 	/* Over already, or this CPU has an older entry in its TLB. */
-	if (!changed)
-		(void)flush_tlb_page(vmf->vma->vm_mm, vmf->address);
+	if (!changed) {
+		bool alone;
+
+		preempt_disable();
+		alone = flush_tlb_page_alone(vmf->vma->vm_mm, vmf->address);
+		preempt_enable();
+		if (!alone)
+			(void)flush_tlb_page(vmf->vma->vm_mm, vmf->address);
+	}
 	return 0;
 }
 
@@ -240,7 +248,7 @@ vm_fault_t handle_mm_fault(struct vm_area_struct *vma, uintptr_t address, unsign
 	struct vm_fault vmf;
 	pgt_entry_t e;
 
-	count_vm_events(PGFAULT, 1);
+	count_fault_event(PGFAULT);
 	vmf.vma = vma;
 	vmf.address = address & PAGE_MASK;
 	vmf.real_address = address;

@@ -20,6 +20,14 @@
 
 #define FAULT_FLAG_DEFAULT (FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE | FAULT_FLAG_INTERRUPTIBLE)
 
+/* An event that only faults count, in thread context: no interrupt of this CPU's changes the same word. */
+static force_inline void count_fault_event(enum vm_event_item item)
+{
+	unsigned long *events = this_cpu()->events;
+
+	store_relaxed(&events[item], events[item] + 1);
+}
+
 /* The entry's table is locked, and the entry is what the fault found there. False: it is not, nor is it locked. */
 static force_inline bool vmf_lock(struct vm_fault *vmf)
 {

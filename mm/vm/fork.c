@@ -491,6 +491,8 @@ struct mm_struct *mm_fork(struct mm_struct *mm, const struct mm_process *child)
 	if (f.flush && unlikely(!flush_tlb_mm(mm)))
 		err = -EBUSY;
 	mmap_write_unlock(mm);
+	/* Its VMAs came into being as if write-locked: that ends here. */
+	f.child->mm_lock_seq += 2;
 	if (likely(!err))
 		return f.child;
 	mmput(f.child);

@@ -312,7 +312,7 @@ void do_exit(int code)
 	if (p == init_process && (p->exiting || p->nr_threads == 1))
 		kernel_panic("Attempted to kill init! exitcode=0x%08x", (unsigned int)code);
 	me->core.flags |= PF_EXITING;
-	account_time(false);
+	account_time(me, clock_monotonic_ns());
 	release_mm(me);
 	if (me->files)
 		files_put(me->files);
@@ -320,7 +320,8 @@ void do_exit(int code)
 	if (me->fs)
 		fs_put(me->fs);
 	me->fs = NULL;
-	if (p->nr_threads == 1)
+	/* The last to get here: nobody sets one any more. */
+	if (!ksub(&p->live, 1))
 		timers_exit(p);
 	leave_tables(me, code);
 	schedule();

@@ -140,7 +140,7 @@ static struct process *process_new(const struct process *from)
 	p->threads = p->children = p->sibling = p->all = (struct list_node){ NULL, NULL };
 	p->pending = (struct sigpending){ { NULL, NULL }, 0 };
 	p->child_exit = (struct wait_queue){ .lock = { 0 } };
-	p->nr_threads = p->queued = 0;
+	p->nr_threads = p->queued = p->live = 0;
 	p->exiting = p->zombie = p->stopped = p->continued = p->execed = p->subreaper = p->shares_vm = false;
 	p->execing = NULL;
 	p->exit_code = p->stop_code = 0;
@@ -286,6 +286,7 @@ static int publish(struct task *child, const struct clone_args *args)
 	}
 	node_append(&p->threads, &child->threads);
 	p->nr_threads++;
+	kadd(&p->live, 1);
 	if (args->flags & CLONE_THREAD) {
 		child->core.tgid = p->pid;
 	} else {
@@ -528,7 +529,7 @@ int kthread_create(void (*fn)(void *arg), void *arg, const char *name)
 		p->core.rlimit[i] = (struct mm_rlimit){ RLIM_INFINITY, RLIM_INFINITY };
 	p->cap_permitted = p->cap_bounding = p->core.capabilities = ~0ull >> (63 - 40);
 	p->leader = task;
-	p->nr_threads = 1;
+	p->nr_threads = p->live = 1;
 	process_get(p); /* given back when it ends, as a parent's is */
 	flags = klock(&tasks_lock);
 	node_append(&p->threads, &task->threads);

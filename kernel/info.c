@@ -146,10 +146,10 @@ static long sys_getrusage(int who, uintptr_t user)
 	struct task *me = current();
 	struct times t = { 0 };
 
-	account_time(false);
+	process_times(me->process, &t);
 	if (who == 0)
-		process_times(me->process, &t);
-	else if (who == -1)
+		return put_rusage(user, &t);
+	if (who == -1)
 		t = me->process->children_times;
 	else if (who == 1)
 		t = (struct times){ me->utime, me->stime, me->core.min_flt, me->core.maj_flt, me->nvcsw,
@@ -167,7 +167,6 @@ static long sys_times(uintptr_t user)
 	struct times t;
 	s64 out[4];
 
-	account_time(false);
 	process_times(p, &t);
 	out[0] = (s64)(t.utime / tick);
 	out[1] = (s64)(t.stime / tick);

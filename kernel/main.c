@@ -12,6 +12,10 @@
 #include "kernel.h"
 #include "vfs.h"
 
+#include <octavo/rcupdate.h>
+#include <octavo/reclaim_hook.h>
+#include <octavo/verify.h>
+
 #include "port/pc/cmdline.h"
 #include "port/pc/pc.h"
 #include "port/pc/power.h"
@@ -41,8 +45,26 @@ void kernel_panic(const char *fmt, ...)
 	power_end(POWER_PANIC);
 }
 
+static void say_finding(void *ctx, const char *line)
+{
+	(void)ctx;
+	printk("verify: %s\n", line);
+}
+
+/* octavo.verify on the command line: at the end every page frame has one owner, or it is said which has not. */
+static void verify(void)
+{
+	char value[8];
+
+	if (!cmdline_value(kernel_cmdline(), "octavo.verify", value, sizeof(value)))
+		return;
+	rcu_barrier();
+	printk("verify: %u findings\n", mm_verify(say_finding, NULL));
+}
+
 void machine_power(bool restart)
 {
+	verify();
 	if (restart)
 		power_reset();
 	power_end(POWER_PASSED);
@@ -192,6 +214,25 @@ static void init_thread(void *arg)
 	kvfree(w);
 }
 
+/* ---- What the core asks of the running thread ---- */
+
+static unsigned int *scope_flags(void)
+{
+	return &current()->core.flags;
+}
+
+static const char *task_name(void)
+{
+	return current()->core.comm;
+}
+
+static long task_number(void)
+{
+	return current()->core.pid;
+}
+
+static const struct task_ops task_ops = { .scope_flags = scope_flags, .name = task_name, .pid = task_number };
+
 void run_command_line(void)
 {
 	int pid;
@@ -200,6 +241,7 @@ void run_command_line(void)
 	arch_trap_init();
 	syscall_init();
 	sched_init();
+	register_task_ops(&task_ops);
 	pid = kthread_create(init_thread, NULL, "init");
 	if (pid != 1)
 		kernel_panic("the first thread has number %d", pid);

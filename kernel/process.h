@@ -122,6 +122,7 @@ struct process {
 	struct task *leader;	     /* (t) the thread whose number is the process's */
 	struct list_node threads;    /* (t) of task.threads */
 	unsigned int nr_threads;     /* (t) that are not zombies */
+	unsigned int live;	     /* (a) that have not begun to end */
 	struct process *parent;	     /* (t) */
 	int ppid;		     /* (t) */
 	struct list_node children;   /* (t) of @sibling */
@@ -241,7 +242,8 @@ int get_timespec(uintptr_t user, u64 *ns);
 int put_timespec(uintptr_t user, u64 ns);
 void timers_exit(struct process *process);
 void timers_exec(struct process *process);
-void account_time(bool user);
+/* The running thread's time up to @now goes to what its last tick interrupted. Its own thread, or interrupts off. */
+void account_time(struct task *me, u64 now);
 void process_times(struct process *process, struct times *times);
 void time_init(void);
 /* posix_timer's signal has been taken: the next may come. (t) */

@@ -97,6 +97,8 @@ static void tick(void)
 	if (now >= q->tick_at) {
 		q->tick_at = now + TICK_NS;
 		if (me && me != q->idle) {
+			account_time(me, now);
+			me->in_kernel = !arch_in_user(me);
 			kor(&me->work, WORK_POLL);
 			if (q->nr && now >= me->slice_end)
 				kor(&me->work, WORK_RESCHED);
@@ -329,20 +331,22 @@ void schedule(void)
 	struct task *prev = current(), *next;
 	struct run_queue *q;
 	unsigned long flags = port_irq_save();
+	u64 now = clock_monotonic_ns();
 
 	q = this_queue();
 	klock_raw(&q->lock);
 	next = pick(q, prev);
+	next->slice_end = now + slice_of(next);
 	if (next == prev) {
-		next->slice_end = clock_monotonic_ns() + slice_of(next);
 		kunlock(&q->lock, flags);
 		return;
 	}
+	account_time(prev, now);
+	next->last_stamp = now;
 	if (prev->state == TASK_RUNNING)
 		prev->nivcsw++;
 	else
 		prev->nvcsw++;
-	next->slice_end = clock_monotonic_ns() + slice_of(next);
 	q->previous = prev;
 	q->switches++;
 	WRITE_ONCE(q->running, next);

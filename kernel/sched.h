@@ -72,7 +72,8 @@ struct task {
 	u8 policy;
 	u64 allowed[4];		 /* CPUs it may run on */
 	u64 slice_end;		 /* (q) */
-	u64 last_stamp;		 /* (o) when user or system time was accounted last */
+	u64 last_stamp;		 /* (o) up to when utime and stime are accounted */
+	bool in_kernel;		 /* (o) at the last tick */
 	unsigned long nvcsw, nivcsw;
 	struct sighand *sighand;	   /* (t) */
 	struct list_node threads;	   /* (t) in process->threads */

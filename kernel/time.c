@@ -72,21 +72,28 @@ u64 clock_realtime_ns(void)
 	return clock_monotonic_ns() + (u64)READ_ONCE(realtime_offset);
 }
 
-/* The running thread's time so far goes to user or system time: at ticks, by what was interrupted, and at its end. */
-void account_time(bool user)
+void account_time(struct task *me, u64 now)
 {
-	struct task *me = current();
-	u64 now = clock_monotonic_ns();
-
 	if (me->last_stamp && now > me->last_stamp)
-		*(user ? &me->utime : &me->stime) += now - me->last_stamp;
+		*(me->in_kernel ? &me->stime : &me->utime) += now - me->last_stamp;
 	me->last_stamp = now;
+}
+
+static void account_now(void)
+{
+	unsigned long flags = port_irq_save();
+
+	account_time(current(), clock_monotonic_ns());
+	port_irq_restore(flags);
 }
 
 void process_times(struct process *process, struct times *times)
 {
-	unsigned long flags = klock(&tasks_lock);
+	unsigned long flags;
 
+	if (process == current_process())
+		account_now();
+	flags = klock(&tasks_lock);
 	*times = process->dead_threads;
 	node_for_each(n, &process->threads) {
 		const struct task *t = node_entry(n, struct task, threads);
@@ -120,11 +127,10 @@ static int clock_now(int clock, u64 *ns)
 		*ns = clock_monotonic_ns();
 		return 0;
 	case CLOCK_THREAD_CPUTIME:
-		account_time(false);
+		account_now();
 		*ns = current()->utime + current()->stime;
 		return 0;
 	case CLOCK_PROCESS_CPUTIME:
-		account_time(false);
 		process_times(current_process(), &t);
 		*ns = t.utime + t.stime;
 		return 0;

@@ -285,6 +285,12 @@ uintptr_t arch_user_sp(const struct task *task)
 	return task_frame(task)->rsp;
 }
 
+bool arch_in_user(const struct task *task)
+{
+	/* Its frame is at the top of the stack only then. */
+	return task->core.mm && task_frame(task)->vector == VECTOR_TIMER;
+}
+
 uintptr_t arch_user_ip(const struct task *task)
 {
 	return task_frame(task)->rip;

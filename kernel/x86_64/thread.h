@@ -39,6 +39,8 @@ void arch_exec(uintptr_t entry, uintptr_t sp);
 /* The number of the system call the caller is in, or -1: it came by a fault or an interrupt. */
 long arch_syscall_nr(void);
 uintptr_t arch_user_sp(const struct task *task);
+/* Asked by an interrupt: was it user mode that it interrupted? */
+bool arch_in_user(const struct task *task);
 uintptr_t arch_user_ip(const struct task *task);
 /* task->core.pkru from the register */
 void arch_read_pkru(void);

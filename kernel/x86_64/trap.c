@@ -29,18 +29,8 @@ static int fpe_code(u32 status, u32 control)
 	return FPE_FLTINV;
 }
 
-static void page_fault(struct trap_frame *frame)
+static noinline void refuse(struct task *me, const struct page_fault *fault)
 {
-	struct task *me = current();
-	struct page_fault fault = { .address = read_cr2(), .error = frame->error, .ip = frame->rip };
-
-	fault.flags = (u32)frame->error & 0x3f;
-	irq_enable();
-	if (fault.flags & PAGE_FAULT_PKEY)
-		arch_read_pkru();
-	me->core.fault.signo = 0;
-	if (!handle_page_fault(&fault))
-		return;
 	if (me->core.fault.signo) {
 		struct k_siginfo info = { .signo = me->core.fault.signo, .code = me->core.fault.code };
 
@@ -48,19 +38,33 @@ static void page_fault(struct trap_frame *frame)
 		info.fault.pkey = me->core.fault.pkey;
 		force_signal(&info);
 	} else {
-		force_signal_fault(SIGSEGV, 1, fault.address);
+		force_signal_fault(SIGSEGV, 1, fault->address);
 	}
 }
 
-static void user_exception(struct trap_frame *frame)
+static void page_fault(struct trap_frame *frame)
+{
+	struct page_fault fault;
+
+	fault.address = read_cr2();
+	fault.flags = (u32)frame->error & 0x3f;
+	fault.error = frame->error;
+	fault.ip = frame->rip;
+	fault.stack = NULL;
+	fault.depth = 0;
+	irq_enable();
+	if (unlikely(fault.flags & PAGE_FAULT_PKEY))
+		arch_read_pkru();
+	current()->core.fault.signo = 0;
+	if (unlikely(handle_page_fault(&fault)))
+		refuse(current(), &fault);
+}
+
+static noinline void other_exception(struct trap_frame *frame)
 {
 	u16 control, status;
 	u32 mxcsr;
 
-	if (frame->vector == VECTOR_PAGE_FAULT) {
-		page_fault(frame);
-		return;
-	}
 	irq_enable();
 	switch (frame->vector) {
 	case 0:
@@ -92,6 +96,14 @@ static void user_exception(struct trap_frame *frame)
 	}
 }
 
+static void user_exception(struct trap_frame *frame)
+{
+	if (likely(frame->vector == VECTOR_PAGE_FAULT))
+		page_fault(frame);
+	else
+		other_exception(frame);
+}
+
 /* From the last look at the work to user mode interrupts are off: nothing can come up in between. */
 void kernel_leave(struct trap_frame *frame);
 void kernel_leave(struct trap_frame *frame)
@@ -101,7 +113,7 @@ void kernel_leave(struct trap_frame *frame)
 
 	(void)frame;
 	irq_disable();
-	while ((work = kload(&me->work))) {
+	while (unlikely(work = kload(&me->work))) {
 		irq_enable();
 		kand(&me->work, ~(work & (WORK_RESCHED | WORK_POLL | WORK_IRET)));
 		if (work & WORK_POLL) {

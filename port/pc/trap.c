@@ -106,6 +106,11 @@ void pc_trap(struct trap_frame *frame)
 	const struct pc_user_ops *user = frame_user(frame) ? pc_user_ops : NULL;
 
 	smap_on();
+	if (user && frame->vector == VECTOR_PAGE_FAULT) {
+		user->exception(frame);
+		user->leave(frame);
+		return;
+	}
 	if (frame->vector >= VECTOR_EXCEPTIONS)
 		apic_interrupt((unsigned int)frame->vector);
 	else if (user && frame->vector != VECTOR_NMI && frame->vector != VECTOR_DOUBLE_FAULT &&

@@ -178,6 +178,12 @@ static void *sleep_for_ever(void *arg)
 	return arg;
 }
 
+static void *run_other(void *arg)
+{
+	execl("/proc/self/exe", "thread", "exit", (char *)NULL);
+	return arg;
+}
+
 static void test_ends(void)
 {
 	pthread_t thread;
@@ -203,6 +209,13 @@ static void test_ends(void)
 			pthread_create(&thread, NULL, sleep_for_ever, NULL);
 		usleep(2000);
 		execl("/proc/self/exe", "thread", "exit", (char *)NULL);
+		_exit(1);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == 33);
+	pid = fork();
+	if (!pid) { /* the same from another than the first: it takes the first one's number */
+		pthread_create(&thread, NULL, run_other, NULL);
+		pause();
 		_exit(1);
 	}
 	CHECK(waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == 33);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Bad pointers, and nonsense, to every system call: each either refuses or ends the process that made it; the kernel and
- * its parent go on. A child makes the calls, as some of them end it, close its files or change its address space.
+ * Bad pointers, and nonsense, to every system call: each either refuses or ends the process that made it; the kernel
+ * and its parent go on. A child makes the calls, as some of them end it, close its files or change its address space.
  */
 #define _GNU_SOURCE
 #include "check.h"

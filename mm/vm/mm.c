@@ -26,7 +26,6 @@ struct mm_struct *mm_create(const struct mm_process *process, uintptr_t task_siz
 	mm->vmas = (struct range_tree)RANGE_TREE_INIT(&vma_tree_ops);
 	mm->task_size = task_size && task_size < most ? task_size : most;
 	mm->flags = 1ul << MMF_DUMPABLE;
-	mm->pkeys = 1;
 	mm_pick_mmap_base(mm, process);
 	return mm;
 }

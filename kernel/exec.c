@@ -430,7 +430,7 @@ static int replace_program(struct program *p, struct file *file, struct mm_struc
 	old = octavo_task_mm(&me->core, mm);
 	if (old)
 		mmput(old);
-	me->process->shares_vm = false;
+	me->process->shares_vm = me->process->uses_pkeys = false;
 	me->core.flags &= ~(PF_KTHREAD | PF_FORKNOEXEC);
 	me->core.process->personality &= ~PERSONALITY_READ_IMPLIES_EXEC;
 	secure = take_rights(file);

@@ -37,7 +37,6 @@ SYSCALL(152, ksys_munlockall);
 SYSCALL(150, ksys_munlock);
 SYSCALL(216, ksys_remap_file_pages);
 SYSCALL(329, ksys_pkey_mprotect);
-SYSCALL(330, ksys_pkey_alloc);
 SYSCALL(331, ksys_pkey_free);
 SYSCALL(462, ksys_mseal);
 SYSCALL(324, ksys_membarrier);
@@ -45,6 +44,18 @@ SYSCALL(29, ksys_shmget);
 SYSCALL(30, ksys_shmat);
 SYSCALL(31, ksys_shmctl);
 SYSCALL(67, ksys_shmdt);
+
+static long sys_pkey_alloc(unsigned long flags, unsigned long rights)
+{
+	long key = ksys_pkey_alloc(flags, rights);
+
+	if (key >= 0) {
+		current_process()->uses_pkeys = true;
+		arch_write_pkru((unsigned int)key, (u32)rights);
+	}
+	return key;
+}
+SYSCALL(330, sys_pkey_alloc);
 
 static long sys_mlock(uintptr_t addr, size_t len)
 {

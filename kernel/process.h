@@ -139,6 +139,7 @@ struct process {
 	int stop_code;		     /* (t) to be told the parent, or 0 */
 	bool continued;		     /* (t) to be told the parent */
 	bool subreaper, execed, dumpable, no_new_privs;
+	bool uses_pkeys;	     /* has asked for a protection key: faults look at PKRU */
 	bool shares_vm;		     /* has, or is, a child by CLONE_VM */
 	u32 ruid, euid, suid, fsuid, rgid, egid, sgid, fsgid;
 	u32 groups[32];
@@ -246,6 +247,8 @@ void timers_exec(struct process *process);
 void account_time(struct task *me, u64 now);
 void process_times(struct process *process, struct times *times);
 void time_init(void);
+/* At a tick, on the way to user mode. */
+void check_cpu_limit(void);
 /* posix_timer's signal has been taken: the next may come. (t) */
 void posix_timer_taken(int id, struct k_siginfo *info);
 

@@ -110,6 +110,26 @@ void process_times(struct process *process, struct times *times)
 	kunlock(&tasks_lock, flags);
 }
 
+/* RLIMIT_CPU, in seconds: SIGXCPU at the soft limit and each second from there on, the end at the hard one. */
+void check_cpu_limit(void)
+{
+	struct process *p = current_process();
+	struct mm_rlimit *limit = &p->core.rlimit[RLIMIT_CPU];
+	struct times t;
+	u64 seconds;
+
+	if (likely(limit->cur == RLIM_INFINITY))
+		return;
+	process_times(p, &t);
+	seconds = (t.utime + t.stime) / NS_PER_SEC;
+	if (seconds >= limit->max) {
+		send_signal(current(), SIGKILL, true);
+	} else if (seconds >= limit->cur) {
+		limit->cur = seconds + 1;
+		send_signal(current(), SIGXCPU, true);
+	}
+}
+
 static int clock_now(int clock, u64 *ns)
 {
 	struct times t;

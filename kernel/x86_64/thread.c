@@ -103,6 +103,18 @@ void arch_read_pkru(void)
 	current()->core.pkru = value;
 }
 
+void arch_write_pkru(unsigned int key, u32 rights)
+{
+	u32 value;
+
+	if (!(read_cr4() & CR4_PKE))
+		return;
+	arch_read_pkru();
+	value = (current()->core.pkru & ~(3u << 2 * key)) | (rights & 3) << 2 * key;
+	__asm__ volatile("wrpkru" : : "a"(value), "c"(0), "d"(0) : "memory");
+	current()->core.pkru = value;
+}
+
 /* ---- Stacks of threads, for reports ---- */
 
 static uintptr_t find_stack(uintptr_t at)
@@ -237,7 +249,7 @@ void arch_exec(uintptr_t entry, uintptr_t sp)
 	fpu_load(me->thread.fpu);
 	this_cpu_write(kernel_cpu.fpu, me);
 	me->thread.fpu_cpu = port_cpu_id();
-	me->core.pkru = fpu_facts.pkru_offset ? 0x55555554 : 0;
+	me->core.pkru = 0; /* as far as it has no keys: trap.c */
 	kor(&me->work, WORK_IRET);
 	port_irq_restore(flags);
 }

@@ -42,25 +42,7 @@ static noinline void refuse(struct task *me, const struct page_fault *fault)
 	}
 }
 
-static void page_fault(struct trap_frame *frame)
-{
-	struct page_fault fault;
-
-	fault.address = read_cr2();
-	fault.flags = (u32)frame->error & 0x3f;
-	fault.error = frame->error;
-	fault.ip = frame->rip;
-	fault.stack = NULL;
-	fault.depth = 0;
-	irq_enable();
-	if (unlikely(fault.flags & PAGE_FAULT_PKEY))
-		arch_read_pkru();
-	current()->core.fault.signo = 0;
-	if (unlikely(handle_page_fault(&fault)))
-		refuse(current(), &fault);
-}
-
-static noinline void other_exception(struct trap_frame *frame)
+static void other_exception(struct trap_frame *frame)
 {
 	u16 control, status;
 	u32 mxcsr;
@@ -96,29 +78,18 @@ static noinline void other_exception(struct trap_frame *frame)
 	}
 }
 
-static void user_exception(struct trap_frame *frame)
-{
-	if (likely(frame->vector == VECTOR_PAGE_FAULT))
-		page_fault(frame);
-	else
-		other_exception(frame);
-}
-
 /* From the last look at the work to user mode interrupts are off: nothing can come up in between. */
-void kernel_leave(struct trap_frame *frame);
-void kernel_leave(struct trap_frame *frame)
+static noinline void do_work(struct task *me)
 {
-	struct task *me = current();
 	u32 work;
 
-	(void)frame;
-	irq_disable();
-	while (unlikely(work = kload(&me->work))) {
+	while ((work = kload(&me->work))) {
 		irq_enable();
 		kand(&me->work, ~(work & (WORK_RESCHED | WORK_POLL | WORK_IRET)));
 		if (work & WORK_POLL) {
 			task_trim();
 			rcu_poll();
+			check_cpu_limit();
 		}
 		if (work & WORK_RESCHED)
 			schedule();
@@ -128,7 +99,53 @@ void kernel_leave(struct trap_frame *frame)
 	}
 }
 
-static const struct pc_user_ops ops = { .exception = user_exception, .leave = kernel_leave };
+void kernel_leave(struct trap_frame *frame);
+void kernel_leave(struct trap_frame *frame)
+{
+	struct task *me = current();
+
+	(void)frame;
+	irq_disable();
+	if (unlikely(kload(&me->work)))
+		do_work(me);
+}
+
+static void page_fault(struct trap_frame *frame)
+{
+	struct task *me = current();
+	struct page_fault fault;
+
+	fault.address = read_cr2();
+	fault.flags = (u32)frame->error & 0x3f;
+	fault.error = frame->error;
+	fault.ip = frame->rip;
+	fault.stack = NULL;
+	fault.depth = 0;
+	irq_enable();
+	/* Whoever has no protection keys has all rights by the one there is, unless the processor says otherwise. */
+	if (unlikely(me->process->uses_pkeys || fault.flags & PAGE_FAULT_PKEY))
+		arch_read_pkru();
+	me->core.fault.signo = 0;
+	if (unlikely(handle_page_fault(&fault)))
+		refuse(me, &fault);
+	irq_disable();
+	if (unlikely(kload(&me->work)))
+		do_work(me);
+}
+
+/* The kernel's own accesses obey PKRU, too. */
+static void uaccess_fault(void)
+{
+	if (unlikely(current()->process->uses_pkeys))
+		arch_read_pkru();
+}
+
+static const struct pc_user_ops ops = {
+	.page_fault = page_fault,
+	.exception = other_exception,
+	.leave = kernel_leave,
+	.uaccess_fault = uaccess_fault,
+};
 
 void arch_trap_init(void);
 void arch_trap_init(void)

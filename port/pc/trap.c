@@ -51,6 +51,8 @@ static bool fixed_up(struct trap_frame *frame)
 		return false;
 	if (frame->vector == VECTOR_PAGE_FAULT) {
 		fault.flags = ((u32)frame->error & 0x3f) | PAGE_FAULT_UACCESS;
+		if (pc_user_ops)
+			pc_user_ops->uaccess_fault();
 		if (frame_irqs_on(frame))
 			irq_enable();
 		err = handle_page_fault(&fault);
@@ -103,21 +105,30 @@ static void exception(struct trap_frame *frame)
 
 void pc_trap(struct trap_frame *frame)
 {
-	const struct pc_user_ops *user = frame_user(frame) ? pc_user_ops : NULL;
-
 	smap_on();
-	if (user && frame->vector == VECTOR_PAGE_FAULT) {
-		user->exception(frame);
-		user->leave(frame);
-		return;
-	}
+	if (frame->vector < VECTOR_EXCEPTIONS)
+		exception(frame);
+	else
+		apic_interrupt((unsigned int)frame->vector);
+}
+
+static noinline void other_user_trap(struct trap_frame *frame)
+{
 	if (frame->vector >= VECTOR_EXCEPTIONS)
 		apic_interrupt((unsigned int)frame->vector);
-	else if (user && frame->vector != VECTOR_NMI && frame->vector != VECTOR_DOUBLE_FAULT &&
-		 frame->vector != VECTOR_MACHINE_CHECK)
-		user->exception(frame);
+	else if (pc_user_ops)
+		pc_user_ops->exception(frame);
 	else
 		exception(frame);
-	if (user)
-		user->leave(frame);
+	if (pc_user_ops)
+		pc_user_ops->leave(frame);
+}
+
+void pc_trap_user(struct trap_frame *frame)
+{
+	smap_on();
+	if (likely(frame->vector == VECTOR_PAGE_FAULT && pc_user_ops))
+		pc_user_ops->page_fault(frame);
+	else
+		other_user_trap(frame);
 }

@@ -28,15 +28,21 @@ void trap_park_cpu(unsigned int cpu);
 void trap_registers(const struct trap_frame *frame, char *text, size_t size);
 
 void pc_trap(struct trap_frame *frame);
+/* What came from user mode. */
+void pc_trap_user(struct trap_frame *frame);
 
 /**
  * struct pc_user_ops - what a kernel does with what comes from user mode; set once, before there is any
- * @exception: interrupts off. It came from user mode: on return the frame is gone on with
- * @leave: interrupts off: user mode is about to be gone back to, from an interrupt or exception
+ * @page_fault: interrupts off, as in all. On return user mode is gone back to, with interrupts off
+ * @exception: any other exception
+ * @uaccess_fault: the core is about to be asked about a fault of a user access of the kernel's
+ * @leave: user mode is about to be gone back to, from an interrupt or exception
  */
 struct pc_user_ops {
+	void (*page_fault)(struct trap_frame *frame);
 	void (*exception)(struct trap_frame *frame);
 	void (*leave)(struct trap_frame *frame);
+	void (*uaccess_fault)(void);
 };
 extern const struct pc_user_ops *pc_user_ops;
 

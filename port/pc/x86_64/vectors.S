@@ -76,7 +76,7 @@ trap_common:
 	iretq
 1:	swapgs
 	movq %rsp, %rdi
-	call pc_trap
+	call pc_trap_user
 	.globl pc_return_to_user
 pc_return_to_user:
 	pop_registers

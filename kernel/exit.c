@@ -252,6 +252,7 @@ static void process_dies(struct process *p)
 	orphan_children(p);
 	check_orphaned_group(p);
 	p->zombie = true;
+	wake_up(&p->ended);
 	flush_pending(p, &p->pending);
 	if (!p->parent || (p->leader->exit_signal == SIGCHLD && wants_no_zombies(p->parent))) {
 		if (p->parent) {
@@ -483,8 +484,17 @@ static long sys_waitid(int type, int id, uintptr_t info, int options, uintptr_t 
 
 	if ((unsigned int)options & ~(WNOHANG | WNOWAIT | WEXITED | WUNTRACED | WCONTINUED | WNOTHREAD | WALL | WCLONE))
 		return -EINVAL;
-	if (!(options & (WEXITED | WUNTRACED | WCONTINUED)) || type < P_ALL || type > P_PGID)
+	if (!(options & (WEXITED | WUNTRACED | WCONTINUED)) || type < P_ALL || type > P_PIDFD)
 		return -EINVAL;
+	if (type == P_PIDFD) {
+		struct process *p = pidfd_process(id);
+
+		if (!p)
+			return -EBADF;
+		w.type = P_PID;
+		w.id = p->pid;
+		process_put(p);
+	}
 	if (type == P_PID && id <= 0)
 		return -EINVAL;
 	if (type == P_PGID && id < 0)

@@ -31,7 +31,7 @@
 #define CLONE_KNOWN                                                                                                 \
 	(0xffull | CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_PTRACE | CLONE_VFORK | CLONE_PARENT |  \
 	 CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | CLONE_DETACHED | \
-	 CLONE_UNTRACED | CLONE_CHILD_SETTID | CLONE_IO | CLONE_CLEAR_SIGHAND)
+	 CLONE_UNTRACED | CLONE_CHILD_SETTID | CLONE_IO | CLONE_CLEAR_SIGHAND | CLONE_PIDFD)
 
 #define TASKS_KEPT 16u
 
@@ -139,7 +139,7 @@ static struct process *process_new(const struct process *from)
 	p->leader = NULL;
 	p->threads = p->children = p->sibling = p->all = (struct list_node){ NULL, NULL };
 	p->pending = (struct sigpending){ { NULL, NULL }, 0 };
-	p->child_exit = (struct wait_queue){ .lock = { 0 } };
+	p->child_exit = p->ended = (struct wait_queue){ .lock = { 0 } };
 	p->nr_threads = p->queued = p->live = 0;
 	p->exiting = p->zombie = p->stopped = p->continued = p->execed = p->subreaper = p->shares_vm = false;
 	p->execing = NULL;
@@ -369,11 +369,29 @@ static int check_flags(const struct clone_args *args)
 		return -EINVAL;
 	if ((flags & CLONE_CLEAR_SIGHAND) && (flags & CLONE_SIGHAND))
 		return -EINVAL;
+	if ((flags & CLONE_PIDFD) && (flags & (CLONE_THREAD | CLONE_DETACHED)))
+		return -EINVAL;
+	/* Before there is a child: afterwards nothing could be done about it. */
+	if ((flags & CLONE_PIDFD) && put_user((s32)-1, args->pidfd))
+		return -EFAULT;
 	if ((flags & CLONE_PARENT) && current_process() == init_process)
 		return -EINVAL;
 	if (args->exit_signal > NSIG)
 		return -EINVAL;
 	return check_limits();
+}
+
+/* Return: 0 or a negative errno. */
+static int give_pidfd(struct task *child, const struct clone_args *args)
+{
+	long fd;
+
+	if (!(args->flags & CLONE_PIDFD))
+		return 0;
+	fd = pidfd_new(child->process, 0);
+	if (fd < 0)
+		return (int)fd;
+	return put_user((s32)fd, args->pidfd) ? -EFAULT : 0;
 }
 
 static long do_clone(const struct clone_args *args)
@@ -393,7 +411,9 @@ static long do_clone(const struct clone_args *args)
 	if (args->flags & CLONE_SETTLS)
 		arch_set_tls(child, args->tls);
 	arch_thread_begin(child);
-	err = publish(child, args);
+	err = give_pidfd(child, args);
+	if (!err)
+		err = publish(child, args);
 	if (err) {
 		flags = klock(&tasks_lock);
 		pid_free(pid);
@@ -438,10 +458,14 @@ static long sys_clone(unsigned long flags, unsigned long stack, unsigned long pa
 		.exit_signal = flags & 0xff,
 		.stack = stack,
 		.parent_tid = parent_tid,
+		.pidfd = parent_tid,
 		.child_tid = child_tid,
 		.tls = tls,
 	};
 
+	/* One word for two. */
+	if ((args.flags & CLONE_PIDFD) && (args.flags & CLONE_PARENT_SETTID))
+		return -EINVAL;
 	return do_clone(&args);
 }
 SYSCALL(56, sys_clone);

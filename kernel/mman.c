@@ -129,6 +129,27 @@ static struct mm_struct *mm_of(int pid, long *err)
 	return mm;
 }
 
+static struct mm_struct *mm_of_process(struct process *p, long *err)
+{
+	struct mm_struct *mm = NULL;
+	unsigned long flags;
+
+	*err = -EPERM;
+	if (!may_look_into(p))
+		return NULL;
+	*err = -ESRCH;
+	flags = klock(&tasks_lock);
+	node_for_each(n, &p->threads) {
+		mm = node_entry(n, struct task, threads)->core.mm;
+		if (mm)
+			break;
+	}
+	if (mm)
+		mmget(mm);
+	kunlock(&tasks_lock, flags);
+	return mm;
+}
+
 /* Two lists of ranges side by side. Return: bytes; an errno only if there were none. */
 static long walk_pairs(struct mm_struct *mm, const struct k_iovec *local, unsigned long nl,
 		       const struct k_iovec *remote, unsigned long nr, bool write)
@@ -194,6 +215,31 @@ static long sys_process_vm_writev(int pid, uintptr_t l, unsigned long nl, uintpt
 	return process_vm(pid, l, nl, r, nr, flags, true);
 }
 SYSCALL(311, sys_process_vm_writev);
+
+static long sys_process_madvise(int fd, uintptr_t vec, unsigned long nr, int advice, unsigned int flags)
+{
+	struct process *p = flags ? NULL : pidfd_process(fd);
+	struct k_iovec *iov;
+	struct mm_struct *mm;
+	long result, done = 0;
+
+	if (!p)
+		return flags ? -EINVAL : -EBADF;
+	iov = get_iov(vec, nr, &result);
+	mm = iov ? mm_of_process(p, &result) : NULL;
+	process_put(p);
+	for (unsigned long i = 0; mm && i < nr; i++) {
+		result = ksys_process_madvise(mm, iov[i].base, iov[i].len, advice);
+		if (result < 0)
+			break;
+		done += (long)iov[i].len;
+	}
+	if (mm)
+		mmput(mm);
+	kvfree(iov);
+	return done ? done : result;
+}
+SYSCALL(440, sys_process_madvise);
 
 /* ---- Files that are memory ---- */
 

@@ -129,6 +129,7 @@ struct process {
 	struct list_node sibling;    /* (t) */
 	struct list_node all;	     /* (t) */
 	struct wait_queue child_exit;
+	struct wait_queue ended;     /* who polls a descriptor of it */
 	struct sigpending pending;   /* (t) for any thread */
 	unsigned int queued;	     /* (t) signals that wait, of all its threads */
 	bool exiting;		     /* (t) a group exit, or execve() of one thread */
@@ -183,6 +184,12 @@ void task_trim(void);
 struct clone_args {
 	u64 flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
 };
+
+/* ---- pidfd.c ---- */
+/* A descriptor of the caller's for @process, closed by execve(). Return: its number or a negative errno. */
+long pidfd_new(struct process *process, int flags);
+/* The process, with a reference; NULL: the descriptor is none of a process. */
+struct process *pidfd_process(int fd);
 
 /* ---- exit.c ---- */
 __attribute__((noreturn)) void do_exit(int code);

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "check.h"
 
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -171,6 +172,26 @@ static void test_groups(void)
 	CHECK(status_of(pid) == 0);
 }
 
+static void test_pidfd(void)
+{
+	pid_t pid = fork();
+	siginfo_t info;
+
+	if (!pid)
+		for (;;)
+			pause();
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	CHECK(fd >= 0);
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+	CHECK(poll(&poll_fd, 1, 0) == 0);
+	CHECK(syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 0) == 0);
+	CHECK(poll(&poll_fd, 1, 5000) == 1 && (poll_fd.revents & POLLIN));
+	CHECK(waitid((idtype_t)3, (id_t)fd, &info, WEXITED) == 0 && info.si_pid == pid);
+	CHECK_ERROR(syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 0), ESRCH);
+	close(fd);
+	CHECK_ERROR(syscall(SYS_pidfd_open, pid, 0), ESRCH);
+}
+
 /* A fork bomb of a user with a limit: it gets EAGAIN, and everybody else goes on. */
 static void test_bomb(void)
 {
@@ -255,6 +276,7 @@ int main(void)
 	test_stop();
 	test_orphan();
 	test_groups();
+	test_pidfd();
 	test_bomb();
 	test_kill();
 	return finish("process");

@@ -1,0 +1,158 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The reference kernel with BusyBox and programs. Usage: tests/qemu/kernel.sh [BUILD-DIR] [PATTERN]
+# Each case says its name; its log is BUILD-DIR/qemu/kernel-NAME.log. Ends with "N passed, N failed, N skipped".
+# Needs build/kernel.elf and build/user/* (make kernel user-programs), and a static busybox.
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+build=${1:-build}
+only=${2:-}
+out=$build/qemu
+mkdir -p "$out"
+passed=0
+failed=0
+skipped=0
+
+wanted() {
+	case $1 in *"$only"*) return 0 ;; esac
+	return 1
+}
+
+# judge NAME STATUS WANTED-STATUS PATTERN...: each pattern must be in the log; one that begins with "!" must not.
+judge() {
+	name=$1
+	status=$2
+	want=$3
+	why=
+	shift 3
+	[ "$status" = "$want" ] || why=" status $status instead of $want;"
+	[ "$status" != 124 ] || why=" timeout;"
+	for pattern; do
+		case $pattern in
+		!*) ! grep -qE -e "${pattern#!}" "$out/kernel-$name.log" || why="$why unwanted: ${pattern#!};" ;;
+		*) grep -qE -e "$pattern" "$out/kernel-$name.log" || why="$why missing: $pattern;" ;;
+		esac
+	done
+	if [ -z "$why" ]; then
+		passed=$((passed + 1))
+		echo "ok   kernel.$name"
+	else
+		failed=$((failed + 1))
+		echo "FAIL kernel.$name:$why"
+		grep -E '^FAIL' "$out/kernel-$name.log" | head -n 25 | sed 's/^/     /'
+		tail -n 15 "$out/kernel-$name.log" | sed 's/^/     /'
+	fi
+}
+
+# boot NAME MEMORY CPUS ARCHIVE [APPEND]: the status is in $status
+boot() {
+	log=$out/kernel-$1.log
+	timeout "${limit:-120}" qemu-system-x86_64 -display none -nodefaults -serial stdio -no-reboot -cpu max,la57=off \
+		-device isa-debug-exit,iobase=0xf4,iosize=4 -m "$2" -smp "$3" -kernel "$build/kernel.elf" \
+		-initrd "$4" -append "console=ttyS0 octavo.exit=0xf4 ${5:-}" >"$log.raw" 2>&1
+	status=$?
+	tr -d '\r' <"$log.raw" >"$log"
+	rm -f "$log.raw"
+}
+
+# Nothing of these may be in any log: the kernel's own complaints.
+clean='!BUG:|WARNING:|Kernel panic|Call trace|Call Trace|something is still mapped|verif.*(wrong|found)'
+
+# The shell, on one CPU and on several.
+for cpus in 1 4; do
+	if wanted shell-$cpus; then
+		tools/initramfs.sh "$out/shell-test.cpio" tests/qemu/shell-init.sh || exit 2
+		boot shell-$cpus 256M $cpus "$out/shell-test.cpio" </dev/null
+		judge shell-$cpus "$status" 33 '^shell: passed' '!^FAIL' "$clean"
+	fi
+done
+
+# Each program of tests/user, as Linux runs it, too: its last line says that it passed.
+if wanted programs; then
+	{
+		printf '#!/bin/sh\nexport PATH=/bin\n'
+		for source in tests/user/*.c; do
+			printf 'timeout 60 %s\n' "$(basename "$source" .c)"
+		done
+		printf 'poweroff -f\n'
+	} >"$out/programs-init.sh"
+	programs=
+	patterns=
+	for source in tests/user/*.c; do
+		name=$(basename "$source" .c)
+		programs="$programs $build/user/$name"
+		patterns="$patterns ^$name:.passed"
+	done
+	# shellcheck disable=SC2086 # words
+	tools/initramfs.sh "$out/programs.cpio" "$out/programs-init.sh" $programs || exit 2
+	limit=300 boot programs 512M 2 "$out/programs.cpio" </dev/null
+	# shellcheck disable=SC2086
+	judge programs "$status" 33 $patterns '!^FAIL' "$clean"
+fi
+
+# Archives that are torn, compressed, not there.
+bad() { # NAME PATTERN: $out/bad.cpio
+	boot "$1" 128M 1 "$out/bad.cpio" </dev/null
+	judge "$1" "$status" 35 "$2" 'Kernel panic - not syncing'
+}
+tools/initramfs.sh "$out/small.cpio" tests/qemu/shell-init.sh
+if wanted initramfs-torn; then
+	head -c 500000 "$out/small.cpio" >"$out/bad.cpio"
+	bad initramfs-torn 'initramfs: at byte [0-9]+ of 500000: the archive ends within a file.s contents'
+fi
+if wanted initramfs-gzip; then
+	gzip -c "$out/small.cpio" >"$out/bad.cpio"
+	bad initramfs-gzip 'initramfs: at byte 0 of [0-9]+: it is compressed with gzip, not supported'
+fi
+if wanted initramfs-noise; then
+	head -c 3000 "$build/kernel.elf" >"$out/bad.cpio"
+	bad initramfs-noise 'initramfs: at byte 0 of 3000: there is no cpio archive'
+fi
+if wanted initramfs-two; then
+	mkdir -p "$out/second/etc"
+	printf '#!/bin/sh\necho second init, $(cat /etc/second) $(wc -l </etc/passwd)\n/bin/poweroff -f\n' >"$out/second/init"
+	chmod 755 "$out/second/init"
+	echo 'second file' >"$out/second/etc/second"
+	(cd "$out/second" && find . | busybox cpio -o -H newc 2>/dev/null) >"$out/second.cpio"
+	cat "$out/small.cpio" "$out/second.cpio" >"$out/two.cpio"
+	boot initramfs-two 128M 1 "$out/two.cpio" </dev/null
+	judge initramfs-two "$status" 33 '^second init, second file 2$' "$clean"
+	rm -r "$out/second"
+fi
+
+# Someone at the terminal: a typing error put right, ^C, ^Z, ^D, and leaving.
+if wanted terminal; then
+	tools/initramfs.sh "$out/terminal.cpio" tools/init-shell.sh
+	: >"$out/kernel-terminal.log.raw"
+	{
+		for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
+			grep -q '# ' "$out/kernel-terminal.log.raw" && break
+			sleep 0.5
+		done
+		type_() { # TEXT: it, and time for what it does
+			printf "$1"
+			sleep 0.7
+		}
+		type_ 'echo helo\blo there\r'
+		type_ 'sleep 100\r'
+		type_ '\003'
+		type_ 'echo status $?\r'
+		type_ 'cat\r'
+		type_ 'a linx\177e\r'
+		type_ '\004'
+		type_ 'sleep 50\r'
+		type_ '\032'
+		type_ 'jobs; kill %%1\r'
+		type_ 'tty; stty size\r'
+		type_ 'exit\r'
+		sleep 3
+	} | {
+		boot terminal 256M 2 "$out/terminal.cpio"
+		echo "$status" >"$out/kernel-terminal.status"
+	}
+	judge terminal "$(cat "$out/kernel-terminal.status")" 33 '^hello there$' '^status 130$' '^a line$' \
+		'\[1\]\+  Stopped +sleep 50' '^/dev/ttyS0$' '^24 80$' 'reboot: Power down' "$clean"
+fi
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]

@@ -93,7 +93,7 @@ fi
 # Archives that are torn, compressed, not there.
 bad() { # NAME PATTERN: $out/bad.cpio
 	boot "$1" 128M 1 "$out/bad.cpio" </dev/null
-	judge "$1" "$status" 35 "$2" 'Kernel panic - not syncing'
+	judge "$1" "$status" 37 "$2" 'Kernel panic - not syncing'
 }
 tools/initramfs.sh "$out/small.cpio" tests/qemu/shell-init.sh
 if wanted initramfs-torn; then
@@ -142,7 +142,7 @@ if wanted terminal; then
 		type_ '\004'
 		type_ 'sleep 50\r'
 		type_ '\032'
-		type_ 'jobs; kill %%1\r'
+		type_ 'jobs; kill -9 %%1\r'
 		type_ 'tty; stty size\r'
 		type_ 'exit\r'
 		sleep 3

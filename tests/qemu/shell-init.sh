@@ -117,7 +117,7 @@ is nobody 'cat: can'\''t open '\''/proc/slabinfo'\'': Permission denied' su nobo
 # No address of the kernel's in anything that an ordinary user may read.
 cat >/tmp/addresses <<'END'
 { find /proc/ -maxdepth 1 -type f; find /proc/self/ /proc/sys/ /sys/ -type f; } 2>/dev/null |
-	grep -vE '/(pagemap|mem)$' | xargs grep -lE 'ffff[89a-f][0-9a-f]{11}' 2>/dev/null
+	grep -vE '/(k?page[a-z]*|mem)$' | xargs grep -lE 'ffff[89a-f][0-9a-f]{11}' 2>/dev/null
 END
 is no-addresses '' su nobody -c 'sh /tmp/addresses'
 has addresses-found slabinfo\|vmallocinfo sh /tmp/addresses # the search does find them where they are

@@ -7,9 +7,11 @@
  */
 #include "ldisc.h"
 
-#include "kfs.h"
+#include "mm/base/compiler.h"
 
 #define CTRL(c) ((c) & 31)
+
+enum { INTERRUPT = 2, QUIT = 3, SUSPEND = 20 }; /* their signals: signal(7) */
 
 void ldisc_init(struct ldisc *ld, void (*put)(void *ctx, const char *text, size_t len), void *ctx)
 {
@@ -184,7 +186,7 @@ void ldisc_flush(struct ldisc *ld)
 
 static int signal_of(struct ldisc *ld, u8 c)
 {
-	int signo = is(ld, c, VINTR) ? SIGINT : is(ld, c, VQUIT) ? SIGQUIT : is(ld, c, VSUSP) ? SIGTSTP : 0;
+	int signo = is(ld, c, VINTR) ? INTERRUPT : is(ld, c, VQUIT) ? QUIT : is(ld, c, VSUSP) ? SUSPEND : 0;
 
 	if (!signo)
 		return 0;

@@ -58,8 +58,9 @@ endif
 
 -include $(PC_OBJS:.o=.d) $(KBENCH_OBJS:.o=.d)
 
-# The readers of firmware tables are pure functions: the hosted tests run them too.
-PC_PURE_OBJS := $(call objs,$(B)/hosted,port/pc/acpi.c port/pc/bootproto.c $(if $(HOST_X86_64),port/pc/x86_64/decode.c))
+# The readers of firmware tables and archives, and terminals' lines, are pure functions: the hosted tests run them, too.
+PC_PURE_OBJS := $(call objs,$(B)/hosted,port/pc/acpi.c port/pc/bootproto.c kernel/cpio.c kernel/ldisc.c \
+	$(if $(HOST_X86_64),port/pc/x86_64/decode.c))
 $(B)/tests: $(PC_PURE_OBJS) $(KBENCH_OBJS)
 -include $(PC_PURE_OBJS:.o=.d)
 

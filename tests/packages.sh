@@ -24,6 +24,7 @@ tsan|gcc|compiles gcc -fsanitize=thread $scratch/main.c|the thread sanitizer of 
 readline|libreadline-dev|compiles gcc $scratch/readline.c -lreadline|the readline library
 qemu|qemu-system-x86|have qemu-system-x86_64|the emulator qemu-system-x86_64
 qemu|qemu-system-x86|have qemu-system-i386|the emulator qemu-system-i386
+busybox|busybox-static|have busybox|the static BusyBox
 grub|grub-pc-bin|test -d /usr/lib/grub/i386-pc|GRUB for BIOS machines
 grub|grub-common|have grub-mkrescue|grub-mkrescue
 grub|xorriso|have xorriso|xorriso

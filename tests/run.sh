@@ -54,7 +54,7 @@ arm64-sched|gcc|CC=gcc ARCH=arm64 SCHED=1 DEBUG=1|--effort 30 $tables
 i386-sched|m32|CC=gcc M32=1 ARCH=i386 SCHED=1 DEBUG=1|--effort 30 $tables
 la57-thread|tsan|CC=gcc ARCH=x86_64_la57 SAN=thread|--effort 15 $tables
 "
-others='nm|install|readme|procps|conformance|fuzz|qemu|qemu-la57|qemu-i386|qemu-pae|qemu-slab|qemu-slob|tidy'
+others='nm|install|readme|procps|conformance|fuzz|qemu|kernel|qemu-la57|qemu-i386|qemu-pae|qemu-slab|qemu-slob|tidy'
 
 if [ "$*" = list ]; then
 	echo "$variants" | cut -d'|' -f1 | grep .
@@ -130,6 +130,7 @@ procps() { make -s -j"$jobs" build/octavo && sh tests/procps.sh build; }
 readme() { make -s -j"$jobs" examples && sh tests/readme.sh build; }
 fuzz() { make -s -j"$jobs" fuzz FUZZ_SECONDS=5; }
 qemu() { make -s -j"$jobs" build/octavo.elf && timeout "$limit" sh tests/qemu/run.sh build; }
+kernel() { make -s -j"$jobs" kernel user-programs && timeout "$limit" sh tests/qemu/kernel.sh build; }
 qemu_la57() {
 	make -s -j"$jobs" B=build/la57 ARCH=x86_64_la57 build/la57/octavo.elf &&
 		timeout "$limit" sh tests/qemu/run.sh build/la57
@@ -178,6 +179,10 @@ if wanted qemu && ! lacks qemu qemu; then
 	[ "${CI:-}" != true ] || ! lacks qemu-grub grub
 	busy qemu '...'
 	run qemu qemu
+fi
+if wanted kernel && ! lacks kernel qemu && ! lacks kernel busybox; then
+	busy kernel '...'
+	run kernel kernel
 fi
 if wanted qemu-la57 && ! lacks qemu-la57 qemu; then
 	busy qemu-la57 '...'

@@ -69,6 +69,8 @@ int range_tree_gap_top(const struct range_tree *tree, uintptr_t low, uintptr_t l
 
 /* Nodes for one change of any kind, so that it cannot fail. May sleep as @gfp says. Return: 0 or -ENOMEM. */
 int __must_check range_tree_reserve(struct range_tree *tree, gfp_t gfp);
+/* The same for @changes, one after the other. */
+int __must_check range_tree_reserve_changes(struct range_tree *tree, unsigned int changes, gfp_t gfp);
 
 /*
  * range_tree_store - [@start, @last] is @value's from now on (NULL: nobody's); what else lay there is cut, split or

@@ -76,7 +76,7 @@ static void set_bounds(struct range_tree *tree, const struct range_path *path, u
 		edit(leaf, leaf->end[i], last);
 	if (is_last && last < was)
 		end_moved(tree, path, was, last);
-	range_fix_gaps(tree, start, false);
+	range_fix_path(tree, path, false);
 }
 
 static void *erase_slot(struct range_tree *tree, const struct range_path *path, unsigned int i)
@@ -96,7 +96,7 @@ static void *erase_slot(struct range_tree *tree, const struct range_path *path, 
 	edit(leaf, leaf->slot[i], RANGE_GONE);
 	if (is_last)
 		end_moved(tree, path, was, leaf->end[before]);
-	range_fix_gaps(tree, path->low, false);
+	range_fix_path(tree, path, false);
 	if (tree->height && leaf->live <= RANGE_SLOTS / 4)
 		range_join(tree, path->low);
 	return value;
@@ -117,28 +117,28 @@ void *range_tree_erase(struct range_tree *tree, uintptr_t at)
 	return NULL;
 }
 
-/* A new range where nothing is in the way, in a slot that was its own before or that never was anybody's. */
+/*
+ * A new range where nothing is in the way, in a slot between its neighbours that is free, or behind the last. Who reads
+ * while the words of a free slot change passes it over, or finds `edits' moved since it saw what was there before.
+ */
 static bool insert_in_place(struct range_tree *tree, const struct change *ch)
 {
 	struct range_node *leaf = ch->path.node[0];
 	unsigned int i = range_slot_before(leaf, ch->first), end = ch->first;
 
-	for (i = i == RANGE_SLOTS ? 0 : i + 1; i < end; i++)
-		if (leaf->key[i] == ch->start && leaf->end[i] == ch->last)
-			break;
+	i = i == RANGE_SLOTS ? 0 : i + 1;
 	if (i == RANGE_SLOTS)
 		return false;
-	if (i == leaf->used) {
+	if (i == leaf->used)
 		leaf->used++;
-		publish(leaf->key[i], ch->start);
-		publish(leaf->end[i], ch->last);
-	} else if (i == end) {
+	else if (i == end)
 		return false;
-	}
+	publish(leaf->key[i], ch->start);
+	publish(leaf->end[i], ch->last);
 	leaf->live++;
 	tree->count++;
 	edit(leaf, leaf->slot[i], ch->value);
-	range_fix_gaps(tree, ch->path.low, false);
+	range_fix_path(tree, &ch->path, false);
 	return true;
 }
 
@@ -195,9 +195,9 @@ static void collect(const struct change *ch, struct range_contents *c)
 	}
 }
 
-static int change_by_copy(struct range_tree *tree, const struct change *ch, gfp_t gfp)
+static int change_by_copy(struct range_tree *tree, struct change *ch, gfp_t gfp)
 {
-	const struct range_node *leaf = ch->path.node[0];
+	struct range_node *leaf = ch->path.node[0];
 	uintptr_t was = leaf->end[range_slot_last(leaf)], now;
 	struct range_contents c;
 	int err;
@@ -217,7 +217,13 @@ static int change_by_copy(struct range_tree *tree, const struct change *ch, gfp_
 	tree->count = tree->count - leaf->live + c.nr;
 	if (now > was && !ch->path.rightmost)
 		range_set_separator(tree, &ch->path, now + 1);
-	range_replace(tree, &ch->path, &c);
+	leaf = range_replace(tree, &ch->path, &c);
+	/* The rest of the way is as it was. */
+	if (leaf && (now == was || ch->path.rightmost)) {
+		ch->path.node[0] = leaf;
+		range_fix_path(tree, &ch->path, true);
+		return 0;
+	}
 	if (now != was && !ch->path.rightmost) {
 		struct range_path path;
 

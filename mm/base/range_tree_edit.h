@@ -26,12 +26,14 @@ int range_spare(struct range_tree *tree, unsigned int nr, gfp_t gfp);
 unsigned int range_replace_needs(const struct range_tree *tree, const struct range_path *path, unsigned int nr);
 /* @c as the only leaf of an empty tree, from a spare node. */
 void range_plant(struct range_tree *tree, const struct range_contents *c);
-/* @c in place of the leaf at the end of @path, from the spare nodes. */
-void range_replace(struct range_tree *tree, const struct range_path *path, struct range_contents *c);
+/* @c in place of the leaf at the end of @path, from the spare nodes. Return: the new leaf; NULL: there are two. */
+struct range_node *range_replace(struct range_tree *tree, const struct range_path *path, struct range_contents *c);
 /* The leaf at the end of @path, without ranges by now, leaves the tree. */
 void range_remove_leaf(struct range_tree *tree, const struct range_path *path);
 /* The separator at the right of the leaf at the end of @path moves. */
 void range_set_separator(const struct range_tree *tree, const struct range_path *path, uintptr_t separator);
+/* Gaps on the way that @path took, whose nodes are still the tree's; @all: even if the leaf's is right. */
+void range_fix_path(const struct range_tree *tree, const struct range_path *path, bool all);
 /* Gaps on the way to @address; @all: even if the leaf's is right. */
 void range_fix_gaps(struct range_tree *tree, uintptr_t address, bool all);
 /* Nodes on the way to @address that have become nearly empty join siblings, if there is memory for it. */

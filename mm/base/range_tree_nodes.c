@@ -21,6 +21,12 @@ int range_tree_reserve(struct range_tree *tree, gfp_t gfp)
 	return range_spare(tree, RANGE_NODES_MAX(tree->height), gfp);
 }
 
+int range_tree_reserve_changes(struct range_tree *tree, unsigned int changes, gfp_t gfp)
+{
+	/* Each may make the tree higher by one. */
+	return range_spare(tree, changes * RANGE_NODES_MAX(tree->height + changes - 1), gfp);
+}
+
 static struct range_node *make(struct range_tree *tree, unsigned int level, const struct range_contents *c,
 			       unsigned int from, unsigned int nr)
 {
@@ -80,21 +86,33 @@ static void set_gap(struct range_node *node, unsigned int i, uintptr_t gap)
 		publish(node->end[i], gap);
 }
 
-void range_fix_gaps(struct range_tree *tree, uintptr_t address, bool all)
+void range_fix_path(const struct range_tree *tree, const struct range_path *path, bool all)
 {
-	struct range_path path;
 	uintptr_t gap;
 
 	if (!tree->height)
 		return;
-	range_descend(tree, address, &path);
-	gap = range_leaf_gap(path.node[0], path.low, path.rightmost);
+	gap = range_leaf_gap(path->node[0], path->low, path->rightmost);
 	for (unsigned int level = 1; level <= tree->height; level++) {
-		if (!all && path.node[level]->end[path.at[level]] == gap)
+		struct range_node *node = path->node[level];
+		uintptr_t was = node->end[path->at[level]];
+
+		if (was != gap)
+			publish(node->end[path->at[level]], gap);
+		else if (!all)
 			return;
-		set_gap(path.node[level], path.at[level], gap);
-		gap = range_inner_gap(path.node[level]);
+		gap = range_inner_gap(node);
 	}
+}
+
+void range_fix_gaps(struct range_tree *tree, uintptr_t address, bool all)
+{
+	struct range_path path;
+
+	if (!tree->height)
+		return;
+	range_descend(tree, address, &path);
+	range_fix_path(tree, &path, all);
 }
 
 /* ---- Replace and split ---- */
@@ -138,9 +156,10 @@ void range_plant(struct range_tree *tree, const struct range_contents *c)
 	publish(tree->root, make(tree, 0, c, 0, c->nr));
 }
 
-void range_replace(struct range_tree *tree, const struct range_path *path, struct range_contents *c)
+struct range_node *range_replace(struct range_tree *tree, const struct range_path *path, struct range_contents *c)
 {
 	unsigned int level = 0;
+	struct range_node *node;
 
 	while (c->nr > RANGE_SLOTS) {
 		/* What grows at its right edge leaves full nodes behind. */
@@ -156,13 +175,15 @@ void range_replace(struct range_tree *tree, const struct range_path *path, struc
 			publish(tree->root, make(tree, level + 1, &pair, 0, 2));
 			tree->height++;
 			drop(tree, path, level + 1);
-			return;
+			return NULL;
 		}
 		level++;
 		collect_children(path->node[level], path->at[level], path->at[level], &pair, c);
 	}
-	show(tree, path, make(tree, level, c, 0, c->nr));
+	node = make(tree, level, c, 0, c->nr);
+	show(tree, path, node);
 	drop(tree, path, level + 1);
+	return level ? NULL : node;
 }
 
 /* ---- Remove and join ---- */

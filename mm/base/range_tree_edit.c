@@ -17,6 +17,14 @@ struct change {
 	struct range_path path;
 };
 
+/* The way is filled in by who goes it. */
+static force_inline void change_begin(struct change *ch, uintptr_t start, uintptr_t last, void *value)
+{
+	ch->start = start;
+	ch->last = last;
+	ch->value = value;
+}
+
 static void find_slots(struct change *ch)
 {
 	const struct range_node *leaf = ch->path.node[0];
@@ -256,8 +264,9 @@ static int plant(struct range_tree *tree, const struct change *ch, gfp_t gfp)
 /* What lies in [start, last], in more than one leaf, goes range by range. */
 static void clear(struct range_tree *tree, uintptr_t start, uintptr_t last)
 {
-	struct change ch = { .start = start, .last = last };
+	struct change ch;
 
+	change_begin(&ch, start, last, NULL);
 	while (tree->root) {
 		struct range_entry e;
 
@@ -309,16 +318,18 @@ static int store(struct range_tree *tree, struct change *ch, bool exclusive, gfp
 
 int range_tree_store(struct range_tree *tree, uintptr_t start, uintptr_t last, void *value, gfp_t gfp)
 {
-	struct change ch = { .start = start, .last = last, .value = value };
+	struct change ch;
 
+	change_begin(&ch, start, last, value);
 	return store(tree, &ch, false, gfp);
 }
 
 int range_tree_insert(struct range_tree *tree, uintptr_t start, uintptr_t last, void *value, gfp_t gfp)
 {
-	struct change ch = { .start = start, .last = last, .value = value };
+	struct change ch;
 
 	if (!value)
 		return -EINVAL;
+	change_begin(&ch, start, last, value);
 	return store(tree, &ch, true, gfp);
 }

@@ -29,6 +29,7 @@ unsigned long sysctl_admin_reserve_kbytes __memsys, sysctl_user_reserve_kbytes _
 int randomize_va_space __memsys = 2;
 int sysctl_legacy_va_layout __memsys;
 
+static unsigned long obviously_there __memsys; /* (c) pages: less than any guess refuses */
 static long committed __memsys; /* (a) less what the CPUs have */
 static DEFINE_PER_CPU(long, committed_here);
 
@@ -79,7 +80,7 @@ int vm_acct_memory(const struct mm_task *task, unsigned long pages)
 	int mode = READ_ONCE(sysctl_overcommit_memory);
 
 	commit((long)pages);
-	if (mode == OVERCOMMIT_ALWAYS)
+	if (mode == OVERCOMMIT_ALWAYS || (mode == OVERCOMMIT_GUESS && likely(pages <= obviously_there)))
 		return 0;
 	if (mode == OVERCOMMIT_GUESS ? pages <= totalram_pages() : within_limit(task))
 		return 0;
@@ -160,6 +161,7 @@ static int account_init(void)
 {
 	unsigned long free_kib = nr_free_pages() << (PAGE_SHIFT - 10);
 
+	obviously_there = totalram_pages() / 16;
 	sysctl_admin_reserve_kbytes = min(free_kib / 32, 1ul << 13);
 	sysctl_user_reserve_kbytes = min(free_kib / 32, 1ul << 17);
 	return 0;

@@ -75,7 +75,7 @@ void mm_pick_mmap_base(struct mm_struct *mm, const struct mm_process *process)
 	mm->mmap_legacy_base = page_align(window / 3) + random;
 	if (wants_legacy(process)) {
 		(void)atomic_fetch_and(&mm->flags, ~(1ul << MMF_TOPDOWN));
-		mm->mmap_base = mm->mmap_legacy_base;
+		mm->mmap_base = mm->top_full = mm->mmap_legacy_base;
 		return;
 	}
 	/* What randomisation may take from the stack, and its guard, are kept free beside the limit. */
@@ -88,7 +88,7 @@ void mm_pick_mmap_base(struct mm_struct *mm, const struct mm_process *process)
 	least = min(GAP_MIN, window / 6);
 	gap = clamp(gap, least, window / 6 * 5);
 	(void)atomic_fetch_or(&mm->flags, 1ul << MMF_TOPDOWN);
-	mm->mmap_base = page_align(window - gap - random);
+	mm->mmap_base = mm->top_full = page_align(window - gap - random);
 }
 
 /* ---- Gaps ---- */
@@ -126,6 +126,29 @@ static long find_gap(struct mm_struct *mm, uintptr_t low, uintptr_t high, size_t
 			low = next->vm_end;
 	}
 	return -ENOMEM;
+}
+
+/*
+ * The highest gap, if it is the one below what fills all from there up to mmap_base: then nobody needs to look for it.
+ * 0: it is too small.
+ */
+static long below_top(struct mm_struct *mm, size_t len)
+{
+	struct vm_area_struct *next = find_vma(mm, mm->top_full), *prev;
+	uintptr_t least, top;
+
+	if (!next)
+		return 0;
+	if (next->vm_start < mm->top_full)
+		mm->top_full = next->vm_start;
+	for (prev = next->vm_prev; prev && prev->vm_end == mm->top_full; prev = next->vm_prev) {
+		next = prev;
+		mm->top_full = next->vm_start;
+	}
+	mm->recent = next;
+	top = min(mm->top_full, vm_start_gap(next));
+	least = prev ? prev->vm_end : PAGE_SIZE;
+	return top > least && top - least >= len ? (long)(top - len) : 0;
 }
 
 static bool hint_fits(struct mm_struct *mm, uintptr_t addr, size_t len, uintptr_t end)
@@ -172,7 +195,9 @@ static long top_down(struct mm_struct *mm, uintptr_t addr, size_t len, unsigned 
 	}
 	if (addr > window)
 		high += mm->task_size - window;
-	found = find_gap(mm, PAGE_SIZE, high, len, true);
+	found = high == mm->mmap_base ? below_top(mm, len) : 0;
+	if (!found)
+		found = find_gap(mm, PAGE_SIZE, high, len, true);
 	return found > 0 ? found : bottom_up(mm, addr, len, flags);
 }
 

@@ -62,8 +62,10 @@ void mm_get_layout(struct mm_struct *mm, struct mm_layout *layout)
 void mm_set_layout(struct mm_struct *mm, const struct mm_layout *layout)
 {
 	mmap_write_lock(mm);
-	if (layout->mmap_base)
+	if (layout->mmap_base) {
 		mm->mmap_base = layout->mmap_base;
+		mm->top_full = layout->mmap_base;
+	}
 	mm->start_code = layout->start_code;
 	mm->end_code = layout->end_code;
 	mm->start_data = layout->start_data;

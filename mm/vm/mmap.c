@@ -281,17 +281,12 @@ static int charge(struct mapping *m, struct vm_area_struct *there)
 /* Return: 0; an error before anything has changed: the VMA, if it takes one, and nodes are at hand. */
 static int make_room(struct mapping *m, struct vm_area_struct *there)
 {
-	int err = 0;
-
 	if (!there || there->vm_start >= m->end)
 		return 0;
 	m->vma = vm_area_alloc(m->mm);
 	if (!m->vma)
 		return -ENOMEM;
-	err = unmap_range(m->mm, there, m->start, m->end);
-	if (!err)
-		err = vma_reserve(m->mm);
-	return err;
+	return unmap_range(m->mm, there, m->start, m->end, 2);
 }
 
 static long map_region(struct mapping *m)

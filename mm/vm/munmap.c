@@ -5,6 +5,7 @@
  * there, write-locked, for who looks from the pages' side; then the VMAs, in one change of the tree; then the tables
  * that nothing lies in any more.
  */
+#include "../pgtable/tables.h"
 #include "vma.h"
 
 /* What is about to be unmapped: VMAs from first to last, of which the first and the last may stay in part. */
@@ -14,6 +15,7 @@ struct unmapping {
 	struct vm_area_struct *first, *last;
 	struct vm_area_struct *head, *tail; /* that stay, cut off at start and at end; NULL: none */
 	unsigned long accounted;
+	unsigned int changes;
 };
 
 bool can_modify_range(const struct vm_area_struct *first, uintptr_t end)
@@ -37,6 +39,40 @@ static int own_edges(const struct unmapping *u)
 	if (!err && !IS_ALIGNED(u->end, size) && u->end - u->start > size)
 		err = vm_own_tables(u->last, max(u->start, ALIGN_DOWN(u->end, size)), u->end);
 	return err;
+}
+
+/* So few pages are looked at one by one. */
+#define LOOK_MAX 16u
+
+/*
+ * Is there nothing to zap, and no table that goes? Then no TLB knows of the range either. Of small ranges in the reach
+ * of one last-level table only: what is mapped for a moment often was not touched, or not where it is cut.
+ */
+static bool nothing_below(struct mm_struct *mm, uintptr_t start, uintptr_t end, const struct vm_area_struct *prev,
+			  const struct vm_area_struct *next)
+{
+	const pgt_entry_t *entry;
+	unsigned int level;
+	uintptr_t reach;
+
+	if ((start ^ (end - 1)) & (uintptr_t)PGT_MASK(1))
+		return false;
+	entry = pgt_descend(mm, start, 0, &level);
+	if (level) {
+		if (!pgt_none(pgt_get(entry)))
+			return false;
+	} else {
+		if (pages_of(end - start) > LOOK_MAX)
+			return false;
+		for (unsigned int i = 0; i < pages_of(end - start); i++)
+			if (!pgt_none(pgt_get(entry + i)))
+				return false;
+	}
+	/* The table stays if there is another VMA in its reach. */
+	if (level == PGT_ROOT_LEVEL)
+		return true;
+	reach = (uintptr_t)PGT_SIZE(level + 1) - 1;
+	return (prev && prev->vm_end > (start & ~reach)) || (next && next->vm_start <= (start | reach));
 }
 
 /* Return: 0; -ENOMEM or what vm_ops->may_split() says: only splits have happened. */
@@ -74,7 +110,7 @@ static int prepare(struct unmapping *u)
 			u->tail = u->last;
 		}
 	}
-	err = vma_reserve(u->mm);
+	err = range_tree_reserve_changes(&u->mm->vmas, u->changes, GFP_KERNEL);
 	return err ? err : own_edges(u);
 }
 
@@ -84,14 +120,18 @@ static struct vm_area_struct *behind(const struct unmapping *u)
 	return u->last->vm_next;
 }
 
-static void zap(struct unmapping *u, struct mmu_gather *tlb)
+static void zap(const struct unmapping *u, struct mmu_gather *tlb)
+{
+	for (struct vm_area_struct *vma = u->first; vma != behind(u); vma = vma->vm_next)
+		zap_page_range(tlb, vma, max(vma->vm_start, u->start), min(vma->vm_end, u->end), NULL);
+}
+
+static void lock_and_account(struct unmapping *u)
 {
 	for (struct vm_area_struct *vma = u->first; vma != behind(u); vma = vma->vm_next) {
-		uintptr_t start = max(vma->vm_start, u->start), end = min(vma->vm_end, u->end);
-		unsigned long pages = pages_of(end - start);
+		unsigned long pages = pages_of(min(vma->vm_end, u->end) - max(vma->vm_start, u->start));
 
 		vma_start_write(vma);
-		zap_page_range(tlb, vma, start, end, NULL);
 		vm_stat_account(u->mm, vma->vm_flags, -(long)pages);
 		if (vma->vm_flags & VM_ACCOUNT)
 			u->accounted += pages;
@@ -116,29 +156,29 @@ static void cut_off(struct vm_area_struct *vma, uintptr_t start, uintptr_t end)
 }
 
 /* The range becomes nobody's. Return: VMAs that went, linked by vm_next up to NULL. */
-static struct vm_area_struct *detach(struct unmapping *u, struct vm_area_struct **prev, struct vm_area_struct **next)
+static struct vm_area_struct *detach(struct unmapping *u, struct vm_area_struct *prev, struct vm_area_struct *next)
 {
 	struct vm_area_struct *gone = u->first, *end;
 
 	/* Cannot fail: see prepare(). */
 	if (range_tree_store(&u->mm->vmas, u->start, u->end - 1, NULL, GFP_KERNEL))
 		return NULL;
-	*prev = u->head ? u->head : u->first->vm_prev;
-	*next = u->tail ? u->tail : behind(u);
 	if (u->head) {
 		gone = u->head->vm_next;
 		cut_off(u->head, u->head->vm_start, u->start);
 	}
 	if (u->tail)
 		cut_off(u->tail, u->end, u->tail->vm_end);
-	if (gone == *next)
+	vma_opened_gap(u->mm, u->end);
+	u->mm->recent = next;
+	if (gone == next)
 		return NULL;
-	end = *next ? (*next)->vm_prev : u->last;
+	end = next ? next->vm_prev : u->last;
 	end->vm_next = NULL;
-	if (*prev)
-		(*prev)->vm_next = *next;
-	if (*next)
-		(*next)->vm_prev = *prev;
+	if (prev)
+		prev->vm_next = next;
+	if (next)
+		next->vm_prev = prev;
 	for (struct vm_area_struct *vma = gone; vma; vma = vma->vm_next) {
 		u->mm->map_count--;
 		store_relaxed(&vma->vm_refs, 0);
@@ -160,10 +200,11 @@ static void free_all(struct vm_area_struct *vma)
 	}
 }
 
-int unmap_range(struct mm_struct *mm, struct vm_area_struct *first, uintptr_t start, uintptr_t end)
+int unmap_range(struct mm_struct *mm, struct vm_area_struct *first, uintptr_t start, uintptr_t end,
+		unsigned int changes)
 {
-	struct unmapping u = { .mm = mm, .start = start, .end = end, .first = first };
-	struct vm_area_struct *prev = NULL, *next = NULL, *gone;
+	struct unmapping u = { .mm = mm, .start = start, .end = end, .first = first, .changes = changes };
+	struct vm_area_struct *prev, *next, *gone;
 	struct mmu_gather tlb;
 	int err;
 
@@ -173,11 +214,19 @@ int unmap_range(struct mm_struct *mm, struct vm_area_struct *first, uintptr_t st
 	if (err)
 		return err;
 	mm->hiwater_vm = max(mm->hiwater_vm, mm->total_vm);
-	tlb_gather_mmu(&tlb, mm);
-	zap(&u, &tlb);
-	gone = detach(&u, &prev, &next);
-	free_pgtables(&tlb, mm, start, end, prev ? prev->vm_end : 0, next ? next->vm_start : 0);
-	tlb_finish_mmu(&tlb);
+	prev = u.head ? u.head : u.first->vm_prev;
+	next = u.tail ? u.tail : behind(&u);
+	if (nothing_below(mm, start, end, prev, next)) {
+		lock_and_account(&u);
+		gone = detach(&u, prev, next);
+	} else {
+		tlb_gather_mmu(&tlb, mm);
+		lock_and_account(&u);
+		zap(&u, &tlb);
+		gone = detach(&u, prev, next);
+		free_pgtables(&tlb, mm, start, end, prev ? prev->vm_end : 0, next ? next->vm_start : 0);
+		tlb_finish_mmu(&tlb);
+	}
 	if (u.accounted)
 		vm_unacct_memory(u.accounted);
 	free_all(gone);
@@ -197,7 +246,7 @@ int do_munmap(struct mm_struct *mm, uintptr_t addr, size_t len)
 	first = find_vma(mm, addr);
 	if (!first || first->vm_start >= end)
 		return 0;
-	return unmap_range(mm, first, addr, end);
+	return unmap_range(mm, first, addr, end, 1);
 }
 
 long vm_munmap(struct mm_struct *mm, uintptr_t addr, size_t len)

@@ -173,9 +173,20 @@ static void list_remove(struct vm_area_struct *vma)
 
 struct vm_area_struct *find_vma(struct mm_struct *mm, uintptr_t addr)
 {
+	/* Where a writer was last, the next call often is. It does not change while the lock is held for reading. */
+	struct vm_area_struct *vma = mm->recent;
 	struct range_entry e;
 
+	if (vma && vma->vm_end > addr && (!vma->vm_prev || vma->vm_prev->vm_end <= addr))
+		return vma;
 	return range_tree_next(&mm->vmas, addr, &e) ? e.value : NULL;
+}
+
+/* @vma is no longer in the tree; @instead, if not NULL, has taken its place. */
+static void forget(struct mm_struct *mm, const struct vm_area_struct *vma, struct vm_area_struct *instead)
+{
+	if (mm->recent == vma)
+		mm->recent = instead;
 }
 
 struct vm_area_struct *vma_lookup(struct mm_struct *mm, uintptr_t addr)
@@ -188,10 +199,12 @@ struct vm_area_struct *vma_around(struct mm_struct *mm, uintptr_t addr, struct v
 	struct vm_area_struct *next = find_vma(mm, addr);
 	struct range_entry e;
 
-	if (next)
+	if (next) {
 		*prev = next->vm_prev;
-	else
+		mm->recent = next;
+	} else {
 		*prev = range_tree_prev(&mm->vmas, addr, &e) ? e.value : NULL;
+	}
 	return next;
 }
 
@@ -215,25 +228,24 @@ int vma_link(struct mm_struct *mm, struct vm_area_struct *vma, struct vm_area_st
 	}
 	list_insert(vma, prev, next);
 	mm->map_count++;
+	mm->recent = vma;
+	if (vma->vm_end == mm->top_full)
+		mm->top_full = vma->vm_start;
 	if (vma->vm_file)
 		vma_link_file(vma);
 	return 0;
 }
 
-int vma_link_over(struct mm_struct *mm, struct vm_area_struct *vma, struct vm_area_struct *lower)
+void vma_link_over(struct mm_struct *mm, struct vm_area_struct *vma, struct vm_area_struct *lower)
 {
-	int err;
-
 	vma->vm_lock_seq = mm->mm_lock_seq;
 	vma->vm_refs = 1;
-	err = range_tree_store(&mm->vmas, vma->vm_start, vma->vm_end - 1, vma, GFP_KERNEL);
-	if (err)
-		return err;
+	/* Nodes were reserved: it does not fail. */
+	(void)!range_tree_store(&mm->vmas, vma->vm_start, vma->vm_end - 1, vma, GFP_KERNEL);
 	list_insert(vma, lower, lower->vm_next);
 	mm->map_count++;
 	if (vma->vm_file)
 		vma_link_file(vma);
-	return 0;
 }
 
 int vma_insert(struct mm_struct *mm, struct vm_area_struct *vma)
@@ -246,6 +258,8 @@ int vma_insert(struct mm_struct *mm, struct vm_area_struct *vma)
 void vma_unlink(struct mm_struct *mm, struct vm_area_struct *vma)
 {
 	range_tree_erase(&mm->vmas, vma->vm_start);
+	forget(mm, vma, NULL);
+	vma_opened_gap(mm, vma->vm_end);
 	list_remove(vma);
 	mm->map_count--;
 	store_relaxed(&vma->vm_refs, 0);
@@ -259,17 +273,22 @@ struct vm_area_struct *vma_detach_all(struct mm_struct *mm)
 
 	range_tree_destroy(&mm->vmas);
 	mm->map_count = 0;
+	mm->recent = NULL;
+	mm->top_full = mm->mmap_base;
 	return first;
 }
 
 /* ---- Bounds ---- */
 
-/* The tree no longer has them; now the list, their files and they themselves. */
-static void drop_victims(struct mm_struct *mm, struct vm_area_struct *victim, unsigned int nr)
+/* The tree has @vma in their place; now the list, their files and they themselves. */
+static void drop_victims(struct vm_area_struct *vma, struct vm_area_struct *victim, unsigned int nr)
 {
+	struct mm_struct *mm = vma->vm_mm;
+
 	while (nr--) {
 		struct vm_area_struct *next = victim->vm_next;
 
+		forget(mm, victim, vma);
 		list_remove(victim);
 		mm->map_count--;
 		store_relaxed(&victim->vm_refs, 0);
@@ -319,7 +338,8 @@ int vma_set_bounds(struct vm_area_struct *vma, uintptr_t start, uintptr_t end, s
 	if (vma->vm_file)
 		vma_link_file(vma);
 	if (nr)
-		drop_victims(vma->vm_mm, victim, nr);
+		drop_victims(vma, victim, nr);
+	vma->vm_mm->recent = vma;
 	return 0;
 }
 

@@ -36,7 +36,7 @@ void vma_discard(struct vm_area_struct *vma);
 /* @prev: the VMA before it, or NULL. What the tree needs was reserved, or: Return: -ENOMEM. */
 int vma_link(struct mm_struct *mm, struct vm_area_struct *vma, struct vm_area_struct *prev);
 /* The same for the upper part of @lower, which is cut already. Nodes were reserved. */
-int vma_link_over(struct mm_struct *mm, struct vm_area_struct *vma, struct vm_area_struct *lower);
+void vma_link_over(struct mm_struct *mm, struct vm_area_struct *vma, struct vm_area_struct *lower);
 /* It leaves the tree and the list. Readers are gone. */
 void vma_unlink(struct mm_struct *mm, struct vm_area_struct *vma);
 /* What the tree may need for one change of any kind is at hand. */
@@ -51,6 +51,12 @@ static inline int vma_reserve(struct mm_struct *mm)
  */
 int vma_set_bounds(struct vm_area_struct *vma, uintptr_t start, uintptr_t end, struct vm_area_struct *victim,
 		   unsigned int nr);
+/* What ended at @end is free now. */
+static inline void vma_opened_gap(struct mm_struct *mm, uintptr_t end)
+{
+	if (end > mm->top_full)
+		mm->top_full = min(end, mm->mmap_base);
+}
 /* The VMA before @addr and the one at or behind it, which may both be NULL. */
 struct vm_area_struct *vma_around(struct mm_struct *mm, uintptr_t addr, struct vm_area_struct **prev);
 
@@ -89,10 +95,12 @@ static inline bool vma_split_is_heard(const struct vm_area_struct *vma)
 
 /*
  * unmap_range - what do_munmap() does, once it is known that the range is sound
- * @first: the first VMA that ends behind @start. Return: 0; -ENOMEM, -EPERM: nothing has changed but that a VMA may
- * have been split.
+ * @first: the first VMA that ends behind @start
+ * @changes: of the tree, this one included, that nodes are to be at hand for: those that come next will not fail
+ * Return: 0; -ENOMEM, -EPERM: nothing has changed but that a VMA may have been split.
  */
-int unmap_range(struct mm_struct *mm, struct vm_area_struct *first, uintptr_t start, uintptr_t end);
+int unmap_range(struct mm_struct *mm, struct vm_area_struct *first, uintptr_t start, uintptr_t end,
+		unsigned int changes);
 /* May VMAs from @first on, up to @end, be changed (mseal)? */
 bool can_modify_range(const struct vm_area_struct *first, uintptr_t end);
 static inline bool can_modify(const struct vm_area_struct *vma)

@@ -67,10 +67,9 @@ struct vm_area_struct *vma_merge_new(struct mm_struct *mm, const struct vma_like
 		*err = take_anon(prev, like->origin);
 	if (*err)
 		return NULL;
-	if (left && right && may_vanish(next) && anon_alike(prev, next)) {
-		*err = take_anon(prev, next);
-		if (!*err)
-			*err = vma_set_bounds(prev, prev->vm_start, next->vm_end, next, 1);
+	/* Without memory for the three to be one, two are. */
+	if (left && right && may_vanish(next) && anon_alike(prev, next) && !take_anon(prev, next)) {
+		*err = vma_set_bounds(prev, prev->vm_start, next->vm_end, next, 1);
 		return *err ? NULL : prev;
 	}
 	if (left) {
@@ -116,8 +115,6 @@ static struct vm_area_struct *upper_part(struct vm_area_struct *vma, uintptr_t a
 		*err = anon_vma_clone(new, vma);
 	else
 		*err = 0;
-	if (!*err)
-		*err = vma_reserve(vma->vm_mm);
 	if (*err) {
 		vma_discard(new);
 		return NULL;
@@ -127,18 +124,64 @@ static struct vm_area_struct *upper_part(struct vm_area_struct *vma, uintptr_t a
 	return new;
 }
 
+static void take_back(struct vm_area_struct *new)
+{
+	if (new->vm_ops && new->vm_ops->close)
+		new->vm_ops->close(new);
+	vma_discard(new);
+}
+
+/* Of a copy that is not in the tree, but has its links to anon_vmas. */
+static void set_end(struct vm_area_struct *vma, uintptr_t end)
+{
+	if (has_anon(vma))
+		anon_vma_update_begin(vma);
+	vma->vm_end = end;
+	if (has_anon(vma))
+		anon_vma_update_end(vma);
+}
+
 /* The number of mappings is not looked at. */
 static struct vm_area_struct *split(struct vm_area_struct *vma, uintptr_t addr, int *err)
 {
-	struct mm_struct *mm = vma->vm_mm;
 	struct vm_area_struct *new = upper_part(vma, addr, err);
 
 	if (!new)
 		return NULL;
+	*err = vma_reserve(vma->vm_mm);
+	if (*err) {
+		take_back(new);
+		return NULL;
+	}
 	vma_start_write(vma);
 	cut(vma, addr);
-	/* What the tree has for the upper part is replaced; memory was reserved. */
-	*err = vma_link_over(mm, new, vma);
+	vma_link_over(vma->vm_mm, new, vma);
+	return new;
+}
+
+/* Three of one. Return: the one in the middle. */
+static struct vm_area_struct *split_twice(struct vm_area_struct *vma, uintptr_t start, uintptr_t end, int *err)
+{
+	struct mm_struct *mm = vma->vm_mm;
+	struct vm_area_struct *upper = upper_part(vma, end, err), *new;
+
+	if (!upper)
+		return NULL;
+	new = upper_part(vma, start, err);
+	if (new)
+		*err = range_tree_reserve_changes(&mm->vmas, 2, GFP_KERNEL);
+	if (*err) {
+		if (new)
+			take_back(new);
+		take_back(upper);
+		return NULL;
+	}
+	set_end(new, end);
+	vma_start_write(vma);
+	cut(vma, start);
+	/* The first cuts the old one on both sides, the second finds its place as it is. */
+	vma_link_over(mm, new, vma);
+	vma_link_over(mm, upper, new);
 	return new;
 }
 
@@ -203,24 +246,15 @@ static struct vm_area_struct *carve(struct vm_area_struct *vma, uintptr_t start,
 	*err = 0;
 	if (!pieces)
 		return vma;
-	if (vma->vm_mm->map_count >= (unsigned int)READ_ONCE(sysctl_max_map_count)) {
+	if (vma->vm_mm->map_count + pieces > (unsigned int)READ_ONCE(sysctl_max_map_count)) {
 		*err = -ENOMEM;
 		return NULL;
 	}
-	if (start > vma->vm_start) {
-		vma = split(vma, start, err);
-		if (!vma)
-			return NULL;
-	}
-	if (end < vma->vm_end) {
-		if (vma->vm_mm->map_count >= (unsigned int)READ_ONCE(sysctl_max_map_count))
-			*err = -ENOMEM;
-		else
-			(void)split(vma, end, err);
-		if (*err)
-			return NULL;
-	}
-	return vma;
+	if (pieces == 2)
+		return split_twice(vma, start, end, err);
+	if (start > vma->vm_start)
+		return split(vma, start, err);
+	return split(vma, end, err) ? vma : NULL;
 }
 
 static void *changed(void *now, void *wanted)

@@ -16,10 +16,15 @@
  *	                 |   <--vm_next/vm_prev-->  |  <-->  |
  *	vm_refs: 0 detached, 1 attached, 1 + n: n readers; VMA_WAITED: somebody waits for them to go
  *
- * Per-VMA locks. Who holds mmap_lock for writing has an odd mm_lock_seq. vma_start_write() stores it in vm_lock_seq and,
- * behind a full barrier, waits until vm_refs is 1. A reader adds one to vm_refs, a full barrier too, and then looks at
- * vm_lock_seq. One of the two sees the other, so a reader who gets in finds the VMA unchanged until it leaves. All write
- * locks end at once when mmap_write_unlock() counts mm_lock_seq on.
+ * Per-VMA locks. Who holds mmap_lock for writing has an odd mm_lock_seq. vma_start_write() stores it in vm_lock_seq
+ * and, behind a full barrier, waits until vm_refs is 1. A reader adds one to vm_refs, a full barrier too, and then
+ * looks at vm_lock_seq. One of the two sees the other, so a reader who gets in finds the VMA unchanged until it leaves.
+ * All write locks end at once when mmap_write_unlock() counts mm_lock_seq on.
+ *
+ * Short cuts. mm->recent is where a writer was last: an address that lies in it, or between it and the VMA before,
+ * needs no way down the tree. All from mm->top_full up to mmap_base is mapped, so the highest gap, which the flexible
+ * layout gives out, is the one below, if that is large enough. What unmaps moves top_full up, what maps there moves it
+ * down.
  *
  * Changes. A change of bounds is one store into the tree in which what is swallowed vanishes and what is cut off stays
  * (vma_set_bounds()); no reader without a lock sees an address that was mapped all the time unmapped, within a node of
@@ -33,8 +38,10 @@
  *	VA-I4	Committed_AS is the sum of VM_ACCOUNT pages of all address spaces, and what drivers and files added
  *	VA-I5	an attached VMA has vm_refs of at least 1, a detached one 0; vm_mm is the address space it is in
  *	VA-I6	what a reader of a VMA's lock sees of it does not change until it lets go
- *	VA-I7	a call that fails with -ENOMEM has changed nothing, except that a VMA may have been split
+ *	VA-I7	a call that fails with -ENOMEM has changed nothing, except that a VMA may have been split, that mremap()
+ *		has unmapped what lay at the new place, and that mprotect() has changed VMAs before the one
  *	VA-I8	vm_page_prot is what vm_flags and vm_ops say
+ *	VA-I9	recent is attached or NULL; all of [top_full, mmap_base) is mapped
  *
  * Locking. (w) of the structures: mmap_lock for writing and vma_start_write(). The order is in vm.h.
  *

@@ -31,8 +31,8 @@ static bool goes_on_from(const struct vm_area_struct *prev, const struct vma_lik
 
 static bool goes_on_with(const struct vm_area_struct *next, const struct vma_like *like)
 {
-	return next && next->vm_start == like->end && next->vm_pgoff == like->pgoff + pages_of(like->end - like->start) &&
-	       alike(next, like);
+	return next && next->vm_start == like->end &&
+	       next->vm_pgoff == like->pgoff + pages_of(like->end - like->start) && alike(next, like);
 }
 
 /* Nobody hears of VMAs that vanish in a merge, so one that wants to hear does not. */

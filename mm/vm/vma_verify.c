@@ -63,6 +63,23 @@ static void check_sums(struct findings *f, const struct mm_struct *mm, const str
 			mm->data_vm, mm->exec_vm, mm->stack_vm, mm->locked_vm);
 }
 
+static void check_short_cuts(struct findings *f, struct mm_struct *mm)
+{
+	const struct vm_area_struct *vma = mm->recent, *prev;
+	uintptr_t at = mm->top_full;
+
+	if (vma && range_tree_load(&mm->vmas, vma->vm_start) != vma)
+		finding(f, "VA-I9: mm %lu was at %zx last, where that VMA is not", mm->ctx_id, (size_t)vma->vm_start);
+	for (; at < mm->mmap_base; at = prev->vm_end) {
+		prev = range_tree_load(&mm->vmas, at);
+		if (prev)
+			continue;
+		finding(f, "VA-I9: mm %lu: nothing is mapped at %zx, above top_full %zx", mm->ctx_id, (size_t)at,
+			(size_t)mm->top_full);
+		return;
+	}
+}
+
 /* Return: pages that count against overcommit. */
 static unsigned long verify_mm(struct findings *f, struct mm_struct *mm)
 {
@@ -92,6 +109,7 @@ static unsigned long verify_mm(struct findings *f, struct mm_struct *mm)
 		finding(f, "VA-I1: mm %lu: the list goes on behind the tree, at %zx", mm->ctx_id,
 			(size_t)vma->vm_start);
 	check_sums(f, mm, &sum);
+	check_short_cuts(f, mm);
 	return sum.accounted;
 }
 

@@ -276,13 +276,17 @@ static bool try_it(void *ctx)
 		return true;
 	memcpy(pages, before, sizeof(pages));
 	refused++;
-	EXPECT_EQ(vm_committed_pages(), committed);
+	EXPECT(vm_committed_pages() == committed || (victim.kind % 8 == 6 && vm_committed_pages() < committed));
 	return false;
 }
 
 static void nothing_changed(void *ctx)
 {
 	(void)ctx;
+	/* What lay where mremap() was to move to is gone. */
+	for (unsigned int i = 0; i < PAGES && victim.kind % 8 == 6; i++)
+		if (!vma_lookup(p.task.mm, AT(i)))
+			set(i, 1, NONE, 0, 0);
 	EXPECT(same_pages());
 	EXPECT_EQ(verify_all(), 0);
 }

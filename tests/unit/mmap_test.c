@@ -313,6 +313,77 @@ TEST(mmap, layouts)
 	mmput(mm);
 }
 
+/* Each damage is one finding, or with the tree's own several; *@was: what it was, put back. */
+#define EXPECT_FOUND(id, word, damage)                                      \
+	do {                                                                \
+		__typeof__(word) _was = (word);                             \
+		const char *_text;                                          \
+                                                                            \
+		(word) = (damage);                                          \
+		test_capture_begin();                                       \
+		EXPECT(verify_all() > 0);                                   \
+		_text = test_capture_end();                                 \
+		EXPECT(strstr(_text, id));                                  \
+		(word) = _was;                                              \
+	} while (0)
+
+TEST(mmap, verifier_sees_damage)
+{
+	struct vm_area_struct *vma;
+	struct mm_struct *mm;
+
+	ASSERT(test_process_start(&p));
+	mm = p.task.mm;
+	EXPECT_EQ(map(0, 4, RW, FIXED), AT(0));
+	EXPECT_EQ(map(4, 4, PROT_READ, FIXED), AT(4));
+	EXPECT_EQ(verify_all(), 0);
+	vma = vma_lookup(mm, AT(4));
+	ASSERT(vma);
+	EXPECT_FOUND("VA-I1", vma->vm_end, AT(7));
+	EXPECT_FOUND("VA-I1", vma->vm_prev, NULL);
+	EXPECT_FOUND("VA-I1", mm->map_count, 7);
+	EXPECT_FOUND("VA-I3", mm->data_vm, 1);
+	EXPECT_FOUND("VA-I5", vma->vm_refs, 0);
+	EXPECT_FOUND("VA-I5", vma->vm_mm, &init_mm);
+	EXPECT_FOUND("VA-I8", vma->vm_page_prot.bits, PGPROT_USER);
+	EXPECT_FOUND("VA-I9", mm->top_full, AT(2));
+	vm_unacct_memory(1ul << 20);
+	test_capture_begin();
+	EXPECT(verify_all() > 0);
+	EXPECT(strstr(test_capture_end(), "VA-I4"));
+	vm_acct_unchecked(1l << 20);
+	over();
+}
+
+/* VA-I6: who has a VMA's read lock keeps writers out; who comes while one is there is sent to the mmap lock. */
+TEST(mmap, locks_of_vmas)
+{
+	struct vm_area_struct *vma;
+	struct mm_struct *mm;
+
+	ASSERT(test_process_start(&p));
+	mm = p.task.mm;
+	EXPECT_EQ(map(0, 4, RW, FIXED), AT(0));
+	vma = lock_vma_under_rcu(mm, AT(3));
+	ASSERT(vma);
+	EXPECT(vma_start_read(vma));
+	EXPECT_EQ(vma->vm_refs, 3);
+	vma_end_read(vma);
+	vma_end_read(vma);
+	EXPECT(!lock_vma_under_rcu(mm, AT(4)));
+	mmap_write_lock(mm);
+	EXPECT(vma_start_read(vma));
+	vma_end_read(vma);
+	vma_start_write(vma);
+	EXPECT(!vma_start_read(vma));
+	EXPECT(!lock_vma_under_rcu(mm, AT(3)));
+	mmap_write_downgrade(mm);
+	EXPECT(vma_start_read(vma));
+	vma_end_read(vma);
+	mmap_read_unlock(mm);
+	over();
+}
+
 TEST(mmap, sealed)
 {
 	if (sizeof(long) < 8)

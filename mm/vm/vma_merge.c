@@ -58,6 +58,8 @@ struct vm_area_struct *vma_merge_new(struct mm_struct *mm, const struct vma_like
 	*err = 0;
 	if (like->flags & VM_SPECIAL)
 		return NULL;
+	if ((!prev || prev->vm_end != like->start) && (!next || next->vm_start != like->end))
+		return NULL;
 	left = goes_on_from(prev, like);
 	right = goes_on_with(next, like);
 	if (!left && !right)
@@ -97,8 +99,8 @@ static void cut(struct vm_area_struct *vma, uintptr_t end)
 		vma_link_file(vma);
 }
 
-/* A copy that begins at @addr, not in the tree. Return: NULL and *@err. */
-static struct vm_area_struct *upper_part(struct vm_area_struct *vma, uintptr_t addr, int *err)
+/* A copy of [@addr, @end), not in the tree. Return: NULL and *@err. */
+static struct vm_area_struct *upper_part(struct vm_area_struct *vma, uintptr_t addr, uintptr_t end, int *err)
 {
 	struct vm_area_struct *new;
 
@@ -110,6 +112,7 @@ static struct vm_area_struct *upper_part(struct vm_area_struct *vma, uintptr_t a
 	if (!new)
 		return NULL;
 	new->vm_start = addr;
+	new->vm_end = end;
 	new->vm_pgoff += pages_of(addr - vma->vm_start);
 	if (has_anon(vma))
 		*err = anon_vma_clone(new, vma);
@@ -131,20 +134,10 @@ static void take_back(struct vm_area_struct *new)
 	vma_discard(new);
 }
 
-/* Of a copy that is not in the tree, but has its links to anon_vmas. */
-static void set_end(struct vm_area_struct *vma, uintptr_t end)
-{
-	if (has_anon(vma))
-		anon_vma_update_begin(vma);
-	vma->vm_end = end;
-	if (has_anon(vma))
-		anon_vma_update_end(vma);
-}
-
 /* The number of mappings is not looked at. */
 static struct vm_area_struct *split(struct vm_area_struct *vma, uintptr_t addr, int *err)
 {
-	struct vm_area_struct *new = upper_part(vma, addr, err);
+	struct vm_area_struct *new = upper_part(vma, addr, vma->vm_end, err);
 
 	if (!new)
 		return NULL;
@@ -163,11 +156,11 @@ static struct vm_area_struct *split(struct vm_area_struct *vma, uintptr_t addr, 
 static struct vm_area_struct *split_twice(struct vm_area_struct *vma, uintptr_t start, uintptr_t end, int *err)
 {
 	struct mm_struct *mm = vma->vm_mm;
-	struct vm_area_struct *upper = upper_part(vma, end, err), *new;
+	struct vm_area_struct *upper = upper_part(vma, end, vma->vm_end, err), *new;
 
 	if (!upper)
 		return NULL;
-	new = upper_part(vma, start, err);
+	new = upper_part(vma, start, end, err);
 	if (new)
 		*err = range_tree_reserve_changes(&mm->vmas, 2, GFP_KERNEL);
 	if (*err) {
@@ -176,7 +169,6 @@ static struct vm_area_struct *split_twice(struct vm_area_struct *vma, uintptr_t 
 		take_back(upper);
 		return NULL;
 	}
-	set_end(new, end);
 	vma_start_write(vma);
 	cut(vma, start);
 	/* The first cuts the old one on both sides, the second finds its place as it is. */

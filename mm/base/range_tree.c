@@ -24,11 +24,11 @@
  * the lowest one that both leaves are below.
  *
  * A change is made in place if one store shows it: a value replaced, an end trimmed or grown, a range gone (its slot
- * becomes RANGE_GONE, so nothing moves and no memory is needed), one added behind the last, or one that went put back.
- * Else the leaf is copied, and the copy is published by the store of one pointer; if it does not fit, two leaves take
- * its place and the parent is copied as well, and so on up to a node with room. A leaf whose last range goes leaves its
- * parent at once and its territory falls to the right neighbour. Nodes with few children join a sibling if there is
- * memory for it.
+ * becomes RANGE_GONE, so nothing moves and no memory is needed), one added behind the last or in a slot between its
+ * neighbours that is free. Else the leaf is copied, and the copy is published by the store of one pointer; if it does
+ * not fit, two leaves take its place and the parent is copied as well, and so on up to a node with room. A leaf whose
+ * last range goes leaves its parent at once and its territory falls to the right neighbour. Nodes with few children
+ * join a sibling if there is memory for it.
  *
  * Readers see a slot's three words one by one. Each in-place change is one word, and `edits` is counted behind it: if
  * it has not moved between before and after, at most one change was half on its way, which is to say that it was not

@@ -53,7 +53,7 @@ static const char *special_name(struct vm_area_struct *vma)
 	return s->name;
 }
 
-/* Programs may cut it to pieces, but what is left must not be moved apart. */
+/* Its owner counts on all pages being there, one behind the other: it goes as a whole or stays. */
 static int special_split(struct vm_area_struct *vma, uintptr_t addr)
 {
 	(void)vma;

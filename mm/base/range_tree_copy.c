@@ -14,12 +14,30 @@ static struct range_node *copy_node(const struct range_node *from, const struct 
 	return node;
 }
 
-/* The copies' slots from the next one on still have the original's children: they are nobody's. */
-static void cut_short(struct range_node *const *copy, const u8 *at, unsigned int level, unsigned int height)
+/*
+ * Nobody has seen the copy: its nodes go. Of those on the way (@copy, @at) the slots from @at on still have the
+ * original's children.
+ */
+static void drop(struct range_tree *to, struct range_node **copy, const u8 *at, unsigned int level)
 {
-	for (; level <= height; level++)
-		for (unsigned int i = at[level]; i < copy[level]->used; i++)
-			copy[level]->slot[i] = RANGE_GONE;
+	for (unsigned int l = level; l <= to->height; l++)
+		copy[l]->used = at[l];
+	level = to->height;
+	while (level <= to->height) {
+		struct range_node *node = copy[level];
+
+		if (level && node->used) {
+			node->used--;
+			if (node->slot[node->used] != RANGE_GONE)
+				copy[--level] = node->slot[node->used];
+			continue;
+		}
+		to->ops->release(node);
+		level++;
+	}
+	to->root = NULL;
+	to->height = 0;
+	to->count = 0;
 }
 
 int range_tree_copy(struct range_tree *to, const struct range_tree *from, void *(*value)(void *ctx, void *old),
@@ -52,8 +70,8 @@ int range_tree_copy(struct range_tree *to, const struct range_tree *from, void *
 			copy[level - 1] = copy_node(node->slot[i], to->ops, gfp);
 			if (!copy[level - 1]) {
 				at[level]--;
-				cut_short(copy, at, level, to->height);
-				range_tree_destroy(to);
+				/* Further up the slot taken last is the way to here. */
+				drop(to, copy, at, level);
 				return -ENOMEM;
 			}
 			node->slot[i] = copy[level - 1];

@@ -125,8 +125,11 @@ static void free_root(struct mm_struct *mm)
 
 static void copy_root_locked(struct mm_struct *mm, unsigned int first, unsigned int last)
 {
+	pgt_entry_t *to = mm->pgd;
+
+#pragma GCC unroll 8
 	for (unsigned int i = first; i <= last; i++)
-		pgt_set(mm->pgd + i, pgt_get(init_mm.pgd + i));
+		pgt_set(to + i, pgt_get(init_mm.pgd + i));
 }
 
 static void join_address_spaces(struct mm_struct *mm)

@@ -240,3 +240,61 @@ TEST(range_tree, verifier_sees_damage)
 	EXPECT_DAMAGE("RT-I6", tree.spare_nr, tree.spare_nr + 1);
 	end();
 }
+
+/* ---- Copies ---- */
+
+static char other_values[16];
+
+static void *other_value(void *ctx, void *old)
+{
+	unsigned int *n = ctx;
+
+	++*n;
+	return &other_values[(char *)old - values];
+}
+
+static bool is_copy(struct range_tree *copy)
+{
+	struct range_entry e, theirs;
+	uintptr_t from = 0;
+
+	for (; range_tree_next(&tree, from, &e); from = e.last + 1)
+		if (!range_tree_next(copy, from, &theirs) || theirs.start != e.start || theirs.last != e.last ||
+		    theirs.value != &other_values[(char *)e.value - values])
+			return false;
+	return !range_tree_next(copy, from, &theirs);
+}
+
+/* Of every size, with holes where ranges went, and with each allocation failing in turn. */
+TEST(range_tree, copy)
+{
+	for (unsigned int size = 0; size < 300; size = size * 3 / 2 + 1) {
+		unsigned int n = 0, before;
+		int err = -ENOMEM;
+
+		begin();
+		for (unsigned int i = 0; i < size; i++)
+			EXPECT_EQ(set(i * 16, i * 16 + 7, V(i % 16)), 0);
+		for (unsigned int i = 3; i < size; i += 7)
+			EXPECT(range_tree_erase(&tree, i * 16));
+		before = range_nodes_out;
+		for (int left = 0; err; left++) {
+			struct range_tree copy = RANGE_TREE_INIT(&range_nodes);
+
+			n = 0;
+			range_nodes_left = left;
+			err = range_tree_copy(&copy, &tree, other_value, &n, GFP_KERNEL);
+			range_nodes_left = -1;
+			if (err) {
+				EXPECT(!copy.root && !copy.count && range_nodes_out == before);
+				continue;
+			}
+			EXPECT(n == tree.count && copy.count == tree.count && copy.height == tree.height);
+			EXPECT_EQ(range_tree_verify(&copy), 0);
+			EXPECT(is_copy(&copy));
+			range_tree_destroy(&copy);
+			EXPECT_EQ(range_nodes_out, before);
+		}
+		end();
+	}
+}

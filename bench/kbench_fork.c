@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Rows of fork, as in kbench.c. fork.0 to fork.256m: mm_fork() and the child's end, of a process of a dozen areas with a
- * few pages each and so many MiB that were written to. fork.write: the same of 64 MiB where parent and child write to
- * their stacks, as every program does. fork.unshare: the first store to a table of 512 pages that a child shares;
+ * Rows of fork, as in kbench.c. fork.0 to fork.256m: mm_fork() and the child's end, of a process of 18 areas with a few
+ * pages each and so many MiB that were written to. fork.write: the same of 64 MiB where parent and child write to their
+ * stacks, as every program does. fork.unshare: the first store to a table of 512 pages that a child shares;
  * fork.reuse: a store to each of 512 pages when the child has gone, faults where the tables have them.
  */
 #define KBENCH_BEHIND 41000

@@ -3,7 +3,8 @@
  * Reverse mapping: from a page to the entries that lead to it.
  *
  * Purpose. Reclaim, migration and writeback have a page and want the entries: were they used, may they go, are they
- * clean. A page keeps no list of them, but knows whose it is (an anon_vma or a file) and where in it; VMAs say the rest.
+ * clean. A page keeps no list of them, but knows whose it is (an anon_vma or a file) and where in it; VMAs say the
+ * rest.
  *
  * Words. A *walk* visits the VMAs that may map a folio: those that hang on its anon_vma or below (anon_vma.c), or those
  * of the file's interval tree (interval.c). A visit looks at the entries of the folio's pages in one VMA.

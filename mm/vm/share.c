@@ -31,8 +31,9 @@
  *
  * FK-I4: an entry of a shared table counts once with its page.
  *
- * FK-I5: of each kind of page an address space has mm->rss and the deltas of the shared tables it has (get_mm_counter()).
- * Who leaves a table, or takes it over, adds its delta to his rss; what he takes along or leaves behind is counted then.
+ * FK-I5: of each kind of page an address space has mm->rss and the deltas of the shared tables it has
+ * (get_mm_counter()). Who leaves a table, or takes it over, adds its delta to his rss; what he takes along or leaves
+ * behind is counted then.
  *
  * FK-I6: who leaves a table makes all CPUs forget the way to it before his reference goes, so the others cannot free it
  * or make it theirs while he still can see it. The last reference that goes takes the entries' pages with it.

@@ -2,7 +2,8 @@
 /*
  * Threads of one process on several CPUs, each with pages of its own, while some of them fork: children look at what
  * they inherited, write, and exit on that CPU; areas are unmapped and mapped anew; and pages, of whatever thread, move
- * or are taken out of a file's mapping by reverse mapping. Interleaved by a seed, and on threads.
+ * or are taken out of a file's mapping by reverse mapping, after which no CPU may reach them (FK-I6, RM-I6).
+ * Interleaved by a seed, and on threads.
  */
 #include <octavo/shmem_fs.h>
 #include <octavo/verify.h>

@@ -117,7 +117,8 @@ TEST(fork, the_first_change_copies_the_table)
 	test_user_put(PLACE + PAGE_SIZE, 77);
 	EXPECT(!share(&parent, &child, PLACE) && table_at(&parent, PLACE) == table);
 	EXPECT(page_mapcount(page) == 2 && page_count(page) == 2 && !PageAnonExclusive(page));
-	EXPECT(page_at(&child, PLACE) == page && page_at(&child, PLACE + PAGE_SIZE) != page_at(&parent, PLACE + PAGE_SIZE));
+	EXPECT(page_at(&child, PLACE) == page);
+	EXPECT(page_at(&child, PLACE + PAGE_SIZE) != page_at(&parent, PLACE + PAGE_SIZE));
 	verify();
 	test_switch(&parent.task);
 	EXPECT_EQ(test_user_get(PLACE + PAGE_SIZE), 1);
@@ -207,7 +208,8 @@ static struct folio *map_file_and_fork(struct file *file, unsigned long flags)
 {
 	struct folio *folio;
 
-	if (!test_process_start(&parent) || test_map_file(PLACE, 2 * PAGE_SIZE, RW, flags | MAP_FIXED, file, 0) != PLACE)
+	if (!test_process_start(&parent) ||
+	    test_map_file(PLACE, 2 * PAGE_SIZE, RW, flags | MAP_FIXED, file, 0) != PLACE)
 		return NULL;
 	if (flags & MAP_SHARED)
 		test_user_put(PLACE, 5);

@@ -161,6 +161,12 @@ static uintptr_t zap_table(struct zap *z, pgt_entry_t *table, uintptr_t addr, ui
 	z->first = UINTPTR_MAX;
 	z->last = 0;
 	spin_lock(lock);
+	/* Who truncates a file has no lock of the VMA's: fork() was quicker. */
+	if (unlikely(pgt_page_of(table_page(table))->shared)) {
+		spin_unlock(lock);
+		port_cpu_relax();
+		return addr;
+	}
 	addr = zap_entries(z, table + pgt_index(0, addr), addr, end);
 	tell_rss(z);
 	if (z->first <= z->last) {

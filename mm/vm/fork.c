@@ -449,6 +449,7 @@ static void copy_fields(struct mm_struct *to, const struct mm_struct *from)
 	to->flags = load_relaxed(&from->flags) & inherited;
 	to->task_size = from->task_size;
 	to->mmap_base = from->mmap_base;
+	to->mmap_legacy_base = from->mmap_legacy_base;
 	to->def_flags = from->def_flags & VM_NOHUGEPAGE;
 	to->total_vm = from->total_vm;
 	to->data_vm = from->data_vm;
@@ -467,6 +468,7 @@ static void copy_fields(struct mm_struct *to, const struct mm_struct *from)
 	to->env_start = from->env_start;
 	to->env_end = from->env_end;
 	to->pkeys = from->pkeys;
+	to->membarrier = load_relaxed(&from->membarrier);
 }
 
 struct mm_struct *mm_fork(struct mm_struct *mm, const struct mm_process *child)

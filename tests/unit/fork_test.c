@@ -321,6 +321,8 @@ TEST(fork, what_is_not_inherited)
 	EXPECT(!(vma_lookup(mm_of(&child), PLACE + 12 * PAGE_SIZE)->vm_flags & VM_LOCKED));
 	EXPECT_EQ(mm_of(&child)->locked_vm, 0);
 	EXPECT_EQ(mm_of(&child)->total_vm, mm_of(&parent)->total_vm - 1);
+	EXPECT(mm_of(&child)->mmap_base == mm_of(&parent)->mmap_base && mm_of(&child)->brk == mm_of(&parent)->brk);
+	EXPECT(mm_of(&child)->mmap_legacy_base == mm_of(&parent)->mmap_legacy_base);
 	test_switch(&child.task);
 	EXPECT_EQ(test_user_get(PLACE + 8 * PAGE_SIZE), 0);
 	EXPECT_EQ(test_user_get(PLACE + 12 * PAGE_SIZE), 3);

@@ -210,6 +210,7 @@ static const char *move_page(struct mm_struct *mm, uintptr_t addr)
 {
 	struct page *page = page_at(mm, addr), *to;
 	int mapped, after;
+	void *bytes;
 
 	if (!page)
 		return NULL;
@@ -228,7 +229,9 @@ static const char *move_page(struct mm_struct *mm, uintptr_t addr)
 	to->mapping_index = page->mapping_index;
 	__SetPageSwapBacked(to);
 	__SetPageUptodate(to);
-	memset(kmap_local_page(page), 0xdb, PAGE_SIZE);
+	bytes = kmap_local_page(page);
+	memset(bytes, 0xdb, PAGE_SIZE);
+	kunmap_local(bytes);
 	remove_migration_ptes(page_folio(page), page_folio(to));
 	after = page_mapcount(to);
 	folio_unlock(page_folio(page));

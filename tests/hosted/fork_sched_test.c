@@ -104,6 +104,7 @@ static void move(uintptr_t addr)
 	struct page *to = from ? alloc_page(GFP_HIGHUSER_MOVABLE) : NULL;
 	unsigned int cpu;
 	uintptr_t virt;
+	void *bytes;
 
 	if (!to) {
 		if (from) {
@@ -121,7 +122,9 @@ static void move(uintptr_t addr)
 		to->mapping_index = from->page.mapping_index;
 		__SetPageSwapBacked(to);
 		__SetPageUptodate(to);
-		memset(page_address(&from->page), 0xdb, PAGE_SIZE);
+		bytes = kmap_local_page(&from->page);
+		memset(bytes, 0xdb, PAGE_SIZE);
+		kunmap_local(bytes);
 		remove_migration_ptes(from, page_folio(to));
 		moves++;
 	}

@@ -40,7 +40,7 @@
  * may race to it; they are cleared under the mmap lock. From a handle to its anon_vma it takes RCU and a count that is
  * not 0 yet.
  *
- * Memory use and bounds. A link (72 bytes) for each VMA with anonymous pages, and an anon_vma for each VMA that did not
+ * Memory use and bounds. A link (64 bytes) for each VMA with anonymous pages, and an anon_vma for each VMA that did not
  * come of another one in the same process. No chain of n generations: depth is bounded by those that live.
  *
  * What failure does. -ENOMEM, and nothing has changed.

@@ -111,7 +111,7 @@ static u32 take_new_locked(void *object, unsigned int *missing)
 	slot = slot_of(handle, missing);
 	if (!slot)
 		return HANDLE_NONE;
-	handles.used = handle;
+	store_relaxed(&handles.used, handle);
 	store_release(slot, object);
 	return handle;
 }
@@ -169,7 +169,7 @@ void handle_free(u32 handle)
 	void **slot = slot_of(handle, &missing);
 	unsigned long flags;
 
-	if (unlikely(!handle || handle > load_relaxed(&handles.used) || !slot || (uintptr_t)*slot & 1)) {
+	if (unlikely(!handle || handle > load_relaxed(&handles.used) || !slot || (uintptr_t)load_relaxed(slot) & 1)) {
 		pr_err("handle_free: %#x is not in use\n", handle);
 		return;
 	}

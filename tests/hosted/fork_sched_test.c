@@ -73,7 +73,7 @@ static void life_of_a_child(unsigned int cpu, u64 *chance)
 	test_process_exit(&child);
 	for (unsigned int i = 0; i < OWN; i++)
 		expect(own_at(cpu, i), value[cpu][i], "a parent finds its child's bytes");
-	forks++;
+	(void)atomic_fetch_add(&forks, 1);
 }
 
 /* The page at @addr with a reference, if it can be locked at once. */
@@ -126,7 +126,7 @@ static void move(uintptr_t addr)
 		memset(bytes, 0xdb, PAGE_SIZE);
 		kunmap_local(bytes);
 		remove_migration_ptes(from, page_folio(to));
-		moves++;
+		(void)atomic_fetch_add(&moves, 1);
 	}
 	folio_unlock(from);
 	folio_put(from);
@@ -143,7 +143,7 @@ static void take_out(uintptr_t addr)
 		return;
 	/* No sharer may reach it, whatever he does meanwhile, but by a new entry. */
 	if (try_to_unmap(folio, 0)) {
-		taken++;
+		(void)atomic_fetch_add(&taken, 1);
 		if (mmu_leads_to(folio_pfn(folio), &cpu, &virt) && !folio_mapped(folio))
 			wrong = "a page of a file that is mapped nowhere can still be reached";
 	}

@@ -2,7 +2,8 @@
 /*
  * Rows of the page cache and of the xarray it stands on, as in kbench.c: a file of 1024 pages in memory, whose store is
  * nothing at all. read_4k and write_4k are read(2) and write(2) without the system call, into and out of the kernel's
- * memory, the copy of 4 KiB included; write_new_4k makes the pages; add and remove are of folios allocated before.
+ * memory, the copy of 4 KiB included; write_new_4k makes the pages; add and remove are of folios allocated before. The
+ * faults are of a shared mapping whose pages are all in memory, without the exception around them, per page.
  */
 #define KBENCH_BEHIND 50000
 #include "kbench.h"
@@ -13,6 +14,8 @@
 #include "mm/base/compiler.h"
 #include "mm/base/string.h"
 #include "mm/cache/xarray_node.h"
+#include "mm/vm/fault.h"
+#include "tests/tasks.h"
 
 #define REPEATS KBENCH_REPEATS
 #define PAGES 1024u
@@ -37,8 +40,17 @@ static int read_folio(struct file *of, struct folio *folio)
 	return 0;
 }
 
+static int writepages(struct address_space *mapping, u64 start, u64 end)
+{
+	(void)mapping;
+	(void)start;
+	(void)end;
+	return 0;
+}
+
 static const struct address_space_operations a_ops = {
 	.read_folio = read_folio,
+	.writepages = writepages,
 	.write_begin = generic_write_begin,
 	.write_end = generic_write_end,
 };
@@ -46,6 +58,7 @@ static const struct address_space_operations a_ops = {
 static const struct file_operations f_ops = {
 	.read_iter = generic_file_read_iter,
 	.write_iter = generic_file_write_iter,
+	.mmap = generic_file_mmap,
 };
 
 static bool begin(struct kbench *b, const struct kbench_case *c)
@@ -210,6 +223,67 @@ static void bench_transfer(struct kbench *b, const struct kbench_case *c)
 	kbench_row(b, "filemap.truncate", truncated, PAGES, "page");
 }
 
+/* ---- Faults ---- */
+
+#define PLACE ((uintptr_t)0x40000000)
+
+static bool touch(bool write, size_t step)
+{
+	struct page_fault fault = { .flags = PAGE_FAULT_USER | (write ? PAGE_FAULT_WRITE : 0) };
+
+	for (uintptr_t at = PLACE; at < PLACE + PAGES * PAGE_SIZE; at += step) {
+		fault.address = at;
+		if (handle_page_fault(&fault))
+			return false;
+	}
+	return true;
+}
+
+/* One pass over a fresh mapping; its table is there. */
+static bool fault_all(struct kbench *b, bool write, unsigned long around, u64 *ticks)
+{
+	unsigned long was = fault_around_bytes;
+	bool ok;
+	u64 t;
+
+	if (ksys_mmap(PLACE, PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file, 0) != (long)PLACE)
+		return false;
+	WRITE_ONCE(fault_around_bytes, around);
+	t = b->clock();
+	ok = touch(write, write ? PAGE_SIZE : around);
+	*ticks = b->clock() - t;
+	WRITE_ONCE(fault_around_bytes, was);
+	return ok;
+}
+
+static void bench_faults(struct kbench *b, const struct kbench_case *c)
+{
+	static struct test_process process;
+	u64 around[REPEATS], alone[REPEATS], write[REPEATS];
+	bool ok;
+
+	if (!begin(b, c))
+		return;
+	ok = transfer(true, true) && test_process_start(&process);
+	for (unsigned int r = 0; ok && r <= REPEATS; r++) {
+		unsigned int at = r % REPEATS;
+
+		ok = fault_all(b, false, 65536, &around[at]) && fault_all(b, false, PAGE_SIZE, &alone[at]) &&
+		     fault_all(b, true, 65536, &write[at]);
+	}
+	if (ok)
+		test_process_exit(&process);
+	end();
+	if (!ok) {
+		kbench_fail(b, "%s: no memory\n", c->name);
+		return;
+	}
+	kbench_row(b, "filemap.read_fault_around", around, PAGES, "page");
+	kbench_row(b, "filemap.read_fault_alone", alone, PAGES, "page");
+	kbench_row(b, "filemap.shared_write_fault", write, PAGES, "page");
+}
+
 KBENCH(xarray, "xarray", bench_xarray);
 KBENCH(folios, "filemap.folios", bench_folios);
 KBENCH(transfer, "filemap.transfer", bench_transfer);
+KBENCH(faults, "filemap.faults", bench_faults);

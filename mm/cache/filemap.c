@@ -53,24 +53,7 @@
 
 struct folio *filemap_get_folio(struct address_space *mapping, unsigned long index)
 {
-	struct folio *folio;
-
-	rcu_read_lock();
-	for (;;) {
-		folio = xa_load(&mapping->i_pages, index);
-		if (!folio || xa_is_value(folio)) {
-			folio = NULL;
-			break;
-		}
-		if (likely(folio_try_get(folio))) {
-			if (likely(folio_is_at(folio, mapping, index)))
-				break;
-			folio_put(folio);
-		}
-		port_cpu_relax(); /* it is on its way in or out */
-	}
-	rcu_read_unlock();
-	return folio;
+	return filemap_get_folio_fast(mapping, index);
 }
 
 /* Up to @max folios from *@index on, with (@tag >= 0) a tag. */
@@ -152,18 +135,26 @@ static bool occupied(struct address_space *mapping, unsigned long index, unsigne
 	return false;
 }
 
-/* Context: the lock. Return: 0, -EEXIST, -ENOMEM. */
-static int add_locked(struct address_space *mapping, struct folio *folio, unsigned long index)
+static noinline int store_slow(struct address_space *mapping, struct folio *folio, unsigned long index,
+			       unsigned int order)
 {
-	unsigned int order = folio_order(folio);
-	long nr = 1l << order;
-	int err;
-
-	if (unlikely(occupied(mapping, index, (unsigned long)nr)))
+	if (occupied(mapping, index, 1ul << order))
 		return -EEXIST;
-	err = __xa_store(&mapping->i_pages, index, order, folio);
-	if (unlikely(err))
-		return err;
+	return __xa_store(&mapping->i_pages, index, order, folio);
+}
+
+/* Context: the lock. Return: 0, -EEXIST, -ENOMEM. */
+static force_inline int add_locked(struct address_space *mapping, struct folio *folio, unsigned long index,
+				   unsigned int order)
+{
+	long nr = 1l << order;
+
+	if (unlikely(order || !xa_append(&mapping->i_pages, index, folio))) {
+		int err = store_slow(mapping, folio, index, order);
+
+		if (err)
+			return err;
+	}
 	page_set_mapping(&folio->page, mapping->handle, index);
 	mapping->nrpages += (unsigned long)nr;
 	count_folio(folio, NR_FILE_PAGES, nr);
@@ -176,15 +167,17 @@ static int add_locked(struct address_space *mapping, struct folio *folio, unsign
 
 int filemap_add_folio(struct address_space *mapping, struct folio *folio, unsigned long index, gfp_t gfp)
 {
+	unsigned int order = folio_order(folio);
 	int err;
 
-	folio_get(folio);
+	/* Atomic: a reader who found the frame's last life may be counted, too, for a moment. */
+	atomic_add_relaxed(&folio->page._refcount, 1);
 	__SetPageLocked(&folio->page);
 	do {
-		unsigned long flags = xa_lock_irqsave(&mapping->i_pages);
+		unsigned long flags = xa_lock_fast(&mapping->i_pages);
 
-		err = add_locked(mapping, folio, index);
-		xa_unlock_irqrestore(&mapping->i_pages, flags);
+		err = add_locked(mapping, folio, index, order);
+		xa_unlock_fast(&mapping->i_pages, flags);
 	} while (unlikely(err == -ENOMEM) &&
 		 !(err = xa_prepare(&mapping->i_pages, gfp & ~(GFP_ZONEMASK | __GFP_COMP))));
 	if (unlikely(err)) {
@@ -223,20 +216,24 @@ void filemap_free_folio(struct address_space *mapping, struct folio *folio)
 {
 	if (mapping->a_ops->free_folio)
 		mapping->a_ops->free_folio(folio);
-	folio_put(folio);
+	folio_put_fast(folio);
+}
+
+void filemap_remove_from(struct address_space *mapping, struct folio *folio)
+{
+	unsigned long flags = xa_lock_fast(&mapping->i_pages);
+
+	__filemap_remove_folio(mapping, folio);
+	xa_unlock_fast(&mapping->i_pages, flags);
+	filemap_free_folio(mapping, folio);
 }
 
 void filemap_remove_folio(struct folio *folio)
 {
 	struct address_space *mapping = folio_mapping(folio);
-	unsigned long flags;
 
-	if (!mapping)
-		return;
-	flags = xa_lock_irqsave(&mapping->i_pages);
-	__filemap_remove_folio(mapping, folio);
-	xa_unlock_irqrestore(&mapping->i_pages, flags);
-	filemap_free_folio(mapping, folio);
+	if (mapping)
+		filemap_remove_from(mapping, folio);
 }
 
 /* ---- Get or make ---- */
@@ -280,7 +277,7 @@ struct folio *__filemap_get_folio(struct address_space *mapping, unsigned long i
 	struct folio *folio;
 
 	for (;;) {
-		folio = filemap_get_folio(mapping, index);
+		folio = filemap_get_folio_fast(mapping, index);
 		if (!folio) {
 			*err = -ENOENT;
 			if (!(fgp & FGP_CREAT))
@@ -291,13 +288,14 @@ struct folio *__filemap_get_folio(struct address_space *mapping, unsigned long i
 			continue;
 		}
 		if (fgp & FGP_LOCK) {
-			if (fgp & FGP_NOWAIT && !folio_trylock(folio)) {
-				folio_put(folio);
-				*err = -EAGAIN;
-				return NULL;
-			}
-			if (!(fgp & FGP_NOWAIT))
+			if (unlikely(!folio_trylock_fast(folio))) {
+				if (fgp & FGP_NOWAIT) {
+					folio_put(folio);
+					*err = -EAGAIN;
+					return NULL;
+				}
 				folio_lock(folio);
+			}
 			if (unlikely(!folio_is_at(folio, mapping, index))) {
 				folio_unlock(folio);
 				folio_put(folio);

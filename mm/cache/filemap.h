@@ -8,6 +8,7 @@
 
 #include "../phys/zone.h"
 #include "../sync/mutex.h"
+#include "../sync/rcu.h"
 #include "../vm/rmap.h"
 #include "xarray_node.h"
 
@@ -45,9 +46,75 @@ static force_inline bool folio_is_of(const struct folio *folio, const struct add
 	return whole_load(&folio->page.mapping_index) >> PAGE_INDEX_BITS == mapping->handle;
 }
 
+/* get_page_unless_zero() and folio_put() where a call would show. */
 static force_inline bool folio_try_get(struct folio *folio)
 {
-	return get_page_unless_zero(&folio->page);
+	s32 count = page_ref_count(&folio->page), seen;
+
+	while (likely(count > 0)) {
+		seen = atomic_cmpxchg(&folio->page._refcount, count, count + 1);
+		if (likely(seen == count))
+			return true;
+		count = seen;
+	}
+	return false;
+}
+
+static force_inline void folio_put_fast(struct folio *folio)
+{
+	s32 count = page_ref_count(&folio->page), seen;
+
+	while (likely(count > 1)) {
+		seen = atomic_cmpxchg(&folio->page._refcount, count, count - 1);
+		if (likely(seen == count))
+			return;
+		count = seen;
+	}
+	folio_put(folio);
+}
+
+/* folio_trylock() and folio_unlock() likewise. */
+static force_inline bool folio_trylock_fast(struct folio *folio)
+{
+	return !(atomic_fetch_or(&folio->page.flags, 1u << PG_locked) >> PG_locked & 1);
+}
+
+static force_inline void folio_unlock_fast(struct folio *folio)
+{
+	u32 flags = load_relaxed(&folio->page.flags);
+
+	/* Nobody waits, nothing else changes: one exchange, else the long way. */
+	if (unlikely(flags >> PG_waiters & 1) ||
+	    unlikely(atomic_cmpxchg(&folio->page.flags, flags, flags & ~(1u << PG_locked)) != flags))
+		folio_unlock(folio);
+}
+
+/* folio_mark_dirty() of a folio in @mapping, which is locked. */
+static force_inline void folio_mark_dirty_of(struct address_space *mapping, struct folio *folio)
+{
+	if (page_plain_flag(&folio->page, PG_dirty))
+		return;
+	if (mapping->a_ops->dirty_folio)
+		(void)mapping->a_ops->dirty_folio(mapping, folio);
+	else
+		(void)filemap_dirty_folio(mapping, folio);
+}
+
+/* filemap_get_folio() inside of an RCU reader. */
+static force_inline struct folio *filemap_peek(struct address_space *mapping, unsigned long index)
+{
+	for (;;) {
+		struct folio *folio = xa_lookup(&mapping->i_pages, index);
+
+		if (!folio || unlikely(xa_is_value(folio)))
+			return NULL;
+		if (likely(folio_try_get(folio))) {
+			if (likely(folio_is_at(folio, mapping, index)))
+				return folio;
+			folio_put(folio);
+		}
+		port_cpu_relax(); /* it is on its way in or out */
+	}
 }
 
 /* Index of the first page behind the folio. */
@@ -58,7 +125,17 @@ static force_inline unsigned long folio_next_index(const struct folio *folio)
 
 static force_inline void count_folio(const struct folio *folio, enum node_stat_item item, long pages)
 {
-	mod_node_page_state(NODE_DATA(page_to_nid(&folio->page)), item, pages);
+	atomic_add_relaxed(&NODE_DATA(page_to_nid(&folio->page))->stat[item], (unsigned long)pages);
+}
+
+static force_inline struct folio *filemap_get_folio_fast(struct address_space *mapping, unsigned long index)
+{
+	struct folio *folio;
+
+	rcu_reader_begin();
+	folio = filemap_peek(mapping, index);
+	rcu_reader_end();
+	return folio;
 }
 
 static inline bool mapping_flag(const struct address_space *mapping, enum mapping_flags flag)
@@ -94,6 +171,8 @@ static inline bool wb_err_seen(u32 error)
 
 /* What filemap_remove_folio() does with the mapping's lock held. The cache's reference is the caller's then. */
 void __filemap_remove_folio(struct address_space *mapping, struct folio *folio);
+/* filemap_remove_folio() of one in @mapping */
+void filemap_remove_from(struct address_space *mapping, struct folio *folio);
 /* Behind it, the lock let go of: tells the file system, gives the cache's reference back. */
 void filemap_free_folio(struct address_space *mapping, struct folio *folio);
 /* Not dirty any more, without being written: counters. Context: the folio locked. */

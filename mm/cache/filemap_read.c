@@ -94,14 +94,29 @@ static struct folio *fill(struct file *file, struct address_space *mapping, unsi
 	return folio;
 }
 
-struct folio *filemap_read_uptodate(struct file *file, struct address_space *mapping, unsigned long index,
-				    unsigned long want, bool wait, int *err)
+#define FLAGS_READY (1u << PG_uptodate)
+#define FLAGS_LOOK (1u << PG_uptodate | 1u << PG_reclaim)
+
+/* What is at hand and needs no further thought; else NULL. */
+static force_inline struct folio *read_ready(struct address_space *mapping, unsigned long index)
+{
+	struct folio *folio = filemap_get_folio_fast(mapping, index);
+
+	if (likely(folio && (load_acquire(&folio->page.flags) & FLAGS_LOOK) == FLAGS_READY))
+		return folio;
+	if (folio)
+		folio_put(folio);
+	return NULL;
+}
+
+static noinline struct folio *read_slow(struct file *file, struct address_space *mapping, unsigned long index,
+					unsigned long want, bool wait, int *err)
 {
 	for (;;) {
 		struct folio *folio = filemap_get_folio(mapping, index);
 
-		if (likely(folio && uptodate(folio))) {
-			if (unlikely(PageReadahead(&folio->page)) && file && !PageWriteback(&folio->page))
+		if (folio && uptodate(folio)) {
+			if (PageReadahead(&folio->page) && file && !PageWriteback(&folio->page))
 				page_cache_async_ra(file, mapping, folio, want);
 			return folio;
 		}
@@ -116,6 +131,14 @@ struct folio *filemap_read_uptodate(struct file *file, struct address_space *map
 	}
 }
 
+struct folio *filemap_read_uptodate(struct file *file, struct address_space *mapping, unsigned long index,
+				    unsigned long want, bool wait, int *err)
+{
+	struct folio *folio = read_ready(mapping, index);
+
+	return folio ? folio : read_slow(file, mapping, index, want, wait, err);
+}
+
 struct folio *read_mapping_folio(struct address_space *mapping, unsigned long index, struct file *file, int *err)
 {
 	return filemap_read_uptodate(file, mapping, index, 1, true, err);
@@ -123,9 +146,9 @@ struct folio *read_mapping_folio(struct address_space *mapping, unsigned long in
 
 /* ---- read(2) ---- */
 
-static void mark_accessed(struct file *file, struct folio *folio, unsigned long index)
+static force_inline void mark_accessed(struct file *file, struct folio *folio, unsigned long index)
 {
-	if (file->ra_prev != index && !page_plain_flag(&folio->page, PG_referenced))
+	if (!page_plain_flag(&folio->page, PG_referenced) && file->ra_prev != index)
 		SetPageReferenced(&folio->page);
 	file->ra_prev = index;
 }
@@ -135,43 +158,53 @@ static unsigned long pages_wanted(const struct iov_iter *to, u64 at)
 	return (unsigned long)((to->count + (at & ~PAGE_MASK) + PAGE_SIZE - 1) >> PAGE_SHIFT);
 }
 
+/* What there is of [@at, ...] in one folio. Return: bytes; 0: the end of the file; errno. */
+static force_inline s64 read_part(struct file *file, struct address_space *mapping, struct iov_iter *to, u64 at)
+{
+	unsigned long index = (unsigned long)(at >> PAGE_SHIFT);
+	size_t offset, part, copied;
+	struct folio *folio;
+	u64 size;
+	int err;
+
+	folio = read_ready(mapping, index);
+	if (unlikely(!folio)) {
+		folio = read_slow(file, mapping, index, pages_wanted(to, at), true, &err);
+		if (!folio)
+			return err;
+	}
+	/* Looked at behind the folio: what a truncation has cut off by now is zeros, and not to be read. */
+	size = i_size_read(mapping->host);
+	offset = (size_t)(at & ~PAGE_MASK);
+	part = PAGE_SIZE - offset;
+	if (unlikely(page_plain_flag(&folio->page, PG_head))) {
+		offset = (size_t)(at - ((u64)page_index(&folio->page) << PAGE_SHIFT));
+		part = offset < folio_size(folio) ? folio_size(folio) - offset : 0;
+	}
+	if (unlikely(at + part > size))
+		part = at < size ? (size_t)min((u64)part, size - at) : 0;
+	part = min(part, to->count);
+	copied = copy_folio_to_iter(folio, offset, part, to);
+	mark_accessed(file, folio, index);
+	folio_put_fast(folio);
+	if (unlikely(copied < part && !copied))
+		return -EFAULT;
+	return (s64)copied;
+}
+
 s64 generic_file_read_iter(struct file *file, struct iov_iter *to, u64 *pos)
 {
 	struct address_space *mapping = file->f_mapping;
 	u64 at = *pos;
-	s64 done = 0;
-	int err = 0;
+	s64 done = 0, part = 0;
 
-	while (to->count) {
-		unsigned long index = (unsigned long)(at >> PAGE_SHIFT);
-		u64 size = i_size_read(mapping->host), folio_start;
-		struct folio *folio;
-		size_t part, copied;
-
-		if (at >= size || at >> PAGE_SHIFT > FILE_INDEX_MAX)
+	while (to->count && at < i_size_read(mapping->host) && at >> PAGE_SHIFT <= FILE_INDEX_MAX) {
+		part = read_part(file, mapping, to, at);
+		if (unlikely(part <= 0))
 			break;
-		folio = filemap_read_uptodate(file, mapping, index, pages_wanted(to, at), true, &err);
-		if (unlikely(!folio))
-			break;
-		/* What a truncation has cut off by now is zeros, and not to be read. */
-		size = i_size_read(mapping->host);
-		folio_start = (u64)page_index(&folio->page) << PAGE_SHIFT;
-		if (unlikely(at >= size || !folio_is_at(folio, mapping, index))) {
-			folio_put(folio);
-			continue;
-		}
-		part = (size_t)min((u64)(folio_start + folio_size(folio) - at), size - at);
-		part = min(part, to->count);
-		copied = copy_folio_to_iter(folio, (size_t)(at - folio_start), part, to);
-		mark_accessed(file, folio, index);
-		folio_put(folio);
-		at += copied;
-		done += (s64)copied;
-		if (unlikely(copied < part)) {
-			err = -EFAULT;
-			break;
-		}
+		at += (u64)part;
+		done += part;
 	}
 	*pos = at;
-	return done ? done : err;
+	return done ? done : part;
 }

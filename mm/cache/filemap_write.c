@@ -11,6 +11,20 @@
 
 /* ---- For file systems that need nothing special ---- */
 
+/* All but [@from, @to), which is about to be written. */
+static void zero_around(struct folio *folio, size_t from, size_t to)
+{
+	for (size_t at = 0; at < folio_size(folio); at += PAGE_SIZE) {
+		struct page *page = folio_page(folio, at >> PAGE_SHIFT);
+		size_t begin = clamp(from, at, at + PAGE_SIZE) - at, behind = clamp(to, at, at + PAGE_SIZE) - at;
+
+		if (begin)
+			memset_page(page, 0, 0, begin);
+		if (behind < PAGE_SIZE)
+			memset_page(page, max(begin, behind), 0, PAGE_SIZE - max(begin, behind));
+	}
+}
+
 int generic_write_begin(struct file *file, struct address_space *mapping, u64 pos, size_t len, struct folio **result)
 {
 	unsigned long index = (unsigned long)(pos >> PAGE_SHIFT);
@@ -24,21 +38,20 @@ int generic_write_begin(struct file *file, struct address_space *mapping, u64 po
 
 		if (!folio)
 			return err;
-		folio_wait_writeback(folio);
+		if (unlikely(PageWriteback(&folio->page)))
+			folio_wait_writeback(folio);
 		*result = folio;
 		if (PageUptodate(&folio->page))
 			return 0;
 		start = (u64)page_index(&folio->page) << PAGE_SHIFT;
 		end = start + folio_size(folio);
-		if (start >= i_size_read(mapping->host)) {
-			/* nothing of it is in the file yet */
-			for (unsigned long i = 0; i < folio_nr_pages(folio); i++)
-				clear_highpage(folio_page(folio, i));
-			SetPageUptodate(&folio->page);
-			return 0;
-		}
 		if (pos <= start && pos + len >= end)
 			return 0; /* all of it is about to be written; write_end looks whether it was */
+		if (start >= i_size_read(mapping->host)) {
+			/* Nothing of it is in the file yet. */
+			zero_around(folio, (size_t)(max(pos, start) - start), (size_t)(min(pos + len, end) - start));
+			return 0;
+		}
 		folio_unlock(folio);
 		err = filemap_make_uptodate(file, mapping, folio);
 		folio_put(folio);
@@ -62,10 +75,10 @@ int generic_write_end(struct file *file, struct address_space *mapping, u64 pos,
 	if (copied) {
 		if (pos + copied > inode->i_size)
 			i_size_write(inode, pos + copied);
-		folio_mark_dirty(folio);
+		folio_mark_dirty_of(mapping, folio);
 	}
-	folio_unlock(folio);
-	folio_put(folio);
+	folio_unlock_fast(folio);
+	folio_put_fast(folio);
 	return (int)copied;
 }
 

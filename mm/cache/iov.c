@@ -7,7 +7,7 @@
 #include "../base/string.h"
 #include "filemap.h"
 
-static size_t advance(struct iov_iter *iter, size_t n)
+static force_inline size_t advance(struct iov_iter *iter, size_t n)
 {
 	iter->base = (char *)iter->base + n;
 	iter->count -= n;
@@ -87,13 +87,22 @@ static size_t copy_high_to_iter(struct folio *folio, size_t offset, size_t n, st
 	return copied;
 }
 
-size_t copy_folio_to_iter(struct folio *folio, size_t offset, size_t n, struct iov_iter *to)
+/* Of the page cache: no object of the heap's, whose bounds copy_to_user() would look for. */
+static force_inline size_t copy_out(const void *from, size_t n, struct iov_iter *to)
+{
+	if (!to->user)
+		memcpy(to->base, from, n);
+	else if (likely(access_ok((uintptr_t)to->base, n)))
+		n -= port_copy_user(to->base, from, n, true);
+	else
+		n = 0;
+	return advance(to, n);
+}
+
+static noinline size_t copy_folio_high(struct folio *folio, size_t offset, size_t n, struct iov_iter *to)
 {
 	size_t done = 0;
 
-	n = min(n, to->count);
-	if (likely(!PageHighMem(&folio->page)))
-		return copy_to_iter((char *)page_address(&folio->page) + offset, n, to);
 	while (done < n) {
 		size_t chunk = chunk_of(folio, offset + done, n - done);
 		size_t copied = copy_high_to_iter(folio, offset + done, chunk, to);
@@ -105,12 +114,18 @@ size_t copy_folio_to_iter(struct folio *folio, size_t offset, size_t n, struct i
 	return done;
 }
 
-size_t copy_folio_from_iter_atomic(struct folio *folio, size_t offset, size_t n, struct iov_iter *from)
+size_t copy_folio_to_iter(struct folio *folio, size_t offset, size_t n, struct iov_iter *to)
+{
+	n = min(n, to->count);
+	if (unlikely(PageHighMem(&folio->page)))
+		return copy_folio_high(folio, offset, n, to);
+	return copy_out((char *)page_address(&folio->page) + offset, n, to);
+}
+
+static noinline size_t copy_folio_in_high(struct folio *folio, size_t offset, size_t n, struct iov_iter *from)
 {
 	size_t done = 0, chunk, copied;
 
-	n = min(n, from->count);
-	pagefault_disable();
 	do {
 		void *at = kmap_local_folio(folio, offset + done);
 
@@ -119,6 +134,21 @@ size_t copy_folio_from_iter_atomic(struct folio *folio, size_t offset, size_t n,
 		kunmap_local(at);
 		done += copied;
 	} while (copied == chunk && done < n);
-	pagefault_enable();
+	return done;
+}
+
+size_t copy_folio_from_iter_atomic(struct folio *folio, size_t offset, size_t n, struct iov_iter *from)
+{
+	size_t done;
+
+	n = min(n, from->count);
+	if (from->user)
+		pagefault_disable();
+	if (likely(!PageHighMem(&folio->page)))
+		done = copy_in((char *)page_address(&folio->page) + offset, n, from);
+	else
+		done = copy_folio_in_high(folio, offset, n, from);
+	if (from->user)
+		pagefault_enable();
 	return done;
 }

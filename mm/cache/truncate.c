@@ -85,8 +85,9 @@ void truncate_inode_folio(struct address_space *mapping, struct folio *folio)
 {
 	if (folio_mapped(folio))
 		unmap_folio(mapping, folio);
-	folio_cancel_dirty(folio);
-	filemap_remove_folio(folio);
+	if (unlikely(PageDirty(&folio->page)))
+		folio_cancel_dirty(folio);
+	filemap_remove_from(mapping, folio);
 }
 
 static void zero_part(struct folio *folio, size_t from, size_t to)
@@ -112,7 +113,7 @@ static void truncate_partial(struct address_space *mapping, struct folio *folio,
 		return;
 	}
 	zero_part(folio, (size_t)(max(start, first) - first), (size_t)(min(end, last) - first) + 1);
-	folio_mark_dirty(folio);
+	folio_mark_dirty_of(mapping, folio);
 }
 
 /* Return: whether the folio, which has a reference, has been dealt with; false: it is locked or under writeback. */
@@ -218,7 +219,7 @@ static unsigned long invalidate_one(struct address_space *mapping, struct folio 
 		return 0;
 	if (folio_is_of(folio, mapping) && unused(folio)) {
 		nr = folio_nr_pages(folio);
-		filemap_remove_folio(folio);
+		filemap_remove_from(mapping, folio);
 	}
 	folio_unlock(folio);
 	return nr;
@@ -261,7 +262,7 @@ int invalidate_inode_pages2_range(struct address_space *mapping, unsigned long s
 				if (PageDirty(&folio->page))
 					err = -EBUSY;
 				else
-					filemap_remove_folio(folio);
+					filemap_remove_from(mapping, folio);
 			}
 			folio_unlock(folio);
 			folio_put(folio);

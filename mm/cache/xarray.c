@@ -47,48 +47,25 @@
 
 octavo_static_assert(sizeof(spinlock_t) == sizeof(((struct xarray *)0)->lock), "a spinlock of two bytes");
 
-static spinlock_t *lock_of(struct xarray *xa)
-{
-	return (spinlock_t *)(void *)xa->lock;
-}
-
 void xa_init(struct xarray *xa)
 {
 	*xa = (struct xarray){ .head = NULL };
-	spin_lock_init(lock_of(xa), LOCK_RANK_XARRAY);
+	spin_lock_init((spinlock_t *)(void *)xa->lock, LOCK_RANK_XARRAY);
 }
 
 unsigned long xa_lock_irqsave(struct xarray *xa)
 {
-	unsigned long flags;
-
-	spin_lock_irqsave(lock_of(xa), flags);
-	return flags;
+	return xa_lock_fast(xa);
 }
 
 void xa_unlock_irqrestore(struct xarray *xa, unsigned long flags)
 {
-	spin_unlock_irqrestore(lock_of(xa), flags);
-}
-
-static force_inline unsigned int slot_of(const struct xa_node *node, unsigned long index)
-{
-	return (unsigned int)(index >> node->shift) & XA_SLOT_MASK;
+	xa_unlock_fast(xa, flags);
 }
 
 void *xa_load(const struct xarray *xa, unsigned long index)
 {
-	void *entry = load_acquire(&xa->head);
-	const struct xa_node *node;
-
-	if (!xa_is_node(entry))
-		return index ? NULL : entry;
-	node = xa_to_node(entry);
-	if (unlikely(!xa_covers(node, index)))
-		return NULL;
-	while (xa_is_node(entry = load_acquire(&node->slot[slot_of(node, index)])))
-		node = xa_to_node(entry);
-	return entry;
+	return xa_lookup(xa, index);
 }
 
 void **xa_leaf(const struct xarray *xa, unsigned long index)
@@ -102,7 +79,7 @@ void **xa_leaf(const struct xarray *xa, unsigned long index)
 	if (!xa_covers(node, index))
 		return NULL;
 	while (node->shift) {
-		entry = load_acquire(&node->slot[slot_of(node, index)]);
+		entry = load_acquire(&node->slot[xa_slot_of(node, index)]);
 		if (!xa_is_node(entry))
 			return NULL;
 		node = xa_to_node(entry);
@@ -119,7 +96,7 @@ struct xa_node *xa_walk(const struct xarray *xa, unsigned long index, unsigned i
 		return NULL;
 	do {
 		node = xa_to_node(entry);
-		*slot = slot_of(node, index);
+		*slot = xa_slot_of(node, index);
 		entry = load_acquire(&node->slot[*slot]);
 	} while (xa_is_node(entry));
 	if (!entry)
@@ -184,7 +161,7 @@ static void *descend(const struct xarray *xa, unsigned long *index, unsigned lon
 		return NULL;
 	for (;;) {
 		const struct xa_node *node = xa_to_node(entry);
-		unsigned int from = slot_of(node, at), i = candidate(node, from, tag);
+		unsigned int from = xa_slot_of(node, at), i = candidate(node, from, tag);
 
 		if (i == XA_SLOTS) {
 			*next = index_behind(node, at);

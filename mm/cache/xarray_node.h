@@ -63,6 +63,66 @@ static inline unsigned int xa_width(u64 tails, unsigned int i)
 	return lowest_bit(~behind) + 1;
 }
 
+/* xa_lock_irqsave(), xa_unlock_irqrestore(), xa_load() where a call would show. */
+static force_inline unsigned long xa_lock_fast(struct xarray *xa)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave((spinlock_t *)(void *)xa->lock, flags);
+	return flags;
+}
+
+static force_inline void xa_unlock_fast(struct xarray *xa, unsigned long flags)
+{
+	spin_unlock_irqrestore((spinlock_t *)(void *)xa->lock, flags);
+}
+
+static force_inline unsigned int xa_slot_of(const struct xa_node *node, unsigned long index)
+{
+	return (unsigned int)(index >> node->shift) & XA_SLOT_MASK;
+}
+
+static force_inline void *xa_lookup(const struct xarray *xa, unsigned long index)
+{
+	void *entry = load_acquire(&xa->head);
+	const struct xa_node *node;
+
+	if (unlikely(!xa_is_node(entry)))
+		return index ? NULL : entry;
+	node = xa_to_node(entry);
+	if (unlikely(!xa_covers(node, index)))
+		return NULL;
+	while (xa_is_node(entry = load_acquire(&node->slot[xa_slot_of(node, index)])))
+		node = xa_to_node(entry);
+	return entry;
+}
+
+/*
+ * Store @entry where nothing is, of order 0, if its node is there. With the lock held. Return: false: it is another
+ * case, for __xa_store().
+ */
+static force_inline bool xa_append(struct xarray *xa, unsigned long index, void *entry)
+{
+	void *at = xa->head;
+	struct xa_node *node;
+	unsigned int slot;
+
+	do {
+		if (!xa_is_node(at))
+			return false;
+		node = xa_to_node(at);
+		if (unlikely(!xa_covers(node, index) && !node->parent))
+			return false;
+		slot = xa_slot_of(node, index);
+		at = node->slot[slot];
+	} while (node->shift);
+	if (at)
+		return false;
+	rcu_assign_pointer(node->slot[slot], entry);
+	node->count++;
+	return true;
+}
+
 /*
  * Where the entry that covers @index stands: the node, and in *@slot the entry's first slot there. NULL: no entry, or
  * it is the head itself (index 0).

@@ -69,11 +69,6 @@ static struct xa_node *take_node(struct xarray *xa, struct xa_node *parent, unsi
 	return node;
 }
 
-static unsigned int slot_of(const struct xa_node *node, unsigned long index)
-{
-	return (unsigned int)(index >> node->shift) & XA_SLOT_MASK;
-}
-
 /* ---- Entries go ---- */
 
 static void set_head(struct xarray *xa, void *head)
@@ -139,15 +134,17 @@ static void remove_empty(struct xarray *xa, struct xa_node *node)
 
 static void *erase_at(struct xarray *xa, struct xa_node *node, unsigned int slot)
 {
-	unsigned int width = xa_width(node->tails, slot);
+	unsigned int width = likely(!node->tails) ? 1 : xa_width(node->tails, slot);
 	void *entry = node->slot[slot];
 
-	clear_tags(xa, node, slot);
+	if (unlikely(xa->tags))
+		clear_tags(xa, node, slot);
 	for (unsigned int i = 0; i < width; i++)
 		publish(node->slot[slot + i], NULL);
-	store_relaxed_u64(&node->tails, node->tails & ~(((width == 64 ? 0 : 1ull << width) - 1) << slot));
+	if (unlikely(width > 1))
+		store_relaxed_u64(&node->tails, node->tails & ~((~0ull >> (64 - width)) << slot));
 	node->count = (u8)(node->count - width);
-	if (!node->count || !node->parent)
+	if (unlikely(!node->count || (!node->parent && node->count == 1)))
 		remove_empty(xa, node);
 	return entry;
 }
@@ -208,7 +205,7 @@ static unsigned int missing(const struct xarray *xa, unsigned long index, unsign
 		return levels - xa->height + levels - 1 - shift / XA_SHIFT;
 	node = xa_to_node(xa->head);
 	while (node->shift > shift) {
-		void *below = node->slot[slot_of(node, index)];
+		void *below = node->slot[xa_slot_of(node, index)];
 
 		if (!below)
 			return (node->shift - shift) / XA_SHIFT;
@@ -242,7 +239,7 @@ static struct xa_node *build(struct xarray *xa, unsigned long index, unsigned in
 		raise(xa);
 	node = xa_to_node(xa->head);
 	while (node->shift > shift) {
-		unsigned int slot = slot_of(node, index);
+		unsigned int slot = xa_slot_of(node, index);
 
 		if (!node->slot[slot]) {
 			struct xa_node *below = take_node(xa, node, node->shift - XA_SHIFT, slot);
@@ -282,7 +279,7 @@ static bool store_in_place(struct xarray *xa, unsigned long index, unsigned int 
 		return false;
 	do {
 		node = xa_to_node(at);
-		slot = slot_of(node, index);
+		slot = xa_slot_of(node, index);
 		at = node->slot[slot];
 	} while (node->shift > shift && xa_is_node(at));
 	if (node->shift != shift)
@@ -326,7 +323,7 @@ int __xa_store(struct xarray *xa, unsigned long index, unsigned int order, void 
 	}
 	erase_range(xa, index, last);
 	node = build(xa, index, shift, levels);
-	put(node, slot_of(node, index), 1u << (order - shift), entry);
+	put(node, xa_slot_of(node, index), 1u << (order - shift), entry);
 	drop_spares(xa);
 	return 0;
 }

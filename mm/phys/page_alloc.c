@@ -567,7 +567,16 @@ void __free_pages(struct page *page, unsigned int order)
 void put_page(struct page *page)
 {
 	struct page *head = compound_head(page);
+	s32 count = page_ref_count(head);
 
+	/* Most often it is not the last one. */
+	while (count > 1) {
+		s32 seen = atomic_cmpxchg(&head->_refcount, count, count - 1);
+
+		if (likely(seen == count))
+			return;
+		count = seen;
+	}
 	__free_pages(head, compound_order(head));
 }
 

@@ -26,6 +26,21 @@ struct rcu {
 };
 extern struct rcu rcu;
 
+/* rcu_read_lock(), rcu_read_unlock() where a call would show. */
+static force_inline void rcu_reader_begin(void)
+{
+	this_cpu_count_up(rcu_nesting);
+	if (unlikely(load_relaxed(&rcu.fenced)))
+		smp_mb();
+	sched_point();
+}
+
+static force_inline void rcu_reader_end(void)
+{
+	sched_point();
+	this_cpu_count_down(rcu_nesting);
+}
+
 /*
  * rcu_reclaim - memory is short: wait for a grace period if callbacks are queued anywhere, and run them
  * Context: as rcu_poll(). Return: whether any ran.

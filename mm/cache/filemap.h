@@ -73,20 +73,10 @@ static force_inline void folio_put_fast(struct folio *folio)
 	folio_put(folio);
 }
 
-/* folio_trylock() and folio_unlock() likewise. */
+/* folio_trylock() likewise. */
 static force_inline bool folio_trylock_fast(struct folio *folio)
 {
 	return !(atomic_fetch_or(&folio->page.flags, 1u << PG_locked) >> PG_locked & 1);
-}
-
-static force_inline void folio_unlock_fast(struct folio *folio)
-{
-	u32 flags = load_relaxed(&folio->page.flags);
-
-	/* Nobody waits, nothing else changes: one exchange, else the long way. */
-	if (unlikely(flags >> PG_waiters & 1) ||
-	    unlikely(atomic_cmpxchg(&folio->page.flags, flags, flags & ~(1u << PG_locked)) != flags))
-		folio_unlock(folio);
 }
 
 /* folio_mark_dirty() of a folio in @mapping, which is locked. */

@@ -48,7 +48,7 @@ static vm_fault_t fault_error(int err)
 }
 
 /* From the store. Return: VM_FAULT_RETRY, the lock dropped; or an error, or 0 and *@folio, with it held. */
-static vm_fault_t read_page(struct vm_fault *vmf, struct folio **folio)
+static noinline vm_fault_t read_page(struct vm_fault *vmf, struct folio **folio)
 {
 	struct file *file = vmf->vma->vm_file;
 	struct address_space *mapping = file->f_mapping;
@@ -74,11 +74,9 @@ static vm_fault_t read_page(struct vm_fault *vmf, struct folio **folio)
 	return VM_FAULT_RETRY; /* whatever came of it: the second time it says so with the lock held */
 }
 
-/* Lock the folio, whose reference is given back unless 0 is returned. */
-static vm_fault_t lock_folio(struct vm_fault *vmf, struct folio *folio)
+/* Lock the folio, which somebody has locked; its reference is given back unless 0 is returned. */
+static noinline vm_fault_t lock_folio(struct vm_fault *vmf, struct folio *folio)
 {
-	if (likely(folio_trylock(folio)))
-		return 0;
 	if (may_drop_lock(vmf)) {
 		vmf_release_lock(vmf);
 		folio_wait_locked(folio);
@@ -103,7 +101,7 @@ static vm_fault_t filemap_fault(struct vm_fault *vmf)
 	for (;;) {
 		if (unlikely(vmf->pgoff >= pages_of(mapping)))
 			return VM_FAULT_SIGBUS;
-		folio = filemap_get_folio(mapping, vmf->pgoff);
+		folio = filemap_get_folio_fast(mapping, vmf->pgoff);
 		if (unlikely(!folio || !PageUptodate(&folio->page))) {
 			if (folio)
 				folio_put(folio);
@@ -115,9 +113,11 @@ static vm_fault_t filemap_fault(struct vm_fault *vmf)
 			   !(vmf->vma->vm_flags & VM_RAND_READ)) {
 			page_cache_async_ra(file, mapping, folio, 1);
 		}
-		result = lock_folio(vmf, folio);
-		if (unlikely(result))
-			return result | major;
+		if (unlikely(!folio_trylock_fast(folio))) {
+			result = lock_folio(vmf, folio);
+			if (result)
+				return result | major;
+		}
 		if (likely(folio_is_at(folio, mapping, vmf->pgoff) && PageUptodate(&folio->page) &&
 			   vmf->pgoff < pages_of(mapping)))
 			break;
@@ -130,26 +130,48 @@ static vm_fault_t filemap_fault(struct vm_fault *vmf)
 
 /* ---- Fault-around ---- */
 
+#define FLAGS_MAPPABLE (1u << PG_uptodate)
+#define FLAGS_LOOK (1u << PG_uptodate | 1u << PG_locked | 1u << PG_hwpoison | 1u << PG_reclaim)
+
 /* A reference to the folio that a slot holds, locked, if it can be mapped at @pgoff without waiting; else NULL. */
 static force_inline struct folio *take_ready(void *entry, const struct address_space *mapping, unsigned long pgoff)
 {
 	struct folio *folio = entry;
 
-	if (!folio || xa_is_value(entry))
+	if (!folio || unlikely(xa_is_value(entry)))
 		return NULL;
-	/* One with the mark is left to a fault that sees it. */
-	if ((load_relaxed(&folio->page.flags) &
-	     (1u << PG_uptodate | 1u << PG_locked | 1u << PG_hwpoison | 1u << PG_reclaim)) != 1u << PG_uptodate)
+	/* One with the mark of readahead is left to a fault that sees it. */
+	if (unlikely((load_relaxed(&folio->page.flags) & FLAGS_LOOK) != FLAGS_MAPPABLE))
 		return NULL;
 	if (unlikely(!folio_try_get(folio)))
 		return NULL;
-	if (likely(folio_trylock(folio))) {
+	if (likely(folio_trylock_fast(folio))) {
 		if (likely(folio_is_at(folio, mapping, pgoff) && PageUptodate(&folio->page)))
 			return folio;
 		folio_unlock(folio);
 	}
 	folio_put(folio);
 	return NULL;
+}
+
+/* What set_pte_range() does for a read fault. */
+static force_inline void enter_pages(const struct vm_fault *vmf, pgt_entry_t *entry, struct folio *folio,
+				     struct page *page, unsigned int nr, uintptr_t addr)
+{
+	const struct vm_area_struct *vma = vmf->vma;
+	long fresh = 0;
+
+	for (unsigned int i = 0; i < nr; i++, addr += PAGE_SIZE) {
+		pgt_entry_t e = vm_make_entry(vma, page_to_pfn(page + i), vma->vm_page_prot);
+
+		/* Nobody has asked for the neighbours yet. */
+		if (addr != vmf->address && PGT_VIRT_BITS != 32)
+			e = pgt_mkold(0, e);
+		pgt_fill(entry + i, e);
+		fresh += atomic_fetch_add(&page[i]._mapcount, 1) == -1;
+	}
+	if (likely(fresh))
+		count_folio(folio, NR_FILE_MAPPED, fresh);
 }
 
 /* Pages of @folio from @pgoff on that the window and empty entries have room for. */
@@ -190,10 +212,10 @@ vm_fault_t filemap_map_pages(struct vm_fault *vmf, unsigned long start, unsigned
 			nr = folio_order(folio) ? run_of(folio, pgoff, end, entry) : 1;
 			if (nr > 1)
 				atomic_fetch_add(&folio->page._refcount, (int)nr - 1);
-			set_pte_range(vmf, entry, folio,
-				      folio_page(folio, pgoff - (unsigned long)page_index(&folio->page)), nr,
-				      vmf->address + ((pgoff - vmf->pgoff) << PAGE_SHIFT));
-			mapped[mm_counter_file(folio) == MM_SHMEMPAGES] += nr;
+			enter_pages(vmf, entry, folio,
+				    folio_page(folio, pgoff - (unsigned long)page_index(&folio->page)), nr,
+				    vmf->address + ((pgoff - vmf->pgoff) << PAGE_SHIFT));
+			mapped[page_plain_flag(&folio->page, PG_swapbacked)] += nr;
 			folio_unlock(folio);
 			if (vmf->pgoff - pgoff < nr)
 				result = VM_FAULT_NOPAGE;

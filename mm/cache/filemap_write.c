@@ -77,7 +77,7 @@ int generic_write_end(struct file *file, struct address_space *mapping, u64 pos,
 			i_size_write(inode, pos + copied);
 		folio_mark_dirty_of(mapping, folio);
 	}
-	folio_unlock_fast(folio);
+	folio_unlock(folio);
 	folio_put_fast(folio);
 	return (int)copied;
 }

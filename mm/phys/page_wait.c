@@ -96,7 +96,7 @@ static bool wait_on_page_bit(struct page *page, unsigned int bit, bool take, con
 	return !killed;
 }
 
-static void wake_page_bit(struct page *page, unsigned int bit)
+static noinline void wake_page_bit(struct page *page, unsigned int bit)
 {
 	struct bucket *bucket = bucket_of(page);
 	unsigned long flags = bucket_lock(bucket);
@@ -108,14 +108,23 @@ static void wake_page_bit(struct page *page, unsigned int bit)
 	bucket_unlock(bucket, flags);
 }
 
-/* Clears the bit and wakes who waits for it. From then on the page may be somebody else's. */
-static void end_page_bit(struct page *page, unsigned int bit, const char *if_clear)
+static __cold void not_set(struct page *page, unsigned int bit, const char *if_clear)
 {
-	u32 was = atomic_fetch_and(&page->flags, ~(1u << bit));
+	atomic_fetch_add(&page->flags, 1u << bit); /* as it was */
+	bad_page(page, if_clear);
+}
+
+/*
+ * Clears the bit and wakes who waits for it. From then on the page may be somebody else's. The bit is set, so that taking
+ * it away by subtraction leaves the others alone, and tells what they were in one instruction.
+ */
+static force_inline void end_page_bit(struct page *page, unsigned int bit, const char *if_clear)
+{
+	u32 was = atomic_fetch_sub(&page->flags, 1u << bit);
 
 	if (unlikely(!(was >> bit & 1)))
-		bad_page(page, if_clear);
-	else if (was >> PG_waiters & 1)
+		not_set(page, bit, if_clear);
+	else if (unlikely(was >> PG_waiters & 1))
 		wake_page_bit(page, bit);
 }
 

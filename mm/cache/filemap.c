@@ -81,7 +81,7 @@ static unsigned int gang(struct address_space *mapping, unsigned long *index, un
 				continue;
 			}
 			folios[n++] = folio;
-			at = folio_next_index(folio) - 1;
+			at |= folio_nr_pages(folio) - 1; /* what it says of itself it may stop saying at any moment */
 		} else if (!xa_is_value(folio)) {
 			port_cpu_relax();
 			continue;

@@ -189,8 +189,9 @@ vm_fault_t filemap_map_pages(struct vm_fault *vmf, unsigned long start_pgoff, un
 
 /* @index is missing and @want pages from it on are wanted: start reading them, and what may come next. */
 void page_cache_sync_ra(struct file *file, struct address_space *mapping, unsigned long index, unsigned long want);
-/* @folio carried the mark: start reading the next window. */
-void page_cache_async_ra(struct file *file, struct address_space *mapping, struct folio *folio, unsigned long want);
+/* @folio, found at @index, carried the mark: start reading the next window. */
+void page_cache_async_ra(struct file *file, struct address_space *mapping, struct folio *folio, unsigned long index,
+			 unsigned long want);
 /* Read what is missing of [@index, @index + @nr), whatever the window. */
 void force_page_cache_ra(struct file *file, struct address_space *mapping, unsigned long index, unsigned long nr);
 

@@ -111,7 +111,7 @@ static vm_fault_t filemap_fault(struct vm_fault *vmf)
 				return result | major;
 		} else if (unlikely(PageReadahead(&folio->page)) && !PageWriteback(&folio->page) &&
 			   !(vmf->vma->vm_flags & VM_RAND_READ)) {
-			page_cache_async_ra(file, mapping, folio, 1);
+			page_cache_async_ra(file, mapping, folio, vmf->pgoff, 1);
 		}
 		if (unlikely(!folio_trylock_fast(folio))) {
 			result = lock_folio(vmf, folio);

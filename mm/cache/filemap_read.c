@@ -117,7 +117,7 @@ static noinline struct folio *read_slow(struct file *file, struct address_space 
 
 		if (folio && uptodate(folio)) {
 			if (PageReadahead(&folio->page) && file && !PageWriteback(&folio->page))
-				page_cache_async_ra(file, mapping, folio, want);
+				page_cache_async_ra(file, mapping, folio, index, want);
 			return folio;
 		}
 		if (folio)
@@ -178,8 +178,9 @@ static force_inline s64 read_part(struct file *file, struct address_space *mappi
 	offset = (size_t)(at & ~PAGE_MASK);
 	part = PAGE_SIZE - offset;
 	if (unlikely(page_plain_flag(&folio->page, PG_head))) {
-		offset = (size_t)(at - ((u64)page_index(&folio->page) << PAGE_SHIFT));
-		part = offset < folio_size(folio) ? folio_size(folio) - offset : 0;
+		/* By alignment: where it is in the file it says only as long as it is. */
+		offset = (size_t)at & (folio_size(folio) - 1);
+		part = folio_size(folio) - offset;
 	}
 	if (unlikely(at + part > size))
 		part = at < size ? (size_t)min((u64)part, size - at) : 0;

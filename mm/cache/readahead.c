@@ -149,7 +149,8 @@ void page_cache_sync_ra(struct file *file, struct address_space *mapping, unsign
 	open_window(file, mapping, index, size, size > want ? size - want : 0);
 }
 
-void page_cache_async_ra(struct file *file, struct address_space *mapping, struct folio *folio, unsigned long want)
+void page_cache_async_ra(struct file *file, struct address_space *mapping, struct folio *folio, unsigned long index,
+			 unsigned long want)
 {
 	unsigned long most = file->ra_pages, next, size;
 
@@ -159,8 +160,8 @@ void page_cache_async_ra(struct file *file, struct address_space *mapping, struc
 	size = max(min(file->ra_size * 2, most), min((unsigned long)WINDOW_MIN, most));
 	next = file->ra_start + file->ra_size;
 	/* Somebody else's window: begin one behind the mark. */
-	if (page_index(&folio->page) < file->ra_start || page_index(&folio->page) >= next) {
-		next = folio_next_index(folio);
+	if (index < file->ra_start || index >= next) {
+		next = (index | (folio_nr_pages(folio) - 1)) + 1;
 		size = (unsigned long)min(roundup_pow_of_two(want) * 2, (u64)most);
 		size = max(size, min((unsigned long)WINDOW_MIN, most));
 	}

@@ -211,13 +211,15 @@ static bool unused(const struct folio *folio)
 	       page_ref_count(&folio->page) == 2;
 }
 
-static unsigned long invalidate_one(struct address_space *mapping, struct folio *folio)
+static unsigned long invalidate_one(struct address_space *mapping, struct folio *folio, struct range range)
 {
-	unsigned long nr = 0;
+	unsigned long nr = 0, first;
 
 	if (!folio_trylock(folio))
 		return 0;
-	if (folio_is_of(folio, mapping) && unused(folio)) {
+	first = (unsigned long)page_index(&folio->page);
+	if (folio_is_of(folio, mapping) && first >= range.first && folio_next_index(folio) - 1 <= range.last &&
+	    unused(folio)) {
 		nr = folio_nr_pages(folio);
 		filemap_remove_from(mapping, folio);
 	}
@@ -234,9 +236,7 @@ unsigned long invalidate_mapping_pages(struct address_space *mapping, unsigned l
 	end = min(end, FILE_INDEX_MAX);
 	while (index <= end && (n = filemap_get_folios(mapping, &index, end, batch, BATCH)) != 0)
 		for (unsigned int i = 0; i < n; i++) {
-			bool inside = page_index(&batch[i]->page) >= start && folio_next_index(batch[i]) - 1 <= end;
-
-			sum += inside ? invalidate_one(mapping, batch[i]) : 0;
+			sum += invalidate_one(mapping, batch[i], (struct range){ start, end });
 			folio_put(batch[i]);
 		}
 	return sum;

@@ -23,9 +23,9 @@
  *	PC-I3: DIRTY is tagged if and only if the folio is PG_dirty and the file is written back (a_ops->dirty_folio is
  *	       not noop_dirty_folio()), WRITEBACK if and only if PG_writeback, while nobody is about to change it (the
  *	       folio is not locked).
- *	PC-I4: PG_locked is held by whoever adds, removes, reads or writes a folio; mapping_index of a folio in the cache
+ *	PC-I4: PG_locked is held by whoever adds, removes, reads or writes a folio; mapping_index of one in the cache
  *	       changes only under it and the xarray's lock.
- *	PC-I5: NR_FILE_PAGES is the sum of nrpages of all mappings, NR_FILE_DIRTY and NR_WRITEBACK of the pages so tagged.
+ *	PC-I5: NR_FILE_PAGES is the sum of nrpages of all mappings, NR_FILE_DIRTY and NR_WRITEBACK of pages so tagged.
  *
  * Locking. A lookup takes no lock: it reads the slot, takes a reference if the folio has any, and looks whether its
  * mapping_index is still what was looked for. That is one word, written after the slot is filled and before it is

@@ -34,7 +34,8 @@ static force_inline u64 mapping_index_of(const struct address_space *mapping, un
  * Is @folio, which cannot be freed, in the cache at @index of @mapping? It stays so while it is locked or the mapping's
  * lock is held.
  */
-static force_inline bool folio_is_at(const struct folio *folio, const struct address_space *mapping, unsigned long index)
+static force_inline bool folio_is_at(const struct folio *folio, const struct address_space *mapping,
+				     unsigned long index)
 {
 	u64 behind = mapping_index_of(mapping, index) - whole_load(&folio->page.mapping_index);
 

@@ -115,8 +115,8 @@ static __cold void not_set(struct page *page, unsigned int bit, const char *if_c
 }
 
 /*
- * Clears the bit and wakes who waits for it. From then on the page may be somebody else's. The bit is set, so that taking
- * it away by subtraction leaves the others alone, and tells what they were in one instruction.
+ * Clears the bit and wakes who waits for it. From then on the page may be somebody else's. The bit is set, so that
+ * taking it away by subtraction leaves the others alone, and tells what they were in one instruction.
  */
 static force_inline void end_page_bit(struct page *page, unsigned int bit, const char *if_clear)
 {

@@ -158,7 +158,8 @@ static const char *check(void *ctx)
 static void random_op(void *ctx, u64 *state, struct model_op *op)
 {
 	static const u8 kinds[] = { OP_READ, OP_READ, OP_READ, OP_READ, OP_WRITE, OP_WRITE, OP_WRITE, OP_WRITE,
-				    OP_WRITE, OP_TRUNCATE, OP_PUNCH, OP_FSYNC, OP_DROP, OP_FAIL_READ, OP_ADVISE, OP_READ };
+				    OP_WRITE, OP_TRUNCATE, OP_PUNCH, OP_FSYNC, OP_DROP, OP_FAIL_READ, OP_ADVISE,
+				    OP_READ };
 	u64 r = test_random(state);
 
 	(void)ctx;

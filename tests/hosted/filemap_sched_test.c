@@ -34,7 +34,8 @@ static char why[160];
 static void fail(const char *what, u64 at, long long got, long long want)
 {
 	if (!atomic_fetch_add(&errors, 1))
-		octavo_snprintf(why, sizeof(why), "%s at %llu: %lld, not %lld", what, (unsigned long long)at, got, want);
+		octavo_snprintf(why, sizeof(why), "%s at %llu: %lld, not %lld", what, (unsigned long long)at, got,
+				want);
 }
 
 /* ---- The one who changes it ---- */

@@ -238,7 +238,7 @@ static void describe(const struct model_op *op, char *text, size_t size)
 	static const char *const names[TWIN_CALLS] = {
 		"mmap", "munmap", "mprotect", "mremap", "madvise", "mlock2", "munlock", "mlockall", "munlockall",
 		"msync", "mincore", "read", "write", "ftruncate", "pwrite", "pread", "punch", "fork", "exit", "maps",
-		"pagemap", "locked", "clean"
+		"smaps", "pagemap", "locked", "clean"
 	};
 	struct twin_call call;
 	unsigned int process;
@@ -389,6 +389,9 @@ static void octavo_do(unsigned int process, const struct twin_call *call, struct
 	case TWIN_MAPS:
 		r->value = octavo_pid_map_read(p->task.mm, OCTAVO_PID_MAPS, collect, r);
 		break;
+	case TWIN_SMAPS:
+		r->value = octavo_pid_map_read(p->task.mm, OCTAVO_PID_SMAPS, collect, r);
+		break;
 	case TWIN_PAGEMAP:
 		r->value = octavo_pid_pagemap(p->task.mm, TWIN_ARENA / PAGE, (u64 *)(void *)r->bytes, TWIN_PAGES,
 					      false);
@@ -532,6 +535,68 @@ static const char *compare_maps(unsigned int process)
 	return wrong;
 }
 
+/*
+ * Sizes and flags of anonymous mappings. What was referenced is the processor's to say, what MADV_FREE can let go that of
+ * Linux's batches; proportional sizes are not exact here while tables are shared, and whether stores are tracked (sd) is
+ * how that kernel was built.
+ */
+static void sizes(char *out, size_t size, struct twin_result *r)
+{
+	static const char *const lines[] = { "Size:", "Rss:", "Shared_Clean:", "Shared_Dirty:", "Private_Clean:",
+					     "Private_Dirty:", "Anonymous:", "VmFlags:" };
+	char *line = (char *)r->bytes, *sd;
+	size_t used = 0;
+	bool wanted = false;
+
+	out[0] = '\0';
+	r->bytes[min((size_t)r->len, sizeof(r->bytes) - 1)] = '\0';
+	for (char *stop; (stop = strchr(line, '\n')); line = stop + 1) {
+		unsigned long from;
+
+		*stop = '\0';
+		if ((*line >= '0' && *line <= '9') || (*line >= 'a' && *line <= 'f')) {
+			from = strtoul(line, NULL, 16);
+			wanted = from >= TWIN_ARENA && from < TWIN_END && !strchr(line, '/');
+			if (wanted)
+				used += (size_t)snprintf(out + used, size - used, "%05lx:", from & 0xfffff);
+			continue;
+		}
+		sd = strstr(line, " sd");
+		if (sd)
+			memmove(sd, sd + 3, strlen(sd + 3) + 1);
+		for (unsigned int i = 0; i < ARRAY_SIZE(lines) && wanted; i++)
+			if (!strncmp(line, lines[i], strlen(lines[i])))
+				used += (size_t)snprintf(out + used, size - used, " %s%s", lines[i],
+							 line + strlen(lines[i]) + strspn(line + strlen(lines[i]), " "));
+		if (wanted && line[0] == 'V' && used + 1 < size)
+			out[used++] = '\n';
+		out[used] = '\0';
+	}
+}
+
+static const char *compare_smaps(unsigned int process)
+{
+	static char ours[8192], theirs[8192];
+	static struct twin_result copy;
+	struct twin_call call = { .what = TWIN_SMAPS };
+	const struct twin_result *there = twin_do(process, &call);
+	size_t at = 0;
+
+	if (!there)
+		return "Linux's process died";
+	octavo_do(process, &call, &here);
+	copy = *there;
+	sizes(ours, sizeof(ours), &here);
+	sizes(theirs, sizeof(theirs), &copy);
+	if (!strcmp(ours, theirs))
+		return NULL;
+	/* From the line where they part. */
+	for (size_t i = 0; ours[i] == theirs[i]; i++)
+		at = ours[i] == '\n' ? i + 1 : at;
+	snprintf(wrong, sizeof(wrong), "smaps of process %u has\n%.300s\nLinux's\n%.300s", process, ours + at, theirs + at);
+	return wrong;
+}
+
 /* Present, exclusive, of a file: for what no fault around a fault brings in. */
 #define PRESENT ((u64)1 << 63)
 #define COMPARED (PRESENT | (u64)1 << 61 | (u64)1 << 56)
@@ -640,7 +705,7 @@ static const char *check(void *ctx)
 	(void)ctx;
 	for (unsigned int i = 0; i < TWIN_PROCESSES && !why; i++)
 		if (alive[i])
-			why = compare_maps(i) ?: compare_pagemap(i);
+			why = compare_maps(i) ?: compare_pagemap(i) ?: (i ? NULL : compare_smaps(i));
 	return why;
 }
 

@@ -127,24 +127,38 @@ static long do_mmap(const long *a)
 #endif
 }
 
-/* The lines of the arena. */
-static void read_maps(struct twin_result *r)
+/* A line of maps, or the first of a mapping in smaps, whose others begin with a capital letter. */
+static bool begins_mapping(const char *line)
+{
+	return (*line >= '0' && *line <= '9') || (*line >= 'a' && *line <= 'f');
+}
+
+static bool in_arena(const char *line)
+{
+	uintptr_t start = 0;
+
+	for (const char *s = line; *s != '-'; s++)
+		start = start * 16 + (uintptr_t)(*s <= '9' ? *s - '0' : *s - 'a' + 10);
+	return start >= TWIN_ARENA && start < TWIN_END;
+}
+
+/* What maps or smaps says of the arena. */
+static void read_maps(const char *path, struct twin_result *r)
 {
 	static char text[1 << 16];
 	size_t kept = 0, have = 0;
+	bool keep = false;
 	ssize_t got;
-	int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	while ((got = read(fd, text + have, sizeof(text) - have)) > 0) {
 		char *line = text, *end;
 
 		have += (size_t)got;
 		while ((end = memchr(line, '\n', have - (size_t)(line - text)))) {
-			uintptr_t start = 0;
-
-			for (const char *s = line; *s != '-'; s++)
-				start = start * 16 + (uintptr_t)(*s <= '9' ? *s - '0' : *s - 'a' + 10);
-			if (start >= TWIN_ARENA && start < TWIN_END && kept + (size_t)(end + 1 - line) < TWIN_BYTES) {
+			if (begins_mapping(line))
+				keep = in_arena(line);
+			if (keep && kept + (size_t)(end + 1 - line) < TWIN_BYTES) {
 				memcpy(r->bytes + kept, line, (size_t)(end + 1 - line));
 				kept += (size_t)(end + 1 - line);
 			}
@@ -293,7 +307,10 @@ static void answer(const struct twin_call *call, struct twin_result *r)
 		touch((volatile u8 *)call->args[0], (size_t)call->args[1], (int)call->args[2], r);
 		break;
 	case TWIN_MAPS:
-		read_maps(r);
+		read_maps("/proc/self/maps", r);
+		break;
+	case TWIN_SMAPS:
+		read_maps("/proc/self/smaps", r);
 		break;
 	case TWIN_PAGEMAP:
 		read_pagemap(r);

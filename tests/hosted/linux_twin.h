@@ -20,7 +20,7 @@
 #define TWIN_PROCESSES 4u
 #define TWIN_FILES 2u
 #define TWIN_FILE_PAGES 12u
-#define TWIN_BYTES 32768u
+#define TWIN_BYTES 65536u
 
 enum twin_what {
 	TWIN_MMAP,     /* addr, len, prot, flags, file number or -1, offset */
@@ -43,6 +43,7 @@ enum twin_what {
 	TWIN_FORK,     /* the child's number */
 	TWIN_EXIT,
 	TWIN_MAPS,     /* text of /proc/self/maps, of the arena */
+	TWIN_SMAPS,    /* the same of smaps */
 	TWIN_PAGEMAP,  /* entries of the arena */
 	TWIN_LOCKED,   /* KiB that are locked: VmLck */
 	TWIN_CLEAN,    /* as a child just born */

@@ -7,7 +7,6 @@
  * sequence too, and the model shrinks it.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <octavo/errno.h>
@@ -15,6 +14,7 @@
 #include <octavo/shmem_fs.h>
 
 #include "hosted.h"
+#include "linux_text.h"
 #include "linux_twin.h"
 #include "mm/vm/vm.h"
 #include "model.h"
@@ -434,7 +434,8 @@ static const char *differs(const struct twin_result *there)
 			 (unsigned long)here.value, there->value, (unsigned long)there->value);
 	else if (here.signo != there->signo || here.code != there->code || here.address != there->address)
 		snprintf(wrong, sizeof(wrong), "signal %d, code %d at %#lx; Linux's %d, %d at %#lx", here.signo,
-			 here.code, (unsigned long)here.address, there->signo, there->code, (unsigned long)there->address);
+			 here.code, (unsigned long)here.address, there->signo, there->code,
+			 (unsigned long)there->address);
 	else if (here.len != there->len)
 		snprintf(wrong, sizeof(wrong), "%u bytes, Linux's %u", here.len, there->len);
 	else
@@ -464,60 +465,6 @@ static const char *compare_locked(unsigned int process)
 	return wrong;
 }
 
-struct row {
-	unsigned long from, to;
-	unsigned long long offset;
-	char rights[8], name[100];
-};
-
-static bool goes_on(const struct row *a, const struct row *b)
-{
-	return a->to == b->from && !strcmp(a->rights, b->rights) && !strcmp(a->name, b->name) &&
-	       (!a->name[0] || a->offset + (a->to - a->from) == b->offset);
-}
-
-static size_t print_row(char *out, size_t size, const struct row *r)
-{
-	int len = snprintf(out, size, "%05lx-%05lx %s %llx %s\n", r->from & 0xfffff, r->to & 0xfffff, r->rights,
-			   r->offset, r->name);
-
-	return min((size_t)len, size - 1);
-}
-
-/*
- * Ranges, rights, offsets and names; files have other numbers here and there. @joined: neighbours that are alike count
- * as one: which of a child's mappings are joined depends on whether they have pages of their own, and Linux gives a
- * child's mapping what that takes when it forks, Octavo when it writes.
- */
-static void shape(char *out, size_t size, const struct twin_result *r, bool joined)
-{
-	const char *line = (const char *)r->bytes, *end = line + r->len;
-	struct row last = { 0 }, row;
-	size_t used = 0;
-
-	for (const char *stop; line < end; line = stop + 1) {
-		char text[400];
-
-		stop = memchr(line, '\n', (size_t)(end - line)) ?: end;
-		snprintf(text, sizeof(text), "%.*s", (int)(stop - line), line);
-		row = (struct row){ 0 };
-		sscanf(text, "%lx-%lx %7s %llx %*s %*s %99[^\n]", &row.from, &row.to, row.rights, &row.offset,
-		       row.name);
-		if (row.from < TWIN_ARENA || row.from >= TWIN_END)
-			continue;
-		if (joined && goes_on(&last, &row)) {
-			last.to = row.to;
-			continue;
-		}
-		if (last.to)
-			used += print_row(out + used, size - used, &last);
-		last = row;
-	}
-	if (last.to)
-		used += print_row(out + used, size - used, &last);
-	out[used] = '\0';
-}
-
 static const char *compare_maps(unsigned int process)
 {
 	static char ours[1200], theirs[1200];
@@ -527,51 +474,12 @@ static const char *compare_maps(unsigned int process)
 	if (!there)
 		return "Linux's process died";
 	octavo_do(process, &call, &here);
-	shape(ours, sizeof(ours), &here, process != 0);
-	shape(theirs, sizeof(theirs), there, process != 0);
+	maps_shape(ours, sizeof(ours), &here, process != 0);
+	maps_shape(theirs, sizeof(theirs), there, process != 0);
 	if (!strcmp(ours, theirs))
 		return NULL;
 	snprintf(wrong, sizeof(wrong), "maps of process %u are\n%snot Linux's\n%s", process, ours, theirs);
 	return wrong;
-}
-
-/*
- * Sizes and flags of anonymous mappings. What was referenced is the processor's to say, what MADV_FREE can let go that of
- * Linux's batches; proportional sizes are not exact here while tables are shared, and whether stores are tracked (sd) is
- * how that kernel was built.
- */
-static void sizes(char *out, size_t size, struct twin_result *r)
-{
-	static const char *const lines[] = { "Size:", "Rss:", "Shared_Clean:", "Shared_Dirty:", "Private_Clean:",
-					     "Private_Dirty:", "Anonymous:", "VmFlags:" };
-	char *line = (char *)r->bytes, *sd;
-	size_t used = 0;
-	bool wanted = false;
-
-	out[0] = '\0';
-	r->bytes[min((size_t)r->len, sizeof(r->bytes) - 1)] = '\0';
-	for (char *stop; (stop = strchr(line, '\n')); line = stop + 1) {
-		unsigned long from;
-
-		*stop = '\0';
-		if ((*line >= '0' && *line <= '9') || (*line >= 'a' && *line <= 'f')) {
-			from = strtoul(line, NULL, 16);
-			wanted = from >= TWIN_ARENA && from < TWIN_END && !strchr(line, '/');
-			if (wanted)
-				used += (size_t)snprintf(out + used, size - used, "%05lx:", from & 0xfffff);
-			continue;
-		}
-		sd = strstr(line, " sd");
-		if (sd)
-			memmove(sd, sd + 3, strlen(sd + 3) + 1);
-		for (unsigned int i = 0; i < ARRAY_SIZE(lines) && wanted; i++)
-			if (!strncmp(line, lines[i], strlen(lines[i])))
-				used += (size_t)snprintf(out + used, size - used, " %s%s", lines[i],
-							 line + strlen(lines[i]) + strspn(line + strlen(lines[i]), " "));
-		if (wanted && line[0] == 'V' && used + 1 < size)
-			out[used++] = '\n';
-		out[used] = '\0';
-	}
 }
 
 static const char *compare_smaps(unsigned int process)
@@ -586,14 +494,15 @@ static const char *compare_smaps(unsigned int process)
 		return "Linux's process died";
 	octavo_do(process, &call, &here);
 	copy = *there;
-	sizes(ours, sizeof(ours), &here);
-	sizes(theirs, sizeof(theirs), &copy);
+	smaps_sizes(ours, sizeof(ours), &here);
+	smaps_sizes(theirs, sizeof(theirs), &copy);
 	if (!strcmp(ours, theirs))
 		return NULL;
 	/* From the line where they part. */
 	for (size_t i = 0; ours[i] == theirs[i]; i++)
 		at = ours[i] == '\n' ? i + 1 : at;
-	snprintf(wrong, sizeof(wrong), "smaps of process %u has\n%.300s\nLinux's\n%.300s", process, ours + at, theirs + at);
+	snprintf(wrong, sizeof(wrong), "smaps of process %u has\n%.300s\nLinux's\n%.300s", process, ours + at,
+		 theirs + at);
 	return wrong;
 }
 

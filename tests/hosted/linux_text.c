@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness.h"
+#include "linux_text.h"
+
+struct row {
+	unsigned long from, to;
+	unsigned long long offset;
+	char rights[8], name[100];
+};
+
+static bool goes_on(const struct row *a, const struct row *b)
+{
+	return a->to == b->from && !strcmp(a->rights, b->rights) && !strcmp(a->name, b->name) &&
+	       (!a->name[0] || a->offset + (a->to - a->from) == b->offset);
+}
+
+static size_t print_row(char *out, size_t size, const struct row *r)
+{
+	int len = snprintf(out, size, "%05lx-%05lx %s %llx %s\n", r->from & 0xfffff, r->to & 0xfffff, r->rights,
+			   r->offset, r->name);
+
+	return min((size_t)len, size - 1);
+}
+
+void maps_shape(char *out, size_t size, const struct twin_result *r, bool joined)
+{
+	const char *line = (const char *)r->bytes, *end = line + r->len;
+	struct row last = { 0 }, row;
+	size_t used = 0;
+
+	for (const char *stop; line < end; line = stop + 1) {
+		char text[400];
+
+		stop = memchr(line, '\n', (size_t)(end - line)) ?: end;
+		snprintf(text, sizeof(text), "%.*s", (int)(stop - line), line);
+		row = (struct row){ 0 };
+		sscanf(text, "%lx-%lx %7s %llx %*s %*s %99[^\n]", &row.from, &row.to, row.rights, &row.offset,
+		       row.name);
+		if (row.from < TWIN_ARENA || row.from >= TWIN_END)
+			continue;
+		if (joined && goes_on(&last, &row)) {
+			last.to = row.to;
+			continue;
+		}
+		if (last.to)
+			used += print_row(out + used, size - used, &last);
+		last = row;
+	}
+	if (last.to)
+		used += print_row(out + used, size - used, &last);
+	out[used] = '\0';
+}
+
+void smaps_sizes(char *out, size_t size, struct twin_result *r)
+{
+	static const char *const lines[] = { "Size:", "Rss:", "Shared_Clean:", "Shared_Dirty:", "Private_Clean:",
+					     "Private_Dirty:", "Anonymous:", "VmFlags:" };
+	char *line = (char *)r->bytes, *sd;
+	size_t used = 0;
+	bool wanted = false;
+
+	out[0] = '\0';
+	r->bytes[min((size_t)r->len, sizeof(r->bytes) - 1)] = '\0';
+	for (char *stop; (stop = strchr(line, '\n')); line = stop + 1) {
+		unsigned long from;
+
+		*stop = '\0';
+		if ((*line >= '0' && *line <= '9') || (*line >= 'a' && *line <= 'f')) {
+			from = strtoul(line, NULL, 16);
+			wanted = from >= TWIN_ARENA && from < TWIN_END && !strchr(line, '/');
+			if (wanted)
+				used += (size_t)snprintf(out + used, size - used, "%05lx:", from & 0xfffff);
+			continue;
+		}
+		sd = strstr(line, " sd");
+		if (sd)
+			memmove(sd, sd + 3, strlen(sd + 3) + 1);
+		for (unsigned int i = 0; i < ARRAY_SIZE(lines) && wanted; i++) {
+			const char *value = line + strlen(lines[i]);
+
+			if (!strncmp(line, lines[i], strlen(lines[i])))
+				used += (size_t)snprintf(out + used, size - used, " %s%s", lines[i],
+							 value + strspn(value, " "));
+		}
+		if (wanted && line[0] == 'V' && used + 1 < size)
+			out[used++] = '\n';
+		out[used] = '\0';
+	}
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* What can be compared of the text of /proc/PID files of two kernels. */
+#ifndef TESTS_HOSTED_LINUX_TEXT_H
+#define TESTS_HOSTED_LINUX_TEXT_H
+
+#include "linux_twin.h"
+
+/*
+ * Ranges, rights, offsets and names of the arena's mappings; files have other numbers here and there. @joined:
+ * neighbours that are alike count as one: which of a child's mappings are joined depends on whether they have pages of their own,
+ * and Linux gives a child's mapping what that takes when it forks, Octavo when it writes.
+ */
+void maps_shape(char *out, size_t size, const struct twin_result *r, bool joined);
+
+/*
+ * Sizes and flags of the arena's anonymous mappings, out of smaps, whose text is used up. What was referenced is the
+ * processor's to say, what MADV_FREE can let go that of Linux's batches; proportional sizes are not exact here while
+ * tables are shared, and whether stores are tracked (sd) is how that kernel was built.
+ */
+void smaps_sizes(char *out, size_t size, struct twin_result *r);
+
+#endif

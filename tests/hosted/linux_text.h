@@ -7,8 +7,8 @@
 
 /*
  * Ranges, rights, offsets and names of the arena's mappings; files have other numbers here and there. @joined:
- * neighbours that are alike count as one: which of a child's mappings are joined depends on whether they have pages of their own,
- * and Linux gives a child's mapping what that takes when it forks, Octavo when it writes.
+ * neighbours that are alike count as one: which of a child's mappings are joined depends on whether they have pages of
+ * their own, and Linux gives a child's mapping what that takes when it forks, Octavo when it writes.
  */
 void maps_shape(char *out, size_t size, const struct twin_result *r, bool joined);
 

@@ -173,7 +173,7 @@ static long top_down(struct mm_struct *mm, uintptr_t addr, size_t len, unsigned 
 	if (addr > window)
 		high += mm->task_size - window;
 	found = find_gap(mm, PAGE_SIZE, high, len, true);
-	return found > 0 ? found : bottom_up(mm, addr, len, flags);
+	return !is_error(found) ? found : bottom_up(mm, addr, len, flags);
 }
 
 static long unmapped(struct mm_struct *mm, uintptr_t addr, size_t len, unsigned long flags)
@@ -196,7 +196,7 @@ static uintptr_t unmapped_huge(struct mm_struct *mm, size_t len, unsigned long f
 	if (is_32bit(mm) || len + size < len)
 		return 0;
 	at = unmapped(mm, 0, len + size, flags);
-	if (at < 0)
+	if (is_error(at))
 		return 0;
 	off = (0 - (uintptr_t)at) & (size - 1);
 	if (!off && load_relaxed(&mm->flags) & 1ul << MMF_TOPDOWN)
@@ -220,7 +220,7 @@ long get_unmapped_area(struct mm_struct *mm, struct file *file, uintptr_t addr, 
 			at = unmapped_huge(mm, len, flags);
 		found = at ? (long)at : unmapped(mm, addr, len, flags);
 	}
-	if (found < 0 && (unsigned long)found >= (unsigned long)-4095l)
+	if (is_error(found))
 		return found;
 	at = (uintptr_t)found;
 	if (at > mm->task_size - len)

@@ -287,7 +287,7 @@ TEST(mmap, layouts)
 	mm = p.task.mm;
 	a = ksys_mmap(0, LEN(4), RW, ANON, NULL, 0);
 	b = ksys_mmap(0, LEN(4), PROT_READ, ANON, NULL, 0);
-	EXPECT_EQ(a, mm->mmap_base - LEN(4));
+	EXPECT_EQ(a, (long)(mm->mmap_base - LEN(4)));
 	EXPECT_EQ(b, a - (long)LEN(4));
 	EXPECT_EQ(map(7, 1, RW, ANON), AT(7)); /* a hint where nothing is */
 	EXPECT(map(7, 1, RW, ANON) != (long)AT(7));

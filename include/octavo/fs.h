@@ -181,14 +181,26 @@ OCTAVO_API void iput(struct inode *inode);
 OCTAVO_API u64 octavo_realtime_ns(void);
 OCTAVO_API void octavo_set_realtime(u64 now_ns);
 
+/* Where a register holds 32 bits, a whole size is read and written by a locked instruction only. */
 static inline u64 i_size_read(const struct inode *inode)
 {
+#if __SIZEOF_POINTER__ == 8
 	return __atomic_load_n(&inode->i_size, __ATOMIC_ACQUIRE);
+#else
+	return __sync_val_compare_and_swap((u64 *)(uintptr_t)&inode->i_size, 0, 0);
+#endif
 }
 
 static inline void i_size_write(struct inode *inode, u64 size)
 {
+#if __SIZEOF_POINTER__ == 8
 	__atomic_store_n(&inode->i_size, size, __ATOMIC_RELEASE);
+#else
+	u64 was = 0, seen;
+
+	while ((seen = __sync_val_compare_and_swap(&inode->i_size, was, size)) != was)
+		was = seen;
+#endif
 }
 
 OCTAVO_END_DECLS

@@ -94,7 +94,6 @@ struct inode {
 	u32 i_dev;			/* of the file system: (major << 20) | minor */
 	u32 i_rdev;			/* of a device node */
 	u64 i_size;			/* (a) i_size_read(), i_size_write() under i_rwsem */
-	u32 i_size_writes;		/* odd: in the middle of one; 32-bit machines */
 	u64 i_blocks;			/* of 512 bytes */
 	u64 i_atime, i_mtime, i_ctime;	/* ns since the epoch */
 	unsigned int i_refs;		/* (a) */
@@ -182,42 +181,27 @@ OCTAVO_API void iput(struct inode *inode);
 OCTAVO_API u64 octavo_realtime_ns(void);
 OCTAVO_API void octavo_set_realtime(u64 now_ns);
 
+/* Where a register holds 32 bits, a whole size is read and written by a locked instruction only. */
+static inline u64 i_size_read(const struct inode *inode)
+{
 #if __SIZEOF_POINTER__ == 8
-static inline u64 i_size_read(const struct inode *inode)
-{
 	return __atomic_load_n(&inode->i_size, __ATOMIC_ACQUIRE);
-}
-
-static inline void i_size_write(struct inode *inode, u64 size)
-{
-	__atomic_store_n(&inode->i_size, size, __ATOMIC_RELEASE);
-}
 #else
-/* Two words: who reads between the two writes reads again. */
-static inline u64 i_size_read(const struct inode *inode)
-{
-	u32 before, after;
-	u64 size;
-
-	do {
-		before = __atomic_load_n(&inode->i_size_writes, __ATOMIC_ACQUIRE);
-		size = *(const volatile u64 *)&inode->i_size;
-		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-		after = __atomic_load_n(&inode->i_size_writes, __ATOMIC_RELAXED);
-	} while (before & 1 || before != after);
-	return size;
+	return __sync_val_compare_and_swap((u64 *)(uintptr_t)&inode->i_size, 0, 0);
+#endif
 }
 
 static inline void i_size_write(struct inode *inode, u64 size)
 {
-	u32 writes = __atomic_load_n(&inode->i_size_writes, __ATOMIC_RELAXED);
+#if __SIZEOF_POINTER__ == 8
+	__atomic_store_n(&inode->i_size, size, __ATOMIC_RELEASE);
+#else
+	u64 was = 0, seen;
 
-	__atomic_store_n(&inode->i_size_writes, writes + 1, __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_RELEASE);
-	*(volatile u64 *)&inode->i_size = size;
-	__atomic_store_n(&inode->i_size_writes, writes + 2, __ATOMIC_RELEASE);
-}
+	while ((seen = __sync_val_compare_and_swap(&inode->i_size, was, size)) != was)
+		was = seen;
 #endif
+}
 
 OCTAVO_END_DECLS
 #endif

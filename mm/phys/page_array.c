@@ -109,7 +109,8 @@ static force_inline unsigned long user_row(struct page *const *pages, unsigned l
 		unsigned long pfn = page_to_pfn(page);
 
 		if (pfn >> ROW_ORDER != row || !user_state_is(page, fresh) || page_ref_count(page) != 1 ||
-		    page->_mapcount != -1 || (page->mapping_index && !(page_mapping_handle(page) & PAGE_MAPPING_ANON)))
+		    load_relaxed(&page->_mapcount) != -1 ||
+		    (page->mapping_index && !(page_mapping_handle(page) & PAGE_MAPPING_ANON)))
 			break;
 		if (unlikely(atomic_sub_fetch(&page->_refcount, 1)))
 			continue;

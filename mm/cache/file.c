@@ -122,7 +122,7 @@ void inode_evict_mapping(struct inode *inode)
 
 struct address_space *folio_mapping(const struct folio *folio)
 {
-	u32 handle = page_mapping_handle(&folio->page);
+	u32 handle = (u32)(whole_load(&folio->page.mapping_index) >> PAGE_INDEX_BITS);
 	struct address_space *mapping;
 
 	if (!handle || handle & PAGE_MAPPING_ANON)
@@ -135,7 +135,7 @@ struct address_space *folio_mapping(const struct folio *folio)
 
 unsigned long folio_index(const struct folio *folio)
 {
-	return (unsigned long)page_index(&folio->page);
+	return (unsigned long)(whole_load(&folio->page.mapping_index) & (((u64)1 << PAGE_INDEX_BITS) - 1));
 }
 
 s64 generic_file_llseek(struct file *file, s64 offset, int whence)

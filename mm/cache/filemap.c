@@ -155,7 +155,7 @@ static force_inline int add_locked(struct address_space *mapping, struct folio *
 		if (err)
 			return err;
 	}
-	page_set_mapping(&folio->page, mapping->handle, index);
+	whole_fill(&folio->page.mapping_index, mapping_index_of(mapping, index));
 	mapping->nrpages += (unsigned long)nr;
 	count_folio(folio, NR_FILE_PAGES, nr);
 	if (unlikely(mapping->a_ops == &bdev_aops))
@@ -200,7 +200,7 @@ void __filemap_remove_folio(struct address_space *mapping, struct folio *folio)
 	unsigned long index = (unsigned long)page_index(&folio->page);
 	long nr = (long)folio_nr_pages(folio);
 
-	page_set_mapping(&folio->page, 0, 0);
+	whole_fill(&folio->page.mapping_index, 0);
 	__xa_erase(&mapping->i_pages, index);
 	mapping->nrpages -= (unsigned long)nr;
 	count_folio(folio, NR_FILE_PAGES, -nr);

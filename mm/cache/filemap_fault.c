@@ -30,7 +30,7 @@ static bool may_drop_lock(const struct vm_fault *vmf)
 static void fault_readahead(struct file *file, vm_flags_t flags, unsigned long pgoff)
 {
 	struct address_space *mapping = file->f_mapping;
-	unsigned long window = file->ra_pages;
+	unsigned long window = READ_ONCE(file->ra_pages);
 
 	if (flags & VM_RAND_READ || !window)
 		return;

@@ -148,9 +148,9 @@ struct folio *read_mapping_folio(struct address_space *mapping, unsigned long in
 
 static force_inline void mark_accessed(struct file *file, struct folio *folio, unsigned long index)
 {
-	if (!page_plain_flag(&folio->page, PG_referenced) && file->ra_prev != index)
+	if (!page_plain_flag(&folio->page, PG_referenced) && READ_ONCE(file->ra_prev) != index)
 		SetPageReferenced(&folio->page);
-	file->ra_prev = index;
+	WRITE_ONCE(file->ra_prev, index);
 }
 
 static unsigned long pages_wanted(const struct iov_iter *to, u64 at)

@@ -116,15 +116,26 @@ static void mark(struct address_space *mapping, unsigned long index)
 	folio_put(folio);
 }
 
+/* Of a file that threads share: each word is whole, and their guesses may be each other's. */
+struct window {
+	unsigned long start, size;
+};
+
+static struct window window_of(const struct file *file)
+{
+	return (struct window){ READ_ONCE(file->ra_start), READ_ONCE(file->ra_size) };
+}
+
 static void open_window(struct file *file, struct address_space *mapping, unsigned long from, unsigned long size,
 			unsigned long async)
 {
-	file->ra_start = from;
-	file->ra_size = size;
-	file->ra_async = min(async, size);
+	async = min(async, size);
+	WRITE_ONCE(file->ra_start, from);
+	WRITE_ONCE(file->ra_size, size);
+	WRITE_ONCE(file->ra_async, async);
 	read_missing(file, mapping, from, size);
-	if (file->ra_async)
-		mark(mapping, from + size - file->ra_async);
+	if (async)
+		mark(mapping, from + size - async);
 }
 
 void force_page_cache_ra(struct file *file, struct address_space *mapping, unsigned long index, unsigned long nr)
@@ -134,33 +145,35 @@ void force_page_cache_ra(struct file *file, struct address_space *mapping, unsig
 
 void page_cache_sync_ra(struct file *file, struct address_space *mapping, unsigned long index, unsigned long want)
 {
-	unsigned long most = file->ra_pages, size;
-	bool goes_on = !index || index == file->ra_prev || index == file->ra_prev + 1 ||
-		       index == file->ra_start + file->ra_size;
+	unsigned long most = READ_ONCE(file->ra_pages), size;
+	struct window last = window_of(file);
+	u64 prev = READ_ONCE(file->ra_prev);
+	bool goes_on = !index || index == prev || index == prev + 1 || index == last.start + last.size;
 
-	if (!most || file->ra_advice == POSIX_FADV_RANDOM || !goes_on) {
+	if (!most || READ_ONCE(file->ra_advice) == POSIX_FADV_RANDOM || !goes_on) {
 		read_missing(file, mapping, index, most ? min(want, most) : 1);
 		return;
 	}
 	size = (unsigned long)min(roundup_pow_of_two(want) * 2, (u64)most);
 	size = max(size, (unsigned long)min(WINDOW_MIN, most));
-	if (index == file->ra_start + file->ra_size && file->ra_size)
-		size = max(size, min(file->ra_size * 2, most));
+	if (last.size && index == last.start + last.size)
+		size = max(size, min(last.size * 2, most));
 	open_window(file, mapping, index, size, size > want ? size - want : 0);
 }
 
 void page_cache_async_ra(struct file *file, struct address_space *mapping, struct folio *folio, unsigned long index,
 			 unsigned long want)
 {
-	unsigned long most = file->ra_pages, next, size;
+	unsigned long most = READ_ONCE(file->ra_pages), next, size;
+	struct window last = window_of(file);
 
 	ClearPageReadahead(&folio->page);
-	if (!most || file->ra_advice == POSIX_FADV_RANDOM)
+	if (!most || READ_ONCE(file->ra_advice) == POSIX_FADV_RANDOM)
 		return;
-	size = max(min(file->ra_size * 2, most), min((unsigned long)WINDOW_MIN, most));
-	next = file->ra_start + file->ra_size;
+	size = max(min(last.size * 2, most), min((unsigned long)WINDOW_MIN, most));
+	next = last.start + last.size;
 	/* Somebody else's window: begin one behind the mark. */
-	if (index < file->ra_start || index >= next) {
+	if (index < last.start || index >= next) {
 		next = (index | (folio_nr_pages(folio) - 1)) + 1;
 		size = (unsigned long)min(roundup_pow_of_two(want) * 2, (u64)most);
 		size = max(size, min((unsigned long)WINDOW_MIN, most));
@@ -182,11 +195,11 @@ int generic_fadvise(struct file *file, u64 offset, u64 len, int advice)
 	switch (advice) {
 	case POSIX_FADV_NORMAL:
 	case POSIX_FADV_SEQUENTIAL:
-		file->ra_pages = advice == POSIX_FADV_NORMAL ? WINDOW_USUAL : 2 * WINDOW_USUAL;
-		file->ra_advice = (u32)advice;
+		WRITE_ONCE(file->ra_pages, advice == POSIX_FADV_NORMAL ? WINDOW_USUAL : 2 * WINDOW_USUAL);
+		WRITE_ONCE(file->ra_advice, (u32)advice);
 		return 0;
 	case POSIX_FADV_RANDOM:
-		file->ra_advice = POSIX_FADV_RANDOM;
+		WRITE_ONCE(file->ra_advice, POSIX_FADV_RANDOM);
 		return 0;
 	case POSIX_FADV_NOREUSE:
 		return 0;

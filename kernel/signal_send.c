@@ -303,8 +303,8 @@ void force_signal(const struct k_siginfo *info)
 }
 
 /*
- * Memory has run out on init, without which nothing goes on: the youngest process has to go in its stead. Return: false:
- * there is no other.
+ * Memory has run out on init, without which nothing goes on: the youngest process has to go in its stead.
+ * Return: false: there is no other.
  */
 bool spare_init(void)
 {

@@ -209,6 +209,7 @@ int signal_pgrp(int pgrp, int signo, bool check);
 int take_signal(sigset_k which, struct k_siginfo *info);
 /* A fault's: not to be blocked or ignored. */
 void force_signal(const struct k_siginfo *info);
+bool spare_init(void);
 void force_signal_fault(int signo, int code, uintptr_t address);
 /* Before user mode is gone back to; interrupts on. */
 void do_signals(void);

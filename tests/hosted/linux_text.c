@@ -57,9 +57,9 @@ void maps_shape(char *out, size_t size, const struct twin_result *r, bool joined
 
 void smaps_sizes(char *out, size_t size, struct twin_result *r)
 {
-	static const char *const lines[] = { "Size:", "Rss:", "Shared_Clean:", "Shared_Dirty:", "Private_Clean:",
-					     "Private_Dirty:", "Anonymous:", "VmFlags:" };
+	static const char *const lines[] = { "Size:", "Rss:", "Anonymous:", "VmFlags:" };
 	char *line = (char *)r->bytes, *sd;
+	unsigned long clean = 0;
 	size_t used = 0;
 	bool wanted = false;
 
@@ -86,6 +86,13 @@ void smaps_sizes(char *out, size_t size, struct twin_result *r)
 				used += (size_t)snprintf(out + used, size - used, " %s%s", lines[i],
 							 value + strspn(value, " "));
 		}
+		/* Clean comes first, then dirty. */
+		sd = strchr(line, '_');
+		if (wanted && sd && (!strncmp(line, "Shared_", 7) || !strncmp(line, "Private_", 8)) && sd[1] == 'C')
+			clean = strtoul(strchr(line, ':') + 1, NULL, 10);
+		else if (wanted && sd && (!strncmp(line, "Shared_D", 8) || !strncmp(line, "Private_D", 9)))
+			used += (size_t)snprintf(out + used, size - used, " %.*s: %lu kB", (int)(sd - line), line,
+						 clean + strtoul(strchr(line, ':') + 1, NULL, 10));
 		if (wanted && line[0] == 'V' && used + 1 < size)
 			out[used++] = '\n';
 		out[used] = '\0';

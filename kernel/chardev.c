@@ -9,6 +9,7 @@
 #include "isa.h"
 #include "kfs.h"
 #include "kmsg.h"
+#include "virtio_blk.h"
 
 /* ---- null, full ---- */
 
@@ -205,6 +206,7 @@ static const struct device devices[] = {
 	{ "tty", S_IFCHR | 0666, MKDEV(5, 0), NULL, tty_open },
 	{ "console", S_IFCHR | 0600, MKDEV(5, 1), NULL, tty_open },
 	{ "ttyS0", S_IFCHR | 0660, MKDEV(4, 64), NULL, tty_open },
+	{ "vda", S_IFBLK | 0660, VIRTIO_BLK_DEV, NULL, virtio_blk_open },
 };
 
 int device_open(struct inode *inode, struct file *file)
@@ -236,8 +238,8 @@ int devices_init(const char *dir)
 	mem_fops = dev_mem_fops;
 	fops_with_path(&mem_fops);
 	for (size_t i = 0; i < ARRAY_SIZE(devices) && !err; i++) {
-		if (!devices[i].name)
-			continue;
+		if (devices[i].dev == VIRTIO_BLK_DEV && virtio_blk_init())
+			continue; /* there is none, or it has said what is wrong */
 		octavo_snprintf(path, sizeof(path), "%s/%s", dir, devices[i].name);
 		err = vfs_mknod(path, devices[i].mode, devices[i].dev);
 	}
@@ -252,4 +254,6 @@ int devices_init(const char *dir)
 void devices_show(struct ktext *text)
 {
 	ktext_printf(text, "Character devices:\n  1 mem\n  4 ttyS\n  5 /dev/tty\n  5 /dev/console\n\nBlock devices:\n");
+	if (virtio_blk_present())
+		ktext_printf(text, "%3u virtblk\n", MAJOR(VIRTIO_BLK_DEV));
 }

@@ -188,8 +188,8 @@ static struct file_operations zero_fops __memsys, mem_fops __memsys;
 
 static int mem_open(struct inode *inode, struct file *file)
 {
-	(void)inode;
-	(void)file;
+	if (inode->i_rdev == MKDEV(1, 2))
+		file->f_mode |= FMODE_UNSIGNED;
 	return task_capable(current_task(), CAP_SYS_RAWIO) ? 0 : -EPERM;
 }
 

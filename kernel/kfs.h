@@ -267,6 +267,7 @@ void tmpfs_show_options(const struct superblock *sb, struct ktext *text);
 
 /* ---- Open files: open.c ---- */
 #define FMODE_LOCKS 0x01000000u /* f_mode: it has had locks of its own (flock) */
+#define FMODE_UNSIGNED 0x04000000u /* f_mode: positions are addresses, up to the last */
 #define FMODE_STREAM 0x02000000u /* f_mode: it has no position (terminals, eventfd) */
 /* A file on @inode (its reference is taken over) without a name. */
 struct file *file_new(struct inode *inode, u32 flags, const struct file_operations *fop);

@@ -49,7 +49,7 @@ s64 vfs_read(struct file *file, void *to, size_t len, u64 *pos, bool user)
 		return -EISDIR;
 	if (!file->f_op->read_iter)
 		return -EINVAL;
-	if ((s64)*pos < 0)
+	if ((s64)*pos < 0 && !(file->f_mode & FMODE_UNSIGNED))
 		return -EINVAL;
 	if (user && !access_ok((uintptr_t)to, len))
 		return -EFAULT;
@@ -138,14 +138,15 @@ SYSCALL(1, sys_write);
 
 static long rw_at(int fd, uintptr_t buffer, size_t len, u64 pos, rw_fn fn)
 {
-	struct file *file;
+	struct file *file = fd_get(fd);
 	s64 got;
 
-	if ((s64)pos < 0)
-		return -EINVAL;
-	file = fd_get(fd);
 	if (!file)
-		return -EBADF;
+		return (s64)pos < 0 ? -EINVAL : -EBADF;
+	if ((s64)pos < 0 && !(file->f_mode & FMODE_UNSIGNED)) {
+		fput(file);
+		return -EINVAL;
+	}
 	got = seekable(file) ? fn(file, (void *)buffer, len, &pos, true) : -ESPIPE;
 	fput(file);
 	return (long)got;
@@ -334,9 +335,10 @@ static long sys_lseek(int fd, s64 offset, int whence)
 		to = seek_target(file, offset, whence);
 		if (to < 0 && whence <= SEEK_END)
 			to = -EINVAL;
-		if (to >= 0)
-			file->f_pos = (u64)to;
 	}
+	/* Addresses of the kernel's are positions, too: only the last 4095 numbers are errors. */
+	if (to >= 0 || to < -4095)
+		file->f_pos = (u64)to;
 	position_end(lock);
 	fput(file);
 	return (long)to;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * A virtio block device: one, over PCI, one request at a time, whose end is polled for. Source: Virtual I/O Device
- * (VIRTIO) version 1.2, sections 2.7 (split queues), 4.1 (PCI), 5.2 (block devices); PCI Local Bus 3.0 for configuration
- * space.
+ * (VIRTIO) version 1.2, sections 2.7 (split queues), 4.1 (PCI), 5.2 (block devices); PCI Local Bus 3.0 for the
+ * configuration space.
  */
 #include "virtio_blk.h"
 
@@ -126,9 +126,10 @@ static phys_addr_t pci_bar(u32 device, u32 bar)
 /* Shows the structures that the capabilities point at. Return: false: one is missing. */
 static bool map_structures(u32 device)
 {
-	u32 hops = 0;
+	u32 cap = pci_read8(device, PCI_CAPABILITIES);
 
-	for (u32 cap = pci_read8(device, PCI_CAPABILITIES); cap && hops < 48; cap = pci_read8(device, cap + 1), hops++) {
+	/* A list of at most 48 in 192 bytes, whatever it says. */
+	for (u32 hops = 0; cap && hops < 48; cap = pci_read8(device, cap + 1), hops++) {
 		u32 kind, bar, offset, len;
 
 		if (pci_read8(device, cap) != PCI_CAP_VENDOR)
@@ -228,14 +229,16 @@ int virtio_blk_init(void)
 		printk("vda: its queue cannot be set up (error %d)\n", -err);
 		return err;
 	}
-	vblk.sectors = readl(vblk.cfg[CFG_DEVICE]) | (u64)readl((volatile char __iomem *)vblk.cfg[CFG_DEVICE] + 4) << 32;
+	vblk.sectors = readl(vblk.cfg[CFG_DEVICE]);
+	vblk.sectors |= (u64)readl((volatile char __iomem *)vblk.cfg[CFG_DEVICE] + 4) << 32;
 	vblk.present = true;
 	err = bdev_init_inode(&vblk.inode, 0, vblk.sectors);
 	if (err)
 		return err;
 	vblk.inode.i_mode = S_IFBLK | 0660;
 	vblk.inode.i_rdev = VIRTIO_BLK_DEV;
-	printk("vda: %llu sectors of 512 bytes%s\n", (unsigned long long)vblk.sectors, vblk.read_only ? ", read only" : "");
+	printk("vda: %llu sectors of 512 bytes%s\n", (unsigned long long)vblk.sectors,
+	       vblk.read_only ? ", read only" : "");
 	return 0;
 }
 

@@ -19,8 +19,9 @@ static void add_text(const char *text, size_t len)
 static void add(const char *name, u32 mode, u32 nlink, const char *data, size_t size)
 {
 	char head[128];
-	size_t n = octavo_snprintf(head, sizeof(head), "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x", 7, mode,
-				   1, 2, nlink, 1000, (unsigned int)size, 3, 4, 5, 6, (unsigned int)strlen(name) + 1, 0);
+	size_t n = octavo_snprintf(head, sizeof(head), "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x", 7,
+				   mode, 1, 2, nlink, 1000, (unsigned int)size, 3, 4, 5, 6,
+				   (unsigned int)strlen(name) + 1, 0);
 
 	memcpy(archive + archive_len, head, n);
 	archive_len += n;

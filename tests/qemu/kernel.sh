@@ -9,6 +9,7 @@ build=${1:-build}
 only=${2:-}
 out=$build/qemu
 mkdir -p "$out"
+drive=
 passed=0
 failed=0
 skipped=0
@@ -47,9 +48,10 @@ judge() {
 # boot NAME MEMORY CPUS ARCHIVE [APPEND]: the status is in $status
 boot() {
 	log=$out/kernel-$1.log
+	# shellcheck disable=SC2086 # words
 	timeout "${limit:-120}" qemu-system-x86_64 -display none -nodefaults -serial stdio -no-reboot -cpu max,la57=off \
 		-device isa-debug-exit,iobase=0xf4,iosize=4 -m "$2" -smp "$3" -kernel "$build/kernel.elf" \
-		-initrd "$4" -append "console=ttyS0 octavo.exit=0xf4 ${5:-}" >"$log.raw" 2>&1
+		${drive:-} -initrd "$4" -append "console=ttyS0 octavo.exit=0xf4 ${5:-}" >"$log.raw" 2>&1
 	status=$?
 	tr -d '\r' <"$log.raw" >"$log"
 	rm -f "$log.raw"
@@ -118,6 +120,28 @@ if wanted initramfs-two; then
 	boot initramfs-two 128M 1 "$out/two.cpio" </dev/null
 	judge initramfs-two "$status" 33 '^second init, second file 2$' "$clean"
 	rm -r "$out/second"
+fi
+
+# A disk: read, written through the cache, and what is on it afterwards.
+if wanted disk; then
+	{
+		printf '#!/bin/sh\nexport PATH=/bin\n'
+		printf 'head -n 1 /dev/vda\nblockdev --getsize64 /dev/vda\n'
+		printf 'dd if=/bin/busybox of=/dev/vda bs=4k count=100 seek=10 conv=notrunc 2>/dev/null\nsync\n'
+		printf 'dd if=/dev/zero of=/dev/vda bs=64k seek=63 2>&1 | tail -n 1\npoweroff -f\n'
+	} >"$out/disk-init.sh"
+	tools/initramfs.sh "$out/disk.cpio" "$out/disk-init.sh" || exit 2
+	{
+		echo 'the first line of the disk'
+		head -c 4194277 /dev/zero
+	} >"$out/disk.img"
+	drive="-drive file=$out/disk.img,if=none,id=d,format=raw -device virtio-blk-pci,drive=d"
+	boot disk 256M 2 "$out/disk.cpio" </dev/null
+	written=$(dd if="$out/disk.img" bs=4k skip=10 count=100 2>/dev/null | cksum)
+	echo "on the disk: $written" >>"$out/kernel-disk.log"
+	judge disk "$status" 33 '^the first line of the disk$' '^4194304$' '^1\+0 records out$' \
+		"on the disk: $(head -c 409600 "$(command -v busybox)" | cksum)" "$clean"
+	drive=
 fi
 
 # Someone at the terminal: a typing error put right, ^C, ^Z, ^D, and leaving.

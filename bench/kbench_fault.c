@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Rows of faults, as in kbench.c: what handle_page_fault() takes for a page, without the exception around it. anon_write:
- * a fresh page; anon_64k: the same in folios of 64 KiB, per page; anon_read: the zero page; cow: a page that a child has,
- * too; cow_zero: a write where the zero page is; reuse: the right to write is given back after mprotect() took it;
- * spurious: the entry allows it already. populate: MAP_POPULATE, a page of many; zap.touched: munmap() of pages that are
- * there, per page; zap.zero: of zero pages.
+ * Rows of faults, as in kbench.c: what handle_page_fault() takes for a page, without the exception around it.
+ * anon_write: a fresh page; anon_64k: the same in folios of 64 KiB, per page; anon_read: the zero page; cow: a page
+ * that a child has, too; cow_zero: a write where the zero page is; reuse: the right to write is given back after
+ * mprotect() took it; spurious: the entry allows it already. populate: MAP_POPULATE, a page of many; zap.touched:
+ * munmap() of pages that are there, per page; zap.zero: of zero pages.
  */
 #define KBENCH_BEHIND 40000
 #include "kbench.h"

@@ -3,8 +3,8 @@
  * Page faults: those of user mode and of user addresses are the address space's, which registered for them; here are
  * the kernel's own.
  *
- * Nothing of the kernel is paged in: a fault is KFENCE's, or is over already, or is a bug. It is over (spurious) when the
- * tables meanwhile allow what a processor refused: it had the old entry in its TLB, which rights that were only
+ * Nothing of the kernel is paged in: a fault is KFENCE's, or is over already, or is a bug. It is over (spurious) when
+ * the tables meanwhile allow what a processor refused: it had the old entry in its TLB, which rights that were only
  * widened need not flush. Everything else is reported, in the words of Linux 6.12 for the format's processors, and
  * with a line more that says what the address is.
  */

@@ -13,7 +13,12 @@
 static const struct {
 	const char *name;
 	enum thp_mode mode;
-} modes[] = { { "always", THP_ALWAYS }, { "inherit", THP_INHERIT }, { "madvise", THP_MADVISE }, { "never", THP_NEVER } };
+} modes[] = {
+	{ "always", THP_ALWAYS },
+	{ "inherit", THP_INHERIT },
+	{ "madvise", THP_MADVISE },
+	{ "never", THP_NEVER },
+};
 
 /* What stands in entry->data is the order. */
 static unsigned int order_of(const struct proc_entry *entry)

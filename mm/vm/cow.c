@@ -22,8 +22,8 @@ static void wp_page_reuse(struct vm_fault *vmf)
 }
 
 /*
- * No other entry and no other reference: the page becomes exclusive. Under the table's lock nobody can get at it through
- * this entry, and there is no other way to it. Pages of large folios have one count together, and are copied.
+ * No other entry and no other reference: the page becomes exclusive. Under the table's lock nobody can get at it
+ * through this entry, and there is no other way to it. Pages of large folios have one count together, and are copied.
  */
 static bool wp_can_reuse_anon_folio(struct folio *folio)
 {

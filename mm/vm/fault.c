@@ -18,9 +18,9 @@
  *	                                    swap and others -> here         wait for a migration, poison
  *	                                    present         -> here, cow.c  reuse, copy, notify; or over already
  *
- * An entry that is *in exchange* (pgt_mkinvalid(): the core sees it, the machine does not) is being replaced by one that
- * leads to another page, and whoever does it waits for other CPUs to forget the old one; meanwhile nobody may write to
- * either. Who finds it so looks again.
+ * An entry that is *in exchange* (pgt_mkinvalid(): the core sees it, the machine does not) is being replaced by one
+ * that leads to another page, and whoever does it waits for other CPUs to forget the old one; meanwhile nobody may
+ * write to either. Who finds it so looks again.
  *
  * Invariants
  *

@@ -146,7 +146,7 @@ static inline bool pkey_allows(const struct mm_task *task, const struct vm_area_
 	return !(task->pkru >> 2 * vma_pkey(vma) & (write ? 3u : 1u));
 }
 
-/* A page of the mapping has been written through a mapping. Context: the folio's lock, or one that keeps its mapping. */
+/* It has been written to through a mapping. Context: the folio's lock, or one that keeps its mapping. */
 void vm_folio_dirty(struct folio *folio);
 
 /* A user address as the VMA's rights and @fault have it: 0, or a SEGV_* code. */

@@ -154,6 +154,8 @@ void faults_verify(struct findings *f)
 	clear_marks();
 	pages = (unsigned long)((look.parts + look.entries) / WHOLE);
 	if (look.mark <= MARKS && pages != anon + file)
-		finding(f, "FA-I2: %lu entries lead to %lu pages by their mapcounts, but %lu + %lu (anonymous, files') are mapped",
+		finding(f,
+			"FA-I2: %lu entries lead to %lu pages by their mapcounts, but %lu + %lu (anonymous, files') "
+			"are mapped",
 			look.entries, pages, anon, file);
 }

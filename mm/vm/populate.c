@@ -2,8 +2,8 @@
 /*
  * Pages ahead of their use: MAP_POPULATE, mlock(), madvise(MADV_POPULATE_READ, _WRITE).
  *
- * Where private anonymous memory is empty, pages are got, cleared and entered by the row, with one look at the table and
- * one lock for all of them.
+ * Where private anonymous memory is empty, pages are got, cleared and entered by the row, with one look at the table
+ * and one lock for all of them.
  */
 #include "../base/string.h"
 #include "../phys/vmstat.h"

@@ -39,7 +39,11 @@ void thp_mode_set(unsigned int order, enum thp_mode mode)
 
 static int set_transparent_hugepage(const char *value)
 {
-	static const char *const names[] = { [THP_NEVER] = "never", [THP_MADVISE] = "madvise", [THP_ALWAYS] = "always" };
+	static const char *const names[] = {
+		[THP_NEVER] = "never",
+		[THP_MADVISE] = "madvise",
+		[THP_ALWAYS] = "always",
+	};
 
 	for (unsigned int mode = 0; mode < ARRAY_SIZE(names); mode++) {
 		if (!strcmp(value, names[mode])) {

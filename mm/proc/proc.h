@@ -176,6 +176,11 @@ PROC_SHOW(zonelist_order_show);
 PROC_STORE(zonelist_order_store);
 bool sysctl_can_compact(void);
 
+PROC_SHOW(sysvipc_shm_show);
+PROC_SHOW(shm_limit_show); /* data: a struct shm_limit_file */
+PROC_STORE(shm_limit_store);
+extern const struct shm_limit_file shm_limit_max, shm_limit_all, shm_limit_mni;
+
 /* Times each of the caches was dropped: /proc/vmstat shows it. */
 unsigned long sysctl_drops(bool slab);
 

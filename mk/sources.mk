@@ -173,6 +173,7 @@ CORE_SRCS := \
 	mm/proc/slabinfo.c \
 	mm/proc/sysctl.c \
 	mm/proc/sysctl_params.c \
+	mm/proc/sysv_file.c \
 	mm/proc/table.c \
 	mm/proc/thp_file.c \
 	mm/proc/vm_sysctl.c \

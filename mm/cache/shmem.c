@@ -22,7 +22,8 @@
  *	SH-I1  while nobody is at work, an inode's alloced is the number of its pages in the cache, and i_blocks is that
  *	       in sectors.
  *	SH-I2  an instance's used_blocks is the sum of its inodes' alloced; used_inodes is at least their number.
- *	SH-I3  no page lies at or behind the size of its file, but of fallocate() with FALLOC_FL_KEEP_SIZE.
+ *	SH-I3  no page that lies behind the end of its file is mapped; the only ones there are fallocate()'s, with
+ *	       FALLOC_FL_KEEP_SIZE.
  *	SH-I4  every folio of the cache is swapbacked.
  *
  * Locking

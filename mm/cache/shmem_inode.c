@@ -7,7 +7,7 @@
 #include "../base/printk.h"
 #include "../base/string.h"
 #include "../sync/spinlock.h"
-#include "../vm/vm.h"
+#include "../vm/rmap.h"
 #include "shmem.h"
 
 /* The device number of the kernel's own mount: no device has it, and every mount gets another (0:1). */
@@ -223,8 +223,8 @@ static void verify_folios(struct findings *f, const struct shmem_inode *info)
 		if (!PageSwapBacked(&folio->page))
 			finding(f, "SH-I4: inode %llu: the folio at %lu is not swapbacked",
 				(unsigned long long)info->inode.i_ino, index);
-		if (PageUptodate(&folio->page) && (u64)index << PAGE_SHIFT >= i_size_read(&info->inode))
-			finding(f, "SH-I3: inode %llu: a page at %lu, the size is %llu",
+		if (folio_mapped(folio) && (u64)index << PAGE_SHIFT >= i_size_read(&info->inode))
+			finding(f, "SH-I3: inode %llu: a mapped page at %lu, the size is %llu",
 				(unsigned long long)info->inode.i_ino, index,
 				(unsigned long long)i_size_read(&info->inode));
 	}

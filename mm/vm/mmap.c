@@ -125,7 +125,7 @@ static int huge_flags(const struct file *file, unsigned long flags)
 
 /* ---- A new range ---- */
 
-/* A file may be sealed against shared mappings that may write. */
+/* A file may be sealed against shared mappings that may write: it can be looked at then, and that is all. */
 static int writer_add(struct mapping *m)
 {
 	unsigned long *count, old, was;
@@ -140,7 +140,10 @@ static int writer_add(struct mapping *m)
 			return 0;
 		}
 	}
-	return -EPERM;
+	if (m->flags & VM_WRITE)
+		return -EPERM;
+	m->flags &= ~VM_MAYWRITE;
+	return 0;
 }
 
 static void writer_sub(const struct mapping *m)

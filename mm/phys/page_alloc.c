@@ -435,6 +435,9 @@ bool free_pages_ok(struct page *page, unsigned int order)
 
 	if (page_mapping_handle(page) & PAGE_MAPPING_ANON)
 		page->mapping_index = 0;
+	/* Linux's, too: who unmapped it last did not know that it was locked. */
+	if (unlikely(PageMlocked(page)) && TestClearPageMlocked(page))
+		mod_zone_page_state(page_zone_of(page), NR_MLOCK, -(1l << order));
 	why = block_bad_reason(page, order);
 	if (unlikely(why)) {
 		bad_page(page, why);

@@ -24,7 +24,6 @@ enum lock_rank {
 	LOCK_RANK_PAGE_TABLE, /* the entries of one last-level table */
 	LOCK_RANK_XARRAY,    /* one xarray: a file's page cache */
 	LOCK_RANK_HANDLE,    /* the table of handles */
-	LOCK_RANK_MLOCK,     /* which folios are mlocked, and how often */
 	LOCK_RANK_SHMEM,     /* the list of shmem inodes */
 	LOCK_RANK_HEAP_NODE, /* a cache's slabs on one node */
 	LOCK_RANK_HEAP_GATE, /* which magazines are open */

@@ -4,6 +4,7 @@
  * into one gather, and one flush covers all.
  */
 #include "../base/printk.h"
+#include "mlock.h"
 #include "share.h"
 
 struct ending {
@@ -100,6 +101,8 @@ void exit_mmap(struct mm_struct *mm)
 	end.left = false;
 	end.accounted = 0;
 	mmap_write_lock(mm);
+	if (unlikely(mm->locked_vm))
+		munlock_all_pages(mm);
 	tlb_gather_mmu_fullmm(&end.tlb, mm);
 	for (struct vm_area_struct *vma = first; vma; vma = vma->vm_next)
 		end_vma(&end, vma);

@@ -55,6 +55,7 @@
 #include <octavo/preempt.h>
 
 #include "fault.h"
+#include "mlock.h"
 
 #include "../base/part.h"
 #include "../base/printk.h"
@@ -243,6 +244,21 @@ bool vmf_find_entry(struct vm_fault *vmf)
 	return fault_entry(vmf);
 }
 
+/* What comes to be mapped in a locked VMA is mlocked. */
+static noinline vm_fault_t fault_of_locked(struct vm_fault *vmf)
+{
+	pgt_entry_t e = (pgt_entry_t)vmf->orig;
+	vm_fault_t result;
+
+	if (pgt_none(e))
+		result = vma_is_anonymous(vmf->vma) ? do_anonymous_page(vmf) : do_file_page(vmf);
+	else
+		result = pgt_present(e) ? do_present(vmf) : do_swap_page(vmf);
+	if (!(result & (VM_FAULT_ERROR | VM_FAULT_RETRY | VM_FAULT_COMPLETED)))
+		mlock_vma_page(vmf->vma, vmf->address);
+	return result;
+}
+
 vm_fault_t handle_mm_fault(struct vm_area_struct *vma, uintptr_t address, unsigned int flags)
 {
 	struct vm_fault vmf;
@@ -259,6 +275,8 @@ vm_fault_t handle_mm_fault(struct vm_area_struct *vma, uintptr_t address, unsign
 	vmf.cow_page = NULL;
 	if (unlikely(!fault_entry(&vmf)))
 		return VM_FAULT_OOM;
+	if (unlikely(vma->vm_flags & VM_LOCKED))
+		return fault_of_locked(&vmf);
 	e = (pgt_entry_t)vmf.orig;
 	if (pgt_none(e))
 		return vma_is_anonymous(vma) ? do_anonymous_page(&vmf) : do_file_page(&vmf);

@@ -20,8 +20,8 @@
  *	An error ends the walk; what came before stays done, as Linux has it. -EAGAIN: no memory to split a VMA.
  *
  * Differences from Linux
- *	MADV_MERGEABLE and _UNMERGEABLE, MADV_COLLAPSE and MADV_SOFT_OFFLINE are unknown (-EINVAL), as in a Linux built
- *	without KSM, huge pages and soft offlining. What could be swapped out (pageout of anonymous memory) only loses its
+ *	MADV_MERGEABLE and _UNMERGEABLE, MADV_COLLAPSE, MADV_HWPOISON and _SOFT_OFFLINE are unknown (-EINVAL), as in a Linux
+ *	built without KSM, huge pages and memory failures. What could be swapped out (pageout of anonymous memory) only loses its
  *	marks of use, as in one without swap space.
  *
  * Sources: madvise(2), process_madvise(2), prctl(2); the order of checks by experiment.
@@ -59,7 +59,6 @@ static bool known(int advice)
 	case MADV_POPULATE_READ:
 	case MADV_POPULATE_WRITE:
 	case MADV_DONTNEED_LOCKED:
-	case MADV_HWPOISON:
 		return true;
 	default:
 		return false;
@@ -322,8 +321,6 @@ static long madvise_in(struct mm_struct *mm, uintptr_t start, size_t len_in, int
 		return -EINVAL;
 	if (start == end)
 		return 0;
-	if (unlikely(advice == MADV_HWPOISON))
-		return task_capable(current_task(), CAP_SYS_ADMIN) ? madvise_poison(start, end) : -EPERM;
 	if (advice == MADV_POPULATE_READ || advice == MADV_POPULATE_WRITE)
 		return populate(mm, start, end, advice == MADV_POPULATE_WRITE);
 	if (about_pages(advice)) {

@@ -13,9 +13,6 @@ int madvise_dontneed(struct vm_area_struct *vma, uintptr_t start, uintptr_t end)
 int madvise_free(struct vm_area_struct *vma, uintptr_t start, uintptr_t end);
 int madvise_cold(struct vm_area_struct *vma, uintptr_t start, uintptr_t end);
 int madvise_pageout(struct vm_area_struct *vma, uintptr_t start, uintptr_t end);
-/* MADV_HWPOISON: the memory behind each page is treated as broken. Context: no lock. */
-long madvise_poison(uintptr_t start, uintptr_t end);
-
 /* Its file's pages are in the page cache and written back to something. */
 bool vma_has_backing(const struct vm_area_struct *vma);
 

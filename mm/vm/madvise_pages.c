@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: MIT
-/* madvise(2) about pages: dontneed, free, cold, pageout, hwpoison. madvise.c has the theory. */
+/* madvise(2) about pages: dontneed, free, cold, pageout. madvise.c has the theory. */
 #include <octavo/pagemap.h>
 
-#include "../base/printk.h"
 #include "entries.h"
 #include "madvise.h"
+#include "mlock.h"
 #include "rmap.h"
 
 int madvise_dontneed(struct vm_area_struct *vma, uintptr_t start, uintptr_t end)
 {
 	struct mmu_gather tlb;
 
+	if (unlikely(vma->vm_flags & VM_LOCKED))
+		munlock_vma_pages(vma, start, end);
 	tlb_gather_mmu(&tlb, vma->vm_mm);
 	zap_page_range(&tlb, vma, start, end, NULL);
 	tlb_finish_mmu(&tlb);
@@ -154,27 +156,4 @@ int madvise_pageout(struct vm_area_struct *vma, uintptr_t start, uintptr_t end)
 	tlb_finish_mmu(&tlb);
 	(void)invalidate_mapping_pages(vma->vm_file->f_mapping, first, first + ((end - start) >> PAGE_SHIFT) - 1);
 	return madvise_cold(vma, start, end);
-}
-
-/* ---- Hwpoison ---- */
-
-long madvise_poison(uintptr_t start, uintptr_t end)
-{
-	for (uintptr_t addr = start; addr < end; addr += PAGE_SIZE) {
-		struct folio *folio;
-		struct page *page;
-		long got = get_user_pages_fast(addr, 1, 0, &page);
-
-		if (got < 0)
-			return got;
-		folio = page_folio(page);
-		pr_err("Injecting memory failure for pfn %#lx at process virtual address %#lx\n", page_to_pfn(page),
-		       (unsigned long)addr);
-		SetPageHWPoison(page);
-		folio_lock(folio);
-		(void)try_to_unmap(folio, TTU_SYNC | TTU_HWPOISON);
-		folio_unlock(folio);
-		/* The reference stays: nobody shall get this memory again. */
-	}
-	return 0;
 }

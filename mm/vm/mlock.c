@@ -7,24 +7,22 @@
  *	when they are used, else all at once.
  *	mlocked folio: PG_mlocked: some locked VMA maps it. NR_MLOCK counts their pages.
  *
- * Structures
- *	A folio with PG_mlocked has in lru_prev, which lists use only of folios that may be reclaimed, how many entries
- *	of locked VMAs lead to it. rmap tells of entries that come and go (mlock.h), a VMA that becomes locked or is so
- *	no more of those that are there.
+ * Who sets PG_mlocked: mlock() of what is mapped already, populate and faults of what comes later. Who clears it:
+ * munlock(), munmap() and exit of a locked VMA, whoever takes a folio's last entry, and the page allocator, to which one
+ * may come back with it.
  *
  * Invariants
  *	MO-I1  mm->locked_vm is the number of pages of locked VMAs (VA-I3 checks it).
- *	MO-I2  a folio that nobody maps is not mlocked.
+ *	MO-I2  no free page is mlocked.
  *	MO-I3  while nobody is at work, NR_MLOCK is the number of pages of folios with PG_mlocked.
  *
  * Locking
- *	mlock_lock guards the count and PG_mlocked of every folio: it is taken for locked VMAs only, under the lock of a
- *	last-level table. An entry that a truncation takes out of a VMA between its flags and the walk over its pages is
- *	uncounted once too often or not at all: a count that has come to nothing stays so, and who is mapped no more is
- *	forgotten (MO-I2), so the count of others may be too low until they are unlocked, and nothing else.
+ *	The flag is changed atomically, and whoever changed it counts. A VMA's flags change before its pages are looked
+ *	at when it becomes locked, and behind that when it is so no more.
  *
  * Differences from Linux
- *	There are no batches of folios to be locked: counts are right at once. The child of fork() has nothing locked.
+ *	A folio that two locked VMAs map is mlocked until the first of them lets go of it (Linux counts them while it can).
+ *	There are no batches: the count is right at once.
  *
  * Sources: mlock(2), mlockall(2), getrlimit(2), Documentation/mm/unevictable-lru.rst.
  */
@@ -34,74 +32,61 @@
 #include "entries.h"
 #include "vma.h"
 
-static spinlock_t mlock_lock __memsys = { .rank = LOCK_RANK_MLOCK };
-
 static void count_mlocked(const struct folio *folio, long sign)
 {
 	mod_zone_page_state(page_zone(&folio->page), NR_MLOCK, sign * (long)folio_nr_pages(folio));
 }
 
-void mlock_folio(struct folio *folio, unsigned int nr)
-{
-	spin_lock(&mlock_lock);
-	if (!PageMlocked(&folio->page)) {
-		folio->page.lru_prev = 0;
-		SetPageMlocked(&folio->page);
-		count_mlocked(folio, 1);
-	}
-	folio->page.lru_prev += nr;
-	spin_unlock(&mlock_lock);
-}
-
-void munlock_folio(struct folio *folio, unsigned int nr)
-{
-	spin_lock(&mlock_lock);
-	if (PageMlocked(&folio->page)) {
-		folio->page.lru_prev -= min(folio->page.lru_prev, nr);
-		if (!folio->page.lru_prev) {
-			ClearPageMlocked(&folio->page);
-			count_mlocked(folio, -1);
-		}
-	}
-	spin_unlock(&mlock_lock);
-}
-
 void mlock_forget(struct folio *folio)
 {
-	spin_lock(&mlock_lock);
-	if (PageMlocked(&folio->page)) {
-		ClearPageMlocked(&folio->page);
+	if (TestClearPageMlocked(&folio->page))
 		count_mlocked(folio, -1);
-	}
-	spin_unlock(&mlock_lock);
 }
 
-/* ---- A VMA's pages ---- */
-
-static void lock_entries(struct entries_walk *walk, pgt_entry_t *entry, uintptr_t addr, uintptr_t end)
+static void mlock_entries(struct entries_walk *walk, pgt_entry_t *entry, uintptr_t addr, uintptr_t end)
 {
 	bool lock = walk->arg != NULL;
 
 	for (; addr < end; addr += PAGE_SIZE, entry++) {
 		pgt_entry_t e = pgt_get(entry);
 		struct page *page = pgt_present(e) ? vm_normal_page(walk->vma, addr, e) : NULL;
+		struct folio *folio;
 
 		if (!page)
 			continue;
-		if (lock)
-			mlock_folio(page_folio(page), 1);
-		else
-			munlock_folio(page_folio(page), 1);
+		folio = page_folio(page);
+		if (PageMlocked(&folio->page) == lock)
+			continue;
+		if (lock && !TestSetPageMlocked(&folio->page))
+			count_mlocked(folio, 1);
+		else if (!lock && TestClearPageMlocked(&folio->page))
+			count_mlocked(folio, -1);
 	}
 }
 
-static void lock_pages(struct vm_area_struct *vma, uintptr_t start, uintptr_t end, bool lock)
+/* It changes no entry, so there is nothing that could fail. */
+void mlock_vma_pages(struct vm_area_struct *vma, uintptr_t start, uintptr_t end)
 {
-	struct entries_walk walk = { .vma = vma, .table = lock_entries, .arg = lock ? &walk : NULL };
+	struct entries_walk walk = { .vma = vma, .table = mlock_entries, .arg = &walk };
 
-	/* It changes no entry, so there is nothing that could fail. */
 	(void)entries_walk(&walk, start, end);
 }
+
+void munlock_vma_pages(struct vm_area_struct *vma, uintptr_t start, uintptr_t end)
+{
+	struct entries_walk walk = { .vma = vma, .table = mlock_entries };
+
+	(void)entries_walk(&walk, start, end);
+}
+
+void munlock_all_pages(struct mm_struct *mm)
+{
+	for_each_vma (mm, vma)
+		if (vma->vm_flags & VM_LOCKED)
+			munlock_vma_pages(vma, vma->vm_start, vma->vm_end);
+}
+
+/* ---- VMAs ---- */
 
 static bool never_locked(const struct vm_area_struct *vma)
 {
@@ -123,7 +108,10 @@ static int lock_vma(struct vm_area_struct *vma, uintptr_t start, uintptr_t end, 
 		return err;
 	if ((old ^ new) & VM_LOCKED) {
 		mm->locked_vm += new & VM_LOCKED ? (unsigned long)pages : -(unsigned long)pages;
-		lock_pages(vma, start, end, new & VM_LOCKED);
+		if (new & VM_LOCKED)
+			mlock_vma_pages(vma, start, end);
+		else
+			munlock_vma_pages(vma, start, end);
 	}
 	return 0;
 }

@@ -1,34 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Pages that VM_LOCKED VMAs map: for rmap, which counts what is mapped. Context of all: the entry's table lock.
- */
+/* Pages of VM_LOCKED VMAs: what faults, munmap and the end of an address space ask of mlock.c. */
 #ifndef MM_VM_MLOCK_H
 #define MM_VM_MLOCK_H
 
 #include "vm.h"
 
-/* @nr more entries of VM_LOCKED VMAs lead to the folio; fewer. */
-void mlock_folio(struct folio *folio, unsigned int nr);
-void munlock_folio(struct folio *folio, unsigned int nr);
-/* Nobody maps it any more. */
+/*
+ * The pages that [start, end) of @vma has mapped are mlocked from now on, or not any more. Context: a lock of the VMA's
+ * or the mmap lock; takes the locks of last-level tables.
+ */
+void mlock_vma_pages(struct vm_area_struct *vma, uintptr_t start, uintptr_t end);
+void munlock_vma_pages(struct vm_area_struct *vma, uintptr_t start, uintptr_t end);
+/* Nobody maps the folio any more. Any context. */
 void mlock_forget(struct folio *folio);
-
-static inline void mlock_vma_folio(struct folio *folio, unsigned int nr, const struct vm_area_struct *vma)
+/* Of every locked VMA: the end. Context: mmap lock. */
+void munlock_all_pages(struct mm_struct *mm);
+/* The same of one page, after a fault in a locked VMA. */
+static inline void mlock_vma_page(struct vm_area_struct *vma, uintptr_t addr)
 {
-	if (unlikely(vma->vm_flags & VM_LOCKED))
-		mlock_folio(folio, nr);
-}
-
-/* @mapped: some entry still leads to it. @vma NULL: that of another address space, whichever. */
-static inline void munlock_vma_folio(struct folio *folio, unsigned int nr, const struct vm_area_struct *vma,
-				     bool mapped)
-{
-	if (likely(!PageMlocked(&folio->page)))
-		return;
-	if (!mapped)
-		mlock_forget(folio);
-	else if (vma && vma->vm_flags & VM_LOCKED)
-		munlock_folio(folio, nr);
+	mlock_vma_pages(vma, addr & PAGE_MASK, (addr & PAGE_MASK) + PAGE_SIZE);
 }
 
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* mprotect(2), pkey_mprotect(2), mseal(2) and remap_file_pages(2). */
+#include "pkeys.h"
 #include "vma.h"
 
 #define PROT_SEM 0x8ul
@@ -162,7 +163,7 @@ long ksys_pkey_mprotect(uintptr_t addr, size_t len, unsigned long prot, int pkey
 	if (mmap_write_lock_killable(mm))
 		return -EINTR;
 	/* Key 0 is everybody's. */
-	if (pkey != -1 && (pkey < 0 || pkey > 15 || !((mm->pkeys | 1) >> pkey & 1)))
+	if (pkey != -1 && !mm_pkey_is_allocated(mm, pkey))
 		ret = -EINVAL;
 	else
 		ret = protect_range(mm, addr, end, prot, grows, pkey);

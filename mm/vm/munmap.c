@@ -6,6 +6,7 @@
  * that nothing lies in any more.
  */
 #include "../pgtable/tables.h"
+#include "mlock.h"
 #include "vma.h"
 
 /* What is about to be unmapped: VMAs from first to last, of which the first and the last may stay in part. */
@@ -132,6 +133,8 @@ static void lock_and_account(struct unmapping *u)
 		unsigned long pages = pages_of(min(vma->vm_end, u->end) - max(vma->vm_start, u->start));
 
 		vma_start_write(vma);
+		if (unlikely(vma->vm_flags & VM_LOCKED))
+			munlock_vma_pages(vma, max(vma->vm_start, u->start), min(vma->vm_end, u->end));
 		vm_stat_account(u->mm, vma->vm_flags, -(long)pages);
 		if (vma->vm_flags & VM_ACCOUNT)
 			u->accounted += pages;

@@ -8,6 +8,7 @@
 #include "../base/string.h"
 #include "../phys/vmstat.h"
 #include "gup.h"
+#include "mlock.h"
 #include "share.h"
 #include "thp.h"
 
@@ -107,12 +108,16 @@ long populate_vma_range(struct vm_area_struct *vma, uintptr_t start, uintptr_t e
 static long populate_vma(struct vm_area_struct *vma, uintptr_t start, uintptr_t end)
 {
 	bool write = (vma->vm_flags & (VM_WRITE | VM_SHARED)) == VM_WRITE;
+	long err;
 
 	if (vma->vm_flags & (VM_IO | VM_PFNMAP | VM_LOCKONFAULT))
 		return 0;
 	if (!vma_is_accessible(vma))
 		return -EFAULT;
-	return populate_vma_range(vma, start, end, write, NULL);
+	err = populate_vma_range(vma, start, end, write, NULL);
+	if (unlikely(vma->vm_flags & VM_LOCKED))
+		mlock_vma_pages(vma, start, end);
+	return err;
 }
 
 long mm_populate(struct mm_struct *mm, uintptr_t start, uintptr_t end)

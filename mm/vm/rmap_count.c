@@ -29,41 +29,41 @@ void folio_add_new_anon_rmap(struct folio *folio, struct vm_area_struct *vma, ui
 		__SetPageAnonExclusive(page);
 	}
 	count_mapped(folio, NR_ANON_MAPPED, (long)nr);
-	mlock_vma_folio(folio, (unsigned int)nr, vma);
 }
 
 void folio_add_anon_rmap_pte(struct folio *folio, struct page *page, struct vm_area_struct *vma, uintptr_t addr,
 			     bool exclusive)
 {
+	(void)vma;
 	(void)addr;
 	if (atomic_fetch_add(&page->_mapcount, 1) == -1)
 		count_mapped(folio, NR_ANON_MAPPED, 1);
 	if (exclusive)
 		SetPageAnonExclusive(page);
-	mlock_vma_folio(folio, 1, vma);
 }
 
 void folio_add_file_rmap_ptes(struct folio *folio, struct page *page, unsigned int nr, struct vm_area_struct *vma)
 {
 	long fresh = 0;
 
+	(void)vma;
 	for (unsigned int i = 0; i < nr; i++)
 		fresh += atomic_fetch_add(&page[i]._mapcount, 1) == -1;
 	if (fresh)
 		count_mapped(folio, NR_FILE_MAPPED, fresh);
-	mlock_vma_folio(folio, nr, vma);
 }
 
 void folio_remove_rmap_ptes(struct folio *folio, struct page *page, unsigned int nr, struct vm_area_struct *vma)
 {
 	long last = 0;
 
+	(void)vma;
 	for (unsigned int i = 0; i < nr; i++)
 		last += atomic_fetch_sub(&page[i]._mapcount, 1) == 0;
 	if (last)
 		count_mapped(folio, page_is_anon(&folio->page) ? NR_ANON_MAPPED : NR_FILE_MAPPED, -last);
-	if (unlikely(PageMlocked(&folio->page)))
-		munlock_vma_folio(folio, nr, vma, folio_mapped(folio));
+	if (unlikely(PageMlocked(&folio->page)) && !folio_mapped(folio))
+		mlock_forget(folio);
 }
 
 int folio_try_dup_anon_rmap_pte(struct folio *folio, struct page *page, struct vm_area_struct *vma)

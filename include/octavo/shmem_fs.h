@@ -31,7 +31,7 @@ struct shmem_inode {
 	u64 flags;				   /* (c) VM_NORESERVE at creation; (a) VM_LOCKED by SHM_LOCK */
 	unsigned long alloced;			   /* (x) pages charged */
 	struct shmem_inode *all_next, **all_pprev; /* (l) every shmem inode */
-	char *name;				   /* (c) of a file without a directory, for /proc/PID/maps; NULL: none */
+	char *name;				   /* (c) of a file without a directory; NULL: it has one */
 	struct rcu_head rcu;
 };
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Direct access: files whose contents are device memory that behaves like memory (persistent memory, a host's RAM
- * shown as a device). There is no page cache: read() and write() copy, mappings lead to the frames themselves. A private
- * mapping reads the device's frames and copies one when it is written to.
+ * shown as a device). There is no page cache: read() and write() copy, mappings lead to the frames themselves. A
+ * private mapping reads the device's frames and copies one when it is written to.
  *
  * The frames have no descriptor that anybody counts in, so entries are special (VM_MIXEDMAP). What is written through a
  * shared mapping is in the device at once, so MAP_SYNC has nothing to do and is accepted (AS_DAX says so).
@@ -218,8 +218,8 @@ struct file *dax_file_setup(const char *name, phys_addr_t phys, u64 size, int *e
 	*err = -EINVAL;
 	if (phys & (PAGE_SIZE - 1) || !size || size > SHMEM_MAX_BYTES || phys + size < phys ||
 	    ram_share(phys, (size_t)size) != RAM_NONE) {
-		pr_err("dax_file_setup: %s: [%#llx, +%#llx) is empty, not aligned, or memory of the machine's own\n", name,
-		       (unsigned long long)phys, (unsigned long long)size);
+		pr_err("dax_file_setup: %s: [%#llx, +%#llx) is empty, not aligned, or memory of the machine's own\n",
+		       name, (unsigned long long)phys, (unsigned long long)size);
 		return NULL;
 	}
 	*err = -ENOMEM;

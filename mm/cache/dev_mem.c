@@ -28,8 +28,9 @@ static bool physical(u64 pos, u64 len)
 
 static bool allowed(u64 pos, u64 len)
 {
-	return ram_share(pos & ~(u64)(PAGE_SIZE - 1), (size_t)((len + (pos & (PAGE_SIZE - 1)) + PAGE_SIZE - 1) & PAGE_MASK)) ==
-	       RAM_NONE;
+	u64 first = pos & ~(u64)(PAGE_SIZE - 1), end = (pos + len + PAGE_SIZE - 1) & ~(u64)(PAGE_SIZE - 1);
+
+	return ram_share(first, (size_t)(end - first)) == RAM_NONE;
 }
 
 /* The piece goes by a buffer: a device must see each access once, whatever the caller's pages do. */

@@ -407,7 +407,7 @@ long ksys_shmdt(uintptr_t addr)
 		if (belongs(vma, addr) && (!file || vma->vm_file == file)) {
 			if (!file) {
 				file = get_file(vma->vm_file);
-				end = addr + (uintptr_t)((i_size_read(file->f_inode) + PAGE_SIZE - 1) & ~(u64)(PAGE_SIZE - 1));
+				end = addr + (shm_pages(i_size_read(file->f_inode)) << PAGE_SHIFT);
 			}
 			ret = do_munmap(mm, start, stop - start);
 			if (ret)

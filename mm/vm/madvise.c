@@ -3,15 +3,15 @@
  * madvise(2): what a program knows of its memory. process_madvise(2), names of anonymous memory (prctl(2)).
  *
  * Words
- *	advice that changes a VMA's flags (normal, random, dontfork ...) may split and merge VMAs: mmap lock for writing.
+ *	advice that changes a VMA's flags (normal, random, dontfork ...) splits and merges VMAs: mmap lock for writing.
  *	advice about pages (dontneed, free, cold ...): mmap lock for reading, while faults go on.
  *	hole: a part of the range that is not mapped: the rest is done, and then it is -ENOMEM.
  *	lazily free: MADV_FREE took PG_swapbacked off an anonymous folio and the dirty bit off its entry. Whoever looks
  *	for memory may take it as long as both stay off; a write sets the entry's bit, and the folio is wanted again.
  *
  * Invariants
- *	MO-I4  advice of any kind changes no byte that a program could have told apart from luck: only dontneed, remove
- *	       and free take contents away, free ones not before memory is short.
+ *	MO-I4  advice other than dontneed, remove and free changes no byte; what is lazily free keeps its contents while
+ *	       memory is not short, and once it is written to, for good.
  *
  * Locking
  *	madvise_remove() and willneed let go of the mmap lock while the file works; the walk looks the VMA up again.
@@ -20,9 +20,9 @@
  *	An error ends the walk; what came before stays done, as Linux has it. -EAGAIN: no memory to split a VMA.
  *
  * Differences from Linux
- *	MADV_MERGEABLE and _UNMERGEABLE, MADV_COLLAPSE, MADV_HWPOISON and _SOFT_OFFLINE are unknown (-EINVAL), as in a Linux
- *	built without KSM, huge pages and memory failures. What could be swapped out (pageout of anonymous memory) only loses its
- *	marks of use, as in one without swap space.
+ *	MADV_MERGEABLE and _UNMERGEABLE, MADV_COLLAPSE, MADV_HWPOISON and _SOFT_OFFLINE are unknown (-EINVAL), as in a
+ *	Linux built without KSM, huge pages and memory failures. Pageout of what would have to be swapped only takes
+ *	marks of use away, as where there is no swap space.
  *
  * Sources: madvise(2), process_madvise(2), prctl(2); the order of checks by experiment.
  */

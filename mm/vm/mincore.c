@@ -22,7 +22,8 @@ static bool may_ask(const struct vm_area_struct *vma)
 	if (!vma->vm_file)
 		return false;
 	inode = vma->vm_file->f_inode;
-	if (task->process->uid == inode->i_uid || task_capable(task, CAP_FOWNER) || task_capable(task, CAP_DAC_OVERRIDE))
+	if (task->process->uid == inode->i_uid || task_capable(task, CAP_FOWNER) ||
+	    task_capable(task, CAP_DAC_OVERRIDE))
 		return true;
 	if (task->process->gid == inode->i_gid)
 		write = 020;

@@ -18,10 +18,10 @@
  *
  * Locking
  *	The flag is changed atomically, and whoever changed it counts. A VMA's flags change before its pages are looked
- *	at when it becomes locked, and behind that when it is so no more.
+ *	at, so that faults meanwhile see them.
  *
  * Differences from Linux
- *	A folio that two locked VMAs map is mlocked until the first of them lets go of it (Linux counts them while it can).
+ *	A folio that two locked VMAs map is mlocked until the first of them lets go of it; Linux counts them if it can.
  *	There are no batches: the count is right at once.
  *
  * Sources: mlock(2), mlockall(2), getrlimit(2), Documentation/mm/unevictable-lru.rst.

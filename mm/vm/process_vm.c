@@ -54,7 +54,8 @@ long ksys_process_vm_rw(struct mm_struct *mm, uintptr_t remote, uintptr_t local,
 		if (at < remote)
 			break;
 		mmap_read_lock(mm);
-		nr = pin_user_pages_remote(mm, at & PAGE_MASK, (offset + most + PAGE_SIZE - 1) >> PAGE_SHIFT, foll, pages);
+		nr = pin_user_pages_remote(mm, at & PAGE_MASK, (offset + most + PAGE_SIZE - 1) >> PAGE_SHIFT, foll,
+					   pages);
 		mmap_read_unlock(mm);
 		if (nr <= 0)
 			break;

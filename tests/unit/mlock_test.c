@@ -104,7 +104,7 @@ TEST(mlock, limits)
 	EXPECT_EQ(mlocked(), 0);
 }
 
-/* MO-I1 to MO-I3: locked pages are there, counted, and counted no more when they go in whatever way. */
+/* MO-I1, MO-I2, MO-I3: locked pages are there, counted, and counted no more when they go in whatever way. */
 TEST(mlock, pages)
 {
 	uintptr_t m, n;

@@ -479,7 +479,7 @@ TEST(shmem, without_memory)
 	EXPECT(fault_each_among(FAIL_NTH_ALL, set_up, check, NULL) > 2);
 }
 
-/* ---- The verifier catches each (SH-I1 to SH-I4) ---- */
+/* ---- The verifier catches each (SH-I1, SH-I2, SH-I3, SH-I4) ---- */
 
 static void expect_finding(const char *id)
 {

@@ -273,8 +273,8 @@ TEST(sysv_shm, proc_file)
 
 	ASSERT(start());
 	EXPECT_STREQ(proc_text("/proc/sysvipc/shm"),
-		     "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid      "
-		     "atime      dtime      ctime                   rss                  swap\n");
+		     "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid   "
+		     "   atime      dtime      ctime                   rss                  swap\n");
 	id = ksys_shmget(KEY, 5000, IPC_CREAT | 0640);
 	EXPECT_EQ(id, 0);
 	EXPECT(strstr(proc_text("/proc/sysvipc/shm"), "  19088743          0   640 "));

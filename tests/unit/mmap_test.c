@@ -159,7 +159,10 @@ TEST(mmap, files)
 	EXPECT(!mapping->i_mmap);
 	/* Sealed against writers. */
 	mapping->i_mmap_writable = ~0ul;
-	EXPECT_EQ(ksys_mmap(AT(0), LEN(4), PROT_READ, MAP_SHARED | MAP_FIXED, &f.file, 0), -EPERM);
+	EXPECT_EQ(ksys_mmap(AT(0), LEN(4), RW, MAP_SHARED | MAP_FIXED, &f.file, 0), -EPERM);
+	EXPECT_EQ(ksys_mmap(AT(0), LEN(4), PROT_READ, MAP_SHARED | MAP_FIXED, &f.file, 0), AT(0));
+	EXPECT_EQ(ksys_mprotect(AT(0), LEN(4), RW), -EACCES);
+	EXPECT_EQ(mapping->i_mmap_writable, ~0ul);
 	EXPECT_EQ(ksys_mmap(AT(0), LEN(4), RW, MAP_PRIVATE | MAP_FIXED, &f.file, 0), AT(0));
 	mapping->i_mmap_writable = 0;
 	EXPECT_EQ(ksys_mprotect(AT(0), LEN(1), PROT_READ), 0);

@@ -2,7 +2,8 @@
 /*
  * Direct access: files whose contents are device memory that behaves like memory (persistent memory, a host's RAM
  * shown as a device). There is no page cache: read() and write() copy, mappings lead to the frames themselves. A
- * private mapping reads the device's frames and copies one when it is written to.
+ * private mapping reads the device's frames and copies one when it is written to. The kernel sees the
+ * whole device, in its own address space, as long as the file is there.
  *
  * The frames have no descriptor that anybody counts in, so entries are special (VM_MIXEDMAP). What is written through a
  * shared mapping is in the device at once, so MAP_SYNC has nothing to do and is accepted (AS_DAX says so).
@@ -10,6 +11,7 @@
  * Sources: Documentation/filesystems/dax.rst, mmap(2) MAP_SYNC.
  */
 #include <octavo/highmem.h>
+#include <octavo/io.h>
 #include <octavo/pagemap.h>
 #include <octavo/shmem_fs.h>
 #include <octavo/slab.h>
@@ -25,6 +27,7 @@
 struct dax_inode {
 	struct inode inode;
 	phys_addr_t phys; /* page aligned */
+	char *memory;	  /* where the kernel sees it */
 	char *name;
 	struct rcu_head rcu;
 };
@@ -44,14 +47,12 @@ static unsigned long dax_pfn(const struct inode *inode, unsigned long index)
 /* A piece that lies in one page. Return: bytes, fewer than @n: a bad user address. */
 static size_t copy_piece(struct inode *inode, struct iov_iter *iter, u64 pos, size_t n, bool write)
 {
-	char *at = kmap_local_pfn(dax_pfn(inode, (unsigned long)(pos >> PAGE_SHIFT)));
-	char *p = at + (pos & (PAGE_SIZE - 1));
+	char *p = dax_i(inode)->memory + pos;
 	size_t done;
 
 	pagefault_disable();
 	done = write ? copy_from_iter(p, n, iter) : copy_to_iter(p, n, iter);
 	pagefault_enable();
-	kunmap_local(at);
 	return done;
 }
 
@@ -117,10 +118,7 @@ static vm_fault_t dax_fault(struct vm_fault *vmf)
 	if ((u64)vmf->pgoff << PAGE_SHIFT >= i_size_read(inode))
 		return VM_FAULT_SIGBUS;
 	if (vmf->cow_page && !(vma->vm_flags & VM_SHARED) && vmf->flags & (FAULT_FLAG_WRITE | FAULT_FLAG_UNSHARE)) {
-		char *from = kmap_local_pfn(dax_pfn(inode, vmf->pgoff));
-
-		memcpy_to_page(vmf->cow_page, 0, from, PAGE_SIZE);
-		kunmap_local(from);
+		memcpy_to_page(vmf->cow_page, 0, dax_i(inode)->memory + ((size_t)vmf->pgoff << PAGE_SHIFT), PAGE_SIZE);
 		return VM_FAULT_DONE_COW;
 	}
 	return vmf_insert_mixed(vma, vmf->address, dax_pfn(inode, vmf->pgoff), write && vma->vm_flags & VM_SHARED);
@@ -173,6 +171,7 @@ static void dax_evict(struct inode *inode)
 	struct dax_inode *dax = dax_i(inode);
 
 	inode_evict_mapping(inode);
+	memunmap(dax->memory);
 	kfree(dax->name);
 	call_rcu(&dax->rcu, free_inode);
 }
@@ -195,7 +194,10 @@ static struct dax_inode *make_inode(const char *name, phys_addr_t phys, u64 size
 	inode = &dax->inode;
 	dax->phys = phys;
 	dax->name = kstrdup(name, GFP_KERNEL);
-	if (!dax->name || inode_init_mapping(inode, &dax_aops, GFP_KERNEL)) {
+	dax->memory = memremap(phys, (size_t)ALIGN(size, PAGE_SIZE), MEMREMAP_WB);
+	if (!dax->name || !dax->memory || inode_init_mapping(inode, &dax_aops, GFP_KERNEL)) {
+		if (dax->memory)
+			memunmap(dax->memory);
 		kfree(dax->name);
 		kfree(dax);
 		return NULL;

@@ -8,7 +8,7 @@
  *
  * Sources: mem(4), Documentation/security/self-protection.rst and the help text of STRICT_DEVMEM.
  */
-#include <octavo/highmem.h>
+#include <octavo/io.h>
 #include <octavo/pagemap.h>
 #include <octavo/uaccess.h>
 
@@ -33,20 +33,33 @@ static bool allowed(u64 pos, u64 len)
 	return ram_share(first, (size_t)(end - first)) == RAM_NONE;
 }
 
+/* A piece of one page, by a mapping for the moment. Return: false: the kernel has no room for that. */
+static bool touch(u64 pos, void *buf, size_t n, bool write)
+{
+	void *at = ioremap(pos, n);
+
+	if (!at)
+		return false;
+	if (write)
+		memcpy_toio(at, buf, n);
+	else
+		memcpy_fromio(buf, at, n);
+	iounmap(at);
+	return true;
+}
+
 /* The piece goes by a buffer: a device must see each access once, whatever the caller's pages do. */
 static size_t copy_piece(struct iov_iter *iter, u64 pos, size_t n, bool write)
 {
-	char buf[PIECE], *at, *p;
+	char buf[PIECE];
 	size_t done = n;
 
 	if (write) {
 		done = copy_from_iter(buf, n, iter);
 		n = done;
 	}
-	at = kmap_local_pfn_prot(PFN_DOWN(pos), pgprot_noncached(PAGE_KERNEL));
-	p = at + (pos & (PAGE_SIZE - 1));
-	memcpy(write ? p : buf, write ? buf : p, n);
-	kunmap_local(at);
+	if (!touch(pos, buf, n, write))
+		return 0;
 	return write ? done : copy_to_iter(buf, n, iter);
 }
 
@@ -90,16 +103,11 @@ static int mem_access(struct vm_area_struct *vma, uintptr_t addr, void *buf, int
 {
 	u64 pos = ((u64)linear_page_index(vma, addr) << PAGE_SHIFT) + (addr & (PAGE_SIZE - 1));
 	size_t n = min((size_t)len, PAGE_SIZE - (size_t)(addr & (PAGE_SIZE - 1)));
-	char *at;
 
 	if (len <= 0)
 		return -EINVAL;
-	at = kmap_local_pfn_prot(PFN_DOWN(pos), pgprot_noncached(PAGE_KERNEL));
-	if (write)
-		memcpy(at + (pos & (PAGE_SIZE - 1)), buf, n);
-	else
-		memcpy(buf, at + (pos & (PAGE_SIZE - 1)), n);
-	kunmap_local(at);
+	if (!touch(pos, buf, n, write))
+		return -EFAULT;
 	return (int)n;
 }
 

@@ -102,14 +102,15 @@ static void zero_part(struct folio *folio, size_t from, size_t to)
 
 /*
  * The folio, locked, reaches beyond what goes: that part of it becomes zeros, whole pages of a large folio included.
- * One that has no contents yet goes altogether.
+ * One that has no contents yet goes altogether, unless it was promised (fallocate() of shmem).
  */
 static void truncate_partial(struct address_space *mapping, struct folio *folio, u64 start, u64 end)
 {
 	u64 first = (u64)page_index(&folio->page) << PAGE_SHIFT, last = first + folio_size(folio) - 1;
 
 	if (!PageUptodate(&folio->page)) {
-		truncate_inode_folio(mapping, folio);
+		if (!PageSwapBacked(&folio->page))
+			truncate_inode_folio(mapping, folio);
 		return;
 	}
 	zero_part(folio, (size_t)(max(start, first) - first), (size_t)(min(end, last) - first) + 1);

@@ -16,7 +16,7 @@
 #define MAP_HUGE_SHIFT 26
 #define MAP_HUGE_MASK 0x3ful
 
-/* What MAP_SHARED_VALIDATE lets through: flags as old as it. MAP_SYNC only with files that say so; none here does. */
+/* What MAP_SHARED_VALIDATE lets through: flags as old as it. MAP_SYNC: files without a page cache. */
 #define MAP_OLD                                                                                                       \
 	(MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_DENYWRITE | MAP_EXECUTABLE | MAP_UNINITIALIZED | \
 	 MAP_GROWSDOWN | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | MAP_HUGETLB |        \
@@ -62,6 +62,11 @@ static int shared_file_flags(const struct file *file, unsigned long prot, vm_fla
 	return 0;
 }
 
+static bool is_dax(const struct file *file)
+{
+	return load_relaxed(&file->f_mapping->flags) >> AS_DAX & 1;
+}
+
 static int file_flags(const struct mapping *m, unsigned long prot, unsigned long flags, vm_flags_t *vm_flags)
 {
 	const struct file *file = m->file;
@@ -71,7 +76,7 @@ static int file_flags(const struct mapping *m, unsigned long prot, unsigned long
 		return -EOVERFLOW;
 	switch (flags & MAP_TYPE) {
 	case MAP_SHARED_VALIDATE:
-		if (flags & ~(MAP_OLD | MAP_TYPE))
+		if (flags & ~(MAP_OLD | MAP_TYPE | (is_dax(file) ? MAP_SYNC : 0)))
 			return -EOPNOTSUPP;
 		__attribute__((fallthrough));
 	case MAP_SHARED:

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A shmem file that grows and shrinks while others fault its pages in, write, punch and fallocate: every interleaving
+ * ends with each page charged for (SH-I1, SH-I2), none mapped behind the end (SH-I3), and nothing read that was cut off.
+ */
+#include <octavo/mm.h>
+#include <octavo/shmem_fs.h>
+#include <octavo/verify.h>
+
+#include "mm/cache/shmem.h"
+#include "mm/sync/atomic.h"
+#include "mm/vm/account.h"
+#include "schedules.h"
+#include "tasks.h"
+
+#define CPUS 3
+#define PAGES 4u
+#define ROUNDS 6u
+
+static struct shmem_sb sb;
+static struct file *file;
+static struct test_process p;
+static struct mm_task threads[CPUS];
+static uintptr_t at;
+static unsigned int wrong;
+static long committed;
+
+static void setup(void *ctx)
+{
+	struct inode *inode;
+
+	(void)ctx;
+	wrong = 0;
+	committed = (long)vm_committed_pages();
+	sb = (struct shmem_sb){ .max_blocks = PAGES - 1 };
+	inode = shmem_inode_alloc(&sb, S_IFREG | 0600, VM_NORESERVE);
+	file = alloc_file(inode, FMODE_READ | FMODE_WRITE, O_RDWR, &shmem_file_operations);
+	if (shmem_truncate(inode, PAGES * PAGE_SIZE) || !test_process_start(&p))
+		wrong++;
+	at = test_map_file(0, PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+	test_switch(NULL);
+	for (unsigned int cpu = 0; cpu < CPUS; cpu++)
+		test_thread_make(&threads[cpu], &p);
+}
+
+static void resize(u64 *state)
+{
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		u64 random = test_random(state), pos = random % (PAGES * PAGE_SIZE);
+		struct iov_iter iter = { &pos, 3, false };
+
+		switch (random >> 32 & 3) {
+		case 0:
+			(void)file->f_op->fallocate(file, 3, pos, PAGE_SIZE + 5);
+			break;
+		case 1:
+			(void)file->f_op->fallocate(file, FALLOC_FL_KEEP_SIZE, pos, PAGE_SIZE);
+			break;
+		case 2:
+			(void)file->f_op->write_iter(file, &iter, &(u64){ pos & ~(u64)255 });
+			break;
+		default:
+			if (shmem_truncate(file->f_inode, random >> 40 & 1 ? pos : PAGES * PAGE_SIZE))
+				wrong++;
+		}
+	}
+	if (shmem_truncate(file->f_inode, 0) || shmem_truncate(file->f_inode, PAGES * PAGE_SIZE))
+		wrong++;
+}
+
+static void work(unsigned int cpu, void *ctx)
+{
+	u64 state = *(u64 *)ctx + cpu * 77 + 1;
+
+	test_switch(&threads[cpu]);
+	if (!cpu)
+		resize(&state);
+	for (unsigned int i = 0; cpu && i < ROUNDS; i++) {
+		u64 random = test_random(&state);
+		uintptr_t where = at + (random % PAGES) * PAGE_SIZE + 64 * cpu;
+		unsigned long value = 0x1111ul * cpu;
+
+		/* Behind the end, or over the limit: refused, which is as good. */
+		if (random >> 32 & 1)
+			(void)test_user_write(where, &value, sizeof(value));
+		else if (test_user_read(where, &value, sizeof(value)) == sizeof(value) && value &&
+			 value != 0x1111ul * cpu)
+			atomic_fetch_add(&wrong, 1);
+	}
+	test_switch(NULL);
+}
+
+static bool sound(void *ctx)
+{
+	bool well = !wrong && !mm_verify(NULL, NULL) && shmem_i(file->f_inode)->alloced <= PAGES - 1;
+
+	(void)ctx;
+	for (unsigned int cpu = 0; cpu < CPUS; cpu++)
+		test_thread_exit(&threads[cpu]);
+	test_process_exit(&p);
+	fput(file);
+	return well && !mm_verify(NULL, NULL) && !sb.used_blocks && !sb.used_inodes &&
+	       (long)vm_committed_pages() == committed;
+}
+
+TEST(shmem_sched, resize_and_fault)
+{
+	u64 seed = test_seed;
+	struct scenario s = { .cpus = CPUS, .setup = setup, .work = work, .check = sound, .ctx = &seed };
+
+#ifdef OCTAVO_SCHED
+	scenario_test(&s, test_scaled(60));
+#else
+	scenario_test(&s, test_scaled(12));
+#endif
+}

@@ -49,6 +49,7 @@
 #include "../phys/vmstat.h"
 #include "../sync/atomic.h"
 #include "../vm/vm.h"
+#include "filemap.h"
 
 octavo_static_assert(PAGE_INDEX_BITS + PAGE_SHIFT == 48, "the theory above, docs/shmem.md");
 
@@ -189,7 +190,7 @@ static struct folio *find_locked(struct address_space *mapping, unsigned long in
 
 	while ((folio = filemap_get_folio(mapping, index))) {
 		folio_lock(folio);
-		if (likely(folio_mapping(folio) == mapping && folio_index(folio) == index))
+		if (likely(folio_is_at(folio, mapping, index)))
 			return folio;
 		unlock_and_put(folio);
 	}
@@ -246,7 +247,7 @@ void shmem_drop_range(struct inode *inode, u64 start, u64 last)
 
 /* ---- Faults ---- */
 
-vm_fault_t shmem_fault(struct vm_fault *vmf)
+static noinline vm_fault_t fault_slowly(struct vm_fault *vmf)
 {
 	struct folio *folio;
 	int err = shmem_get_folio(vmf->vma->vm_file->f_inode, vmf->pgoff, SHMEM_CACHE, &folio);
@@ -255,6 +256,26 @@ vm_fault_t shmem_fault(struct vm_fault *vmf)
 		return err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
 	vmf->page = &folio->page;
 	return VM_FAULT_LOCKED;
+}
+
+vm_fault_t shmem_fault(struct vm_fault *vmf)
+{
+	struct address_space *mapping = vmf->vma->vm_file->f_mapping;
+	struct folio *folio = filemap_get_folio(mapping, vmf->pgoff);
+
+	/* What nearly all want: it is there, and nobody has it locked. */
+	if (likely(folio)) {
+		if (likely(folio_trylock(folio))) {
+			if (likely(folio_is_at(folio, mapping, vmf->pgoff) && PageUptodate(&folio->page) &&
+				   !beyond_size(mapping->host, vmf->pgoff))) {
+				vmf->page = &folio->page;
+				return VM_FAULT_LOCKED;
+			}
+			folio_unlock(folio);
+		}
+		folio_put(folio);
+	}
+	return fault_slowly(vmf);
 }
 
 const struct vm_operations_struct shmem_vm_ops = {

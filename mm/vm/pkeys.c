@@ -8,6 +8,12 @@ this is -EINVAL, as on Linux.
  */
 #include "pkeys.h"
 
+/* Key 0 is every mapping's to begin with, so its bit says that it was freed. */
+static u32 allocated(const struct mm_struct *mm)
+{
+	return mm->pkeys ^ 1u;
+}
+
 static bool processor_has_keys(void)
 {
 	pgprot_t prot = octavo_pgprot(PAGE_SHARED.bits | 1u << PGPROT_PKEY_SHIFT);
@@ -17,7 +23,7 @@ static bool processor_has_keys(void)
 
 bool mm_pkey_is_allocated(const struct mm_struct *mm, int pkey)
 {
-	return pkey >= 0 && pkey < PKEYS && processor_has_keys() && mm->pkeys >> pkey & 1;
+	return pkey >= 0 && pkey < PKEYS && processor_has_keys() && allocated(mm) >> pkey & 1;
 }
 
 long ksys_pkey_alloc(unsigned long flags, unsigned long rights)
@@ -30,7 +36,7 @@ long ksys_pkey_alloc(unsigned long flags, unsigned long rights)
 	if (flags || rights & ~(unsigned long)(PKEY_DISABLE_ACCESS | PKEY_DISABLE_WRITE) || !processor_has_keys())
 		return -EINVAL;
 	mmap_write_lock(mm);
-	free = ~mm->pkeys & ((1u << PKEYS) - 1);
+	free = ~allocated(mm) & ((1u << PKEYS) - 1);
 	if (free) {
 		pkey = (long)lowest_bit(free);
 		mm->pkeys ^= 1u << pkey;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * A shmem file that grows and shrinks while others fault its pages in, write, punch and fallocate: every interleaving
- * ends with each page charged for (SH-I1, SH-I2), none mapped behind the end (SH-I3), and nothing read that was cut off.
+ * ends with each page charged for (SH-I1, SH-I2), none mapped behind the end (SH-I3), and nothing read that was cut
+ * off.
  */
 #include <octavo/mm.h>
 #include <octavo/shmem_fs.h>

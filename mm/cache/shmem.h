@@ -17,8 +17,9 @@
 #define O_APPEND 02000
 #endif
 
-/* An index has 36 bits in a page and as many as a word in the cache: 2^48 bytes, or 2^44. */
-#define SHMEM_MAX_BYTES ((u64)1 << (sizeof(long) == 8 ? PAGE_INDEX_BITS + PAGE_SHIFT : 32 + PAGE_SHIFT))
+/* An index has 36 bits in a page and no more than a word has in the cache, where the number of pages is one, too. */
+#define SHMEM_MAX_BYTES \
+	(sizeof(long) == 8 ? (u64)1 << (PAGE_INDEX_BITS + PAGE_SHIFT) : ((u64)1 << (32 + PAGE_SHIFT)) - PAGE_SIZE)
 #define SHMEM_SECTORS (PAGE_SIZE / 512)
 
 static inline struct shmem_inode *shmem_i(const struct inode *inode)

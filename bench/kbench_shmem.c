@@ -89,7 +89,7 @@ static bool measured(unsigned int what)
 	}
 }
 
-static bool round(struct kbench *b, unsigned int what, u64 *ticks)
+static bool one_round(struct kbench *b, unsigned int what, u64 *ticks)
 {
 	bool good = prepare(what);
 	u64 begin = b->clock();
@@ -118,7 +118,7 @@ static void bench_shmem(struct kbench *b, const struct kbench_case *c)
 	if (c->order != AROUND)
 		fault_around_bytes = PAGE_SIZE;
 	for (unsigned int i = 0; i <= REPEATS && good; i++)
-		good = round(b, c->order, &ticks[i % REPEATS]);
+		good = one_round(b, c->order, &ticks[i % REPEATS]);
 	fault_around_bytes = around;
 	if (file)
 		fput(file);

@@ -16,6 +16,9 @@
 #define SIZE ((size_t)4 * PAGE_SIZE)
 #define RW (PROT_READ | PROT_WRITE)
 
+/* An address, which need not be a positive number, and no error. */
+#define MAPPED(at) ((unsigned long)(at) < -4095ul)
+
 static struct test_process p;
 
 static void complain(void *ctx, const char *line)
@@ -96,7 +99,7 @@ TEST(dax, mapped)
 	EXPECT_REFUSED(shared + SIZE, false, 7, 2);
 	EXPECT_EQ(file->f_mapping->nrpages, 0);
 	at = ksys_mmap(0, SIZE, RW, MAP_SHARED_VALIDATE | MAP_SYNC, file, 0);
-	EXPECT(at > 0);
+	EXPECT(MAPPED(at));
 	EXPECT_EQ(test_user_write((uintptr_t)at, "sync", 4), 4);
 	EXPECT(!memcmp(device, "sync", 4));
 	EXPECT_EQ(mm_verify(complain, NULL), 0);
@@ -157,7 +160,7 @@ TEST(dev_mem, devices_and_no_ram)
 	EXPECT_EQ(dev_mem_fops.llseek(file, 0, 2), -EINVAL);
 	ASSERT(test_process_start(&p));
 	at = ksys_mmap(0, SIZE, RW, MAP_SHARED, file, DEVICE);
-	EXPECT(at > 0);
+	EXPECT(MAPPED(at));
 	EXPECT_EQ(test_user_write((uintptr_t)at + 16, "mapped", 6), 6);
 	EXPECT(!memcmp(device + 16, "mapped", 6));
 	EXPECT_EQ(access_remote_vm(p.task.mm, (uintptr_t)at + 16, &value, 4, 0), 4);

@@ -257,6 +257,8 @@ TEST(madvise, sealed)
 {
 	uintptr_t m;
 
+	if (sizeof(long) < 8)
+		SKIP("mseal() is for 64 bits");
 	ASSERT(test_process_start(&p));
 	m = test_map(0, 2 * PAGE_SIZE, RW, MAP_PRIVATE);
 	EXPECT(test_user_fill(m, 2 * PAGE_SIZE, 7));

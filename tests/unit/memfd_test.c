@@ -8,6 +8,9 @@
 #include "mm/cache/shmem.h"
 #include "tasks.h"
 
+/* An address, which need not be a positive number, and no error. */
+#define MAPPED(at) ((unsigned long)(at) < -4095ul)
+
 static struct test_process p;
 static char bytes[64];
 
@@ -102,7 +105,7 @@ TEST(memfd, write)
 	ASSERT(test_process_start(&p));
 	/* A reader of which mprotect() could make a writer counts. */
 	at = map(file, PROT_READ, MAP_SHARED);
-	EXPECT(at > 0);
+	EXPECT(MAPPED(at));
 	EXPECT_EQ(memfd_add_seals(file, F_SEAL_WRITE), -EBUSY);
 	EXPECT_EQ(ksys_mprotect((uintptr_t)at, PAGE_SIZE, PROT_READ | PROT_WRITE), 0);
 	EXPECT_EQ(ksys_munmap((uintptr_t)at, PAGE_SIZE), 0);
@@ -110,10 +113,10 @@ TEST(memfd, write)
 	EXPECT_EQ(memfd_add_seals(file, F_SEAL_WRITE), 0);
 	EXPECT_EQ(map(file, PROT_READ | PROT_WRITE, MAP_SHARED), -EPERM);
 	at = map(file, PROT_READ, MAP_SHARED);
-	EXPECT(at > 0);
+	EXPECT(MAPPED(at));
 	EXPECT_EQ(ksys_mprotect((uintptr_t)at, PAGE_SIZE, PROT_READ | PROT_WRITE), -EACCES);
 	at = map(file, PROT_READ | PROT_WRITE, MAP_PRIVATE);
-	EXPECT(at > 0);
+	EXPECT(MAPPED(at));
 	test_user_put((uintptr_t)at, 1);
 	EXPECT_EQ(file->f_op->fallocate(file, 3, 0, PAGE_SIZE), -EPERM);
 	EXPECT_EQ(put(file, 0, 1), -EPERM);
@@ -131,12 +134,12 @@ TEST(memfd, future_write)
 	ASSERT(file);
 	ASSERT(test_process_start(&p));
 	at = map(file, PROT_READ | PROT_WRITE, MAP_SHARED);
-	EXPECT(at > 0);
+	EXPECT(MAPPED(at));
 	EXPECT_EQ(memfd_add_seals(file, F_SEAL_FUTURE_WRITE), 0);
 	test_user_put((uintptr_t)at, 7);
 	EXPECT_EQ(put(file, 0, 1), -EPERM);
 	second = map(file, PROT_READ, MAP_SHARED);
-	EXPECT(second > 0);
+	EXPECT(MAPPED(second));
 	EXPECT_EQ(test_user_get((uintptr_t)second), 7);
 	EXPECT_EQ(ksys_mprotect((uintptr_t)second, PAGE_SIZE, PROT_READ | PROT_WRITE), -EACCES);
 	EXPECT_EQ(map(file, PROT_READ | PROT_WRITE, MAP_SHARED), -EPERM);
@@ -154,7 +157,7 @@ TEST(memfd, exec)
 	ASSERT(file);
 	ASSERT(test_process_start(&p));
 	at = map(file, PROT_READ | PROT_WRITE, MAP_SHARED);
-	EXPECT(at > 0);
+	EXPECT(MAPPED(at));
 	EXPECT_EQ(memfd_add_seals(file, F_SEAL_EXEC), -EBUSY);
 	EXPECT_EQ(memfd_get_seals(file), 0);
 	EXPECT_EQ(ksys_munmap((uintptr_t)at, PAGE_SIZE), 0);
@@ -175,12 +178,12 @@ TEST(memfd, pinned)
 	ASSERT(file);
 	ASSERT(test_process_start(&p));
 	at = map(file, PROT_READ | PROT_WRITE, MAP_SHARED);
-	EXPECT(at > 0);
+	EXPECT(MAPPED(at));
 	EXPECT_EQ(pin_user_pages_fast((uintptr_t)at, 1, FOLL_WRITE, &page), 1);
 	EXPECT_EQ(ksys_munmap((uintptr_t)at, PAGE_SIZE), 0);
 	EXPECT_EQ(memfd_add_seals(file, F_SEAL_WRITE), -EBUSY);
 	at = map(file, PROT_READ | PROT_WRITE, MAP_SHARED);
-	EXPECT(at > 0);
+	EXPECT(MAPPED(at));
 	EXPECT_EQ(ksys_munmap((uintptr_t)at, PAGE_SIZE), 0);
 	unpin_user_pages(&page, 1);
 	EXPECT_EQ(memfd_add_seals(file, F_SEAL_WRITE), 0);

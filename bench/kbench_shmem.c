@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Rows of shared memory and advice, as in kbench.c. shmem.read_fault, .write_fault: a page of a tmpfs file that is there,
- * without fault-around, and without the exception around the fault; .fresh_fault: one that is not; .around: sixteen at a
- * time, per page; .write, .read: a page by write() and read() of the kernel's. madvise.noop: flags that a VMA has
- * already; .dontneed, .free, .cold: per page that is there.
+ * Rows of shared memory and advice, as in kbench.c. shmem.read_fault, .write_fault: a page of a tmpfs file that is
+ * there, without fault-around, and without the exception around the fault; .fresh_fault: one that is not; .around:
+ * sixteen at a time, per page; .write, .read: a page by write() and read() of the kernel's. madvise.noop: flags that
+ * a VMA has already; .dontneed, .free, .cold: per page that is there.
  */
 #define KBENCH_BEHIND 50000
 #include "kbench.h"

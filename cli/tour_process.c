@@ -110,8 +110,8 @@ static void show(struct actor *a)
 
 static void step(const char *what, struct actor *first, struct actor *second)
 {
-	printf("\n  %s%s%s\n    %s%-8s %13s %13s %13s %13s %12s%s\n", c("1"), what, c("0"), c("2"), "", "VSS", "RSS", "PSS",
-	       "USS", "tables", c("0"));
+	printf("\n  %s%s%s\n    %s%-8s %13s %13s %13s %13s %12s%s\n", c("1"), what, c("0"), c("2"), "", "VSS", "RSS",
+	       "PSS", "USS", "tables", c("0"));
 	show(first);
 	if (second)
 		show(second);

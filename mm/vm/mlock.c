@@ -8,8 +8,8 @@
  *	mlocked folio: PG_mlocked: some locked VMA maps it. NR_MLOCK counts their pages.
  *
  * Who sets PG_mlocked: mlock() of what is mapped already, populate and faults of what comes later. Who clears it:
- * munlock(), munmap() and exit of a locked VMA, whoever takes a folio's last entry, and the page allocator, to which one
- * may come back with it.
+ * munlock(), munmap() and exit of a locked VMA, whoever takes a folio's last entry, and the page allocator, to which
+ * one may come back with it.
  *
  * Invariants
  *	MO-I1  mm->locked_vm is the number of pages of locked VMAs (VA-I3 checks it).

@@ -51,7 +51,7 @@ struct inode *tree_inode(struct superblock *sb, u32 mode, u32 rdev, const char *
 
 	*err = -ENOSPC;
 	if (S_ISREG(mode)) {
-		inode = shmem_inode_alloc(&sb->shmem, mode, 0);
+		inode = shmem_inode_alloc(&sb->shmem, mode, VM_NORESERVE); /* charged page by page */
 		if (!inode)
 			return NULL;
 		inode->i_fop = &tmpfs_file_ops;

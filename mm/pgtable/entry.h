@@ -18,6 +18,14 @@ static force_inline pgt_entry_t pgt_get(const pgt_entry_t *entry)
 	return (pgt_entry_t)load_relaxed((const u32 *)entry);
 }
 
+/* One that may lead to a table, whose entries are looked at next. */
+static force_inline pgt_entry_t pgt_get_table(const pgt_entry_t *entry)
+{
+	if (PGT_ENTRY_IS_U64)
+		return (pgt_entry_t)whole_load_acquire((const u64 *)entry);
+	return (pgt_entry_t)load_acquire((const u32 *)entry);
+}
+
 /* What was written before it, a table's entries say, is seen by who finds @value here. */
 static force_inline void pgt_set(pgt_entry_t *entry, pgt_entry_t value)
 {

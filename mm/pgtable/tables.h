@@ -57,7 +57,7 @@ static force_inline pgt_entry_t *pgt_descend(struct mm_struct *mm, uintptr_t vir
 
 #pragma GCC unroll 5
 	while (at > lowest) {
-		pgt_entry_t e = pgt_get(entry);
+		pgt_entry_t e = pgt_get_table(entry);
 
 		if (!pgt_table(at, e))
 			break;

@@ -42,6 +42,7 @@
  */
 #if __SIZEOF_POINTER__ == 8
 #define whole_load(p) __atomic_load_n(p, __ATOMIC_RELAXED)
+#define whole_load_acquire(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
 #define whole_store(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
 #define whole_fill(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
 #define whole_wipe(p) __atomic_store_n(p, 0, __ATOMIC_RELAXED)
@@ -65,6 +66,8 @@ static inline u64 whole_load(const u64 *p)
 	} while (unlikely(low != *whole_half(p, 0)));
 	return (u64)high << 32 | low;
 }
+
+#define whole_load_acquire(p) whole_load(p)
 
 static inline void whole_fill(u64 *p, u64 value)
 {

@@ -175,7 +175,7 @@ static void set_range(struct anon_link *link)
 
 static void hang(struct anon_link *link, struct anon_vma *av)
 {
-	link->anon_vma = av;
+	store_relaxed(&link->anon_vma, av);
 	set_range(link);
 	interval_insert(&av->vmas, &link->node);
 	av->nr_vmas++;
@@ -297,7 +297,7 @@ static int prepare_first(struct vm_area_struct *vma, struct anon_vma *av)
 	} else {
 		spin_lock(&vma->vm_mm->page_table_lock);
 		if (!anon_link_of(vma)) {
-			vma->anon_chain = link;
+			store_release(&vma->anon_chain, (void *)link);
 			store_release(&vma->anon_vma, at);
 			link = NULL;
 			fresh = NULL;
@@ -349,7 +349,7 @@ static int copy_link(struct vm_area_struct *vma, const struct vm_area_struct *fr
 	if (!link)
 		return -ENOMEM;
 	link->vma = vma;
-	vma->anon_chain = link;
+	store_release(&vma->anon_chain, (void *)link);
 	root = theirs->anon_vma->root;
 	down_write(&root->rwsem);
 	hang(link, theirs->anon_vma);
@@ -440,7 +440,9 @@ void anon_vma_update_end(struct vm_area_struct *vma)
 /* It owns what it hangs on, and no other process has to do with that. */
 static bool on_its_own(const struct vm_area_struct *vma, const struct anon_link *link)
 {
-	return link->anon_vma == vma->anon_vma && !link->anon_vma->parent;
+	const struct anon_vma *at = load_relaxed(&link->anon_vma);
+
+	return at == load_relaxed(&vma->anon_vma) && !at->parent;
 }
 
 bool anon_vma_mergeable(const struct vm_area_struct *a, const struct vm_area_struct *b)

@@ -39,7 +39,7 @@ static inline struct anon_link *anon_link_of_node(struct interval_node *node)
 /* Where @vma hangs; NULL: it has no anonymous pages. A copy of a VMA that was not cloned yet has none of its own. */
 static inline struct anon_link *anon_link_of(const struct vm_area_struct *vma)
 {
-	struct anon_link *link = vma->anon_chain;
+	struct anon_link *link = load_acquire(&vma->anon_chain);
 
 	return link && link->vma == vma ? link : NULL;
 }

@@ -300,6 +300,7 @@ static int make_room(struct mapping *m, struct vm_area_struct *there)
 static long map_region(struct mapping *m)
 {
 	struct vm_area_struct *next = vma_around(m->mm, m->start, &m->prev), *merged = NULL;
+	bool in_the_way = next && next->vm_start < m->end;
 	int err;
 
 	err = charge(m, next);
@@ -311,7 +312,7 @@ static long map_region(struct mapping *m)
 	err = make_room(m, next);
 	if (err)
 		goto no_writer;
-	if (next && next->vm_start < m->end)
+	if (in_the_way)
 		next = vma_around(m->mm, m->start, &m->prev);
 	merged = merge(m, m->flags, next, &err);
 	if (merged) {

@@ -22,8 +22,11 @@ static bool can_be_written(const struct change *c, uintptr_t addr, pgt_entry_t e
 
 	if (!(c->flags & MM_CP_TRY_WRITE) || !(c->vma->vm_flags & VM_WRITE) || pgt_uffd_wp(0, e))
 		return false;
-	if (c->vma->vm_flags & (VM_SHARED | VM_SOFTDIRTY))
-		return c->vma->vm_flags & VM_SHARED && pgt_dirty(0, e);
+	/* Who watches for writes (clear_refs) sees the first one by its fault. */
+	if (!(c->vma->vm_flags & VM_SOFTDIRTY) && !pgt_soft_dirty(0, e))
+		return false;
+	if (c->vma->vm_flags & VM_SHARED)
+		return pgt_dirty(0, e);
 	page = vm_normal_page(c->vma, addr, e);
 	return page && page_anon(page) && PageAnonExclusive(page);
 }
@@ -106,7 +109,7 @@ long change_protection(struct mmu_gather *tlb, struct vm_area_struct *vma, uintp
 		return err;
 	for (uintptr_t addr = start, next; addr < end; addr = next) {
 		unsigned int level;
-		pgt_entry_t e = pgt_get(pgt_descend(vma->vm_mm, addr, 1, &level)), *table;
+		pgt_entry_t e = pgt_get_table(pgt_descend(vma->vm_mm, addr, 1, &level)), *table;
 		spinlock_t *lock;
 
 		next = pgt_addr_end(addr, end, level);

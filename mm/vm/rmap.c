@@ -466,7 +466,8 @@ bool try_to_migrate(struct folio *folio, unsigned int ttu)
 static pgt_entry_t arrived(const struct vm_area_struct *vma, pgt_entry_t e, struct page *page)
 {
 	swp_entry_t swap = pte_to_swp_entry(__pte(e));
-	pgt_entry_t leaf = pgt_fit(pgt_make_leaf(0, PFN_PHYS(page_to_pfn(page)), vma->vm_page_prot));
+	pgprot_t prot = octavo_pgprot(load_relaxed(&vma->vm_page_prot.bits));
+	pgt_entry_t leaf = pgt_fit(pgt_make_leaf(0, PFN_PHYS(page_to_pfn(page)), prot));
 
 	leaf = is_migration_entry_young(swap) ? pgt_mkyoung(0, leaf) : pgt_mkold(0, leaf);
 	if (is_writable_migration_entry(swap))

@@ -505,7 +505,7 @@ long get_mm_counter(struct mm_struct *mm, unsigned int which)
 	spin_lock(&mm->page_table_lock);
 	for (uintptr_t at = 0;;) {
 		unsigned int level;
-		pgt_entry_t e = pgt_get(pgt_descend(mm, at, 1, &level));
+		pgt_entry_t e = pgt_get_table(pgt_descend(mm, at, 1, &level));
 
 		if (level == 1 && pgt_table(1, e) && !pgt_table_write(1, e))
 			sum += table_delta(table_page(pgt_table_of(1, e)), which);

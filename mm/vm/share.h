@@ -28,7 +28,7 @@ static force_inline pgt_entry_t *upper_entry(struct mm_struct *mm, uintptr_t add
 	unsigned int level;
 	pgt_entry_t *upper = pgt_descend(mm, addr, 1, &level);
 
-	*value = pgt_get(upper);
+	*value = pgt_get_table(upper);
 	return level == 1 && pgt_table(1, *value) ? upper : NULL;
 }
 

@@ -14,7 +14,7 @@ static void each_table(struct findings *f, struct mm_struct *mm,
 {
 	for (uintptr_t at = 0;; at++) {
 		unsigned int level;
-		pgt_entry_t e = pgt_get(pgt_descend(mm, at, 1, &level));
+		pgt_entry_t e = pgt_get_table(pgt_descend(mm, at, 1, &level));
 
 		if (level == 1 && pgt_table(1, e))
 			look(f, mm, e, at);

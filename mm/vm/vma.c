@@ -390,7 +390,8 @@ void vma_set_page_prot(struct vm_area_struct *vma)
 
 	if (vma_wants_writenotify(vma))
 		flags &= ~VM_SHARED;
-	vma->vm_page_prot = pgprot_cached_as(vm_get_page_prot(flags), mode);
+	/* Reverse mapping reads it without a lock of the VMA's. */
+	store_relaxed(&vma->vm_page_prot.bits, pgprot_cached_as(vm_get_page_prot(flags), mode).bits);
 }
 
 static int vma_init(void)

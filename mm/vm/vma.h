@@ -21,7 +21,7 @@ extern const struct range_tree_ops vma_tree_ops;
 /* Has, or had, pages of its own, or of a parent's. */
 static inline bool has_anon(const struct vm_area_struct *vma)
 {
-	return vma->anon_chain;
+	return load_relaxed(&vma->anon_chain);
 }
 
 /* Shared mappings that may become writable are counted in their file: it cannot be sealed as long. */

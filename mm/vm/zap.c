@@ -199,14 +199,14 @@ void zap_page_range(struct mmu_gather *tlb, struct vm_area_struct *vma, uintptr_
 	hiwater(vma->vm_mm);
 	while (addr < end) {
 		unsigned int level;
-		pgt_entry_t e = pgt_get(pgt_descend(vma->vm_mm, addr, 1, &level));
+		pgt_entry_t e = pgt_get_table(pgt_descend(vma->vm_mm, addr, 1, &level));
 		uintptr_t next = pgt_addr_end(addr, end, level);
 
 		if (level != 1 || !pgt_table(1, e)) {
 			addr = next;
 		} else if (unlikely(!pgt_table_write(1, e))) {
 			zap_shared(&z, addr, next);
-			if (pgt_none(pgt_get(pgt_descend(vma->vm_mm, addr, 1, &level))))
+			if (pgt_none(pgt_get_table(pgt_descend(vma->vm_mm, addr, 1, &level))))
 				addr = next;
 		} else {
 			addr = zap_table(&z, pgt_table_of(1, e), addr, next);

@@ -63,7 +63,7 @@ struct twin_result {
 	s32 signo, code;
 	uintptr_t address;
 	u32 len;
-	u8 bytes[TWIN_BYTES];
+	u8 bytes[TWIN_BYTES] __attribute__((aligned(8)));
 };
 
 /* Child 0 and the files are there. NULL, or what this host lacks. */

@@ -312,7 +312,7 @@ TEST(mmap, layouts)
 	p.process.personality = PERSONALITY_ADDR_COMPAT_LAYOUT | PERSONALITY_ADDR_NO_RANDOMIZE;
 	mm = mm_create(&p.process, 0);
 	ASSERT(mm);
-	EXPECT_EQ(mm->mmap_base, ALIGN(mm->task_size / 3, PAGE_SIZE));
+	EXPECT_EQ(mm->mmap_base, ALIGN(mm_window(mm) / 3, PAGE_SIZE));
 	mmput(mm);
 }
 

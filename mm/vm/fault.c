@@ -289,9 +289,11 @@ vm_fault_t handle_mm_fault(struct vm_area_struct *vma, uintptr_t address, unsign
 
 static int faults_init(void)
 {
-	/* In low memory: the kernel copies zeros from it. */
-	struct page *page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	/* The kernel copies zeros from it, so it lies where any direct map reaches. */
+	struct page *page = alloc_page(GFP_KERNEL | GFP_DMA32 | __GFP_NOWARN | __GFP_ZERO);
 
+	if (!page)
+		page = alloc_page(GFP_KERNEL | __GFP_ZERO);
 	if (!page) {
 		pr_err("faults: no memory for the zero page\n");
 		return -ENOMEM;

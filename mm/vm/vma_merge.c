@@ -44,10 +44,12 @@ static bool may_vanish(const struct vm_area_struct *vma)
 /* @vma is about to take over pages of @from. Return: 0 or -ENOMEM. */
 static int take_anon(struct vm_area_struct *vma, const struct vm_area_struct *from)
 {
-	if (!from || vma->anon_vma || !has_anon(from))
+	if (!from)
 		return 0;
+	/* Faults under their locks may be giving either an anon_vma. */
+	vma_start_write((struct vm_area_struct *)(uintptr_t)from);
 	vma_start_write(vma);
-	return anon_vma_clone(vma, from);
+	return vma->anon_vma || !has_anon(from) ? 0 : anon_vma_clone(vma, from);
 }
 
 struct vm_area_struct *vma_merge_new(struct mm_struct *mm, const struct vma_like *like, struct vm_area_struct *prev,
@@ -108,6 +110,8 @@ static struct vm_area_struct *upper_part(struct vm_area_struct *vma, uintptr_t a
 	if (*err)
 		return NULL;
 	*err = -ENOMEM;
+	/* A fault under its lock may be giving it an anon_vma. */
+	vma_start_write(vma);
 	new = vm_area_dup(vma);
 	if (!new)
 		return NULL;

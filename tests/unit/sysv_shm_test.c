@@ -288,6 +288,7 @@ TEST(sysv_shm, proc_file)
 static bool one_round(void *ctx)
 {
 	long id = ksys_shmget(KEY, 5000, IPC_CREAT | 0640), at;
+	bool all_well;
 
 	(void)ctx;
 	if (id < 0) {
@@ -295,12 +296,14 @@ static bool one_round(void *ctx)
 		return false;
 	}
 	at = ksys_shmat((int)id, 0, 0);
-	if (MAPPED(at))
+	all_well = MAPPED(at) && !ksys_shmdt((uintptr_t)at);
+	/* Unmapping may want memory, too; nothing has changed then. */
+	if (MAPPED(at) && !all_well)
 		EXPECT_EQ(ksys_shmdt((uintptr_t)at), 0);
-	else
+	else if (!MAPPED(at))
 		EXPECT_EQ(at, -ENOMEM);
 	EXPECT_EQ(ksys_shmctl((int)id, IPC_RMID, 0), 0);
-	return MAPPED(at);
+	return all_well;
 }
 
 static void check(void *ctx)

@@ -33,6 +33,7 @@ void pc_console_log(const char *text, size_t len);
 extern char pc_image_start[], pc_image_end[];
 extern char pc_text_start[], pc_text_end[], pc_rodata_start[], pc_rodata_end[];
 extern char pc_data_start[], pc_data_end[], pc_bss_start[], pc_bss_end[], pc_init_start[], pc_init_end[];
+extern char pc_tests_bss_start[], pc_tests_bss_end[];
 extern char pc_copy_start[], pc_copy_end[];
 extern char pc_stacks_start[], pc_stacks_end[], pc_boot_stack_top[];
 extern char __start_memsys[], __stop_memsys[], __start_octavo_percpu[], __stop_octavo_percpu[];

@@ -240,6 +240,8 @@ void pc_reboot_core(void)
 	mm_free_initmem();
 	rcu_barrier(); /* tests count objects: none of start-up's is to go while they do */
 	wipe_boot_stack();
+	/* Nor what it left in static variables; and so each begins with what a process would begin with. */
+	memset(pc_tests_bss_start, 0, (size_t)(pc_tests_bss_end - pc_tests_bss_start));
 	/* The log's clock stays off: tests compare reports to the character. */
 	printk_console(shown);
 }

@@ -102,7 +102,7 @@ struct mm_signal {
  * @fault: what handle_page_fault() would have it get when it returned -EFAULT
  * @min_flt, @maj_flt: faults without and with I/O; the thread's own
  * @pkru: rights by protection key, two bits each (access disabled, write disabled): Intel SDM volume 3A 4.6.2
- * @state: the core's: one word for each module that keeps something per thread
+ * @pagefault_disabled, @fault_vma, @fault_vma_seq: the core's
  */
 struct mm_task {
 	struct mm_struct *mm;
@@ -116,6 +116,8 @@ struct mm_task {
 	unsigned long min_flt, maj_flt;
 	u32 pkru;
 	u32 pagefault_disabled; /* pagefault_disable() depth */
+	struct vm_area_struct *fault_vma;
+	unsigned long fault_vma_seq;
 };
 
 /**

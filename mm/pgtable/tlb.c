@@ -325,12 +325,11 @@ bool flush_tlb_page_alone(struct mm_struct *mm, uintptr_t virt)
 	if (tc->loaded != mm || load_relaxed(&tc->lazy) || !mm->cpus)
 		return false;
 	smp_mb(); /* the entry is changed ahead of reading who may have it */
-	for (unsigned int i = 0; i * CPU_WORD_BITS < nr_cpu_ids; i++) {
-		unsigned long own = i == self / CPU_WORD_BITS ? 1ul << self % CPU_WORD_BITS : 0;
-
-		if (load_relaxed(&mm->cpus[i]) & ~own)
+	if (load_relaxed(&mm->cpus[self / CPU_WORD_BITS]) & ~(1ul << self % CPU_WORD_BITS))
+		return false;
+	for (unsigned int i = 0; unlikely(nr_cpu_ids > CPU_WORD_BITS) && i * CPU_WORD_BITS < nr_cpu_ids; i++)
+		if (i != self / CPU_WORD_BITS && load_relaxed(&mm->cpus[i]))
 			return false;
-	}
 	port_tlb_flush_page(tlb_slot_asid(tc->slot), virt);
 	return true;
 }

@@ -60,6 +60,7 @@ struct mm_struct *octavo_task_mm(struct mm_task *task, struct mm_struct *mm)
 
 	preempt_disable();
 	task->mm = mm;
+	task->fault_vma = NULL;
 	if (task == this_task())
 		octavo_switch_task(task);
 	else

@@ -197,7 +197,7 @@ int user_cmpxchg32(uintptr_t addr, u32 old, u32 value, u32 *was)
 	if (addr & 3 || !access_ok(addr, sizeof(u32)))
 		return -EFAULT;
 	for (;;) {
-		vma = lock_vma_under_rcu(task->mm, addr);
+		vma = lock_task_vma(task, addr);
 		missing = 1;
 		if (likely(vma)) {
 			if (!vma_access_error(vma, FAULT_FLAG_WRITE, false))

@@ -192,7 +192,7 @@ static noinline int no_rights(struct user_fault *uf, struct vm_area_struct *vma,
 
 static force_inline int fault_in(struct user_fault *uf)
 {
-	struct vm_area_struct *vma = lock_vma_under_rcu(uf->mm, uf->address);
+	struct vm_area_struct *vma = lock_task_vma(uf->task, uf->address);
 	vm_flags_t need = VM_ACCESS_FLAGS;
 	vm_fault_t result;
 	int code;

@@ -50,6 +50,8 @@ struct vm_area_struct *vma_detach_all(struct mm_struct *mm);
  * held.
  */
 struct vm_area_struct *lock_vma_under_rcu(struct mm_struct *mm, uintptr_t addr);
+/* The same in @task's address space; faster where the last one was. Context: @task itself. */
+struct vm_area_struct *lock_task_vma(struct mm_task *task, uintptr_t addr);
 bool vma_start_read(struct vm_area_struct *vma);
 void vma_end_read(struct vm_area_struct *vma);
 /* Readers are gone and new ones fail until mmap_write_unlock(). */

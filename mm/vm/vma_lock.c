@@ -111,19 +111,45 @@ void vma_start_write(struct vm_area_struct *vma)
 		wait_for_readers(vma);
 }
 
+/* Between the look into the tree and the lock it may have become smaller, or have gone. */
+static force_inline struct vm_area_struct *lock_found(struct vm_area_struct *vma, uintptr_t addr)
+{
+	if (unlikely(!vma || !vma_start_read(vma)))
+		return NULL;
+	if (likely(addr >= vma->vm_start && addr < vma->vm_end))
+		return vma;
+	vma_end_read(vma);
+	return NULL;
+}
+
 struct vm_area_struct *lock_vma_under_rcu(struct mm_struct *mm, uintptr_t addr)
 {
 	struct vm_area_struct *vma;
 
 	rcu_read_lock();
-	vma = range_tree_load(&mm->vmas, addr);
-	if (vma && !vma_start_read(vma))
-		vma = NULL;
-	/* Between the look into the tree and the lock it may have become smaller, or have gone. */
-	if (vma && unlikely(addr < vma->vm_start || addr >= vma->vm_end)) {
-		vma_end_read(vma);
-		vma = NULL;
+	vma = lock_found(range_tree_load(&mm->vmas, addr), addr);
+	rcu_read_unlock();
+	return vma;
+}
+
+/*
+ * A VMA that was in the tree under an even number is there as long as the number stays: only who holds the mmap lock
+ * takes VMAs out, and the number is odd before he does. So it is not freed before this RCU section ends.
+ */
+struct vm_area_struct *lock_task_vma(struct mm_task *task, uintptr_t addr)
+{
+	struct mm_struct *mm = task->mm;
+	struct vm_area_struct *vma = task->fault_vma;
+	unsigned long seq;
+
+	rcu_read_lock();
+	seq = load_acquire(&mm->mm_lock_seq);
+	if (!vma || seq != task->fault_vma_seq || addr < vma->vm_start || addr >= vma->vm_end) {
+		vma = range_tree_load(&mm->vmas, addr);
+		task->fault_vma = seq & 1 ? NULL : vma;
+		task->fault_vma_seq = seq;
 	}
+	vma = lock_found(vma, addr);
 	rcu_read_unlock();
 	return vma;
 }

@@ -194,16 +194,23 @@ static void flush_asid(struct mmu_cpu *cpu, unsigned int asid)
 
 void port_tlb_flush_page(unsigned int asid, uintptr_t virt)
 {
-	unsigned long flags = port_irq_save();
-	struct mmu_cpu *cpu = this_mmu();
+	struct mmu_cpu *cpu;
+	unsigned long flags;
 
+	/* One instruction, and no state of the CPU's. */
+	if (!mmu.pcid && virt != PORT_TLB_ASID) {
+		invlpg(virt);
+		return;
+	}
+	flags = port_irq_save();
+	cpu = this_mmu();
 	if (virt == PORT_TLB_ASID) {
 		flush_asid(cpu, asid);
 	} else if (asid == PORT_ASID_KERNEL) {
 		invlpg(virt);
 		if (cpu->others)
 			flush_others(cpu);
-	} else if (!mmu.pcid || asid == cpu->asid) {
+	} else if (asid == cpu->asid) {
 		invlpg(virt);
 	} else if (mmu.invpcid) {
 		invpcid(INVPCID_PAGE, asid, virt);

@@ -387,6 +387,49 @@ TEST(mmap, locks_of_vmas)
 	over();
 }
 
+static unsigned long start_of_locked(uintptr_t addr)
+{
+	struct vm_area_struct *vma = lock_task_vma(&p.task, addr);
+	unsigned long start = vma ? vma->vm_start : 0;
+
+	if (vma)
+		vma_end_read(vma);
+	return start;
+}
+
+/* The VMA that a thread found last is good for it until anything changes, and never in another address space. */
+TEST(mmap, last_vma_of_a_thread)
+{
+	struct mm_struct *mm;
+
+	ASSERT(test_process_start(&p));
+	EXPECT_EQ(map(0, 4, RW, FIXED), AT(0));
+	EXPECT_EQ(map(4, 4, PROT_READ, FIXED), AT(4));
+	EXPECT_EQ(start_of_locked(AT(1)), AT(0));
+	EXPECT_EQ(start_of_locked(AT(3)), AT(0));
+	EXPECT_EQ(start_of_locked(AT(4)), AT(4));
+	EXPECT_EQ(start_of_locked(AT(8)), 0);
+	/* A smaller one, none at all, another one. */
+	EXPECT_EQ(start_of_locked(AT(1)), AT(0));
+	EXPECT_EQ(ksys_munmap(AT(0), LEN(2)), 0);
+	EXPECT_EQ(start_of_locked(AT(1)), 0);
+	EXPECT_EQ(start_of_locked(AT(2)), AT(2));
+	EXPECT_EQ(ksys_munmap(AT(2), LEN(2)), 0);
+	EXPECT_EQ(start_of_locked(AT(2)), 0);
+	EXPECT_EQ(map(2, 1, RW, FIXED), AT(2));
+	EXPECT_EQ(start_of_locked(AT(2)), AT(2));
+	/* What is found while somebody changes the address space is not kept: it may be on its way out. */
+	mmap_write_lock(p.task.mm);
+	EXPECT_EQ(start_of_locked(AT(2)), AT(2));
+	EXPECT(!p.task.fault_vma || p.task.fault_vma_seq != p.task.mm->mm_lock_seq);
+	mmap_write_unlock(p.task.mm);
+	EXPECT_EQ(start_of_locked(AT(2)), AT(2));
+	mm = octavo_task_mm(&p.task, NULL);
+	EXPECT(!p.task.fault_vma);
+	(void)octavo_task_mm(&p.task, mm);
+	over();
+}
+
 TEST(mmap, sealed)
 {
 	if (sizeof(long) < 8)

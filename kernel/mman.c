@@ -31,7 +31,6 @@ SYSCALL(12, ksys_brk);
 SYSCALL(25, ksys_mremap);
 SYSCALL(26, ksys_msync);
 SYSCALL(27, ksys_mincore);
-SYSCALL(28, ksys_madvise);
 SYSCALL(151, ksys_mlockall);
 SYSCALL(152, ksys_munlockall);
 SYSCALL(150, ksys_munlock);
@@ -56,6 +55,15 @@ static long sys_pkey_alloc(unsigned long flags, unsigned long rights)
 	return key;
 }
 SYSCALL(330, sys_pkey_alloc);
+
+/* What is sealed is not discarded by whom its protection key does not let write: the core looks at the key's rights. */
+static long sys_madvise(uintptr_t addr, size_t len, int advice)
+{
+	if (unlikely(current_process()->uses_pkeys))
+		arch_read_pkru();
+	return ksys_madvise(addr, len, advice);
+}
+SYSCALL(28, sys_madvise);
 
 static long sys_mlock(uintptr_t addr, size_t len)
 {

@@ -140,7 +140,7 @@ struct process {
 	int stop_code;		     /* (t) to be told the parent, or 0 */
 	bool continued;		     /* (t) to be told the parent */
 	bool subreaper, execed, dumpable, no_new_privs;
-	bool uses_pkeys;	     /* has asked for a protection key: faults look at PKRU */
+	bool uses_pkeys;	     /* has asked for a protection key, or met one: faults look at PKRU */
 	bool shares_vm;		     /* has, or is, a child by CLONE_VM */
 	u32 ruid, euid, suid, fsuid, rgid, egid, sgid, fsgid;
 	u32 groups[32];

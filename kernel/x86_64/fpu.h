@@ -6,6 +6,7 @@
 #include <octavo/types.h>
 
 #define XFEATURE_PKRU 0x200u
+#define PKRU_INITIAL 0x55555554u /* no rights but by key 0 */
 
 struct fpu_facts {
 	bool xsave;

@@ -79,7 +79,23 @@ static size_t fpu_bytes(void)
 	return fpu_facts.xsave ? fpu_facts.size + 4 : 512;
 }
 
-static int put_fpu(uintptr_t at)
+/*
+ * @pkru: the program's. While the frame is written the register has another value, which a switch of threads would save:
+ * what the frame says of it is written apart.
+ */
+static int put_pkru(uintptr_t at, u32 pkru)
+{
+	u64 header;
+
+	if (!fpu_facts.pkru_offset)
+		return 0;
+	if (get_user(header, at + 512))
+		return -EFAULT;
+	header |= XFEATURE_PKRU;
+	return put_user(header, at + 512) || put_user(pkru, at + fpu_facts.pkru_offset) ? -EFAULT : 0;
+}
+
+static int put_fpu(uintptr_t at, u32 pkru)
 {
 	struct task *me = current();
 	u32 magic2 = FP_XSTATE_MAGIC2;
@@ -96,7 +112,19 @@ static int put_fpu(uintptr_t at)
 	if (copy_to_user(at + FPX_SW_OFFSET, &sw, sizeof(sw)) ||
 	    copy_to_user(at + fpu_facts.size, &magic2, sizeof(magic2)))
 		return -EFAULT;
-	return 0;
+	return put_pkru(at, pkru);
+}
+
+/* A handler begins as a program does. */
+static void reset_fpu(void)
+{
+	struct task *me = current();
+	unsigned long flags = port_irq_save();
+
+	fpu_initial(me->thread.fpu);
+	fpu_load(me->thread.fpu);
+	port_irq_restore(flags);
+	arch_read_pkru();
 }
 
 static void fill_context(struct rt_sigframe *f, const struct trap_frame *r, uintptr_t fpstate, sigset_k mask)
@@ -129,6 +157,7 @@ int arch_signal_frame(const struct k_sigaction *action, const struct k_siginfo *
 	bool on = r->rsp - me->altstack - 1 < me->altstack_size;
 	uintptr_t sp = r->rsp - RED_ZONE, fpstate, at;
 	struct rt_sigframe f;
+	u32 pkru;
 
 	if ((action->flags & SA_ONSTACK) && me->altstack_size && !on)
 		sp = me->altstack + me->altstack_size;
@@ -141,8 +170,15 @@ int arch_signal_frame(const struct k_sigaction *action, const struct k_siginfo *
 	f.restorer = action->restorer;
 	f.info = *info;
 	fill_context(&f, r, fpstate, mask);
-	if (put_fpu(fpstate) || copy_to_user(at, &f, sizeof(f)))
+	/* No key keeps the frame from its stack: the handler may be there to deal with the keys. */
+	arch_read_pkru();
+	pkru = me->core.pkru;
+	arch_load_pkru(0);
+	if (put_fpu(fpstate, pkru) || copy_to_user(at, &f, sizeof(f))) {
+		arch_load_pkru(pkru);
 		return -EFAULT;
+	}
+	reset_fpu();
 	if (me->altstack_flags & SS_AUTODISARM)
 		me->altstack = me->altstack_size = 0, me->altstack_flags = 0;
 	r->rip = action->handler;
@@ -223,13 +259,19 @@ static long sys_rt_sigreturn(void)
 	struct task *me = current();
 	struct trap_frame *r = task_frame(me);
 	struct rt_sigframe f;
+	u32 pkru;
 
+	arch_read_pkru();
+	pkru = me->core.pkru;
+	arch_load_pkru(0); /* as for writing it */
 	/* The handler's return has taken the address of the restorer. */
 	if (copy_from_user(&f, r->rsp - 8, sizeof(f)) || f.uc.mcontext.rip >= (uintptr_t)1 << (PC_LEVELS * 9 + 11) ||
 	    get_fpu(f.uc.mcontext.fpstate)) {
+		arch_load_pkru(pkru);
 		force_signal_fault(SIGSEGV, SI_KERNEL, 0);
 		return 0;
 	}
+	arch_read_pkru();
 	set_blocked(f.uc.sigmask);
 	load_context(r, &f.uc.mcontext);
 	if (!(f.uc.stack_flags & SS_ONSTACK) || !me->altstack_size) {

@@ -60,7 +60,7 @@ void fpu_initial(void *area)
 	*(u64 *)(a + 512) = 3;
 	if (fpu_facts.pkru_offset) {
 		*(u64 *)(a + 512) |= XFEATURE_PKRU;
-		*(u32 *)(a + fpu_facts.pkru_offset) = 0x55555554;
+		*(u32 *)(a + fpu_facts.pkru_offset) = PKRU_INITIAL;
 	}
 }
 
@@ -97,22 +97,24 @@ void arch_read_pkru(void)
 {
 	u32 value, d;
 
-	if (!(read_cr4() & CR4_PKE))
+	if (!fpu_facts.pkru_offset)
 		return;
 	__asm__ volatile("rdpkru" : "=a"(value), "=d"(d) : "c"(0));
 	current()->core.pkru = value;
 }
 
-void arch_write_pkru(unsigned int key, u32 rights)
+void arch_load_pkru(u32 value)
 {
-	u32 value;
-
-	if (!(read_cr4() & CR4_PKE))
+	if (!fpu_facts.pkru_offset)
 		return;
-	arch_read_pkru();
-	value = (current()->core.pkru & ~(3u << 2 * key)) | (rights & 3) << 2 * key;
 	__asm__ volatile("wrpkru" : : "a"(value), "c"(0), "d"(0) : "memory");
 	current()->core.pkru = value;
+}
+
+void arch_write_pkru(unsigned int key, u32 rights)
+{
+	arch_read_pkru();
+	arch_load_pkru((current()->core.pkru & ~(3u << 2 * key)) | (rights & 3) << 2 * key);
 }
 
 /* ---- Stacks of threads, for reports ---- */

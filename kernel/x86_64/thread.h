@@ -44,6 +44,8 @@ bool arch_in_user(const struct task *task);
 uintptr_t arch_user_ip(const struct task *task);
 /* task->core.pkru from the register */
 void arch_read_pkru(void);
+/* The register, and task->core.pkru; nothing without protection keys. */
+void arch_load_pkru(u32 value);
 /* The caller's rights by protection key @key: bit 0: no access, bit 1: no writing. */
 void arch_write_pkru(unsigned int key, u32 rights);
 

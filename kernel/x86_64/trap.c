@@ -112,6 +112,18 @@ void kernel_leave(struct trap_frame *frame)
 		do_work(me);
 }
 
+/*
+ * Whoever never had a protection key has all rights by key 0, until the processor says otherwise: WRPKRU is no system
+ * call. From then on the register is looked at, as it may change back, too.
+ */
+static inline void look_at_pkru(struct task *me, u32 flags)
+{
+	if (likely(!me->process->uses_pkeys && !(flags & PAGE_FAULT_PKEY)))
+		return;
+	me->process->uses_pkeys = true;
+	arch_read_pkru();
+}
+
 static void page_fault(struct trap_frame *frame)
 {
 	struct task *me = current();
@@ -124,9 +136,7 @@ static void page_fault(struct trap_frame *frame)
 	fault.stack = NULL;
 	fault.depth = 0;
 	irq_enable();
-	/* Whoever has no protection keys has all rights by the one there is, unless the processor says otherwise. */
-	if (unlikely(me->process->uses_pkeys || fault.flags & PAGE_FAULT_PKEY))
-		arch_read_pkru();
+	look_at_pkru(me, fault.flags);
 	me->core.fault.signo = 0;
 	if (unlikely(handle_page_fault(&fault)))
 		refuse(me, &fault);
@@ -136,10 +146,9 @@ static void page_fault(struct trap_frame *frame)
 }
 
 /* The kernel's own accesses obey PKRU, too. */
-static void uaccess_fault(void)
+static void uaccess_fault(u32 flags)
 {
-	if (unlikely(current()->process->uses_pkeys))
-		arch_read_pkru();
+	look_at_pkru(current(), flags);
 }
 
 static const struct pc_user_ops ops = {

@@ -52,7 +52,7 @@ static bool fixed_up(struct trap_frame *frame)
 	if (frame->vector == VECTOR_PAGE_FAULT) {
 		fault.flags = ((u32)frame->error & 0x3f) | PAGE_FAULT_UACCESS;
 		if (pc_user_ops)
-			pc_user_ops->uaccess_fault();
+			pc_user_ops->uaccess_fault(fault.flags);
 		if (frame_irqs_on(frame))
 			irq_enable();
 		err = handle_page_fault(&fault);

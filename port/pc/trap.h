@@ -35,14 +35,14 @@ void pc_trap_user(struct trap_frame *frame);
  * struct pc_user_ops - what a kernel does with what comes from user mode; set once, before there is any
  * @page_fault: interrupts off, as in all. On return user mode is gone back to, with interrupts off
  * @exception: any other exception
- * @uaccess_fault: the core is about to be asked about a fault of a user access of the kernel's
+ * @uaccess_fault: the core is about to be asked about a fault of a user access of the kernel's; PAGE_FAULT_*
  * @leave: user mode is about to be gone back to, from an interrupt or exception
  */
 struct pc_user_ops {
 	void (*page_fault)(struct trap_frame *frame);
 	void (*exception)(struct trap_frame *frame);
 	void (*leave)(struct trap_frame *frame);
-	void (*uaccess_fault)(void);
+	void (*uaccess_fault)(u32 flags);
 };
 extern const struct pc_user_ops *pc_user_ops;
 

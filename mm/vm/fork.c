@@ -448,7 +448,7 @@ static void copy_fields(struct mm_struct *to, const struct mm_struct *from)
 
 	to->flags = load_relaxed(&from->flags) & inherited;
 	to->task_size = from->task_size;
-	to->mmap_base = from->mmap_base;
+	to->mmap_base = to->top_full = from->mmap_base;
 	to->mmap_legacy_base = from->mmap_legacy_base;
 	to->def_flags = from->def_flags & VM_NOHUGEPAGE;
 	to->total_vm = from->total_vm;

@@ -265,6 +265,21 @@ static void test_kill(void)
 		;
 }
 
+/* A child's mappings are made where its parent's would be. */
+static void test_layout(void)
+{
+	char *here = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	munmap(here, 4096);
+	for (int i = 0; i < 8; i++) {
+		pid_t pid = fork();
+
+		if (!pid)
+			_exit(mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != here);
+		CHECK(status_of(pid) == 0);
+	}
+}
+
 int main(void)
 {
 	shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -273,6 +288,7 @@ int main(void)
 	test_memory();
 	test_status();
 	test_vfork();
+	test_layout();
 	test_stop();
 	test_orphan();
 	test_groups();

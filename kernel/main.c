@@ -51,15 +51,69 @@ static void say_finding(void *ctx, const char *line)
 	printk("verify: %s\n", line);
 }
 
-/* octavo.verify on the command line: at the end every page frame has one owner, or it is said which has not. */
+static bool at_rest(struct process *process)
+{
+	struct task *thread;
+	bool rest = true;
+	int tid = 1;
+
+	while (rest && (thread = thread_next(process, tid))) {
+		tid = thread->core.pid + 1;
+		rest = thread->state != TASK_RUNNING;
+		task_put(thread);
+	}
+	return rest;
+}
+
+/* Everyone but init and the caller is sent @signo, and given ten seconds to stop or end. Return: how many have not. */
+static unsigned int quiesce(int signo)
+{
+	unsigned int busy = 1;
+	struct task *task;
+
+	for (unsigned int tries = 0; busy && tries < 1000; tries++) {
+		int pid = 1;
+
+		busy = 0;
+		while ((task = task_next(pid))) {
+			struct process *p = task->process;
+
+			pid = task->core.tgid + 1;
+			if (p != current_process() && p != init_process && !p->zombie &&
+			    !(task->core.flags & PF_KTHREAD)) {
+				send_signal(task, signo, true);
+				busy += signo == SIGKILL || !at_rest(p);
+				if (tries == 999)
+					printk("verify: process %d (%s) goes on\n", p->pid, task->core.comm);
+			}
+			task_put(task);
+		}
+		if (busy) {
+			set_state(TASK_UNINTERRUPTIBLE);
+			schedule_timeout(10 * NS_PER_MS);
+		}
+	}
+	return busy;
+}
+
+/*
+ * octavo.verify on the command line: at the end every page frame has one owner, or it is said which has not. First with
+ * all address spaces that there are, at rest; then without them, when the heap is looked at, too.
+ */
 static void verify(void)
 {
+	unsigned int findings;
 	char value[8];
 
 	if (!cmdline_value(kernel_cmdline(), "octavo.verify", value, sizeof(value)))
 		return;
+	findings = quiesce(SIGSTOP);
 	rcu_barrier();
-	printk("verify: %u findings\n", mm_verify(say_finding, NULL));
+	findings += mm_verify(say_finding, NULL);
+	findings += quiesce(SIGKILL);
+	rcu_barrier();
+	findings += mm_verify(say_finding, NULL) + heap_verify(say_finding, NULL);
+	printk("verify: %u findings\n", findings);
 }
 
 void machine_power(bool restart)

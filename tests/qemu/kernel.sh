@@ -28,6 +28,8 @@ judge() {
 	shift 3
 	[ "$status" = "$want" ] || why=" status $status instead of $want;"
 	[ "$status" != 124 ] || why=" timeout;"
+	# Who powers off has every page frame looked at.
+	[ "$want" != 33 ] || set -- "$@" '^\[.*\] verify: 0 findings$'
 	for pattern; do
 		case $pattern in
 		!*) ! grep -qE -e "${pattern#!}" "$out/kernel-$name.log" || why="$why unwanted: ${pattern#!};" ;;
@@ -51,14 +53,14 @@ boot() {
 	# shellcheck disable=SC2086 # words
 	timeout "${limit:-120}" qemu-system-x86_64 -display none -nodefaults -serial stdio -no-reboot -cpu max,la57=off \
 		-device isa-debug-exit,iobase=0xf4,iosize=4 -m "$2" -smp "$3" -kernel "$build/kernel.elf" \
-		${drive:-} -initrd "$4" -append "console=ttyS0 octavo.exit=0xf4 ${5:-}" >"$log.raw" 2>&1
+		${drive:-} -initrd "$4" -append "console=ttyS0 octavo.exit=0xf4 octavo.verify ${5:-}" >"$log.raw" 2>&1
 	status=$?
 	tr -d '\r' <"$log.raw" >"$log"
 	rm -f "$log.raw"
 }
 
 # Nothing of these may be in any log: the kernel's own complaints.
-clean='!BUG:|WARNING:|Kernel panic|Call trace|Call Trace|something is still mapped|verif.*(wrong|found)'
+clean='!BUG:|WARNING:|Kernel panic|Call trace|Call Trace|something is still mapped'
 
 # The shell, on one CPU and on several.
 for cpus in 1 4; do

@@ -67,7 +67,7 @@ has statm '^[1-9][0-9]* [1-9][0-9]* [0-9]+ ' cat /proc/self/statm
 is comm 'cat' cat /proc/self/comm
 is exe '/bin/busybox' readlink /proc/self/exe
 is cwd '/tmp' run 'cd /tmp; readlink /proc/self/cwd'
-has cmdline '^sleep.7$' run 'sleep 7 & tr "\0" " " </proc/$!/cmdline | sed "s/ $//"; kill $!'
+has cmdline '^sleep.7$' run 'sleep 7 & sleep 0.5; tr "\0" " " </proc/$!/cmdline | sed "s/ $//"; kill $!'
 has environ '^PATH=/bin:/sbin$' run 'tr "\0" "\n" </proc/self/environ'
 has fd ' 1 -> pipe:\[[0-9]+\]$' ls -l /proc/self/fd
 has limits '^Max open files +1024 +4096 +files' cat /proc/self/limits

@@ -279,7 +279,11 @@ static long sys_truncate(uintptr_t path, s64 size)
 	ret = S_ISDIR(at.dentry->inode->i_mode) ? -EISDIR : at.mount->flags & MS_RDONLY ? -EROFS :
 							    inode_permission(at.dentry->inode, MAY_WRITE);
 	if (!ret)
+		ret = inode_write_begin(at.dentry->inode);
+	if (!ret) {
 		ret = set_size(at.dentry->inode, size);
+		inode_write_end(at.dentry->inode);
+	}
 	path_put(&at);
 	return ret;
 }

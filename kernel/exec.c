@@ -140,36 +140,6 @@ static int replace_first(struct arguments *a, const char *const strings[], unsig
 
 /* ---- Opening ---- */
 
-static int may_execute(const struct file *file)
-{
-	const struct inode *inode = file->f_inode;
-	const struct process *p = current_process();
-	u32 mode = inode->i_mode, bits;
-	bool in_group = p->fsgid == inode->i_gid;
-
-	if ((mode & 0170000) != 0100000)
-		return -EACCES;
-	for (unsigned int i = 0; i < p->groups_nr; i++)
-		in_group |= p->groups[i] == inode->i_gid;
-	bits = p->fsuid == inode->i_uid ? mode >> 6 : in_group ? mode >> 3 : mode;
-	if (capable(CAP_DAC_OVERRIDE))
-		bits = mode | mode >> 3 | mode >> 6;
-	return bits & 1 ? 0 : -EACCES;
-}
-
-static struct file *open_program(int dirfd, const char *path, int *err)
-{
-	struct file *file = vfs_open(dirfd, path, 0, 0, err);
-
-	if (!file)
-		return NULL;
-	*err = may_execute(file);
-	if (!*err)
-		return file;
-	fput(file);
-	return NULL;
-}
-
 /*
  * The line of a script: its interpreter and one argument, as one string. Return: 1: p->line has it, cut at the blank
  * (*@argument behind it or NULL); 0: no script; or a negative errno.
@@ -209,9 +179,9 @@ static int read_script(struct program *p, struct file *file, char **name, char *
 }
 
 /* Follows scripts to what interprets them. Return: the program's file, or NULL. */
-static struct file *find_program(struct program *p, int dirfd, int *err)
+static struct file *find_program(struct program *p, int dirfd, int flags, int *err)
 {
-	struct file *file = open_program(dirfd, p->path, err);
+	struct file *file = vfs_open_exec(dirfd, p->path, flags, err);
 	const char *strings[3];
 	char *name = NULL, *argument = NULL;
 
@@ -233,7 +203,7 @@ static struct file *find_program(struct program *p, int dirfd, int *err)
 		if (*err)
 			return NULL;
 		strscpy(p->path, name, sizeof(p->path));
-		file = open_program(AT_FDCWD, p->path, err);
+		file = vfs_open_exec(AT_FDCWD, p->path, 0, err);
 	}
 	return NULL;
 }
@@ -247,7 +217,7 @@ static int read_images(struct program *p, struct file *file)
 		err = elf_interpreter(&p->image, path, SCRIPT_LINE);
 	if (err <= 0)
 		return err;
-	file = open_program(AT_FDCWD, path, &err);
+	file = vfs_open_exec(AT_FDCWD, path, 0, &err);
 	if (!file)
 		return err;
 	err = elf_read(&p->interpreter, file);
@@ -477,7 +447,7 @@ static void program_free(struct program *p)
 	kvfree(p);
 }
 
-static int run(struct program *p, int dirfd)
+static int run(struct program *p, int dirfd, int flags)
 {
 	struct mm_struct *mm;
 	struct file *file;
@@ -494,10 +464,12 @@ static int run(struct program *p, int dirfd)
 		err = arch_exec_prepare();
 	if (!err)
 		err = signal_unshare();
-	file = err ? NULL : find_program(p, dirfd, &err);
+	file = err ? NULL : find_program(p, dirfd, flags, &err);
 	if (!file)
 		return err;
-	err = read_images(p, file);
+	err = file_deny_write(file);
+	if (!err)
+		err = read_images(p, file);
 	mm = err ? NULL : mm_create(&current_process()->core, 0);
 	if (!err && !mm)
 		err = -ENOMEM;
@@ -520,12 +492,12 @@ int kernel_exec(const char *path, char *const argv[], char *const envp[])
 	for (; envp[p->args.envc] && !err; p->args.envc++)
 		err = add_kernel_string(&p->args, envp[p->args.envc]);
 	if (!err)
-		err = run(p, AT_FDCWD);
+		err = run(p, AT_FDCWD, 0);
 	program_free(p);
 	return err;
 }
 
-static long exec_user(int dirfd, uintptr_t path, uintptr_t argv, uintptr_t envp)
+static long exec_user(int dirfd, uintptr_t path, uintptr_t argv, uintptr_t envp, int flags)
 {
 	struct program *p = program_new();
 	long len;
@@ -534,20 +506,20 @@ static long exec_user(int dirfd, uintptr_t path, uintptr_t argv, uintptr_t envp)
 	if (!p)
 		return -ENOMEM;
 	len = strncpy_from_user(p->path, path, sizeof(p->path));
-	err = len < 0 ? (int)len : len == sizeof(p->path) ? -ENAMETOOLONG : len ? 0 : -ENOENT;
+	err = len < 0 ? (int)len : len == sizeof(p->path) ? -ENAMETOOLONG : len || flags & AT_EMPTY_PATH ? 0 : -ENOENT;
 	if (!err)
 		err = add_user_vector(&p->args, argv, &p->args.argc);
 	if (!err)
 		err = add_user_vector(&p->args, envp, &p->args.envc);
 	if (!err)
-		err = run(p, dirfd);
+		err = run(p, dirfd, flags);
 	program_free(p);
 	return err;
 }
 
 static long sys_execve(uintptr_t path, uintptr_t argv, uintptr_t envp)
 {
-	return exec_user(AT_FDCWD, path, argv, envp);
+	return exec_user(AT_FDCWD, path, argv, envp, 0);
 }
 SYSCALL(59, sys_execve);
 
@@ -555,6 +527,6 @@ static long sys_execveat(int dirfd, uintptr_t path, uintptr_t argv, uintptr_t en
 {
 	if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
 		return -EINVAL;
-	return exec_user(dirfd, path, argv, envp);
+	return exec_user(dirfd, path, argv, envp, flags);
 }
 SYSCALL(322, sys_execveat);

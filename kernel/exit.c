@@ -204,6 +204,9 @@ static void orphan_children(struct process *p)
 		struct process *child = node_entry(n, struct process, sibling);
 
 		node_remove(&child->sibling);
+		/* Nobody but who asked for another signal gets it. */
+		if (child->leader)
+			child->leader->exit_signal = SIGCHLD;
 		child->parent = new_parent(p);
 		child->ppid = child->parent ? child->parent->pid : 0;
 		if (child->parent)

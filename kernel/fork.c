@@ -264,7 +264,10 @@ static void inherit(struct task *child, const struct clone_args *args)
 	memcpy(child->allowed, me->allowed, sizeof(child->allowed));
 	child->blocked = me->blocked;
 	child->timer_slack_ns = me->timer_slack_ns;
-	child->exit_signal = args->flags & CLONE_THREAD ? -1 : (int)args->exit_signal;
+	/* A parent that did not choose the signal gets the one that its own child was made with: clone(2). */
+	child->exit_signal = args->flags & CLONE_THREAD ? -1 :
+			     args->flags & CLONE_PARENT ? current_process()->leader->exit_signal :
+			     (int)args->exit_signal;
 	if (!(args->flags & CLONE_VM) || (args->flags & CLONE_VFORK)) {
 		child->altstack = me->altstack;
 		child->altstack_size = me->altstack_size;

@@ -268,6 +268,8 @@ void tmpfs_show_options(const struct superblock *sb, struct ktext *text);
 /* ---- Open files: open.c ---- */
 #define FMODE_LOCKS 0x01000000u /* f_mode: it has had locks of its own (flock) */
 #define FMODE_UNSIGNED 0x04000000u /* f_mode: positions are addresses, up to the last */
+#define FMODE_WRITER 0x00800000u /* f_mode: counted in i_writers */
+#define FMODE_TEXT 0x00400000u /* f_mode: a program's; counted there, too */
 #define FMODE_STREAM 0x02000000u /* f_mode: it has no position (terminals, eventfd) */
 /* A file on @inode (its reference is taken over) without a name. */
 struct file *file_new(struct inode *inode, u32 flags, const struct file_operations *fop);
@@ -275,6 +277,9 @@ struct file *file_new(struct inode *inode, u32 flags, const struct file_operatio
 void file_release_path(struct file *file);
 /* @fop become operations of files that have a name: release and show_path are the kernel's. */
 void fops_with_path(struct file_operations *fop);
+/* For the time of a truncate(2). Return: 0 or -ETXTBSY. */
+int inode_write_begin(struct inode *inode);
+void inode_write_end(struct inode *inode);
 struct path *file_path(const struct file *file);
 struct file *open_path(const struct path *path, int flags, int *err);
 /* A vnode without a name in a directory: pipes, eventfd... */

@@ -8,12 +8,57 @@ struct path *file_path(const struct file *file)
 	return file->f_path;
 }
 
+/* ---- Writers or programs ---- */
+
+static struct klock writers_lock __memsys;
+
+/* One more on the side of @by, if nobody is on the other. */
+static int join(struct inode *inode, s32 by)
+{
+	unsigned long flags = klock(&writers_lock);
+	bool other = by > 0 ? inode->i_writers < 0 : inode->i_writers > 0;
+
+	if (!other)
+		inode->i_writers += by;
+	kunlock(&writers_lock, flags);
+	return other ? -ETXTBSY : 0;
+}
+
+static void leave(struct inode *inode, s32 by)
+{
+	unsigned long flags = klock(&writers_lock);
+
+	inode->i_writers -= by;
+	kunlock(&writers_lock, flags);
+}
+
+int inode_write_begin(struct inode *inode)
+{
+	return join(inode, 1);
+}
+
+void inode_write_end(struct inode *inode)
+{
+	leave(inode, 1);
+}
+
+int file_deny_write(struct file *file)
+{
+	int err = join(file->f_inode, -1);
+
+	if (!err)
+		file->f_mode |= FMODE_TEXT;
+	return err;
+}
+
 void file_release_path(struct file *file)
 {
 	struct path *path = file->f_path;
 
 	if (!path)
 		return;
+	if (file->f_mode & (FMODE_WRITER | FMODE_TEXT))
+		leave(file->f_inode, file->f_mode & FMODE_TEXT ? -1 : 1);
 	if (file->f_mode & FMODE_LOCKS)
 		locks_release_file(file->f_inode, file);
 	file->f_path = NULL;
@@ -79,6 +124,7 @@ static int open_allowed(const struct path *path, int flags)
 static int open_inode(struct file *file, struct inode *inode, int flags)
 {
 	struct vnode *v = vnode_of(inode);
+	int err;
 
 	if (S_ISCHR(inode->i_mode) || S_ISBLK(inode->i_mode))
 		return device_open(inode, file);
@@ -86,9 +132,19 @@ static int open_inode(struct file *file, struct inode *inode, int flags)
 		return fifo_open(inode, file);
 	if (v && v->ops && v->ops->open)
 		return v->ops->open(v, file);
-	if (flags & O_TRUNC && S_ISREG(inode->i_mode) && !v)
-		return shmem_truncate(inode, 0);
-	return 0;
+	if (!S_ISREG(inode->i_mode) || v)
+		return 0;
+	/* O_TRUNC alone writes, too. */
+	err = file->f_mode & FMODE_WRITE || flags & O_TRUNC ? inode_write_begin(inode) : 0;
+	if (err)
+		return err;
+	if (file->f_mode & FMODE_WRITE)
+		file->f_mode |= FMODE_WRITER;
+	if (flags & O_TRUNC)
+		err = shmem_truncate(inode, 0);
+	if (flags & O_TRUNC && !(file->f_mode & FMODE_WRITE))
+		inode_write_end(inode);
+	return err;
 }
 
 struct file *open_path(const struct path *path, int flags, int *err)

@@ -100,18 +100,23 @@ static void find_name(void *ctx, const char *name, bool directory)
 
 static const struct vnode_ops core_dir_ops;
 
+/* @v, which may be NULL, with a copy of @text. Return: NULL without memory for it. */
+static struct vnode *with_text(struct vnode *v, const char *text)
+{
+	if (!v)
+		return NULL;
+	v->text = kstrdup(text, GFP_KERNEL);
+	if (v->text)
+		return v;
+	iput(&v->inode);
+	return NULL;
+}
+
 static struct vnode *core_dir(struct superblock *sb, const char *path)
 {
 	bool debug = !strcmp(path, "/sys/kernel/debug");
-	struct vnode *v = vnode_new(sb, S_IFDIR | (debug ? 0700 : 0555), &core_dir_ops, &dir_fops);
 
-	if (v)
-		v->text = kstrdup(path, GFP_KERNEL);
-	if (v && !v->text) {
-		iput(&v->inode);
-		v = NULL;
-	}
-	return v;
+	return with_text(vnode_new(sb, S_IFDIR | (debug ? 0700 : 0555), &core_dir_ops, &dir_fops), path);
 }
 
 /* "self" and "thread-self" are the reader's. */
@@ -130,16 +135,11 @@ static const struct vnode_ops kern_link_ops = { .readlink = kern_link };
 
 static struct vnode *kern_vnode(struct superblock *sb, const struct kernfile *f)
 {
-	struct vnode *v;
-
 	if (f->ops)
 		return gen_vnode(sb, f->mode, f->ops);
 	if (!f->link)
 		return vnode_new(sb, S_IFREG | f->mode, NULL, f->fop);
-	v = vnode_new(sb, S_IFLNK | 0777, &kern_link_ops, &dir_fops);
-	if (v)
-		v->text = kstrdup(f->link, GFP_KERNEL);
-	return v;
+	return with_text(vnode_new(sb, S_IFLNK | 0777, &kern_link_ops, &dir_fops), f->link);
 }
 
 /* Of the kernel's own. Return: NULL: none; *@directory: it is above one. */
@@ -199,9 +199,7 @@ static struct inode *core_lookup(struct vnode *dir, const char *name, int *err)
 	else {
 		u32 mode = core_mode(path);
 
-		v = gen_vnode(sb, mode, mode & 0222 ? &core_ops : &core_read_ops);
-		if (v)
-			v->text = kstrdup(path, GFP_KERNEL);
+		v = with_text(gen_vnode(sb, mode, mode & 0222 ? &core_ops : &core_read_ops), path);
 	}
 	*err = -ENOMEM;
 	return v ? &v->inode : NULL;

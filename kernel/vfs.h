@@ -54,6 +54,8 @@ struct file *vfs_open(int dirfd, const char *path, int flags, u32 mode, int *err
  * @at_flags: AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH. Return: NULL and *@err.
  */
 struct file *vfs_open_exec(int dirfd, const char *path, int at_flags, int *err);
+/* @file is a program's from now on, until its last reference goes: nobody may write it. Return: 0 or -ETXTBSY. */
+int file_deny_write(struct file *file);
 s64 vfs_read(struct file *file, void *to, size_t len, u64 *pos, bool user);
 s64 vfs_write(struct file *file, const void *from, size_t len, u64 *pos, bool user);
 /* The path of an open file from the caller's root. Return: length. */

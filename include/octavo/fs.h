@@ -104,6 +104,7 @@ struct inode {
 	const struct file_operations *i_fop;
 	void *i_private;		 /* the file system's */
 	void *i_sb;			 /* the kernel's */
+	s32 i_writers;			 /* the kernel's: who has it open for writing; below 0: programs that it is */
 };
 
 /* file.f_mode */

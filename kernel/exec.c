@@ -226,12 +226,9 @@ static int read_images(struct program *p, struct file *file)
 
 /* ---- The new stack ---- */
 
-#define AUX_MAX 24u
-
-static unsigned int fill_aux(const struct program *p, u64 *aux, uintptr_t random, uintptr_t execfn, uintptr_t platform,
+static unsigned int fill_aux(const struct program *p, struct process *proc, uintptr_t random, uintptr_t execfn, uintptr_t platform,
 			     bool secure)
 {
-	const struct process *proc = current_process();
 	const u64 pairs[][2] = {
 		{ 16, cpuid(1, 0).edx },
 		{ 6, PAGE_SIZE },
@@ -256,7 +253,8 @@ static unsigned int fill_aux(const struct program *p, u64 *aux, uintptr_t random
 	};
 
 	octavo_static_assert(ARRAY_SIZE(pairs) <= AUX_MAX, "room on the stack");
-	memcpy(aux, pairs, sizeof(pairs));
+	memcpy(proc->auxv, pairs, sizeof(pairs));
+	proc->auxv_len = sizeof(pairs);
 	return 2 * ARRAY_SIZE(pairs);
 }
 
@@ -295,10 +293,11 @@ static uintptr_t build_stack(struct program *p, uintptr_t top, struct mm_layout 
 {
 	const struct arguments *a = &p->args;
 	const char *text = a->text;
-	u64 aux[2 * AUX_MAX], argc = a->argc;
+	struct process *proc = current_process();
+	u64 argc = a->argc;
 	uintptr_t execfn = top - 8 - (strlen(p->path) + 1), strings = execfn - a->used, string = strings, sp;
 	uintptr_t platform = ((strings - 32) & ~15ul), random = platform - 16;
-	unsigned int aux_nr = fill_aux(p, aux, random, execfn, platform, secure);
+	unsigned int aux_nr = fill_aux(p, proc, random, execfn, platform, secure);
 	struct stack_writer w = { .at = execfn };
 
 	sp = (random - (1 + a->argc + 1 + a->envc + 1 + aux_nr) * 8) & ~15ul;
@@ -316,7 +315,7 @@ static uintptr_t build_stack(struct program *p, uintptr_t top, struct mm_layout 
 	layout->arg_end = layout->env_start = string;
 	put_pointers(&w, &text, &string, a->envc);
 	layout->env_end = string;
-	put_block(&w, aux, aux_nr * sizeof(aux[0]));
+	put_block(&w, proc->auxv, proc->auxv_len);
 	layout->start_stack = sp;
 	return w.err ? 0 : sp;
 }
@@ -414,7 +413,8 @@ static int replace_program(struct program *p, struct file *file, struct mm_struc
 	timers_exec(me->process);
 	files_close_on_exec(me->files);
 	strscpy(me->core.comm, p->name, sizeof(me->core.comm));
-	me->process->execed = me->process->dumpable = true;
+	me->process->execed = true;
+	me->process->dumpable = !secure;
 	me->exit_signal = SIGCHLD;
 	me->pdeath_signal = 0;
 	arch_exec(entry, sp);

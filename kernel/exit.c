@@ -5,7 +5,7 @@
  * A thread that ends lets go of what it has, then leaves the tables under tasks_lock, and is gone when its CPU runs
  * another. The leader's number stays until the parent has looked, or does not want to.
  */
-#include "kernel.h"
+#include "coredump.h"
 #include "vfs.h"
 
 #include <octavo/mman.h>
@@ -107,6 +107,62 @@ int exec_alone(void)
 	if (leader != me)
 		task_put(leader);
 	return 0;
+}
+
+/* ---- Core dumps ---- */
+
+bool dump_begin(int signo)
+{
+	struct task *me = current();
+	struct process *p = me->process;
+	unsigned long flags = klock(&tasks_lock);
+
+	if (p->exiting) {
+		kunlock(&tasks_lock, flags);
+		return false;
+	}
+	p->exiting = true;
+	p->exit_code = signo;
+	p->dumping = me;
+	kill_others(p, me, DEATH_GROUP_EXIT);
+	while (p->nr_threads - p->parked > 1) {
+		set_state(TASK_UNINTERRUPTIBLE);
+		kunlock(&tasks_lock, flags);
+		schedule();
+		flags = klock(&tasks_lock);
+	}
+	kunlock(&tasks_lock, flags);
+	return true;
+}
+
+void dump_end(bool dumped)
+{
+	struct process *p = current_process();
+	unsigned long flags = klock(&tasks_lock);
+
+	p->dumping = NULL;
+	if (dumped)
+		p->exit_code |= 0x80;
+	node_for_each(n, &p->threads)
+		wake_task(node_entry(n, struct task, threads), WAKE_ANY);
+	kunlock(&tasks_lock, flags);
+}
+
+void dump_park(unsigned long *flags)
+{
+	struct process *p = current_process();
+
+	if (!p->dumping)
+		return;
+	p->parked++;
+	wake_task(p->dumping, WAKE_ANY);
+	while (p->dumping) {
+		set_state(TASK_UNINTERRUPTIBLE);
+		kunlock(&tasks_lock, *flags);
+		schedule();
+		*flags = klock(&tasks_lock);
+	}
+	p->parked--;
 }
 
 /* ---- Letting go ---- */
@@ -298,6 +354,8 @@ static void leave_tables(struct task *me, int code)
 	}
 	if (p->execing && p->nr_threads == 1)
 		wake_task(p->execing, WAKE_ANY);
+	if (p->dumping)
+		wake_task(p->dumping, WAKE_ANY);
 	if (!p->nr_threads) {
 		if (p->leader->sighand) {
 			sighand_put(p->leader->sighand);

@@ -142,7 +142,8 @@ static struct process *process_new(const struct process *from)
 	p->child_exit = p->ended = (struct wait_queue){ .lock = { 0 } };
 	p->nr_threads = p->queued = p->live = 0;
 	p->exiting = p->zombie = p->stopped = p->continued = p->execed = p->subreaper = p->shares_vm = false;
-	p->execing = NULL;
+	p->execing = p->dumping = NULL;
+	p->parked = 0;
 	p->exit_code = p->stop_code = 0;
 	p->dead_threads = p->children_times = (struct times){ 0 };
 	p->timers = (struct list_node){ NULL, NULL };

@@ -3,10 +3,11 @@
 #include <octavo/port.h>
 #include <octavo/proc_pid.h>
 
-#include "kernel.h"
+#include "coredump.h"
 #include "kfs.h"
 #include "smp.h"
 #include "uts.h"
+#include "virtio_blk.h"
 
 #define CENTI(ns) ((unsigned long long)((ns) / 10000000 % 100))
 #define SECONDS(ns) ((unsigned long long)((ns) / NS_PER_SEC))
@@ -184,16 +185,81 @@ SHOW(active_console);
 SHOW_TEXT(ostype, "%s", uts.sysname);
 SHOW_TEXT(osrelease, "%s", uts.release);
 SHOW_TEXT(osversion, "%s", uts.version);
-SHOW_TEXT(pid_max, "%d", PID_MAX);
 SHOW_TEXT(threads_max, "%d", PID_MAX);
 SHOW_TEXT(cap_last_cap, "%d", 40);
 SHOW_TEXT(ngroups_max, "%d", 32);
 SHOW_TEXT(overflow_id, "%d", 65534);
-SHOW_TEXT(core_pattern, "%s", "core");
+SHOW_TEXT(tainted, "%d", 0);
 SHOW_TEXT(printk, "%s", "7\t4\t1\t7");
 SHOW_TEXT(file_max, "%llu", ~0ull >> 1);
 SHOW_TEXT(nr_open, "%d", 1 << 20);
 SHOW_TEXT(pipe_max, "%d", 1 << 20);
+
+/* ---- Numbers that may be written: within bounds, or EINVAL as Linux says it ---- */
+
+static long write_number(const char *text, size_t len, unsigned int low, unsigned int high, unsigned int *number)
+{
+	u64 value;
+
+	if (!text_number(text, &value) || value < low || value > high)
+		return -EINVAL;
+	WRITE_ONCE(*number, (unsigned int)value);
+	return (long)len;
+}
+
+#define NUMBER(name, variable, low, high)                                                  \
+	static int show_##name(struct vnode *v, struct ktext *text)                         \
+	{                                                                                   \
+		(void)v;                                                                    \
+		ktext_printf(text, "%u\n", READ_ONCE(variable));                            \
+		return 0;                                                                   \
+	}                                                                                   \
+	static long write_##name(struct vnode *v, const char *text, size_t len)             \
+	{                                                                                   \
+		(void)v;                                                                    \
+		return write_number(text, len, (low), (high), &(variable));                 \
+	}                                                                                   \
+	static const struct gen_ops name##_ops = { .show = show_##name, .write = write_##name }
+
+unsigned int panic_on_oom __memsys;
+NUMBER(pid_max, pid_limit, 301, PID_MAX);
+NUMBER(core_uses_pid, core_uses_pid, 0, 1);
+NUMBER(panic_on_oom, panic_on_oom, 0, 2);
+
+static int show_core_pattern(struct vnode *v, struct ktext *text)
+{
+	(void)v;
+	ktext_printf(text, "%s\n", core_pattern);
+	return 0;
+}
+
+/* What is too long is cut off. */
+static long write_core_pattern(struct vnode *v, const char *text, size_t len)
+{
+	size_t n = 0;
+
+	(void)v;
+	while (n < len && n < sizeof(core_pattern) - 1 && text[n] != '\n')
+		n++;
+	memcpy(core_pattern, text, n);
+	core_pattern[n] = 0;
+	return (long)len;
+}
+
+static const struct gen_ops core_pattern_ops = { .show = show_core_pattern, .write = write_core_pattern };
+
+static int show_partitions(struct vnode *v, struct ktext *text)
+{
+	u64 bytes = virtio_blk_bytes();
+
+	(void)v;
+	ktext_printf(text, "major minor  #blocks  name\n\n");
+	if (bytes)
+		ktext_printf(text, "%4u  %7u %10llu vda\n", VIRTIO_BLK_DEV >> 20, VIRTIO_BLK_DEV & 0xfffff,
+			     (unsigned long long)(bytes / 1024));
+	return 0;
+}
+SHOW(partitions);
 
 static int show_hostname(struct vnode *v, struct ktext *text)
 {
@@ -303,6 +369,8 @@ const struct kernfile kernfiles[] = {
 	{ .path = "/proc/cpuinfo", .mode = 0444, .ops = &cpuinfo_ops },
 	{ .path = "/proc/filesystems", .mode = 0444, .ops = &filesystems_ops },
 	{ .path = "/proc/devices", .mode = 0444, .ops = &devices_ops },
+	{ .path = "/proc/partitions", .mode = 0444, .ops = &partitions_ops },
+	{ .path = "/proc/config.gz", .mode = 0444, .ops = &config_ops },
 	{ .path = "/proc/swaps", .mode = 0444, .ops = &swaps_ops },
 	{ .path = "/proc/kpageflags", .mode = 0400, .fop = &kpageflags_fops },
 	{ .path = "/proc/kpagecount", .mode = 0400, .fop = &kpagecount_fops },
@@ -310,13 +378,16 @@ const struct kernfile kernfiles[] = {
 	{ .path = "/proc/sys/kernel/osrelease", .mode = 0444, .ops = &osrelease_ops },
 	{ .path = "/proc/sys/kernel/version", .mode = 0444, .ops = &osversion_ops },
 	{ .path = "/proc/sys/kernel/hostname", .mode = 0644, .ops = &hostname_ops },
-	{ .path = "/proc/sys/kernel/pid_max", .mode = 0444, .ops = &pid_max_ops },
+	{ .path = "/proc/sys/kernel/pid_max", .mode = 0644, .ops = &pid_max_ops },
 	{ .path = "/proc/sys/kernel/threads-max", .mode = 0444, .ops = &threads_max_ops },
 	{ .path = "/proc/sys/kernel/cap_last_cap", .mode = 0444, .ops = &cap_last_cap_ops },
 	{ .path = "/proc/sys/kernel/ngroups_max", .mode = 0444, .ops = &ngroups_max_ops },
 	{ .path = "/proc/sys/kernel/overflowuid", .mode = 0444, .ops = &overflow_id_ops },
 	{ .path = "/proc/sys/kernel/overflowgid", .mode = 0444, .ops = &overflow_id_ops },
-	{ .path = "/proc/sys/kernel/core_pattern", .mode = 0444, .ops = &core_pattern_ops },
+	{ .path = "/proc/sys/kernel/core_pattern", .mode = 0644, .ops = &core_pattern_ops },
+	{ .path = "/proc/sys/kernel/core_uses_pid", .mode = 0644, .ops = &core_uses_pid_ops },
+	{ .path = "/proc/sys/kernel/tainted", .mode = 0444, .ops = &tainted_ops },
+	{ .path = "/proc/sys/vm/panic_on_oom", .mode = 0644, .ops = &panic_on_oom_ops },
 	{ .path = "/proc/sys/kernel/printk", .mode = 0444, .ops = &printk_ops },
 	{ .path = "/proc/sys/kernel/random/boot_id", .mode = 0444, .ops = &boot_id_ops },
 	{ .path = "/proc/sys/kernel/random/uuid", .mode = 0444, .ops = &uuid_ops },

@@ -201,6 +201,7 @@ void mount_put(struct mount *mount);
 struct mount *mount_root(void);
 void mount_show_filesystems(struct ktext *text);
 int mounts_show(struct ktext *text);
+int mountinfo_show(struct ktext *text);
 /* Each with the names locked. */
 void mount_each(void (*fn)(void *ctx, struct mount *mount), void *ctx);
 void path_get(const struct path *path);
@@ -322,6 +323,7 @@ struct kernfile {
 };
 extern const struct kernfile kernfiles[];
 extern const unsigned int kernfiles_nr;
+extern const struct gen_ops config_ops; /* kconfig.c */
 struct inode *proc_pid_inode(struct superblock *sb, int pid, int *err);
 int proc_pids_readdir(struct dir_context *ctx, u64 base);
 /* An inode of text. */

@@ -209,6 +209,7 @@ static void begin_init(void)
 		p->core.rlimit[limits[i].which] = (struct mm_rlimit){ limits[i].cur, limits[i].max };
 	p->core.rlimit[RLIMIT_NPROC] = p->core.rlimit[RLIMIT_SIGPENDING] = (struct mm_rlimit){ processes, processes };
 	p->dumpable = true;
+	p->coredump_filter = 0x33;
 	init_process = p;
 }
 

@@ -476,31 +476,85 @@ struct mounts_text {
 	char *path;
 };
 
-static void mount_show(void *ctx, struct mount *m)
+/* Where it is mounted, into mt->path. Return: length; 0: out of the caller's reach. */
+static size_t mounted_at(struct mounts_text *mt, struct mount *m)
 {
-	struct mounts_text *mt = ctx;
 	struct path at = { m, m->root };
 	size_t len = path_text(&at, mt->path, PATH_MAX);
 
-	if (len && mt->path[0] == '(')
+	return len && mt->path[0] == '(' ? 0 : len;
+}
+
+static void show_flags(const struct mount *m, struct ktext *text)
+{
+	ktext_printf(text, "%s%s%s%s%s,relatime", m->flags & MS_RDONLY ? "ro" : "rw",
+		     m->flags & MS_NOSUID ? ",nosuid" : "", m->flags & MS_NODEV ? ",nodev" : "",
+		     m->flags & MS_NOEXEC ? ",noexec" : "", m->flags & MS_NOATIME ? ",noatime" : "");
+}
+
+static void mount_show(void *ctx, struct mount *m)
+{
+	struct mounts_text *mt = ctx;
+	size_t len = mounted_at(mt, m);
+
+	if (!len)
 		return;
-	ktext_printf(mt->text, "%s %.*s %s %s%s%s%s%s,relatime", m->source, (int)len, mt->path, m->sb->type->name,
-		     m->flags & MS_RDONLY ? "ro" : "rw", m->flags & MS_NOSUID ? ",nosuid" : "",
-		     m->flags & MS_NODEV ? ",nodev" : "", m->flags & MS_NOEXEC ? ",noexec" : "",
-		     m->flags & MS_NOATIME ? ",noatime" : "");
+	ktext_printf(mt->text, "%s %.*s %s ", m->source, (int)len, mt->path, m->sb->type->name);
+	show_flags(m, mt->text);
 	tmpfs_show_options(m->sb, mt->text);
 	ktext_printf(mt->text, " 0 0\n");
 }
 
-int mounts_show(struct ktext *text)
+/* Which directory of its file system is mounted, into mt->path. */
+static const char *mounted_root(struct mounts_text *mt, const struct mount *m)
+{
+	size_t at = PATH_MAX - 1;
+
+	mt->path[at] = 0;
+	for (const struct dentry *d = m->root; d->parent && d->name_len < at; d = d->parent) {
+		at -= d->name_len;
+		memcpy(mt->path + at, d->name, d->name_len);
+		mt->path[--at] = '/';
+	}
+	return mt->path[at] ? mt->path + at : "/";
+}
+
+static void mountinfo_line(void *ctx, struct mount *m)
+{
+	struct mounts_text *mt = ctx;
+	size_t len = mounted_at(mt, m);
+
+	if (!len)
+		return;
+	ktext_printf(mt->text, "%u %u %u:%u %s ", m->id, m->parent ? m->parent->id : m->id, MAJOR(m->sb->dev),
+		     MINOR(m->sb->dev), mounted_root(mt, m));
+	len = mounted_at(mt, m);
+	ktext_printf(mt->text, "%.*s ", (int)len, mt->path);
+	show_flags(m, mt->text);
+	ktext_printf(mt->text, " - %s %s %s", m->sb->type->name, m->source, m->flags & MS_RDONLY ? "ro" : "rw");
+	tmpfs_show_options(m->sb, mt->text);
+	ktext_printf(mt->text, "\n");
+}
+
+static int each_mount(struct ktext *text, void (*line)(void *ctx, struct mount *m))
 {
 	struct mounts_text mt = { text, kmalloc(PATH_MAX, GFP_KERNEL) };
 
 	if (!mt.path)
 		return -ENOMEM;
 	names_lock();
-	mount_each(mount_show, &mt);
+	mount_each(line, &mt);
 	names_unlock();
 	kfree(mt.path);
 	return 0;
+}
+
+int mounts_show(struct ktext *text)
+{
+	return each_mount(text, mount_show);
+}
+
+int mountinfo_show(struct ktext *text)
+{
+	return each_mount(text, mountinfo_line);
 }

@@ -16,13 +16,15 @@ static int last_pid;
 
 /* ---- Numbers ---- */
 
+unsigned int pid_limit __memsys = PID_MAX;
+
 int pid_alloc(struct task *task)
 {
 	unsigned long flags = klock(&tasks_lock);
 	int pid = last_pid;
 
 	for (int tries = 0; tries < PID_MAX; tries++) {
-		if (++pid >= PID_MAX)
+		if (++pid >= (int)READ_ONCE(pid_limit))
 			pid = PID_RESERVED;
 		if (!by_pid[pid]) {
 			by_pid[pid] = task;

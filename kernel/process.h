@@ -12,6 +12,7 @@
 
 #define PID_MAX 32768
 #define NSIG 64
+#define AUX_MAX 24u
 
 enum {
 	SIGHUP = 1, SIGINT, SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGKILL, SIGUSR1, SIGSEGV, SIGUSR2,
@@ -134,6 +135,8 @@ struct process {
 	unsigned int queued;	     /* (t) signals that wait, of all its threads */
 	bool exiting;		     /* (t) a group exit, or execve() of one thread */
 	struct task *execing;	     /* (t) who waits to be the only one */
+	struct task *dumping;	     /* (t) writes a core dump; the others wait for it */
+	unsigned int parked;	     /* (t) who do */
 	int exit_code;		     /* (t) as wait4(2) shows it */
 	bool zombie;		     /* (t) all threads are gone, and the parent has not looked */
 	bool stopped;		     /* (t) */
@@ -151,11 +154,16 @@ struct process {
 	struct list_node timers;     /* (t) of struct posix_timer */
 	struct posix_timer itimer;   /* (t) ITIMER_REAL */
 	int next_timer;
+	u32 coredump_filter;	     /* core(5) */
+	u32 auxv_len;		     /* bytes of @auxv */
+	u64 auxv[2 * AUX_MAX];	     /* what execve() gave the program */
 };
 
 extern struct klock tasks_lock;
 extern struct process *init_process;
 extern unsigned int processes_nr;
+extern unsigned int pid_limit; /* numbers are below it: /proc/sys/kernel/pid_max */
+extern unsigned int panic_on_oom;
 
 static inline struct process *current_process(void)
 {
@@ -209,6 +217,8 @@ int signal_pgrp(int pgrp, int signo, bool check);
 int take_signal(sigset_k which, struct k_siginfo *info);
 /* A fault's: not to be blocked or ignored. */
 void force_signal(const struct k_siginfo *info);
+/* (t) in *@flags. The caller, which is to leave, stands still while its process is dumped. */
+void dump_park(unsigned long *flags);
 bool spare_init(void);
 void force_signal_fault(int signo, int code, uintptr_t address);
 /* Before user mode is gone back to; interrupts on. */

@@ -233,6 +233,51 @@ static int show_mounts(struct task *task, struct ktext *text)
 	return mounts_show(text);
 }
 
+static int show_mountinfo(struct task *task, struct ktext *text)
+{
+	(void)task;
+	return mountinfo_show(text);
+}
+
+/* ---- What execve() said, and what a core dump will have ---- */
+
+static int show_auxv(struct task *task, struct ktext *text)
+{
+	ktext_add(text, (const char *)task->process->auxv, task->process->auxv_len);
+	return 0;
+}
+
+static int show_coredump_filter(struct task *task, struct ktext *text)
+{
+	ktext_printf(text, "%08x\n", task->process->coredump_filter);
+	return 0;
+}
+
+/* Decimal, or hexadecimal and octal as in C: proc(5). */
+static long write_coredump_filter(struct task *task, const char *text, size_t len)
+{
+	unsigned int base = *text != '0' ? 10 : text[1] == 'x' || text[1] == 'X' ? 16 : 8;
+	const char *c = text + (base == 16 ? 2 : 0);
+	u64 value = 0;
+
+	if (!may_look(task))
+		return -EACCES;
+	if (!*c || *c == '\n')
+		return -EINVAL;
+	for (; *c && *c != '\n'; c++) {
+		unsigned int digit = *c >= '0' && *c <= '9' ? (unsigned int)(*c - '0') :
+				     (*c | 32) >= 'a' && (*c | 32) <= 'f' ? (unsigned int)((*c | 32) - 'a') + 10 : 99;
+
+		if (digit >= base || value >> 32)
+			return -EINVAL;
+		value = value * base + digit;
+	}
+	if (value >> 32)
+		return -EINVAL;
+	task->process->coredump_filter = (u32)value & 0x1ff;
+	return (long)len;
+}
+
 static void show_limit(struct ktext *text, unsigned long value)
 {
 	if (value == RLIM_INFINITY)
@@ -279,6 +324,9 @@ static const struct pid_show score_adj_show = { PID_OPS_RW, .show = show_oom_sco
 static const struct pid_show adj_show = { PID_OPS_RW, .show = show_oom_adj, .write = write_oom_adj };
 static const struct pid_show comm_show = { PID_OPS_RW, .show = show_comm, .write = write_comm };
 static const struct pid_show mounts_file_show = { PID_OPS, .show = show_mounts };
+static const struct pid_show mountinfo_file_show = { PID_OPS, .show = show_mountinfo };
+static const struct pid_show auxv_show = { PID_OPS, .show = show_auxv, .secret = true };
+static const struct pid_show filter_show = { PID_OPS_RW, .show = show_coredump_filter, .write = write_coredump_filter };
 static const struct pid_show limits_show = { PID_OPS, .show = show_limits };
 
 /* ---- pagemap and mem: bytes ---- */
@@ -433,6 +481,9 @@ static const struct pid_entry pid_entries[] = {
 	{ "mem", S_IFREG | 0600, .fop = &mem_fops, .ops = &look_ops },
 	{ "clear_refs", S_IFREG | 0200, &clear_show },
 	{ "mounts", S_IFREG | 0444, &mounts_file_show },
+	{ "mountinfo", S_IFREG | 0444, &mountinfo_file_show },
+	{ "auxv", S_IFREG | 0400, &auxv_show },
+	{ "coredump_filter", S_IFREG | 0644, &filter_show },
 	{ "limits", S_IFREG | 0444, &limits_show },
 	{ "oom_score", S_IFREG | 0444, &score_show },
 	{ "oom_score_adj", S_IFREG | 0644, &score_adj_show },

@@ -3,10 +3,13 @@
  * Taking signals before user mode is gone back to, stopping, and the system calls.
  * Sources: signal(7), sigaction(2), sigprocmask(2), sigaltstack(2), sigtimedwait(2), kill(2), tgkill(2), wait(2).
  */
-#include "kernel.h"
+#include "coredump.h"
 
 #define STOPPING (SIGMASK(SIGSTOP) | SIGMASK(SIGTSTP) | SIGMASK(SIGTTIN) | SIGMASK(SIGTTOU))
 #define NOT_FATAL (SIGMASK(SIGCHLD) | SIGMASK(SIGURG) | SIGMASK(SIGWINCH) | SIGMASK(SIGCONT))
+#define DUMPING                                                                                                    \
+	(SIGMASK(SIGQUIT) | SIGMASK(SIGILL) | SIGMASK(SIGTRAP) | SIGMASK(SIGABRT) | SIGMASK(SIGBUS) | SIGMASK(SIGFPE) | \
+	 SIGMASK(SIGSEGV) | SIGMASK(SIGXCPU) | SIGMASK(SIGXFSZ) | SIGMASK(SIGSYS))
 #define UNMASKABLE (SIGMASK(SIGKILL) | SIGMASK(SIGSTOP))
 
 int signal_many(int pgrp, const struct k_siginfo *info, bool check);
@@ -96,9 +99,11 @@ static int next_handled(struct k_siginfo *info, struct k_sigaction *action)
 		struct k_sigaction *a;
 
 		if (me->death) {
-			int code = p->exit_code;
 			bool group = me->death == DEATH_GROUP_EXIT;
+			int code;
 
+			dump_park(&flags);
+			code = p->exit_code;
 			kunlock(&tasks_lock, flags);
 			do_exit(group ? code : 0);
 		}
@@ -116,6 +121,8 @@ static int next_handled(struct k_siginfo *info, struct k_sigaction *action)
 			if (by_default(p, signo))
 				continue;
 			kunlock(&tasks_lock, flags);
+			if (SIGMASK(signo) & DUMPING)
+				coredump(info);
 			do_group_exit(signo);
 		}
 		*action = *a;

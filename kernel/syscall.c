@@ -47,6 +47,11 @@ void syscall_init(void)
 	}
 }
 
+bool syscall_is_there(unsigned int nr)
+{
+	return nr < SYSCALLS_MAX && kernel_syscall_table[nr] != unknown;
+}
+
 char *get_user_string(uintptr_t from, size_t max, int *err)
 {
 	char *text = kmalloc(max, GFP_KERNEL);

@@ -24,6 +24,9 @@ struct syscall_entry {
 	const char *name;
 };
 
+/* Is there a system call of that number? */
+bool syscall_is_there(unsigned int nr);
+
 #define SYSCALL(nr_, fn_)                                                                                     \
 	static const struct syscall_entry syscall_entry_##fn_                                                 \
 		__attribute__((used, section("kernel_syscalls"), aligned(8))) = { \

@@ -204,6 +204,11 @@ static int start_queue(void)
 	return 0;
 }
 
+u64 virtio_blk_bytes(void)
+{
+	return virtio_blk_present() ? vblk.sectors << 9 : 0;
+}
+
 bool virtio_blk_present(void)
 {
 	return vblk.present;

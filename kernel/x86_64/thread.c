@@ -10,6 +10,8 @@
  */
 #include "kernel/kernel.h"
 
+#include "kernel/coredump.h"
+
 #include "arch/x86_64/cpu/segments.h"
 #include "kernel/x86_64/fpu.h"
 #include "port/pc/mmu.h"
@@ -308,6 +310,36 @@ bool arch_in_user(const struct task *task)
 uintptr_t arch_user_ip(const struct task *task)
 {
 	return task_frame(task)->rip;
+}
+
+/* ---- Core dumps ---- */
+
+void arch_core_regs(const struct task *task, u64 *regs)
+{
+	const struct trap_frame *r = task_frame(task);
+	bool me = task == current();
+	const u64 all[CORE_REGS] = {
+		r->r15, r->r14, r->r13, r->r12, r->rbp, r->rbx, r->r11, r->r10, r->r9, r->r8, r->rax, r->rcx, r->rdx,
+		r->rsi, r->rdi, r->vector == 256 ? r->error : ~0ul, r->rip, r->cs, r->rflags, r->rsp, r->ss,
+		me ? rdmsr(MSR_FS_BASE) : task->thread.fs_base, me ? rdmsr(MSR_KERNEL_GS_BASE) : task->thread.gs_base,
+	};
+
+	memcpy(regs, all, sizeof(all));
+}
+
+const void *arch_core_fpu(struct task *task, void *buffer, size_t *size)
+{
+	unsigned long flags = port_irq_save();
+
+	if (task == current())
+		fpu_save(task->thread.fpu);
+	port_irq_restore(flags);
+	*size = min(fpu_facts.size, CORE_PAGE_BYTES);
+	memcpy(buffer, task->thread.fpu, *size);
+	/* Which parts there are: debuggers look for XCR0 where XSAVE leaves room for software. */
+	if (fpu_facts.xsave)
+		*(u64 *)((char *)buffer + 464) = fpu_facts.features;
+	return buffer;
 }
 
 /* ---- arch_prctl(2) ---- */

@@ -60,7 +60,7 @@ static int fuzz_leaves_out(long nr, int root)
 static const char *const fuzz_paths[] = {
 	"/tmp/a", "/tmp/b", "/tmp/d/c", "/tmp/d", "/tmp", "/", ".", "..", "", "/proc/self/maps", "/proc/self/mem",
 	"/proc/self/smaps", "/proc/self/status", "/proc/self/fd/3", "/proc/self/pagemap", "/proc/meminfo",
-	"/proc/self/task", "/proc/self/clear_refs", "/dev/null", "/dev/zero", "/dev/full", "/dev/tty",
+	"/proc/self/task", "/proc/self/clear_refs", "/dev/null", "/dev/zero", "/dev/full",
 	"/proc/self/exe", "/tmp/link", "/tmp/fifo", "/proc/self/oom_score_adj", "/proc/self/environ", "/proc/vmstat",
 };
 

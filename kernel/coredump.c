@@ -182,7 +182,8 @@ static void note_process(struct dump *d)
 
 	mm_get_layout(d->mm, &at);
 	strscpy(s.fname, current()->core.comm, sizeof(s.fname));
-	got = access_remote_vm(d->mm, at.arg_start, s.args, min_t(size_t, sizeof(s.args) - 1, at.arg_end - at.arg_start), 0);
+	got = min_t(size_t, sizeof(s.args) - 1, at.arg_end - at.arg_start);
+	got = access_remote_vm(d->mm, at.arg_start, s.args, got, 0);
 	for (size_t i = 0; i + 1 < got; i++)
 		s.args[i] = s.args[i] ? s.args[i] : ' ';
 	note(&d->notes, "CORE", NT_PRPSINFO, &s, sizeof(s));

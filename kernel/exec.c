@@ -226,8 +226,8 @@ static int read_images(struct program *p, struct file *file)
 
 /* ---- The new stack ---- */
 
-static unsigned int fill_aux(const struct program *p, struct process *proc, uintptr_t random, uintptr_t execfn, uintptr_t platform,
-			     bool secure)
+static unsigned int fill_aux(const struct program *p, struct process *proc, uintptr_t random, uintptr_t execfn,
+			     uintptr_t platform, bool secure)
 {
 	const u64 pairs[][2] = {
 		{ 16, cpuid(1, 0).edx },

@@ -148,6 +148,7 @@ static struct process *process_new(const struct process *from)
 	p->dead_threads = p->children_times = (struct times){ 0 };
 	p->timers = (struct list_node){ NULL, NULL };
 	p->itimer = (struct posix_timer){ 0 };
+	p->nr_timers = 0;
 	p->next_timer = 0;
 	return p;
 }

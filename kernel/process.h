@@ -153,6 +153,7 @@ struct process {
 	struct times children_times; /* (t) */
 	struct list_node timers;     /* (t) of struct posix_timer */
 	struct posix_timer itimer;   /* (t) ITIMER_REAL */
+	unsigned int nr_timers;	     /* (t) in @timers */
 	int next_timer;
 	u32 coredump_filter;	     /* core(5) */
 	u32 auxv_len;		     /* bytes of @auxv */

@@ -17,7 +17,6 @@
 #define CLOCK_BOOTTIME 7
 #define CLOCK_TAI 11
 #define TIMER_ABSTIME 1
-#define TIMERS_MAX 64
 
 static s64 realtime_offset; /* of the monotonic clock */
 
@@ -438,15 +437,20 @@ static long sys_timer_create(int clock, uintptr_t event, uintptr_t id)
 		return -EFAULT;
 	if ((e.notify != 0 && e.notify != 1 && e.notify != 4) || (e.notify != 1 && (e.signo < 1 || e.signo > NSIG)))
 		return -EINVAL;
-	if (p->next_timer >= TIMERS_MAX && p->next_timer - TIMERS_MAX >= 1 << 20)
-		return -EAGAIN;
 	t = kmalloc(sizeof(*t), GFP_KERNEL);
 	if (!t)
 		return -EAGAIN;
 	*t = (struct posix_timer){ .process = p, .clock = clock, .signo = e.signo, .notify = e.notify != 1,
 				   .tid = e.notify == 4 ? e.tid : 0, .timer = { .fn = posix_timer_fires } };
 	flags = klock(&tasks_lock);
-	t->id = p->next_timer++;
+	/* Each has a signal set aside for it: timer_create(2). */
+	if (p->nr_timers + p->queued >= p->core.rlimit[RLIMIT_SIGPENDING].cur) {
+		kunlock(&tasks_lock, flags);
+		kfree(t);
+		return -EAGAIN;
+	}
+	p->nr_timers++;
+	t->id = p->next_timer++ & 0x7fffffff;
 	t->value = event ? e.value : (u64)t->id;
 	node_append(&p->timers, &t->node);
 	kunlock(&tasks_lock, flags);
@@ -454,13 +458,27 @@ static long sys_timer_create(int clock, uintptr_t event, uintptr_t id)
 }
 SYSCALL(222, sys_timer_create);
 
+/* Held by calls on a timer: none goes while another thread's call is at it. */
+static struct rw_semaphore timer_calls __memsys;
+
+/* Return: NULL: there is none. Otherwise timer_done() follows. */
 static struct posix_timer *own_timer(int id)
 {
-	unsigned long flags = klock(&tasks_lock);
-	struct posix_timer *t = find_timer(current_process(), id);
+	struct posix_timer *t;
+	unsigned long flags;
 
+	down_write(&timer_calls);
+	flags = klock(&tasks_lock);
+	t = find_timer(current_process(), id);
 	kunlock(&tasks_lock, flags);
+	if (!t)
+		up_write(&timer_calls);
 	return t;
+}
+
+static void timer_done(void)
+{
+	up_write(&timer_calls);
 }
 
 static long put_itimerspec(uintptr_t user, u64 value, u64 interval)
@@ -470,17 +488,20 @@ static long put_itimerspec(uintptr_t user, u64 value, u64 interval)
 
 static long sys_timer_settime(int id, int flags, uintptr_t new, uintptr_t old)
 {
-	struct posix_timer *t = own_timer(id);
 	u64 value, interval, now, left, was;
+	struct posix_timer *t;
 	int err;
 
-	if (!t || !new)
+	if (!new)
 		return -EINVAL;
 	err = get_timespec(new, &interval);
 	if (!err)
 		err = get_timespec(new + 16, &value);
 	if (err)
 		return err;
+	t = own_timer(id);
+	if (!t)
+		return -EINVAL;
 	left = time_left(t);
 	was = t->interval;
 	if (value && (flags & TIMER_ABSTIME)) {
@@ -489,6 +510,7 @@ static long sys_timer_settime(int id, int flags, uintptr_t new, uintptr_t old)
 	}
 	now = clock_monotonic_ns();
 	arm(t, value ? (value > ~0ull - 1 - now ? ~0ull - 1 : now + value) : 0, interval);
+	timer_done();
 	return old ? put_itimerspec(old, left, was) : 0;
 }
 SYSCALL(223, sys_timer_settime);
@@ -496,16 +518,27 @@ SYSCALL(223, sys_timer_settime);
 static long sys_timer_gettime(int id, uintptr_t user)
 {
 	struct posix_timer *t = own_timer(id);
+	u64 left, interval;
 
-	return t ? put_itimerspec(user, time_left(t), t->interval) : -EINVAL;
+	if (!t)
+		return -EINVAL;
+	left = time_left(t);
+	interval = t->interval;
+	timer_done();
+	return put_itimerspec(user, left, interval);
 }
 SYSCALL(224, sys_timer_gettime);
 
 static long sys_timer_getoverrun(int id)
 {
 	struct posix_timer *t = own_timer(id);
+	long overrun;
 
-	return t ? (long)t->last_overrun : -EINVAL;
+	if (!t)
+		return -EINVAL;
+	overrun = (long)t->last_overrun;
+	timer_done();
+	return overrun;
 }
 SYSCALL(225, sys_timer_getoverrun);
 
@@ -514,6 +547,7 @@ static void drop_timer(struct posix_timer *t)
 	unsigned long flags = klock(&tasks_lock);
 
 	node_remove(&t->node);
+	t->process->nr_timers--;
 	kunlock(&tasks_lock, flags);
 	arm(t, 0, 0);
 	kfree(t);
@@ -526,6 +560,7 @@ static long sys_timer_delete(int id)
 	if (!t)
 		return -EINVAL;
 	drop_timer(t);
+	timer_done();
 	return 0;
 }
 SYSCALL(226, sys_timer_delete);

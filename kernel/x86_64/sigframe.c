@@ -80,8 +80,8 @@ static size_t fpu_bytes(void)
 }
 
 /*
- * @pkru: the program's. While the frame is written the register has another value, which a switch of threads would save:
- * what the frame says of it is written apart.
+ * @pkru: the program's. While the frame is written the register has another value, which a switch of threads would
+ * save: what the frame says of it is written apart.
  */
 static int put_pkru(uintptr_t at, u32 pkru)
 {

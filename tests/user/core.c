@@ -69,7 +69,8 @@ static int end_by(int signo, rlim_t limit, int threads)
 		setrlimit(RLIMIT_CORE, &core);
 		wanted = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		unwanted = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		big = mmap(NULL, 64ul << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		big = mmap(NULL, 64ul << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+			   -1, 0);
 		strcpy(wanted, "this is to be found again");
 		strcpy(unwanted, "this is not");
 		strcpy(big + (32ul << 20), "in the midst of nothing");

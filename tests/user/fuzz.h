@@ -180,7 +180,9 @@ static void fuzz_round(unsigned long seed, int calls, int root, long only)
 /* Its own small world for the superuser's rounds. */
 static void fuzz_prepare(void)
 {
-	static const struct { const char *name; int minor; } devices[] = { { "null", 3 }, { "zero", 5 }, { "full", 7 } };
+	static const struct { const char *name; int minor; } devices[] = {
+		{ "null", 3 }, { "zero", 5 }, { "full", 7 }
+	};
 	char path[64];
 
 	umask(0);

@@ -99,7 +99,8 @@ static void storm_files(void)
 	if (fd < 0)
 		return;
 	if (pwrite(fd, buffer, sizeof(buffer), (off_t)(storm_random() % 16 * 8192)) > 0) {
-		char *map = mmap(NULL, 65536, PROT_READ | PROT_WRITE, storm_random() & 1 ? MAP_SHARED : MAP_PRIVATE, fd, 0);
+		int how = storm_random() & 1 ? MAP_SHARED : MAP_PRIVATE;
+		char *map = mmap(NULL, 65536, PROT_READ | PROT_WRITE, how, fd, 0);
 
 		if (map != MAP_FAILED) {
 			/* Others may cut it meanwhile: that is SIGBUS, and an end like others. */

@@ -208,18 +208,19 @@ static struct shm_segment *segment_of(const struct vm_area_struct *vma)
 	return vma->vm_file->private_data;
 }
 
+/* Context: shm.lock. */
 static void count_user(struct shm_segment *seg)
 {
-	mutex_lock(&shm.lock);
 	seg->atime = seconds();
 	seg->lpid = current_task()->tgid;
 	seg->nattch++;
-	mutex_unlock(&shm.lock);
 }
 
 static void shm_vma_open(struct vm_area_struct *vma)
 {
+	mutex_lock(&shm.lock);
 	count_user(segment_of(vma));
+	mutex_unlock(&shm.lock);
 }
 
 static void shm_vma_close(struct vm_area_struct *vma)
@@ -243,11 +244,26 @@ static const struct vm_operations_struct shm_vm_ops = {
 	.map_pages = filemap_map_pages,
 };
 
+/*
+ * An attachment's file may outlive its segment: remap_file_pages(2) over the last VMA of one that is marked for
+ * destruction unmaps first. The inode says whether what has the id now is still the segment of this file.
+ */
 static int shm_mmap(struct file *file, struct vm_area_struct *vma)
 {
-	count_user(file->private_data);
-	vma->vm_ops = &shm_vm_ops;
-	return 0;
+	struct inode *inode = file->f_inode;
+	struct shm_segment *seg;
+	int err;
+
+	mutex_lock(&shm.lock);
+	seg = shm_find((int)inode->i_ino, &err);
+	if (seg && seg->file->f_inode == inode) {
+		count_user(seg);
+		vma->vm_ops = &shm_vm_ops;
+	} else {
+		err = -EINVAL;
+	}
+	mutex_unlock(&shm.lock);
+	return err;
 }
 
 static int shm_fsync(struct file *file, u64 start, u64 end, bool datasync)

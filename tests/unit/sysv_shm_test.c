@@ -213,6 +213,32 @@ TEST(sysv_shm, destruction)
 	EXPECT_EQ((long)vm_committed_pages(), before);
 }
 
+/* What is mapped anew in place of the last attachment of a segment marked for destruction finds it gone. */
+TEST(sysv_shm, last_attachment_mapped_anew)
+{
+	long first, second;
+	uintptr_t a, b;
+
+	ASSERT(start());
+	first = ksys_shmget(KEY, 2 * PAGE_SIZE, IPC_CREAT | 0640);
+	a = (uintptr_t)ksys_shmat((int)first, 0, 0);
+	b = (uintptr_t)ksys_shmat((int)first, 0, 0);
+	test_user_put(a + PAGE_SIZE, 9);
+	EXPECT_EQ(ksys_shmctl((int)first, IPC_RMID, 0), 0);
+	EXPECT_EQ(ksys_remap_file_pages(a, PAGE_SIZE, 0, 1, 0), 0);
+	EXPECT_EQ(test_user_get(a), 9);
+	EXPECT_EQ(nattch((int)first), 3);
+	EXPECT_EQ(ksys_shmdt(b), 0);
+	EXPECT_EQ(vm_munmap(p.task.mm, a, PAGE_SIZE), 0);
+	EXPECT_EQ(nattch((int)first), 1);
+	EXPECT_EQ(ksys_remap_file_pages(a + PAGE_SIZE, PAGE_SIZE, 0, 0, 0), -EINVAL);
+	EXPECT_EQ(ksys_shmctl((int)first, IPC_STAT, user_buf), -EINVAL);
+	second = ksys_shmget(KEY, PAGE_SIZE, IPC_CREAT | IPC_EXCL | 0640);
+	EXPECT_EQ(nattch((int)second), 0);
+	EXPECT_EQ(mm_verify(complain, NULL), 0);
+	test_process_exit(&p);
+}
+
 TEST(sysv_shm, control)
 {
 	struct stat_words s;

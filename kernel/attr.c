@@ -355,6 +355,16 @@ SYSCALL(221, sys_fadvise64);
 
 static long sys_readahead(int fd, s64 offset, size_t len)
 {
+	struct file *file = fd_get(fd);
+	u32 mode = file ? file->f_inode->i_mode : 0;
+	bool readable = file && file->f_mode & FMODE_READ;
+
+	if (file)
+		fput(file);
+	if (!readable)
+		return -EBADF;
+	if (!S_ISREG(mode) && !S_ISBLK(mode))
+		return -EINVAL;
 	return sys_fadvise64(fd, offset, (s64)min(len, OVERFLOW_LIMIT), 3 /* POSIX_FADV_WILLNEED */);
 }
 SYSCALL(187, sys_readahead);

@@ -61,6 +61,7 @@ static int make_key(uintptr_t addr, bool private_, struct futex_key *key)
 	struct mm_struct *mm = current()->core.mm;
 	struct vm_area_struct *vma;
 	int err = 0;
+	u32 seen;
 
 	if (addr % 4)
 		return -EINVAL;
@@ -69,6 +70,9 @@ static int make_key(uintptr_t addr, bool private_, struct futex_key *key)
 	*key = (struct futex_key){ mm, addr };
 	if (private_)
 		return 0;
+	/* A word in a file is known by its page: it must be there, also for who only wakes. */
+	if (get_user(seen, addr))
+		return -EFAULT;
 	mmap_read_lock(mm);
 	vma = vma_lookup(mm, addr);
 	if (!vma)
@@ -342,12 +346,14 @@ static long futex_wake_op(uintptr_t addr, int nr, int nr2, uintptr_t addr2, u32 
 static int read_timeout(int op, int flags, uintptr_t timeout, u64 *until)
 {
 	u64 now = flags & FUTEX_REALTIME ? clock_realtime_ns() : clock_monotonic_ns();
+	int err;
 
 	*until = ~0ull;
 	if (!timeout)
 		return 0;
-	if (get_timespec(timeout, until))
-		return -EINVAL;
+	err = get_timespec(timeout, until);
+	if (err)
+		return err;
 	if (op == FUTEX_WAIT)
 		*until = *until > ~0ull - 1 - now ? ~0ull - 1 : *until + now;
 	if (flags & FUTEX_REALTIME)

@@ -385,31 +385,35 @@ static long sys_sendfile(int out_fd, int in_fd, uintptr_t uoffset, size_t len)
 	u64 in_pos, out_pos;
 	s64 ret = -EBADF;
 
-	if (!in || !out)
+	if (!in || !out || !(in->f_mode & FMODE_READ))
 		goto out;
 	in_pos = in->f_pos;
 	out_pos = out->f_pos;
 	ret = 0;
 	if (uoffset) {
-		ret = !seekable(in) ? -ESPIPE : get_user(in_pos, uoffset);
-		if (!ret && (s64)in_pos < 0)
-			ret = -EINVAL;
+		if (get_user(in_pos, uoffset)) {
+			ret = -EFAULT;
+			goto out;
+		}
+		ret = !seekable(in) ? -ESPIPE : (s64)in_pos < 0 ? -EINVAL : 0;
 	}
+	if (!ret && !(out->f_mode & FMODE_WRITE))
+		ret = -EBADF;
 	/* Linux sends what has pages; a terminal or a pipe is not read so. */
 	if (!ret && !S_ISREG(in->f_inode->i_mode) && !S_ISBLK(in->f_inode->i_mode))
 		ret = -EINVAL;
 	if (!ret && out->f_flags & O_APPEND)
 		ret = -EINVAL;
-	if (ret)
-		goto out;
-	ret = copy_between(in, &in_pos, out, &out_pos, min(len, OVERFLOW_LIMIT));
+	if (!ret)
+		ret = copy_between(in, &in_pos, out, &out_pos, min(len, OVERFLOW_LIMIT));
 	if (ret > 0) {
 		out->f_pos = out_pos;
 		if (!uoffset)
 			in->f_pos = in_pos;
-		else if (put_user(in_pos, uoffset))
-			ret = -EFAULT;
 	}
+	/* Even if nothing was sent. */
+	if (uoffset && put_user(in_pos, uoffset))
+		ret = -EFAULT;
 out:
 	if (in)
 		fput(in);

@@ -103,6 +103,40 @@ static void test_rw(void)
 	close(fd);
 }
 
+static void test_sendfile_refusals(int from, int to)
+{
+	off_t *place = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int null = open("/dev/null", O_RDONLY), only_write = open("/dev/null", O_WRONLY);
+
+	CHECK_ERROR(sendfile(null, from, NULL, 1), EBADF);
+	CHECK_ERROR(sendfile(to, only_write, NULL, 1), EBADF);
+	CHECK_ERROR(sendfile(to, from, bad, 1), EFAULT);
+	/* Where it got to is written, even if there was nothing to send. */
+	*place = 1 << 30;
+	CHECK(sendfile(to, from, place, 1) == 0 && *place == 1 << 30);
+	CHECK(mprotect(place, 4096, PROT_READ) == 0);
+	CHECK_ERROR(sendfile(to, from, place, 1), EFAULT);
+	munmap(place, 4096);
+	close(null);
+	close(only_write);
+}
+
+static void test_readahead(void)
+{
+	int fd = new_file(), directory = open("/tmp", O_RDONLY | O_DIRECTORY), zero = open("/dev/zero", O_RDONLY);
+	int path = open("/tmp", O_PATH), only_write = open("/dev/null", O_WRONLY), ends[2];
+
+	CHECK(readahead(fd, 0, 4096) == 0);
+	CHECK_ERROR(readahead(999, 0, 4096), EBADF);
+	CHECK_ERROR(readahead(path, 0, 4096), EBADF);
+	CHECK_ERROR(readahead(only_write, 0, 4096), EBADF);
+	CHECK_ERROR(readahead(directory, 0, 4096), EINVAL);
+	CHECK_ERROR(readahead(zero, 0, 4096), EINVAL);
+	CHECK(pipe(ends) == 0);
+	CHECK_ERROR(readahead(ends[0], 0, 4096), EINVAL);
+	CHECK(syscall(SYS_close_range, fd, ends[1], 0) == 0);
+}
+
 static void test_copy(void)
 {
 	int from = new_file(), to = new_file();
@@ -117,6 +151,7 @@ static void test_copy(void)
 	CHECK(pread(to, &c, 1, 70019) == 1 && c == 'q');
 	CHECK_ERROR(copy_file_range(from, &in, to, &out, 1, 1), EINVAL);
 	CHECK_ERROR(sendfile(to, 999, NULL, 1), EBADF);
+	test_sendfile_refusals(from, to);
 	close(from);
 	close(to);
 }
@@ -344,6 +379,7 @@ int main(void)
 	test_dup();
 	test_rw();
 	test_copy();
+	test_readahead();
 	test_pipe();
 	test_fifo();
 	test_poll();

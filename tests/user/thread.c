@@ -120,6 +120,7 @@ static void *wait_for_word(void *arg)
 static void test_futex(void)
 {
 	struct timespec soon = { 0, 5000000 };
+	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	pid_t pid;
 
 	words = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -127,7 +128,15 @@ static void test_futex(void)
 	CHECK_ERROR(futex(&words[1], FUTEX_WAIT, 0, &soon, NULL, 0), ETIMEDOUT);
 	CHECK_ERROR(futex((char *)words + 1, FUTEX_WAIT, 0, NULL, NULL, 0), EINVAL);
 	CHECK_ERROR(futex((void *)8, FUTEX_WAIT, 0, NULL, NULL, 0), EFAULT);
+	CHECK_ERROR(futex(&words[1], FUTEX_WAIT, 0, (void *)8, NULL, 0), EFAULT);
 	CHECK(futex(&words[1], FUTEX_WAKE, 1, NULL, NULL, 0) == 0);
+	/* Who wakes by a word that may lie in a file must name one that is there; by a private one, any. */
+	CHECK(mprotect(page, 4096, PROT_NONE) == 0);
+	CHECK_ERROR(futex(page, FUTEX_WAKE, 1, NULL, NULL, 0), EFAULT);
+	CHECK_ERROR(futex(&words[1], FUTEX_REQUEUE, 1, (void *)1, page, 0), EFAULT);
+	CHECK(futex(page, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0) == 0);
+	CHECK(munmap(page, 4096) == 0);
+	CHECK_ERROR(futex(page, FUTEX_WAKE, 1, NULL, NULL, 0), EFAULT);
 	/* Between processes. */
 	pid = fork();
 	if (!pid) {

@@ -344,6 +344,22 @@ int fifo_open(struct inode *inode, struct file *file);
 void fifo_evict(struct vnode *vnode);
 long pipe_fcntl(struct file *file, int cmd, unsigned long arg);
 bool file_is_pipe(const struct file *file);
+/* Return: 1: there is something to take (@write: room); 0: nor will there be; or errno. */
+int pipe_wait(struct file *file, bool write, bool nonblock);
+size_t pipe_file_room(const struct file *file);
+/* Return: bytes, of those that are there now; 0: there are none, or no room; or errno. @keep: they stay, too. */
+s64 pipe_to_pipe(struct file *from, struct file *to, size_t len, bool keep);
+s64 pipe_to_file(struct file *from, struct file *to, u64 *pos, size_t len);
+
+/* ---- Reading and writing: rw.c ---- */
+typedef s64 (*rw_fn)(struct file *file, void *buffer, size_t len, u64 *pos, bool user);
+s64 rw_write(struct file *file, void *buffer, size_t len, u64 *pos, bool user);
+bool file_seekable(const struct file *file);
+/* Return: a kmalloc'ed copy, checked; NULL with *@err 0 for none. */
+struct kiovec *user_iov(uintptr_t at, unsigned long nr, long *err);
+long rw_each(struct file *file, const struct kiovec *iov, unsigned long nr, u64 *pos, rw_fn fn);
+/* @in_pos, @out_pos move on by what was written. */
+s64 copy_between(struct file *in, u64 *in_pos, struct file *out, u64 *out_pos, size_t len);
 
 /* ---- Poll: poll.c ---- */
 struct poll_table;

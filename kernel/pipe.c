@@ -85,17 +85,25 @@ static size_t least(size_t a, size_t b, size_t c)
 	return min(ab, c);
 }
 
+/* The bytes from the @at-th ever on that lie in one page, up to *@len of them. Undone by kunmap_local(). */
+static char *pipe_map(const struct pipe *pipe, u64 at, size_t *len)
+{
+	size_t place = at & (pipe_size(pipe) - 1), off = place & (PAGE_SIZE - 1);
+
+	*len = least(*len, (size_t)(pipe->head - at), PAGE_SIZE - off);
+	return (char *)kmap_local_page(pipe->page[place >> PAGE_SHIFT]) + off;
+}
+
 /* Return: bytes taken; fewer than there are if user memory ends. */
 static size_t pipe_take(struct pipe *pipe, struct iov_iter *to)
 {
 	size_t total = 0;
 
 	while (to->count && pipe_held(pipe)) {
-		size_t at = pipe->tail & (pipe_size(pipe) - 1), off = at & (PAGE_SIZE - 1);
-		size_t n = least(to->count, pipe_held(pipe), PAGE_SIZE - off), got;
-		char *from = kmap_local_page(pipe->page[at >> PAGE_SHIFT]);
+		size_t n = to->count, got;
+		char *from = pipe_map(pipe, pipe->tail, &n);
 
-		got = copy_to_iter(from + off, n, to);
+		got = copy_to_iter(from, n, to);
 		kunmap_local(from);
 		pipe->tail += got;
 		total += got;
@@ -271,6 +279,104 @@ static const struct file_operations pipe_fops = { .read_iter = pipe_read,
 bool file_is_pipe(const struct file *file)
 {
 	return file->f_op == &pipe_fops;
+}
+
+/* ---- From pipe to pipe and to files, for splice.c ---- */
+
+/* Return: 1: there is something to take (@write: room); 0: nor will there be; or errno. */
+int pipe_wait(struct file *file, bool write, bool nonblock)
+{
+	struct pipe *pipe = file->private_data;
+	bool ready = write ? pipe_room(pipe) : pipe_held(pipe);
+	bool other = READ_ONCE(*(write ? &pipe->readers : &pipe->writers));
+	int err = 0;
+
+	/* What was written is there to be read when the writers are gone, but nobody writes to nobody. */
+	if (!other && (write || !ready))
+		return 0;
+	if (ready)
+		return 1;
+	if (nonblock)
+		return -EAGAIN;
+	if (write)
+		err = wait_event_interruptible(&pipe->writable, pipe_room(pipe) || !READ_ONCE(pipe->readers));
+	else
+		err = wait_event_interruptible(&pipe->readable, pipe_held(pipe) || !READ_ONCE(pipe->writers));
+	return err ? err : write ? pipe_room(pipe) != 0 : pipe_held(pipe) != 0;
+}
+
+size_t pipe_file_room(const struct file *file)
+{
+	return pipe_room(file->private_data);
+}
+
+/* Both locked. @keep: what is copied stays in @in, too. */
+static s64 pipe_copy(struct pipe *in, struct pipe *out, size_t len, bool keep)
+{
+	u64 at = in->tail;
+	s64 put = 0;
+
+	while (len && at != in->head && pipe_room(out)) {
+		size_t n = len;
+		char *from = pipe_map(in, at, &n);
+		struct iov_iter iter = { from, n, false };
+
+		put = pipe_put(out, &iter);
+		kunmap_local(from);
+		if (put <= 0)
+			break;
+		at += (u64)put;
+		len -= (size_t)put;
+	}
+	if (at != in->tail)
+		put = (s64)(at - in->tail);
+	if (!keep)
+		in->tail = at;
+	return put;
+}
+
+/* Return: bytes, of those that are there now; 0: there are none, or no room; or errno. */
+s64 pipe_to_pipe(struct file *from, struct file *to, size_t len, bool keep)
+{
+	struct pipe *in = from->private_data, *out = to->private_data;
+	s64 ret;
+
+	down_write(in < out ? &in->lock : &out->lock);
+	down_write(in < out ? &out->lock : &in->lock);
+	ret = out->readers ? pipe_copy(in, out, len, keep) : -EPIPE;
+	up_write(&in->lock);
+	up_write(&out->lock);
+	if (ret > 0) {
+		wake_up(&out->readable);
+		if (!keep)
+			wake_up(&in->writable);
+	}
+	return ret;
+}
+
+/* What is written is taken out. Return: bytes, of those that are there now; or errno. */
+s64 pipe_to_file(struct file *from, struct file *to, u64 *pos, size_t len)
+{
+	struct pipe *pipe = from->private_data;
+	s64 total = 0, put = 0;
+
+	down_write(&pipe->lock);
+	while (len && pipe_held(pipe)) {
+		size_t n = len;
+		char *bytes = pipe_map(pipe, pipe->tail, &n);
+
+		put = vfs_write(to, bytes, n, pos, false);
+		kunmap_local(bytes);
+		if (put <= 0)
+			break;
+		pipe->tail += (u64)put;
+		total += put;
+		len -= (size_t)put;
+	}
+	up_write(&pipe->lock);
+	if (total)
+		wake_up(&pipe->writable);
+	return total ? total : put;
 }
 
 /* ---- Making them ---- */

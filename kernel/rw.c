@@ -33,7 +33,7 @@ static void position_end(struct rw_semaphore *lock)
 		up_write(lock);
 }
 
-static bool seekable(const struct file *file)
+bool file_seekable(const struct file *file)
 {
 	return !S_ISFIFO(file->f_inode->i_mode) && !S_ISSOCK(file->f_inode->i_mode) && !(file->f_mode & FMODE_STREAM);
 }
@@ -97,9 +97,7 @@ s64 vfs_write(struct file *file, const void *from, size_t len, u64 *pos, bool us
 	return file->f_op->write_iter(file, &iter, pos);
 }
 
-typedef s64 (*rw_fn)(struct file *file, void *buffer, size_t len, u64 *pos, bool user);
-
-static s64 rw_write(struct file *file, void *buffer, size_t len, u64 *pos, bool user)
+s64 rw_write(struct file *file, void *buffer, size_t len, u64 *pos, bool user)
 {
 	return vfs_write(file, buffer, len, pos, user);
 }
@@ -147,7 +145,7 @@ static long rw_at(int fd, uintptr_t buffer, size_t len, u64 pos, rw_fn fn)
 		fput(file);
 		return -EINVAL;
 	}
-	got = seekable(file) ? fn(file, (void *)buffer, len, &pos, true) : -ESPIPE;
+	got = file_seekable(file) ? fn(file, (void *)buffer, len, &pos, true) : -ESPIPE;
 	fput(file);
 	return (long)got;
 }
@@ -166,8 +164,7 @@ SYSCALL(18, sys_pwrite64);
 
 /* ---- Several buffers ---- */
 
-/* Return: a kmalloc'ed copy, checked; NULL with *@err 0 for none. */
-static struct kiovec *user_iov(uintptr_t at, unsigned long nr, long *err)
+struct kiovec *user_iov(uintptr_t at, unsigned long nr, long *err)
 {
 	struct kiovec *iov;
 	u64 sum = 0;
@@ -194,7 +191,7 @@ static struct kiovec *user_iov(uintptr_t at, unsigned long nr, long *err)
 	return NULL;
 }
 
-static long rw_each(struct file *file, const struct kiovec *iov, unsigned long nr, u64 *pos, rw_fn fn)
+long rw_each(struct file *file, const struct kiovec *iov, unsigned long nr, u64 *pos, rw_fn fn)
 {
 	s64 total = 0, got = 0;
 
@@ -230,7 +227,7 @@ static long rw_vector(int fd, uintptr_t uiov, unsigned long nr, s64 at, bool her
 	if (!file)
 		return -EBADF;
 	iov = user_iov(uiov, nr, &ret);
-	if (ret || (!here && !seekable(file))) {
+	if (ret || (!here && !file_seekable(file))) {
 		ret = ret ? ret : -ESPIPE;
 		goto out;
 	}
@@ -322,7 +319,7 @@ static long sys_lseek(int fd, s64 offset, int whence)
 
 	if (!file)
 		return -EBADF;
-	if (!seekable(file) || file->f_flags & O_PATH) {
+	if (!file_seekable(file) || file->f_flags & O_PATH) {
 		to = file->f_flags & O_PATH ? -EBADF : -ESPIPE;
 		fput(file);
 		return (long)to;
@@ -349,8 +346,7 @@ SYSCALL(8, sys_lseek);
 
 #define COPY_CHUNK (16 * PAGE_SIZE)
 
-/* @in_pos, @out_pos move on by what was written. */
-static s64 copy_between(struct file *in, u64 *in_pos, struct file *out, u64 *out_pos, size_t len)
+s64 copy_between(struct file *in, u64 *in_pos, struct file *out, u64 *out_pos, size_t len)
 {
 	size_t chunk = min(len, COPY_CHUNK);
 	s64 total = 0, got = 0, put = 0;
@@ -395,7 +391,7 @@ static long sys_sendfile(int out_fd, int in_fd, uintptr_t uoffset, size_t len)
 			ret = -EFAULT;
 			goto out;
 		}
-		ret = !seekable(in) ? -ESPIPE : (s64)in_pos < 0 ? -EINVAL : 0;
+		ret = !file_seekable(in) ? -ESPIPE : (s64)in_pos < 0 ? -EINVAL : 0;
 	}
 	if (!ret && !(out->f_mode & FMODE_WRITE))
 		ret = -EBADF;
@@ -453,12 +449,11 @@ static long sys_copy_file_range(int in_fd, uintptr_t uin, int out_fd, uintptr_t 
 		ret = get_user(in_pos, uin);
 	if (!ret && uout)
 		ret = get_user(out_pos, uout);
-	len = min(len, OVERFLOW_LIMIT);
 	if (!ret)
 		ret = copy_range_check(in, out, in_pos, out_pos, len);
 	if (ret)
 		goto out;
-	ret = copy_between(in, &in_pos, out, &out_pos, len);
+	ret = copy_between(in, &in_pos, out, &out_pos, min(len, OVERFLOW_LIMIT));
 	if (ret <= 0)
 		goto out;
 	if (!uin)

@@ -20,7 +20,7 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
-static char bytes[1 << 17];
+static char bytes[1 << 17] __attribute__((aligned(4096)));
 static void *volatile bad = (void *)8; /* nobody's memory */
 
 static int new_file(void)
@@ -137,6 +137,74 @@ static void test_readahead(void)
 	CHECK(syscall(SYS_close_range, fd, ends[1], 0) == 0);
 }
 
+static void test_splice(void)
+{
+	int a[2], b[2], file = new_file(), zero = open("/dev/zero", O_RDONLY);
+	int append = open("/dev/null", O_WRONLY | O_APPEND);
+	loff_t at = 3;
+	char text[16];
+	long room;
+
+	CHECK(pipe(a) == 0 && pipe(b) == 0);
+	CHECK(write(a[1], "0123456789", 10) == 10);
+	/* Pipe to pipe, with what it was kept and without. */
+	CHECK(tee(a[0], b[1], 4, 0) == 4 && read(b[0], text, 16) == 4 && !memcmp(text, "0123", 4));
+	CHECK(splice(a[0], NULL, b[1], NULL, 4, 0) == 4 && read(b[0], text, 16) == 4 && !memcmp(text, "0123", 4));
+	/* To a file where one says and where it is; back. */
+	CHECK(splice(a[0], NULL, file, &at, 2, 0) == 2 && at == 5 && lseek(file, 0, SEEK_CUR) == 0);
+	CHECK(splice(a[0], NULL, file, NULL, 100, 0) == 4 && lseek(file, 0, SEEK_CUR) == 4);
+	at = 0;
+	CHECK(splice(file, &at, a[1], NULL, 100, 0) == 5 && at == 5);
+	CHECK(read(a[0], text, 16) == 5 && !memcmp(text, "67895", 5));
+	CHECK(splice(file, NULL, a[1], NULL, 100, 0) == 1 && splice(file, NULL, a[1], NULL, 100, 0) == 0);
+	/* As much as fits; then it would wait. */
+	room = splice(zero, NULL, a[1], NULL, 1 << 20, 0);
+	CHECK(room >= 15 * 4096 && room < 1 << 16);
+	CHECK_ERROR(splice(zero, NULL, a[1], NULL, 1, SPLICE_F_NONBLOCK), EAGAIN);
+	CHECK_ERROR(tee(b[0], a[1], 1, SPLICE_F_NONBLOCK), EAGAIN);
+	CHECK_ERROR(splice(file, NULL, zero, NULL, 1, 0), EBADF);
+	CHECK_ERROR(splice(zero, NULL, append, NULL, 1, 0), EINVAL);
+	CHECK_ERROR(splice(a[0], NULL, append, NULL, 1, 0), EINVAL);
+	CHECK_ERROR(splice(a[0], &at, file, NULL, 1, 0), ESPIPE);
+	CHECK_ERROR(splice(file, NULL, a[1], &at, 1, 0), ESPIPE);
+	CHECK_ERROR(splice(file, bad, b[1], NULL, 1, 0), EFAULT);
+	CHECK_ERROR(splice(a[0], NULL, a[1], NULL, 1, 0), EINVAL);
+	CHECK_ERROR(splice(a[0], NULL, b[1], NULL, 1, 16), EINVAL);
+	CHECK_ERROR(tee(a[0], file, 1, 0), EINVAL);
+	CHECK_ERROR(tee(a[1], b[1], 1, 0), EBADF);
+	close(b[0]);
+	signal(SIGPIPE, SIG_IGN);
+	CHECK_ERROR(splice(a[0], NULL, b[1], NULL, 1, 0), EPIPE);
+	signal(SIGPIPE, SIG_DFL);
+	close(a[1]);
+	CHECK(splice(a[0], NULL, file, NULL, 1 << 20, 0) == room + 1 && splice(a[0], NULL, file, NULL, 1, 0) == 0);
+	CHECK(syscall(SYS_close_range, file, b[1], 0) == 0);
+}
+
+static void test_vmsplice(void)
+{
+	struct iovec iov[2] = { { bytes, 100000 }, { (char *)"xyz", 3 } };
+	struct iovec back = { malloc(100000), 100000 };
+	int ends[2], file = new_file();
+	char text[4], *got = back.iov_base;
+
+	CHECK(pipe(ends) == 0);
+	memset(bytes, 'v', sizeof(bytes));
+	memset(got, 0, 100000);
+	CHECK(vmsplice(ends[1], iov, 2, 0) == 1 << 16);
+	CHECK_ERROR(vmsplice(ends[1], iov, 2, SPLICE_F_NONBLOCK), EAGAIN);
+	CHECK(vmsplice(ends[0], &back, 1, 0) == 1 << 16 && got[0] == 'v' && got[65535] == 'v' && !got[65536]);
+	CHECK_ERROR(vmsplice(ends[0], iov, 1, SPLICE_F_NONBLOCK), EAGAIN);
+	iov[0].iov_len = 1;
+	CHECK(vmsplice(ends[1], iov, 2, 0) == 4 && read(ends[0], text, 4) == 4 && !memcmp(text, "vxyz", 4));
+	free(got);
+	CHECK_ERROR(vmsplice(file, iov, 1, 0), EBADF);
+	CHECK_ERROR(vmsplice(ends[1], iov, 1, 16), EINVAL);
+	CHECK_ERROR(vmsplice(ends[1], iov, 1025, 0), EINVAL);
+	CHECK_ERROR(vmsplice(ends[1], bad, 1, 0), EFAULT);
+	CHECK(syscall(SYS_close_range, file, ends[1], 0) == 0);
+}
+
 static void test_copy(void)
 {
 	int from = new_file(), to = new_file();
@@ -150,6 +218,8 @@ static void test_copy(void)
 	CHECK(copy_file_range(from, &in, to, &out, 70000, 0) == 70000 && in == 70010 && out == 70020);
 	CHECK(pread(to, &c, 1, 70019) == 1 && c == 'q');
 	CHECK_ERROR(copy_file_range(from, &in, to, &out, 1, 1), EINVAL);
+	out = 0x7fffffffffffffff;
+	CHECK_ERROR(copy_file_range(from, &in, to, &out, ~(size_t)0, 0), EOVERFLOW);
 	CHECK_ERROR(sendfile(to, 999, NULL, 1), EBADF);
 	test_sendfile_refusals(from, to);
 	close(from);
@@ -380,6 +450,8 @@ int main(void)
 	test_rw();
 	test_copy();
 	test_readahead();
+	test_splice();
+	test_vmsplice();
 	test_pipe();
 	test_fifo();
 	test_poll();

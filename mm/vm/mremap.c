@@ -261,9 +261,13 @@ static long place_for(const struct remap *r, uintptr_t hint, unsigned long flags
 /* MREMAP_FIXED, MREMAP_DONTUNMAP. */
 static long remap_to(struct remap *r)
 {
-	long ret = resizable(r);
+	size_t old_len = r->old_len;
+	long ret;
 
-	/* What can be known to fail does so before anything is unmapped. */
+	/* What can be known to fail does so before anything is unmapped. What is cut off may lie in other VMAs. */
+	r->old_len = min(old_len, r->new_len);
+	ret = resizable(r);
+	r->old_len = old_len;
 	if (ret)
 		return ret;
 	if (r->flags & MREMAP_FIXED) {

@@ -90,6 +90,27 @@ TEST(mremap, what_stays)
 	over();
 }
 
+/* What moves lies in one mapping; what is cut off before may lie in several, and may be sealed. */
+TEST(mremap, moves_the_head_of_several)
+{
+	ASSERT(test_process_start(&p));
+	EXPECT_EQ(map(0, 4, RW, FIXED), AT(0));
+	EXPECT_EQ(ksys_mprotect(AT(1), LEN(1), PROT_READ), 0);
+	test_user_put(AT(0), 9);
+	EXPECT_EQ(remap(0, 3, 2, MOVE_TO, 10), -EFAULT);
+	EXPECT_EQ(remap(0, 3, 4, MOVE_TO, 10), -EFAULT);
+	EXPECT_EQ(remap(0, 3, 1, MOVE_TO, 10), AT(10));
+	EXPECT_EQ(test_user_get(AT(10)), 9);
+	EXPECT_SHAPE("3-4 rw-p, 10-11 rw-p");
+	if (sizeof(long) == 8) {
+		EXPECT_EQ(map(0, 3, RW, FIXED), AT(0));
+		EXPECT_EQ(ksys_mseal(AT(2), LEN(1), 0), 0);
+		EXPECT_EQ(remap(0, 3, 1, MOVE_TO, 20), -EPERM);
+		EXPECT_SHAPE("0-2 rw-p, 2-3 rw-p, 3-4 rw-p, 10-11 rw-p");
+	}
+	over();
+}
+
 TEST(mremap, errors)
 {
 	struct test_file f;

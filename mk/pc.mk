@@ -35,9 +35,7 @@ PC_WORD := $(if $(M32),.long,.quad)
 LIBS_PC := $(if $(M32),-lgcc)
 # Linked twice: the symbol table of the first image, which reports print names from, lies behind the text of the
 # second, so no address in it changes.
-# The port copies to and from user memory in 64 bits only: elsewhere tests of processes run hosted.
-PC_NO_USER_SRCS := $(if $(M32),$(shell grep -l 'test_process_\|process_run_\|tasks\.h' tests/unit/*.c))
-ELF_OBJS = $(PC_OBJS) $(KBENCH_OBJS) $(filter-out $(call objs,$(B)/core,$(PC_NO_USER_SRCS)),$(UNIT_OBJS)) $(CORE_OBJS)
+ELF_OBJS = $(PC_OBJS) $(KBENCH_OBJS) $(UNIT_OBJS) $(CORE_OBJS)
 $(B)/pc/symbols-none.S: port/pc/symbols.awk
 	@mkdir -p $(@D)
 	$(Q)awk -v word=$(PC_WORD) -f port/pc/symbols.awk </dev/null >$@

@@ -3,12 +3,7 @@
  * port_copy_user(to, from, len, to_user): words, then what is left of one. A fault that nothing can be done about ends
  * it: bytes are tried one by one then, so that all is copied that can be. Return: bytes not copied.
  */
-	.macro fixup at, go_on
-	.section pc_fixups, "a"
-	.balign 8
-	.quad \at, \go_on
-	.text
-	.endm
+#include "port/pc/fixup.h"
 
 	.text
 	.globl port_copy_user

@@ -21,10 +21,16 @@ $(B)/kernel.elf: $(B)/pc/kernel-symbols.S
 
 # Programs for it, static: what Linux runs, too.
 USER_PROGRAMS := $(patsubst tests/user/%.c,$(B)/user/%,$(sort $(wildcard tests/user/*.c)))
-$(B)/user/%: tests/user/%.c $(wildcard tests/user/*.h)
+BENCH_PROGRAMS := $(patsubst bench/user/%.c,$(B)/user/%,$(sort $(wildcard bench/user/*.c)))
+define user_program
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  CC    $<")
 	$(Q)$(CC) -std=gnu11 -O2 -g -Wall -Wextra -static -pthread -o $@ $<
+endef
+$(B)/user/%: tests/user/%.c $(wildcard tests/user/*.h)
+	$(user_program)
+$(B)/user/%: bench/user/%.c
+	$(user_program)
 
 # The bench that the figures of docs/ come from, if it is at hand: OCTAVO_SHARED/bench/mmbench.c.
 OCTAVO_SHARED ?= ../shared
@@ -33,7 +39,7 @@ $(B)/user/mmbench: $(MMBENCH)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -O2 -static -o $@ $<
 
-SHELL_PROGRAMS = $(USER_PROGRAMS) $(if $(MMBENCH),$(B)/user/mmbench)
+SHELL_PROGRAMS = $(USER_PROGRAMS) $(BENCH_PROGRAMS) $(if $(MMBENCH),$(B)/user/mmbench)
 $(B)/shell.cpio: tools/initramfs.sh tools/init-shell.sh $(SHELL_PROGRAMS)
 	$(Q)tools/initramfs.sh $@ tools/init-shell.sh $(SHELL_PROGRAMS)
 

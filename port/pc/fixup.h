@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* For assembly: "fixup at, go_on": a refused access of user memory at the one goes on at the other (struct pc_fixup). */
+/* For assembly: "fixup at, go_on": an access of user memory refused at one goes on at the other (struct pc_fixup). */
 #ifndef PORT_PC_FIXUP_H
 #define PORT_PC_FIXUP_H
 

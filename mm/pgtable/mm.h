@@ -61,6 +61,7 @@ struct mm_struct {
 	uintptr_t start_code, end_code, start_data, end_data, start_brk, brk, start_stack;
 	uintptr_t arg_start, arg_end, env_start, env_end; /* arg_lock in Linux; here (w) */
 	struct file *exe_file;	     /* (w) */
+	struct fork_count *fork;     /* of both sides while mm_fork() shares tables: mm/vm/share.h; page_table_lock */
 	u32 pkeys;		     /* (w) bit n: protection key n is allocated; bit 0: key 0 is not */
 	u32 membarrier;		     /* (a) what it registered for */
 };

@@ -6,6 +6,7 @@
 #include <octavo/highmem.h>
 
 #include "../base/printk.h"
+#include "../base/string.h"
 #include "anon_vma.h"
 #include "share.h"
 #include "vma.h"
@@ -14,7 +15,7 @@
 #define VM_NOT_AS_IT_IS (VM_DONTCOPY | VM_WIPEONFORK | VM_UFFD_WP)
 
 struct fork {
-	struct mm_struct *parent, *child;
+	struct fork_count count;    /* parent and child */
 	struct vm_area_struct *vma; /* the parent's */
 	struct vm_area_struct *copy;
 	uintptr_t region;	    /* the last-level range that was decided last */
@@ -91,7 +92,7 @@ static unsigned int share_run(struct fork *f, pgt_entry_t *upper, pgt_entry_t *t
 {
 	unsigned int i = 0;
 
-	spin_lock(&f->parent->page_table_lock);
+	spin_lock(&f->count.parent->page_table_lock);
 	while (i < nr) {
 		pgt_entry_t e = pgt_get(upper + i);
 
@@ -102,7 +103,7 @@ static unsigned int share_run(struct fork *f, pgt_entry_t *upper, pgt_entry_t *t
 		else
 			break;
 	}
-	spin_unlock(&f->parent->page_table_lock);
+	spin_unlock(&f->count.parent->page_table_lock);
 	return i;
 }
 
@@ -166,13 +167,13 @@ static int copy_range(struct fork *f, uintptr_t addr, uintptr_t end)
 	int err = 0;
 
 	while (addr < end && !err) {
-		pgt_entry_t e, *upper = upper_entry(f->parent, addr, &e), *to, *from;
+		pgt_entry_t e, *upper = upper_entry(f->count.parent, addr, &e), *to, *from;
 		spinlock_t *lock;
 
 		if (!upper)
 			break;
-		to = pgt_entry_alloc(f->child, addr, 0, GFP_KERNEL);
-		from = to ? table_lock_find(f->parent, addr, &lock) : NULL;
+		to = pgt_entry_alloc(f->count.child, addr, 0, GFP_KERNEL);
+		from = to ? table_lock_find(f->count.parent, addr, &lock) : NULL;
 		if (!from) {
 			err = to ? 0 : -ENOMEM;
 			break;
@@ -205,7 +206,7 @@ static int fork_tables(struct fork *f, pgt_entry_t *upper, unsigned int nr, uint
 	if (region == f->region && f->shared)
 		return 1;
 	if (region != f->region && (whole ? !(f->vma->vm_flags & VM_NOT_AS_IT_IS) : region_as_it_is(f, region))) {
-		to = pgt_entry_alloc(f->child, addr, 1, GFP_KERNEL);
+		to = pgt_entry_alloc(f->count.child, addr, 1, GFP_KERNEL);
 		if (!to)
 			return -ENOMEM;
 		/* The last one may be in part the next VMA's. */
@@ -229,7 +230,7 @@ static int copy_tables(struct fork *f)
 
 	while (addr < end) {
 		unsigned int level, nr;
-		pgt_entry_t *upper = pgt_descend(f->parent, addr, 1, &level);
+		pgt_entry_t *upper = pgt_descend(f->count.parent, addr, 1, &level);
 		uintptr_t last = pgt_last(level, addr);
 		int done = 1;
 
@@ -257,15 +258,14 @@ enum mark { MARK, UNMARK };
 /*
  * A table of the parent's that the child does not share. What the parent's rss says of it is taken from @rss: what is
  * there now, and what went while others shared it. MARK: if it is the parent's alone, what goes from now on is counted
- * with the table, so that both agree; UNMARK: as before.
+ * with the table, so that both agree; UNMARK: as before. Context: the table's lock.
  */
 static void mark_table(struct fork *f, struct page *table, bool alone, enum mark mark, long *rss)
 {
 	const pgt_entry_t *entries = page_address(table);
 
-	spin_lock(&pgt_page_of(table)->lock);
 	if (alone && mark == UNMARK)
-		table_fold(f->parent, table);
+		table_fold(f->count.parent, table);
 	if (alone) {
 		set_page_private(table, 0);
 		pgt_page_of(table)->shared = mark == MARK;
@@ -277,26 +277,54 @@ static void mark_table(struct fork *f, struct page *table, bool alone, enum mark
 		for (unsigned int i = 0; i < NR_MM_COUNTERS; i++)
 			rss[i] += table_delta(table, i);
 	}
-	spin_unlock(&pgt_page_of(table)->lock);
+}
+
+/* The parent's table of @addr, if it has one and the child has another one or none. */
+static void mark_region(struct fork *f, uintptr_t addr, enum mark mark, long *rss)
+{
+	struct mm_struct *parent = f->count.parent;
+	pgt_entry_t e, theirs, *upper;
+	struct page *table;
+
+	/* Truncation may be replacing what either has, and changes who has what only under the table's lock. */
+	spin_lock(&parent->page_table_lock);
+	upper = upper_entry(parent, addr, &e);
+	if (upper) {
+		table = table_page(pgt_table_of(1, e));
+		spin_lock(&pgt_page_of(table)->lock);
+		if (!upper_entry(f->count.child, addr, &theirs) || pgt_table_phys(1, theirs) != pgt_table_phys(1, e))
+			mark_table(f, table, pgt_table_write(1, e), mark, rss);
+		spin_unlock(&pgt_page_of(table)->lock);
+	}
+	spin_unlock(&parent->page_table_lock);
 }
 
 /* All tables of the parent's that the child does not share. */
 static void mark_tables(struct fork *f, enum mark mark, long *rss)
 {
+	struct mm_struct *parent = f->count.parent;
 	uintptr_t done = 1; /* the last that was looked at */
 
-	for (struct vm_area_struct *vma = find_vma(f->parent, 0); vma; vma = vma_next(vma)) {
+	for (struct vm_area_struct *vma = find_vma(parent, 0); vma; vma = vma_next(vma)) {
 		for (uintptr_t addr = vma->vm_start; addr < vma->vm_end; addr = pgt_addr_end(addr, vma->vm_end, 1)) {
 			uintptr_t region = addr & (uintptr_t)PGT_MASK(1);
-			pgt_entry_t e, theirs, *upper = region == done ? NULL : upper_entry(f->parent, addr, &e);
 
+			if (region != done)
+				mark_region(f, addr, mark, rss);
 			done = region;
-			if (!upper || (upper_entry(f->child, addr, &theirs) &&
-				       pgt_table_phys(1, theirs) == pgt_table_phys(1, e)))
-				continue;
-			mark_table(f, table_page(pgt_table_of(1, e)), pgt_table_write(1, e), mark, rss);
 		}
 	}
+}
+
+/* Before anybody can find the child's VMAs. */
+static void begin_count(struct fork *f)
+{
+	struct mm_struct *parent = f->count.parent;
+
+	f->count.child->fork = &f->count;
+	spin_lock(&parent->page_table_lock);
+	parent->fork = &f->count;
+	spin_unlock(&parent->page_table_lock);
 }
 
 /*
@@ -305,18 +333,34 @@ static void mark_tables(struct fork *f, enum mark mark, long *rss)
  */
 static void count_pages(struct fork *f, bool complete)
 {
-	bool shares = complete && f->tables, marks = shares && f->any_not;
+	struct mm_struct *parent = f->count.parent, *child = f->count.child;
+	bool shares = complete && f->tables, counted = false;
 
-	if (marks)
-		mark_tables(f, MARK, f->rss);
-	for (unsigned int i = 0; i < NR_MM_COUNTERS; i++) {
-		long pages = f->rss[i] + (shares ? load_relaxed(&f->parent->rss[i]) : 0);
+	while (!counted) {
+		unsigned int left = load_acquire(&f->count.left);
+		bool marks = shares && (f->any_not || left);
+		long rss[NR_MM_COUNTERS];
 
-		if (pages)
-			mm_counter_add(f->child, i, pages);
+		memcpy(rss, f->rss, sizeof(rss));
+		if (unlikely(marks))
+			mark_tables(f, MARK, rss);
+		spin_lock(&parent->page_table_lock);
+		for (unsigned int i = 0; i < NR_MM_COUNTERS && shares; i++)
+			rss[i] += load_relaxed(&parent->rss[i]);
+		/* Unless a table changed hands meanwhile. Each does so at most twice. */
+		counted = !shares || atomic_cmpxchg(&f->count.left, left, FORK_COUNTED) == left;
+		if (likely(counted))
+			parent->fork = NULL;
+		spin_unlock(&parent->page_table_lock);
+		if (unlikely(marks))
+			mark_tables(f, UNMARK, NULL);
+		for (unsigned int i = 0; i < NR_MM_COUNTERS && counted; i++)
+			if (rss[i])
+				mm_counter_add(child, i, rss[i]);
 	}
-	if (marks)
-		mark_tables(f, UNMARK, NULL);
+	spin_lock(&child->page_table_lock);
+	child->fork = NULL;
+	spin_unlock(&child->page_table_lock);
 }
 
 /* ---- VMAs ---- */
@@ -327,7 +371,7 @@ static struct vm_area_struct *copy_vma(struct fork *f, struct vm_area_struct *vm
 
 	if (!copy)
 		return NULL;
-	copy->vm_mm = f->child;
+	copy->vm_mm = f->count.child;
 	copy->vm_flags &= ~(VM_LOCKED | VM_LOCKONFAULT | VM_UFFD_ANY);
 	copy->uffd = NULL;
 	copy->anon_vma = NULL;
@@ -344,10 +388,10 @@ static int copy_vmas(struct fork *f, struct vm_area_struct **first)
 {
 	struct vm_area_struct *prev = NULL, *copy;
 
-	for (struct vm_area_struct *vma = find_vma(f->parent, 0); vma; vma = vma_next(vma)) {
+	for (struct vm_area_struct *vma = find_vma(f->count.parent, 0); vma; vma = vma_next(vma)) {
 		vma_start_write(vma);
 		if (unlikely(vma->vm_flags & VM_DONTCOPY)) {
-			vm_stat_account(f->child, vma->vm_flags, -(long)vma_pages(vma));
+			vm_stat_account(f->count.child, vma->vm_flags, -(long)vma_pages(vma));
 			f->any_not = true;
 			continue;
 		}
@@ -359,7 +403,7 @@ static int copy_vmas(struct fork *f, struct vm_area_struct **first)
 		copy->vm_prev = prev;
 		*(prev ? &prev->vm_next : first) = copy;
 		prev = copy;
-		f->child->map_count++;
+		f->count.child->map_count++;
 	}
 	return f->charged ? vm_acct_memory(current_task(), f->charged) : 0;
 }
@@ -376,12 +420,12 @@ static void *next_copy(void *ctx, void *old)
 /* They become the child's. Return: 0; -ENOMEM: none is. */
 static int insert_vmas(struct fork *f, struct vm_area_struct *first)
 {
-	struct range_tree *tree = &f->child->vmas;
+	struct range_tree *tree = &f->count.child->vmas;
 	struct vm_area_struct *next = first;
 	int err = 0;
 
-	if (f->child->map_count == f->parent->map_count)
-		return range_tree_copy(tree, &f->parent->vmas, next_copy, &next, GFP_KERNEL);
+	if (f->count.child->map_count == f->count.parent->map_count)
+		return range_tree_copy(tree, &f->count.parent->vmas, next_copy, &next, GFP_KERNEL);
 	for (; next && !err; next = next->vm_next)
 		err = range_tree_insert(tree, next->vm_start, next->vm_end - 1, next, GFP_KERNEL);
 	if (err)
@@ -413,7 +457,7 @@ static int fork_vmas(struct fork *f)
 			vm_unacct_memory(f->charged);
 	}
 	if (err) {
-		f->child->map_count = 0;
+		f->count.child->map_count = 0;
 		discard_vmas(first);
 		return err;
 	}
@@ -431,8 +475,8 @@ static int fork_pages(struct fork *f)
 {
 	int err = 0;
 
-	f->copy = find_vma(f->child, 0);
-	for (f->vma = find_vma(f->parent, 0); f->vma && !err; f->vma = vma_next(f->vma)) {
+	f->copy = find_vma(f->count.child, 0);
+	for (f->vma = find_vma(f->count.parent, 0); f->vma && !err; f->vma = vma_next(f->vma)) {
 		if (f->vma->vm_flags & VM_DONTCOPY)
 			continue;
 		err = copy_tables(f);
@@ -473,30 +517,31 @@ static void copy_fields(struct mm_struct *to, const struct mm_struct *from)
 
 struct mm_struct *mm_fork(struct mm_struct *mm, const struct mm_process *child)
 {
-	struct fork f = { .parent = mm, .region = 1, .child = mm_create(child, mm->task_size) };
+	struct fork f = { .count = { mm, mm_create(child, mm->task_size), 0 }, .region = 1 };
 	int err;
 
-	if (!f.child)
+	if (!f.count.child)
 		return NULL;
 	mmap_write_lock(mm);
 	(void)atomic_fetch_or(&mm->flags, 1ul << MMF_HAS_SHARED_TABLES);
 	f.pinned = load_relaxed(&mm->flags) >> MMF_HAS_PINNED & 1;
-	copy_fields(f.child, mm);
+	copy_fields(f.count.child, mm);
 	if (mm->exe_file)
-		f.child->exe_file = get_file(mm->exe_file);
+		f.count.child->exe_file = get_file(mm->exe_file);
+	begin_count(&f);
 	err = fork_vmas(&f);
 	if (!err)
 		err = fork_pages(&f);
-	atomic_add_relaxed(&f.child->pgtable_pages, f.tables);
+	atomic_add_relaxed(&f.count.child->pgtable_pages, f.tables);
 	count_pages(&f, !err);
 	/* Until every CPU knows, the parent could write to what is the child's, too. */
 	if (f.flush && unlikely(!flush_tlb_mm(mm)))
 		err = -EBUSY;
 	mmap_write_unlock(mm);
 	/* Its VMAs came into being as if write-locked: that ends here. */
-	f.child->mm_lock_seq += 2;
+	f.count.child->mm_lock_seq += 2;
 	if (likely(!err))
-		return f.child;
-	mmput(f.child);
+		return f.count.child;
+	mmput(f.count.child);
 	return NULL;
 }

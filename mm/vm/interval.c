@@ -173,22 +173,42 @@ unsigned int interval_verify(const struct interval_node *root)
 
 /* ---- VMAs of a file ---- */
 
+static void set_node(struct vm_area_struct *vma)
+{
+	vma->i_mmap_node.start = vma->vm_pgoff;
+	vma->i_mmap_node.last = vma->vm_pgoff + vma_pages(vma) - 1;
+}
+
 void vma_link_file(struct vm_area_struct *vma)
 {
-	struct address_space *mapping = vma->vm_file ? vma->vm_file->f_mapping : NULL;
+	struct address_space *mapping = vma_mapping(vma);
 
 	if (!mapping) /* a device without pages of its own */
 		return;
-	vma->i_mmap_node.start = vma->vm_pgoff;
-	vma->i_mmap_node.last = vma->vm_pgoff + vma_pages(vma) - 1;
+	set_node(vma);
 	down_write(&mapping->i_mmap_rwsem);
 	interval_insert(&mapping->i_mmap, &vma->i_mmap_node);
 	up_write(&mapping->i_mmap_rwsem);
 }
 
+void vma_moved_in_file(struct vm_area_struct *vma)
+{
+	struct interval_node **root = &vma->vm_file->f_mapping->i_mmap, *node = &vma->i_mmap_node;
+
+	/* Who finds no root takes no lock: the only one is changed where it is. */
+	if (*root == node && !node->left && !node->right) {
+		set_node(vma);
+		node->max = node->last;
+		return;
+	}
+	interval_remove(root, node);
+	set_node(vma);
+	interval_insert(root, node);
+}
+
 void vma_unlink_file(struct vm_area_struct *vma)
 {
-	struct address_space *mapping = vma->vm_file ? vma->vm_file->f_mapping : NULL;
+	struct address_space *mapping = vma_mapping(vma);
 
 	if (!mapping)
 		return;

@@ -12,16 +12,16 @@
 
 static void shut_out(struct vm_area_struct *vma)
 {
-	if (vma->vm_file && vma->vm_file->f_mapping)
-		down_write(&vma->vm_file->f_mapping->i_mmap_rwsem);
+	if (vma_mapping(vma))
+		down_write(&vma_mapping(vma)->i_mmap_rwsem);
 	anon_vma_update_begin(vma);
 }
 
 static void let_in(struct vm_area_struct *vma)
 {
 	anon_vma_update_end(vma);
-	if (vma->vm_file && vma->vm_file->f_mapping)
-		up_write(&vma->vm_file->f_mapping->i_mmap_rwsem);
+	if (vma_mapping(vma))
+		up_write(&vma_mapping(vma)->i_mmap_rwsem);
 }
 
 /* The entry above the last level that leads to @addr; NULL: there is nothing below. */

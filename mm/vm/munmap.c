@@ -27,7 +27,7 @@ bool can_modify_range(const struct vm_area_struct *first, uintptr_t end)
 	return true;
 }
 
-/* A table that is shared can only be changed in part by who has its own. */
+/* A table that is shared can only be changed in part by who has its own. What lies between is left as a whole. */
 static int own_edges(const struct unmapping *u)
 {
 	uintptr_t size = (uintptr_t)1 << PGT_SHIFT(1);
@@ -123,8 +123,12 @@ static struct vm_area_struct *behind(const struct unmapping *u)
 
 static void zap(const struct unmapping *u, struct mmu_gather *tlb)
 {
+	bool left = zap_shared_tables(tlb, u->mm, u->start, u->end);
+
 	for (struct vm_area_struct *vma = u->first; vma != behind(u); vma = vma->vm_next)
 		zap_page_range(tlb, vma, max(vma->vm_start, u->start), min(vma->vm_end, u->end), NULL);
+	if (unlikely(left))
+		tlb_flush_mmu(tlb);
 }
 
 static void lock_and_account(struct unmapping *u)
@@ -143,21 +147,6 @@ static void lock_and_account(struct unmapping *u)
 	}
 }
 
-static void cut_off(struct vm_area_struct *vma, uintptr_t start, uintptr_t end)
-{
-	if (vma->vm_file)
-		vma_unlink_file(vma);
-	if (has_anon(vma))
-		anon_vma_update_begin(vma);
-	vma->vm_pgoff += pages_of(start - vma->vm_start);
-	vma->vm_start = start;
-	vma->vm_end = end;
-	if (has_anon(vma))
-		anon_vma_update_end(vma);
-	if (vma->vm_file)
-		vma_link_file(vma);
-}
-
 /* The range becomes nobody's. Return: VMAs that went, linked by vm_next up to NULL. */
 static struct vm_area_struct *detach(struct unmapping *u, struct vm_area_struct *prev, struct vm_area_struct *next)
 {
@@ -168,10 +157,10 @@ static struct vm_area_struct *detach(struct unmapping *u, struct vm_area_struct 
 		return NULL;
 	if (u->head) {
 		gone = u->head->vm_next;
-		cut_off(u->head, u->head->vm_start, u->start);
+		vma_place(u->head, u->head->vm_start, u->start);
 	}
 	if (u->tail)
-		cut_off(u->tail, u->end, u->tail->vm_end);
+		vma_place(u->tail, u->end, u->tail->vm_end);
 	vma_opened_gap(u->mm, u->end);
 	u->mm->recent = next;
 	if (gone == next)
@@ -219,12 +208,12 @@ int unmap_range(struct mm_struct *mm, struct vm_area_struct *first, uintptr_t st
 	mm->hiwater_vm = max(mm->hiwater_vm, mm->total_vm);
 	prev = u.head ? u.head : u.first->vm_prev;
 	next = u.tail ? u.tail : behind(&u);
+	/* From here on no fault brings anything in. */
+	lock_and_account(&u);
 	if (nothing_below(mm, start, end, prev, next)) {
-		lock_and_account(&u);
 		gone = detach(&u, prev, next);
 	} else {
 		tlb_gather_mmu(&tlb, mm);
-		lock_and_account(&u);
 		zap(&u, &tlb);
 		gone = detach(&u, prev, next);
 		free_pgtables(&tlb, mm, start, end, prev ? prev->vm_end : 0, next ? next->vm_start : 0);

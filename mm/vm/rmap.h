@@ -39,7 +39,13 @@ void anon_vma_update_end(struct vm_area_struct *vma);
 bool anon_vma_mergeable(const struct vm_area_struct *a, const struct vm_area_struct *b);
 
 /* ---- Files: interval.c ---- */
+static inline struct address_space *vma_mapping(const struct vm_area_struct *vma)
+{
+	return vma->vm_file ? vma->vm_file->f_mapping : NULL;
+}
 void vma_link_file(struct vm_area_struct *vma);
+/* Its place in the file is another, and it is linked there. Context: i_mmap_rwsem of its file for writing. */
+void vma_moved_in_file(struct vm_area_struct *vma);
 void vma_unlink_file(struct vm_area_struct *vma);
 
 /* ---- Counts. Context: the entry's table lock. @page: the page itself, not the head ---- */

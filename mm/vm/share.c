@@ -269,6 +269,41 @@ void table_put(struct mm_struct *mm, struct page *table)
 	pgt_table_free(mm, page_address(table));
 }
 
+/* What an address space that has the table counts for it in mm->rss, @sign times, is added to @mm's. */
+static void count_table(struct mm_struct *mm, struct page *table, long sign)
+{
+	const pgt_entry_t *entries = page_address(table);
+	long present[NR_MM_COUNTERS + 1] = { 0 };
+
+	for (unsigned int i = 0; i < PGT_ENTRIES(0); i++)
+		present[entry_counter(pgt_get(entries + i))]++;
+	for (unsigned int i = 0; i < NR_MM_COUNTERS; i++)
+		if (present[i] != table_delta(table, i))
+			mm_counter_add(mm, i, sign * (present[i] - table_delta(table, i)));
+}
+
+noinline void fork_table_left(struct mm_struct *mm, uintptr_t addr, struct page *table)
+{
+	struct fork_count *f = mm->fork;
+	struct mm_struct *other = mm == f->parent ? f->child : f->parent;
+	pgt_entry_t e;
+	bool both = upper_entry(other, addr, &e) && table_page(pgt_table_of(1, e)) == table;
+	unsigned int left = load_relaxed(&f->left), was;
+
+	/* What the child does with a table of its own is in its rss. */
+	if (!both && mm == f->child)
+		return;
+	for (;; left = was) {
+		if (left == FORK_COUNTED)
+			return;
+		was = atomic_cmpxchg(&f->left, left, left + 1);
+		if (was == left)
+			break;
+	}
+	if (both)
+		count_table(f->child, table, 1);
+}
+
 enum own { OWNED, NEEDS_TABLE, LEFT };
 
 /* @fresh: a table to copy to; NULL: none yet. *@left: the one that was left, to be put after a flush. */
@@ -286,6 +321,8 @@ static enum own own_locked(struct mm_struct *mm, uintptr_t addr, pgt_entry_t *fr
 	}
 	table = table_page(pgt_table_of(1, e));
 	spin_lock(&pgt_page_of(table)->lock);
+	if (unlikely(mm->fork) && (fresh || table_sharers(table) == 1))
+		fork_table_left(mm, addr, table);
 	if (table_sharers(table) == 1) {
 		table_take_over(mm, upper, table);
 	} else if (!fresh) {
@@ -438,19 +475,6 @@ int vm_own_tables(struct vm_area_struct *vma, uintptr_t start, uintptr_t end)
 	return err;
 }
 
-/* What leaving the table takes from mm->rss: all that was there when it joined. */
-static void count_left(struct mm_struct *mm, struct page *table)
-{
-	const pgt_entry_t *entries = page_address(table);
-	long present[NR_MM_COUNTERS + 1] = { 0 };
-
-	for (unsigned int i = 0; i < PGT_ENTRIES(0); i++)
-		present[entry_counter(pgt_get(entries + i))]++;
-	for (unsigned int i = 0; i < NR_MM_COUNTERS; i++)
-		if (present[i] != table_delta(table, i))
-			mm_counter_add(mm, i, table_delta(table, i) - present[i]);
-}
-
 bool vm_leave_table(struct mmu_gather *tlb, struct mm_struct *mm, pgt_entry_t *upper, uintptr_t start, bool count)
 {
 	struct page *table = NULL;
@@ -463,7 +487,7 @@ bool vm_leave_table(struct mmu_gather *tlb, struct mm_struct *mm, pgt_entry_t *u
 		spin_lock(&pgt_page_of(table)->lock);
 		if (likely(table_sharers(table) > 1)) {
 			if (count)
-				count_left(mm, table);
+				count_table(mm, table, -1);
 			pgt_set(upper, 0);
 			spin_unlock(&pgt_page_of(table)->lock);
 		} else {

@@ -48,6 +48,20 @@ long table_delta(const struct page *table, unsigned int which);
 /* mm->rss hears of them. Context: the table's lock. */
 void table_fold(struct mm_struct *mm, struct page *table);
 
+/*
+ * A fork under way. The child's pages are those of the parent's mm->rss, which is looked at when all tables have been
+ * shared. Truncation, which has no lock of a VMA's, may make one its address space's own before, on either side: what
+ * the table counts for, in which both had to be alike until then, the child is told at once, and the parent's rss,
+ * which says something else now, is looked at again (fork.c).
+ */
+#define FORK_COUNTED (~0u)
+struct fork_count {
+	struct mm_struct *parent, *child;
+	unsigned int left; /* (a) how often that was; FORK_COUNTED: it does not matter any more */
+};
+/* @mm is about to make the table its own, or to leave it. Context: the locks of both. */
+void fork_table_left(struct mm_struct *mm, uintptr_t addr, struct page *table);
+
 /* The page of an entry, told without its VMA; NULL: none that is counted. */
 struct page *entry_page(pgt_entry_t e);
 /* Which of mm->rss an entry is counted in; NR_MM_COUNTERS: none. */

@@ -136,6 +136,13 @@ struct zap_details {
 };
 void zap_page_range(struct mmu_gather *tlb, struct vm_area_struct *vma, uintptr_t start, uintptr_t end,
 		    const struct zap_details *details);
+/*
+ * zap_shared_tables - all of [start, end) goes: shared tables that lie in it as a whole are left as they are, whatever
+ * VMAs are in their reach, which takes no memory
+ * Return: some were. The gather is to be flushed while the VMAs can still be found: reverse mapping may be taking a
+ * page out of such a table, and flushes for this address space only if it finds the VMA.
+ */
+bool zap_shared_tables(struct mmu_gather *tlb, struct mm_struct *mm, uintptr_t start, uintptr_t end);
 #define MM_CP_PROT_NUMA 1u
 #define MM_CP_UFFD_WP 2u
 #define MM_CP_UFFD_WP_RESOLVE 4u

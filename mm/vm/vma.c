@@ -30,6 +30,10 @@
  * (vma_set_bounds()); no reader without a lock sees an address that was mapped all the time unmapped, within a node of
  * the tree. What can fail comes first: memory for VMAs, nodes and anon_vma links; a change itself does not fail.
  *
+ * From the file's side and the pages' side (truncation, reverse mapping) a page that stays mapped is in some VMA's
+ * reach at any moment: where it goes from one to another, the one that takes it grows first, and a VMA's own place
+ * changes under i_mmap_rwsem and the anon_vma's lock (vma_place()).
+ *
  * Invariants.
  *	VA-I1	VMAs are page aligned, not empty, do not overlap, lie below task_size; the tree has them all, the list
  *		has the same ones in order, map_count counts them
@@ -321,6 +325,25 @@ static int tree_bounds(struct vm_area_struct *vma, uintptr_t start, uintptr_t en
 	return err;
 }
 
+void vma_place(struct vm_area_struct *vma, uintptr_t start, uintptr_t end)
+{
+	struct address_space *mapping = vma_mapping(vma);
+
+	if (mapping)
+		down_write(&mapping->i_mmap_rwsem);
+	if (has_anon(vma))
+		anon_vma_update_begin(vma);
+	vma->vm_pgoff += (unsigned long)(((intptr_t)start - (intptr_t)vma->vm_start) >> PAGE_SHIFT);
+	vma->vm_start = start;
+	vma->vm_end = end;
+	if (has_anon(vma))
+		anon_vma_update_end(vma);
+	if (mapping) {
+		vma_moved_in_file(vma);
+		up_write(&mapping->i_mmap_rwsem);
+	}
+}
+
 int vma_set_bounds(struct vm_area_struct *vma, uintptr_t start, uintptr_t end, struct vm_area_struct *victim,
 		   unsigned int nr)
 {
@@ -333,20 +356,32 @@ int vma_set_bounds(struct vm_area_struct *vma, uintptr_t start, uintptr_t end, s
 	err = tree_bounds(vma, start, end);
 	if (err)
 		return err;
-	if (vma->vm_file)
-		vma_unlink_file(vma);
-	if (has_anon(vma))
-		anon_vma_update_begin(vma);
-	vma->vm_pgoff += (unsigned long)(((intptr_t)start - (intptr_t)vma->vm_start) >> PAGE_SHIFT);
-	vma->vm_start = start;
-	vma->vm_end = end;
-	if (has_anon(vma))
-		anon_vma_update_end(vma);
-	if (vma->vm_file)
-		vma_link_file(vma);
+	vma_place(vma, start, end);
 	if (nr)
 		drop_victims(vma, victim, nr);
 	vma->vm_mm->recent = vma;
+	return 0;
+}
+
+int vma_move_border(struct vm_area_struct *lower, struct vm_area_struct *upper, uintptr_t border)
+{
+	bool up = border > upper->vm_start;
+	struct vm_area_struct *grows = up ? lower : upper;
+	uintptr_t start = up ? lower->vm_start : border, end = up ? border : upper->vm_end;
+	int err;
+
+	vma_start_write(lower);
+	vma_start_write(upper);
+	/* The other one is cut by it. */
+	err = range_tree_store(&grows->vm_mm->vmas, start, end - 1, grows, GFP_KERNEL);
+	if (err)
+		return err;
+	vma_place(grows, start, end);
+	if (up)
+		vma_place(upper, border, upper->vm_end);
+	else
+		vma_place(lower, lower->vm_start, border);
+	grows->vm_mm->recent = grows;
 	return 0;
 }
 

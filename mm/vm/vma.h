@@ -51,6 +51,13 @@ static inline int vma_reserve(struct mm_struct *mm)
  */
 int vma_set_bounds(struct vm_area_struct *vma, uintptr_t start, uintptr_t end, struct vm_area_struct *victim,
 		   unsigned int nr);
+/* It lies at [start, end) from now on, for those who come from its file or its pages. The tree is the caller's. */
+void vma_place(struct vm_area_struct *vma, uintptr_t start, uintptr_t end);
+/*
+ * vma_move_border - of two that meet the lower ends, and the upper begins, at @border from now on; neither vanishes
+ * Return: as vma_set_bounds().
+ */
+int vma_move_border(struct vm_area_struct *lower, struct vm_area_struct *upper, uintptr_t border);
 /* What ended at @end is free now. */
 static inline void vma_opened_gap(struct mm_struct *mm, uintptr_t end)
 {

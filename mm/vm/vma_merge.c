@@ -88,19 +88,6 @@ struct vm_area_struct *vma_merge_new(struct mm_struct *mm, const struct vma_like
 
 /* ---- Split ---- */
 
-static void cut(struct vm_area_struct *vma, uintptr_t end)
-{
-	if (vma->vm_file)
-		vma_unlink_file(vma);
-	if (has_anon(vma))
-		anon_vma_update_begin(vma);
-	vma->vm_end = end;
-	if (has_anon(vma))
-		anon_vma_update_end(vma);
-	if (vma->vm_file)
-		vma_link_file(vma);
-}
-
 /* A copy of [@addr, @end), not in the tree. Return: NULL and *@err. */
 static struct vm_area_struct *upper_part(struct vm_area_struct *vma, uintptr_t addr, uintptr_t end, int *err)
 {
@@ -151,8 +138,8 @@ static struct vm_area_struct *split(struct vm_area_struct *vma, uintptr_t addr, 
 		return NULL;
 	}
 	vma_start_write(vma);
-	cut(vma, addr);
 	vma_link_over(vma->vm_mm, new, vma);
+	vma_place(vma, vma->vm_start, addr);
 	return new;
 }
 
@@ -174,10 +161,10 @@ static struct vm_area_struct *split_twice(struct vm_area_struct *vma, uintptr_t 
 		return NULL;
 	}
 	vma_start_write(vma);
-	cut(vma, start);
 	/* The first cuts the old one on both sides, the second finds its place as it is. */
 	vma_link_over(mm, new, vma);
 	vma_link_over(mm, upper, new);
+	vma_place(vma, vma->vm_start, start);
 	return new;
 }
 
@@ -220,17 +207,15 @@ static struct vm_area_struct *join(struct vm_area_struct *vma, const struct vma_
 	}
 	if (left) {
 		*err = take_anon(prev, vma);
-		if (!*err && !whole)
-			*err = vma_set_bounds(vma, like->end, vma->vm_end, NULL, 0);
 		if (!*err)
-			*err = vma_set_bounds(prev, prev->vm_start, like->end, whole ? vma : NULL, whole);
+			*err = whole ? vma_set_bounds(prev, prev->vm_start, like->end, vma, 1) :
+				       vma_move_border(prev, vma, like->end);
 		return *err ? NULL : prev;
 	}
 	*err = take_anon(next, vma);
-	if (!*err && !whole)
-		*err = vma_set_bounds(vma, vma->vm_start, like->start, NULL, 0);
 	if (!*err)
-		*err = vma_set_bounds(next, like->start, next->vm_end, whole ? vma : NULL, whole);
+		*err = whole ? vma_set_bounds(next, like->start, next->vm_end, vma, 1) :
+			       vma_move_border(vma, next, like->start);
 	return *err ? NULL : next;
 }
 

@@ -145,7 +145,7 @@ static void zap_shared(struct zap *z, uintptr_t addr, uintptr_t end)
 {
 	if (!z->details && end - addr == (uintptr_t)PGT_SIZE(1) && vm_drop_shared(z->tlb, z->vma->vm_mm, addr))
 		return;
-	/* The caller of most sees to it before; who truncates a file cannot do without. */
+	/* Who unmaps sees to it before (munmap.c); who truncates a file cannot do without. */
 	for (unsigned int tries = 0; vm_own_tables(z->vma, addr, end); tries++) {
 		if (!tries)
 			pr_err("zap_page_range: no memory for a page table of one's own, waiting for it\n");
@@ -153,21 +153,40 @@ static void zap_shared(struct zap *z, uintptr_t addr, uintptr_t end)
 	}
 }
 
+/*
+ * The entry of @addr, its table's lock held. Who truncates a file has no lock of the VMA's: since the entry above was
+ * looked at, fork() may have shared the table, and others may have left it for good to somebody else.
+ * Return: NULL: there is no table; *@lock NULL: one that is shared now.
+ */
+static noinline pgt_entry_t *lock_unlocked(const struct zap *z, uintptr_t addr, spinlock_t **lock)
+{
+	pgt_entry_t *entry = table_lock_find(z->vma->vm_mm, addr, lock);
+
+	if (entry && pgt_page_of(table_page(entry))->shared) {
+		spin_unlock(*lock);
+		*lock = NULL;
+		port_cpu_relax();
+	}
+	return entry;
+}
+
 /* Entries of one table, to its end or until the gather is full. Return: where it stopped. */
 static uintptr_t zap_table(struct zap *z, pgt_entry_t *table, uintptr_t addr, uintptr_t end)
 {
-	spinlock_t *lock = &pgt_page_of(table_page(table))->lock;
+	pgt_entry_t *entry = table + pgt_index(0, addr);
+	spinlock_t *lock;
 
+	if (likely(!z->details)) {
+		lock = &pgt_page_of(table_page(table))->lock;
+		spin_lock(lock);
+	} else {
+		entry = lock_unlocked(z, addr, &lock);
+		if (unlikely(!entry || !lock))
+			return entry ? addr : end;
+	}
 	z->first = UINTPTR_MAX;
 	z->last = 0;
-	spin_lock(lock);
-	/* Who truncates a file has no lock of the VMA's: fork() was quicker. */
-	if (unlikely(pgt_page_of(table_page(table))->shared)) {
-		spin_unlock(lock);
-		port_cpu_relax();
-		return addr;
-	}
-	addr = zap_entries(z, table + pgt_index(0, addr), addr, end);
+	addr = zap_entries(z, entry, addr, end);
 	tell_rss(z);
 	if (z->first <= z->last) {
 		tlb_remove_entry(z->tlb, 0, z->first);
@@ -212,6 +231,29 @@ void zap_page_range(struct mmu_gather *tlb, struct vm_area_struct *vma, uintptr_
 			addr = zap_table(&z, pgt_table_of(1, e), addr, next);
 		}
 	}
+}
+
+bool zap_shared_tables(struct mmu_gather *tlb, struct mm_struct *mm, uintptr_t start, uintptr_t end)
+{
+	uintptr_t addr = ALIGN(start, (uintptr_t)PGT_SIZE(1));
+	bool left = false;
+
+	if (!(load_relaxed(&mm->flags) >> MMF_HAS_SHARED_TABLES & 1) || addr < start)
+		return false;
+	hiwater(mm);
+	while (addr < end && end - addr >= (uintptr_t)PGT_SIZE(1)) {
+		unsigned int level;
+		uintptr_t last;
+
+		(void)pgt_descend(mm, addr, 1, &level);
+		last = pgt_last(level, addr);
+		if (level == 1)
+			left |= vm_drop_shared(tlb, mm, addr);
+		if (last >= end - 1)
+			break;
+		addr = last + 1;
+	}
+	return left;
 }
 
 void zap_vma_ptes(struct vm_area_struct *vma, uintptr_t addr, size_t size)

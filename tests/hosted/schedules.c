@@ -4,6 +4,7 @@
 struct scenario_result scenario_search(const struct scenario *s, uint64_t first, unsigned int seeds)
 {
 	struct scenario_result r = { .ok = true };
+	u64 before = test_seed;
 
 	for (uint64_t seed = first; seed < first + seeds && r.ok; seed++) {
 		struct hosted_schedule schedule = { .seed = seed,
@@ -15,6 +16,8 @@ struct scenario_result scenario_search(const struct scenario *s, uint64_t first,
 		struct bootinfo info = s->machine ? *s->machine : *hosted_default_machine();
 		int err;
 
+		/* What the work draws is repeated with the interleaving. */
+		test_seed = seed;
 		info.cmdline = s->cmdline ? s->cmdline : info.cmdline;
 		err = hosted_boot(&info, &options);
 
@@ -31,6 +34,7 @@ struct scenario_result scenario_search(const struct scenario *s, uint64_t first,
 		if (schedule.stuck) /* locks may be held for ever: nothing more can be done on this machine */
 			hosted_reset();
 	}
+	test_seed = before;
 	return r;
 }
 

@@ -191,6 +191,29 @@ TEST(fork, a_whole_table_is_left)
 	end();
 }
 
+/* What goes as a whole takes no memory, however many areas lie in it; what is cut may want some, and says so. */
+TEST(fork, unmapping_without_memory)
+{
+	struct fault_attr all = { .probability = 100, .times = -1 };
+
+	ASSERT(test_process_start(&parent));
+	ASSERT(test_map(PLACE, 3 * TABLE, RW, MAP_PRIVATE | MAP_FIXED) == PLACE);
+	for (unsigned int i = 0; i < 12; i++)
+		test_user_put(PLACE + i * (TABLE / 4), i);
+	EXPECT_EQ(ksys_mprotect(PLACE + TABLE + TABLE / 4, TABLE / 4, PROT_READ), 0);
+	ASSERT(test_process_fork(&child, &parent));
+	test_switch(&child.task);
+	fail_page_alloc_set(&all);
+	EXPECT_EQ(ksys_munmap(PLACE + TABLE / 2, 2 * TABLE), -ENOMEM);
+	EXPECT(share(&parent, &child, PLACE) && share(&parent, &child, PLACE + TABLE));
+	EXPECT_EQ(ksys_munmap(PLACE, 2 * TABLE), 0);
+	fail_page_alloc_set(NULL);
+	EXPECT(!table_at(&child, PLACE + TABLE) && share(&parent, &child, PLACE + 2 * TABLE));
+	EXPECT(anon_of(&child) == 4 && anon_of(&parent) == 12);
+	verify();
+	end();
+}
+
 static struct file *a_file(size_t pages)
 {
 	int err = 0;

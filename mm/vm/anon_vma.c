@@ -21,6 +21,10 @@
  * that the child gets (anon_vma_prepare()) gives it one, below that place, and moves the VMA there. So a walk from
  * a child's own page visits the child and its children, not its siblings.
  *
+ * Which VMAs may become one shows in /proc/PID/maps, and is as if each VMA of a child's had got an anon_vma at fork():
+ * it goes with none that came of another VMA, be it a piece of the same one in the parent, nor with memory that was
+ * never touched (*forked*); its own pieces go together, as it gets its anon_vma before it is cut.
+ *
  * Instead of a new one the child takes an anon_vma above that nobody owns and nothing but the way to the child hangs
  * on. A daemon that forks and ends, forks and ends, would otherwise leave a chain as long as its history.
  *
@@ -228,11 +232,13 @@ static int prepare_child(struct vm_area_struct *vma, struct anon_link *link)
 	if (vma->anon_vma) {
 		/* Another thread's fault was quicker. */
 	} else if (av) {
+		store_relaxed(&av->forked, true);
 		own(vma, av);
 	} else if (fresh) {
 		unhang(link);
 		hang_below(fresh, link->anon_vma);
 		hang(link, fresh);
+		fresh->forked = true;
 		own(vma, fresh);
 		fresh = NULL;
 	} else {
@@ -255,7 +261,7 @@ static struct anon_vma *reusable(const struct vm_area_struct *near)
 {
 	struct anon_vma *av = load_acquire(&near->anon_vma);
 
-	return av && !READ_ONCE(av->parent) && get_unless_zero(av) ? av : NULL;
+	return av && !load_relaxed(&av->forked) && get_unless_zero(av) ? av : NULL;
 }
 
 /*
@@ -312,6 +318,12 @@ static int prepare_first(struct vm_area_struct *vma, struct anon_vma *av)
 	discard_anon_vma(fresh);
 	kfree(link);
 	return err;
+}
+
+/* A child's VMA, to which nothing was written yet. */
+static bool has_none_of_its_own(const struct vm_area_struct *vma)
+{
+	return anon_link_of(vma) && !load_acquire(&vma->anon_vma);
 }
 
 int anon_vma_prepare(struct vm_area_struct *vma)
@@ -373,6 +385,11 @@ int anon_vma_clone(struct vm_area_struct *vma, const struct vm_area_struct *from
 		up_write(&mine->anon_vma->root->rwsem);
 	}
 	return 0;
+}
+
+int anon_vma_before_split(struct vm_area_struct *vma)
+{
+	return has_none_of_its_own(vma) ? anon_vma_prepare(vma) : 0;
 }
 
 int anon_vma_fork(struct vm_area_struct *vma, const struct vm_area_struct *parent)
@@ -437,12 +454,12 @@ void anon_vma_update_end(struct vm_area_struct *vma)
 	up_write(&root->rwsem);
 }
 
-/* It owns what it hangs on, and no other process has to do with that. */
+/* It owns what it hangs on, and its pages are no other process's. */
 static bool on_its_own(const struct vm_area_struct *vma, const struct anon_link *link)
 {
 	const struct anon_vma *at = load_relaxed(&link->anon_vma);
 
-	return at == load_relaxed(&vma->anon_vma) && !at->parent;
+	return at == load_relaxed(&vma->anon_vma) && !load_relaxed(&at->forked);
 }
 
 bool anon_vma_mergeable(const struct vm_area_struct *a, const struct vm_area_struct *b)

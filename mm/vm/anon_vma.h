@@ -18,6 +18,7 @@ struct anon_vma {
 	unsigned int nr_children;	/* (r) */
 	unsigned int owners;		/* (r) VMAs whose own it is: new pages of theirs are its */
 	bool gone;			/* (r) nobody is below it any more */
+	bool forked;			/* (r) its owners came of fork(): hints read it without */
 	struct mm_struct *locker;	/* of a root: whose VMAs are between update_begin() and update_end() */
 	unsigned int depth;		/* how many of them */
 	u32 handle;			/* (c) */

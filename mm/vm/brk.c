@@ -177,8 +177,11 @@ static int grow(struct vm_area_struct *vma, uintptr_t addr)
 	const struct mm_task *task = this_task();
 	unsigned long pages = pages_of(vma->vm_start - addr);
 	struct mm_struct *mm = vma->vm_mm;
-	int err;
+	int err = anon_vma_prepare(vma);
 
+	/* What has grown has been written to, as far as merging goes. */
+	if (err)
+		return err;
 	if (pages > vma->vm_pgoff || !may_expand_vm(mm, task->process, vma->vm_flags, pages) ||
 	    vma->vm_end - addr > task_rlimit(task, RLIMIT_STACK) ||
 	    !mlock_future_ok(mm, vma->vm_flags, pages << PAGE_SHIFT) || vm_acct_memory(task, pages))

@@ -3,6 +3,7 @@
  * mremap(2): grow in place, shrink, or move. A move makes the new VMA first (or neighbours take it in), then moves the
  * entries, then unmaps the old range, so that a failure on the way leads back.
  */
+#include "mlock.h"
 #include "vma.h"
 
 struct remap {
@@ -172,25 +173,35 @@ discard:
 	return NULL;
 }
 
-/* The old range goes, or with MREMAP_DONTUNMAP is left empty. Accounts are settled. */
-static void leave_old(struct remap *r, vm_flags_t flags)
+/* MREMAP_DONTUNMAP: all of the VMA that the pages came from is not locked any more. */
+static void keep_old(struct remap *r, vm_flags_t flags)
 {
 	struct vm_area_struct *vma = r->vma;
+	/* The old range and the new one may have become one. */
+	bool one = r->new_addr >= vma->vm_start && r->new_addr < vma->vm_end;
 
+	vma_start_write(vma);
+	if (flags & VM_LOCKED) {
+		r->mm->locked_vm -= vma_pages(vma) - (one ? pages_of(r->new_len) : 0);
+		r->mm->locked_vm += one ? 0 : pages_of(r->new_len);
+		munlock_vma_pages(vma, vma->vm_start, vma->vm_end);
+	}
+	vma->vm_flags &= ~VM_LOCKED_MASK;
+	if (has_anon(vma) && vma->vm_start == r->addr && vma->vm_end == r->addr + r->old_len && !one)
+		unlink_anon_vmas(vma);
+}
+
+/* The old range goes, or is left empty. Accounts are settled. */
+static void leave_old(struct remap *r, vm_flags_t flags)
+{
 	vm_stat_account(r->mm, flags, (long)pages_of(r->new_len));
+	r->populate = flags & VM_LOCKED;
 	if (r->flags & MREMAP_DONTUNMAP) {
-		vma_start_write(vma);
-		vma->vm_flags &= ~VM_LOCKED_MASK;
-		if (has_anon(vma) && vma->vm_start == r->addr && vma->vm_end == r->addr + r->old_len &&
-		    !(r->new_addr >= vma->vm_start && r->new_addr < vma->vm_end))
-			unlink_anon_vmas(vma);
-		r->populate = flags & VM_LOCKED;
+		keep_old(r, flags);
 		return;
 	}
-	if (flags & VM_LOCKED) {
+	if (flags & VM_LOCKED)
 		r->mm->locked_vm += pages_of(r->new_len);
-		r->populate = true;
-	}
 	/* Whole VMAs, and nodes are at hand: it does not fail. */
 	if (r->old_len)
 		(void)do_munmap(r->mm, r->addr, r->old_len);
@@ -224,9 +235,9 @@ static int move_vma(struct remap *r)
 	err = isolate(r);
 	if (err)
 		return err;
-	if (accounted && vm_acct_memory(this_task(), more))
-		return -ENOMEM;
 	vma_start_write(r->vma);
+	if (anon_vma_before_split(r->vma) || (accounted && vm_acct_memory(this_task(), more)))
+		return -ENOMEM;
 	new = copy_vma(r);
 	if (!new) {
 		if (accounted)

@@ -29,7 +29,9 @@ static inline bool page_is_anon(const struct page *page)
 int anon_vma_prepare(struct vm_area_struct *vma);
 /* A copy of @from (split, mremap) is linked to what @from is linked to. Return: 0 or -ENOMEM. */
 int anon_vma_clone(struct vm_area_struct *vma, const struct vm_area_struct *from);
-/* The same for a child's VMA, which also gets one of its own for pages to come. */
+/* @vma is about to become two, which may be one again later: they need one owner. Return: 0 or -ENOMEM. */
+int anon_vma_before_split(struct vm_area_struct *vma);
+/* The same as a clone for a child's VMA, which gets one of its own for pages to come, later. */
 int anon_vma_fork(struct vm_area_struct *vma, const struct vm_area_struct *parent);
 void unlink_anon_vmas(struct vm_area_struct *vma);
 /* vm_start or vm_pgoff change: between these nobody finds the VMA by its pages. */

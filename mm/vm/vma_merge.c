@@ -99,6 +99,8 @@ static struct vm_area_struct *upper_part(struct vm_area_struct *vma, uintptr_t a
 	*err = -ENOMEM;
 	/* A fault under its lock may be giving it an anon_vma. */
 	vma_start_write(vma);
+	if (anon_vma_before_split(vma))
+		return NULL;
 	new = vm_area_dup(vma);
 	if (!new)
 		return NULL;

@@ -28,7 +28,7 @@ static bool alive[TWIN_PROCESSES];
 static struct file *files[TWIN_FILES];
 static struct twin_result here;
 static char wrong[3000];
-static bool maps_too;
+static bool maps_too, paged_out, freed;
 
 /* ---- What an operation means ---- */
 
@@ -420,11 +420,29 @@ static bool shows_zero_page(struct mm_struct *mm, uintptr_t addr)
 	       is_zero_pfn((unsigned long)(entry & (((u64)1 << 55) - 1)));
 }
 
-static void forgive_zero_pages(const struct twin_call *call, const struct twin_result *there)
+static bool is_of_file(struct mm_struct *mm, uintptr_t addr)
 {
-	for (u32 i = 0; call->what == TWIN_MINCORE && i < here.len && i < there->len; i++)
-		if (here.bytes[i] && shows_zero_page(current_task()->mm, (uintptr_t)call->args[0] + i * PAGE))
+	const struct vm_area_struct *vma;
+	bool file;
+
+	mmap_read_lock(mm);
+	vma = vma_lookup(mm, addr);
+	file = vma && vma->vm_file;
+	mmap_read_unlock(mm);
+	return file;
+}
+
+/* Linux may have done what MADV_PAGEOUT asks for: a file's page that nobody wrote to is gone from its memory. */
+static void forgive_presence(const struct twin_call *call, const struct twin_result *there)
+{
+	struct mm_struct *mm = current_task()->mm;
+
+	for (u32 i = 0; call->what == TWIN_MINCORE && i < here.len && i < there->len; i++) {
+		uintptr_t addr = (uintptr_t)call->args[0] + i * PAGE;
+
+		if (here.bytes[i] && (shows_zero_page(mm, addr) || (paged_out && is_of_file(mm, addr))))
 			here.bytes[i] = there->bytes[i];
+	}
 }
 
 static const char *differs(const struct twin_result *there)
@@ -474,8 +492,8 @@ static const char *compare_maps(unsigned int process)
 	if (!there)
 		return "Linux's process died";
 	octavo_do(process, &call, &here);
-	maps_shape(ours, sizeof(ours), &here, process != 0);
-	maps_shape(theirs, sizeof(theirs), there, process != 0);
+	maps_shape(ours, sizeof(ours), &here);
+	maps_shape(theirs, sizeof(theirs), there);
 	if (!strcmp(ours, theirs))
 		return NULL;
 	snprintf(wrong, sizeof(wrong), "maps of process %u are\n%snot Linux's\n%s", process, ours, theirs);
@@ -562,6 +580,18 @@ static bool of_later_linux(const struct twin_call *call)
 	return otherwise;
 }
 
+/* Linux pages out what MADV_FREE gave it, if it is quick enough: a sequence has one of the two. */
+static bool up_to_reclaim(const struct twin_call *call)
+{
+	if (call->what != TWIN_MADVISE)
+		return false;
+	if (call->args[2] == MADV_PAGEOUT)
+		paged_out |= !freed;
+	if (call->args[2] == MADV_FREE)
+		freed |= !paged_out;
+	return (call->args[2] == MADV_PAGEOUT && freed) || (call->args[2] == MADV_FREE && paged_out);
+}
+
 static unsigned int living(unsigned int number)
 {
 	for (unsigned int i = 0; i < TWIN_PROCESSES; i++)
@@ -590,13 +620,13 @@ static const char *apply(void *ctx, const struct model_op *op)
 	if (call.what == TWIN_EXIT && !process)
 		return NULL;
 	test_switch(&procs[process].task);
-	if (of_later_linux(&call))
+	if (of_later_linux(&call) || up_to_reclaim(&call))
 		return NULL;
 	there = twin_do(process, &call);
 	if (!there)
 		return "Linux's process died";
 	octavo_do(process, &call, &here);
-	forgive_zero_pages(&call, there);
+	forgive_presence(&call, there);
 	why = differs(there);
 	if (call.what == TWIN_FORK && !here.value)
 		alive[child] = true;
@@ -640,6 +670,7 @@ static void reset(void *ctx)
 	struct twin_call clean = { .what = TWIN_CLEAN }, locked = { .what = TWIN_LOCKED };
 
 	(void)ctx;
+	paged_out = freed = false;
 	exit_all();
 	(void)twin_do(0, &clean);
 	if (twin_do(0, &locked)->value && twin_again())

@@ -12,12 +12,6 @@ struct row {
 	char rights[8], name[100];
 };
 
-static bool goes_on(const struct row *a, const struct row *b)
-{
-	return a->to == b->from && !strcmp(a->rights, b->rights) && !strcmp(a->name, b->name) &&
-	       (!a->name[0] || a->offset + (a->to - a->from) == b->offset);
-}
-
 static size_t print_row(char *out, size_t size, const struct row *r)
 {
 	int len = snprintf(out, size, "%05lx-%05lx %s %llx %s\n", r->from & 0xfffff, r->to & 0xfffff, r->rights,
@@ -26,10 +20,10 @@ static size_t print_row(char *out, size_t size, const struct row *r)
 	return min((size_t)len, size - 1);
 }
 
-void maps_shape(char *out, size_t size, const struct twin_result *r, bool joined)
+void maps_shape(char *out, size_t size, const struct twin_result *r)
 {
 	const char *line = (const char *)r->bytes, *end = line + r->len;
-	struct row last = { 0 }, row;
+	struct row row;
 	size_t used = 0;
 
 	for (const char *stop; line < end; line = stop + 1) {
@@ -42,16 +36,8 @@ void maps_shape(char *out, size_t size, const struct twin_result *r, bool joined
 		       row.name);
 		if (row.from < TWIN_ARENA || row.from >= TWIN_END)
 			continue;
-		if (joined && goes_on(&last, &row)) {
-			last.to = row.to;
-			continue;
-		}
-		if (last.to)
-			used += print_row(out + used, size - used, &last);
-		last = row;
+		used += print_row(out + used, size - used, &row);
 	}
-	if (last.to)
-		used += print_row(out + used, size - used, &last);
 	out[used] = '\0';
 }
 

@@ -5,12 +5,8 @@
 
 #include "linux_twin.h"
 
-/*
- * Ranges, rights, offsets and names of the arena's mappings; files have other numbers here and there. @joined:
- * neighbours that are alike count as one: which of a child's mappings are joined depends on whether they have pages of
- * their own, and Linux gives a child's mapping what that takes when it forks, Octavo when it writes.
- */
-void maps_shape(char *out, size_t size, const struct twin_result *r, bool joined);
+/* Ranges, rights, offsets and names of the arena's mappings; files have other numbers here and there. */
+void maps_shape(char *out, size_t size, const struct twin_result *r);
 
 /*
  * Sizes and flags of the arena's anonymous mappings, out of smaps, whose text is used up. What was referenced is the

@@ -83,6 +83,14 @@ TEST(mremap, what_stays)
 	EXPECT_SHAPE("0-2 rw-p, 5-8 rw-p, 20-23 rw-p, 30-33 rw-p");
 	EXPECT_EQ(test_user_get(AT(31)), 77);
 	EXPECT_EQ(test_user_get(AT(21)), 0);
+	/* All of the area that pages came from is not locked any more, and what they came to is. */
+	EXPECT_EQ(ksys_mlock(AT(30), LEN(3), 0), 0);
+	EXPECT_EQ(ksys_mremap(AT(31), LEN(1), LEN(1), MREMAP_DONTUNMAP | MOVE_TO, AT(40)), AT(40));
+	EXPECT_EQ(p.task.mm->locked_vm, 1);
+	EXPECT_EQ(ksys_mremap(AT(40), LEN(1), LEN(1), MOVE_TO, AT(31)), AT(31));
+	EXPECT_EQ(ksys_munlock(AT(31), LEN(1)), 0);
+	EXPECT_EQ(p.task.mm->locked_vm, 0);
+	EXPECT_SHAPE("0-2 rw-p, 5-8 rw-p, 20-23 rw-p, 30-33 rw-p");
 	/* Back to where its pages belong it joins its old neighbours. */
 	EXPECT_EQ(remap(30, 3, 3, MOVE_TO, 2), AT(2));
 	EXPECT_STREQ(map_shape(0, 9), "0-8 rw-p");

@@ -106,16 +106,24 @@ const struct address_space_operations bdev_aops = {
 	.write_end = generic_write_end,
 };
 
+/* A device does not grow: O_APPEND and RLIMIT_FSIZE mean nothing to it. */
 static s64 bdev_write_iter(struct file *file, struct iov_iter *from, u64 *pos)
 {
-	u64 size = i_size_read(file->f_mapping->host);
+	struct inode *inode = file->f_mapping->host;
+	u64 size = i_size_read(inode), at = *pos;
+	s64 written;
 
 	if (!from->count)
 		return 0;
-	if (*pos >= size)
+	if (at >= size)
 		return -ENOSPC;
-	from->count = (size_t)min((u64)from->count, size - *pos);
-	return generic_file_write_iter(file, from, pos);
+	from->count = (size_t)min((u64)from->count, size - at);
+	down_write(&inode->i_rwsem);
+	written = generic_perform_write(file, from, at);
+	up_write(&inode->i_rwsem);
+	if (written > 0)
+		*pos = at + (u64)written;
+	return generic_write_sync(file, at, written);
 }
 
 const struct file_operations bdev_fops = {

@@ -181,6 +181,11 @@ struct folio *filemap_read_uptodate(struct file *file, struct address_space *map
 #define AOP_GONE 1
 int filemap_make_uptodate(struct file *file, struct address_space *mapping, struct folio *folio);
 
+/* ---- filemap_write.c ---- */
+
+/* What O_SYNC and O_DSYNC promise of @written bytes at @at. Return: @written, or errno. */
+s64 generic_write_sync(struct file *file, u64 at, s64 written);
+
 /* ---- filemap_fault.c ---- */
 
 /* vm_operations.map_pages of any file whose pages are in i_pages. */

@@ -156,13 +156,21 @@ s64 generic_perform_write(struct file *file, struct iov_iter *from, u64 pos)
 	return done ? done : err;
 }
 
+s64 generic_write_sync(struct file *file, u64 at, s64 written)
+{
+	int err = 0;
+
+	if (written > 0 && file->f_flags & (O_SYNC | O_DSYNC) && file->f_op && file->f_op->fsync)
+		err = file->f_op->fsync(file, at, at + (u64)written - 1, !(file->f_flags & O_SYNC));
+	return err ? err : written;
+}
+
 s64 generic_file_write_iter(struct file *file, struct iov_iter *from, u64 *pos)
 {
 	struct inode *inode = file->f_mapping->host;
 	unsigned long limit = task_rlimit(current_task(), RLIMIT_FSIZE);
 	s64 written = 0;
 	u64 at;
-	int err;
 
 	if (!file->f_mapping->a_ops->write_begin)
 		return -EINVAL;
@@ -180,10 +188,5 @@ s64 generic_file_write_iter(struct file *file, struct iov_iter *from, u64 *pos)
 	if (written <= 0)
 		return written;
 	*pos = at + (u64)written;
-	if (file->f_flags & (O_SYNC | O_DSYNC) && file->f_op && file->f_op->fsync) {
-		err = file->f_op->fsync(file, at, at + (u64)written - 1, !(file->f_flags & O_SYNC));
-		if (err)
-			return err;
-	}
-	return written;
+	return generic_write_sync(file, at, written);
 }

@@ -190,8 +190,11 @@ int generic_fadvise(struct file *file, u64 offset, u64 len, int advice)
 	u64 end = len && offset + len > offset ? offset + len - 1 : ~(u64)0;
 	unsigned long first, last;
 
-	if (!mapping)
+	if (!mapping || advice < POSIX_FADV_NORMAL || advice > POSIX_FADV_NOREUSE)
 		return -EINVAL;
+	/* There is nothing that could be read ahead, or dropped and had again. */
+	if (!mapping_can_writeback(mapping))
+		return 0;
 	switch (advice) {
 	case POSIX_FADV_NORMAL:
 	case POSIX_FADV_SEQUENTIAL:
@@ -200,8 +203,6 @@ int generic_fadvise(struct file *file, u64 offset, u64 len, int advice)
 		return 0;
 	case POSIX_FADV_RANDOM:
 		WRITE_ONCE(file->ra_advice, POSIX_FADV_RANDOM);
-		return 0;
-	case POSIX_FADV_NOREUSE:
 		return 0;
 	case POSIX_FADV_WILLNEED:
 		first = file_index(offset);
@@ -223,7 +224,7 @@ int generic_fadvise(struct file *file, u64 offset, u64 len, int advice)
 		if (first <= last)
 			(void)invalidate_mapping_pages(mapping, first, last);
 		return 0;
-	default:
-		return -EINVAL;
+	default: /* POSIX_FADV_NOREUSE */
+		return 0;
 	}
 }

@@ -71,14 +71,19 @@ void shmem_unacct_size(u64 flags, u64 size)
 		vm_unacct_memory(size_pages(size));
 }
 
+void shmem_unacct_tail(u64 flags, u64 planned, u64 size)
+{
+	if (!(flags & VM_NORESERVE))
+		vm_unacct_memory(size_pages(planned) - size_pages(size));
+}
+
 int shmem_reacct_size(u64 flags, u64 old, u64 size)
 {
-	if (flags & VM_NORESERVE)
+	if (size <= old) {
+		shmem_unacct_tail(flags, old, size);
 		return 0;
-	if (size_pages(size) > size_pages(old))
-		return vm_acct_memory(current_task(), size_pages(size) - size_pages(old));
-	vm_unacct_memory(size_pages(old) - size_pages(size));
-	return 0;
+	}
+	return flags & VM_NORESERVE ? 0 : vm_acct_memory(current_task(), size_pages(size) - size_pages(old));
 }
 
 static bool take_blocks(struct shmem_sb *sb, unsigned long pages)

@@ -52,6 +52,8 @@ void shmem_drop_range(struct inode *inode, u64 start, u64 last);
 int __must_check shmem_acct_size(u64 flags, u64 size);
 void shmem_unacct_size(u64 flags, u64 size);
 int __must_check shmem_reacct_size(u64 flags, u64 old, u64 size);
+/* It is @size long, not @planned, which is not less. */
+void shmem_unacct_tail(u64 flags, u64 planned, u64 size);
 
 /* Return: 0, -EFBIG: RLIMIT_FSIZE, or more than an index can say. */
 int shmem_size_ok(const struct inode *inode, u64 size);

@@ -51,18 +51,23 @@ static long allocate(struct inode *inode, int mode, u64 offset, u64 len)
 	unsigned long start = (unsigned long)(offset >> PAGE_SHIFT);
 	unsigned long end = (unsigned long)((offset + len + PAGE_SIZE - 1) >> PAGE_SHIFT);
 	unsigned long most = info->sb ? load_relaxed(&info->sb->max_blocks) : 0;
+	u64 size = i_size_read(inode), grown = mode & FALLOC_FL_KEEP_SIZE ? size : max(size, offset + len);
 	int err = shmem_size_ok(inode, offset + len);
 
 	if (err)
 		return err;
-	if (info->seals & F_SEAL_GROW && offset + len > i_size_read(inode))
+	if (info->seals & F_SEAL_GROW && offset + len > size)
 		return -EPERM;
 	/* What can never be is not begun. */
 	if (most && end - start > most)
 		return -ENOSPC;
+	if (grown > size && shmem_reacct_size(info->flags, size, grown))
+		return -ENOSPC;
 	err = fill_range(inode, start, end);
-	if (!err && !(mode & FALLOC_FL_KEEP_SIZE) && offset + len > i_size_read(inode))
-		i_size_write(inode, offset + len);
+	if (err)
+		shmem_unacct_tail(info->flags, grown, size);
+	else if (grown > size)
+		i_size_write(inode, grown);
 	inode->i_ctime = octavo_realtime_ns();
 	if (!err)
 		inode->i_mtime = inode->i_ctime;

@@ -112,22 +112,29 @@ static size_t page_from_iter(struct page *page, size_t offset, size_t n, struct 
 static s64 write_page(struct inode *inode, struct iov_iter *from, u64 pos, size_t n)
 {
 	size_t offset = (size_t)(pos & (PAGE_SIZE - 1)), done;
+	u64 size = i_size_read(inode), grown = max(size, pos + n);
 	struct folio *folio;
 	int err;
 
 	if (from->user && fault_in_readable((uintptr_t)from->base, n) == n)
 		return -EFAULT;
+	if (grown > size && shmem_reacct_size(shmem_i(inode)->flags, size, grown))
+		return -ENOSPC;
 	err = shmem_get_folio(inode, (unsigned long)(pos >> PAGE_SHIFT), SHMEM_WRITE, &folio);
-	if (err)
+	if (err) {
+		shmem_unacct_tail(shmem_i(inode)->flags, grown, size);
 		return err;
+	}
 	done = page_from_iter(&folio->page, offset, n, from);
 	if (!PageUptodate(&folio->page)) {
 		memzero_page(&folio->page, 0, offset);
 		memzero_page(&folio->page, offset + done, PAGE_SIZE - offset - done);
 		SetPageUptodate(&folio->page);
 	}
-	if (pos + done > i_size_read(inode))
+	if (pos + done > size)
 		i_size_write(inode, pos + done);
+	if (grown > size)
+		shmem_unacct_tail(shmem_i(inode)->flags, grown, i_size_read(inode));
 	if (!PageDirty(&folio->page))
 		SetPageDirty(&folio->page);
 	folio_unlock(folio);

@@ -7,6 +7,7 @@
 #include "hosted.h"
 #include "mm/base/findings.h"
 #include "mm/cache/filemap.h"
+#include "tasks.h"
 
 #define SECTORS 1005u /* not whole pages */
 
@@ -91,6 +92,26 @@ TEST(bdev, its_end)
 	EXPECT_EQ(rw(true, buffer, 100, sizeof(disk) - 7), 7);
 	EXPECT_EQ(rw(true, buffer, 0, sizeof(disk)), 0);
 	EXPECT_EQ(i_size_read(&inode), sizeof(disk));
+	end();
+}
+
+/* What O_APPEND and the limit of files' sizes are about, a device has not got. */
+TEST(bdev, append_and_limit)
+{
+	struct test_process p;
+	u64 pos = 5000;
+	struct iov_iter iter = { .base = buffer, .count = 7 };
+
+	ASSERT(begin() && test_process_start(&p));
+	file->f_flags |= 02000;
+	p.process.rlimit[RLIMIT_FSIZE].cur = 4096;
+	memset(buffer, 'x', 7);
+	EXPECT_EQ(file->f_op->write_iter(file, &iter, &pos), 7);
+	EXPECT_EQ(pos, 5007);
+	EXPECT_EQ(rw(true, buffer, 7, sizeof(disk)), -ENOSPC);
+	EXPECT_EQ(file->f_op->fsync(file, 0, ~(u64)0, false), 0);
+	EXPECT(!memcmp(disk + 5000, "xxxxxxx", 7) && disk[5007] != 'x');
+	test_process_exit(&p);
 	end();
 }
 

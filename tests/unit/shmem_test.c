@@ -174,6 +174,59 @@ TEST(shmem, accounting)
 	EXPECT_EQ((long)vm_committed_pages(), before);
 }
 
+/* A file that is accounted by its size is so by whoever makes it longer. */
+TEST(shmem, accounting_of_growth)
+{
+	struct iov_iter nothing = { (void *)(uintptr_t)0x40000000, 10, true };
+	struct test_process p;
+	u64 pos = 20 * PAGE_SIZE;
+	struct file *file;
+	char text[20] = "";
+	long before;
+
+	ASSERT(test_process_start(&p));
+	before = (long)vm_committed_pages();
+	file = make(PAGE_SIZE, 0);
+	ASSERT(file);
+	EXPECT_EQ(put(file, PAGE_SIZE - 10, text, 20), 20);
+	EXPECT_EQ((long)vm_committed_pages() - before, 2);
+	EXPECT_EQ(put(file, 9 * PAGE_SIZE, text, 20), 20);
+	EXPECT_EQ((long)vm_committed_pages() - before, 10);
+	EXPECT_EQ(file->f_op->write_iter(file, &nothing, &pos), -EFAULT);
+	EXPECT_EQ((long)vm_committed_pages() - before, 10);
+	EXPECT_EQ(file->f_op->fallocate(file, FALLOC_FL_KEEP_SIZE, 10 * PAGE_SIZE, 3 * PAGE_SIZE), 0);
+	EXPECT_EQ((long)vm_committed_pages() - before, 10);
+	EXPECT_EQ(file->f_op->fallocate(file, 0, 11 * PAGE_SIZE, 5), 0);
+	EXPECT_EQ((long)vm_committed_pages() - before, 12);
+	EXPECT_EQ(shmem_truncate(file->f_inode, 3 * PAGE_SIZE), 0);
+	EXPECT_EQ((long)vm_committed_pages() - before, 3);
+	fput(file);
+	EXPECT_EQ((long)vm_committed_pages(), before);
+	test_process_exit(&p);
+}
+
+/* Nothing of it can be dropped and had again: advice is heard and changes nothing. */
+TEST(shmem, fadvise)
+{
+	struct file *file = make(4 * PAGE_SIZE, VM_NORESERVE);
+	struct test_process p;
+	uintptr_t at;
+
+	ASSERT(file && test_process_start(&p));
+	at = test_map_file(0, PAGE_SIZE, PROT_READ, MAP_SHARED, file, 0);
+	EXPECT_EQ(test_user_get(at), 0);
+	EXPECT_EQ(ksys_munmap(at, PAGE_SIZE), 0);
+	EXPECT_EQ(pages_of(file), 1);
+	for (int advice = POSIX_FADV_NORMAL; advice <= POSIX_FADV_NOREUSE; advice++)
+		EXPECT_EQ(generic_fadvise(file, 0, 0, advice), 0);
+	EXPECT_EQ(generic_fadvise(file, 0, 0, 6), -EINVAL);
+	EXPECT_EQ(generic_fadvise(file, 0, 0, -1), -EINVAL);
+	EXPECT_EQ(pages_of(file), 1);
+	all_well();
+	test_process_exit(&p);
+	fput(file);
+}
+
 TEST(shmem, size_limits)
 {
 	struct test_process p;

@@ -49,6 +49,7 @@ CORE_SRCS := \
 	mm/cache/memfd.c \
 	mm/cache/readahead.c \
 	mm/cache/realtime.c \
+	mm/cache/reclaim.c \
 	mm/cache/shmem.c \
 	mm/cache/shmem_fallocate.c \
 	mm/cache/shmem_file.c \

@@ -79,9 +79,9 @@ static void readahead(struct file *file, struct address_space *mapping, unsigned
 	}
 }
 
-static int write_folio(struct folio *folio, void *ctx)
+static int ram_write_folio(struct address_space *mapping, struct folio *folio)
 {
-	struct ram_file *f = ctx;
+	struct ram_file *f = of(mapping);
 	u64 pos = (u64)folio_index(folio) << PAGE_SHIFT;
 	int err = fails(&f->fail_writes) ? (f->write_error ? f->write_error : -EIO) : 0;
 
@@ -99,15 +99,21 @@ static int write_folio(struct folio *folio, void *ctx)
 	return err;
 }
 
+static int write_folio(struct folio *folio, void *ctx)
+{
+	return ram_write_folio(ctx, folio);
+}
+
 static int writepages(struct address_space *mapping, u64 start, u64 end)
 {
-	return write_cache_pages(mapping, start, end, write_folio, of(mapping));
+	return write_cache_pages(mapping, start, end, write_folio, mapping);
 }
 
 static const struct address_space_operations a_ops = {
 	.read_folio = read_folio,
 	.readahead = readahead,
 	.writepages = writepages,
+	.write_folio = ram_write_folio,
 	.write_begin = generic_write_begin,
 	.write_end = generic_write_end,
 };

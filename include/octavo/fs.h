@@ -42,14 +42,19 @@ enum { PAGECACHE_TAG_DIRTY, PAGECACHE_TAG_WRITEBACK, PAGECACHE_TAG_TOWRITE };
  * @readahead: start reading what is missing of [@index, @index + @nr); may do less. Folios are added by the callee
  *             through page_cache_ra_folio().
  * @writepages: write what is dirty in [@start, @end] (bytes), as folio_clear_dirty_for_io() gives it. Return: 0 or
- * errno. @dirty_folio: a folio becomes dirty. Return: true: it was not. @write_begin: a locked folio that [@pos, @pos
- * + @len) can be written to, the rest of it uptodate @write_end: @copied bytes were; unlocks and puts it. Return:
- * bytes accepted, or errno. @free_folio: left the cache
+ *              errno.
+ * @write_folio: write one, as write_cache_pages() hands it on, for memory that is short: takes no lock that is held
+ *               while memory is allocated without GFP_NOFS. NULL: what is dirty waits for writepages.
+ * @dirty_folio: a folio becomes dirty. Return: true: it was not.
+ * @write_begin: a locked folio that [@pos, @pos + @len) can be written to, the rest of it uptodate
+ * @write_end: @copied bytes were; unlocks and puts it. Return: bytes accepted, or errno.
+ * @free_folio: left the cache
  */
 struct address_space_operations {
 	int (*read_folio)(struct file *file, struct folio *folio);
 	void (*readahead)(struct file *file, struct address_space *mapping, unsigned long index, unsigned long nr);
 	int (*writepages)(struct address_space *mapping, u64 start, u64 end);
+	int (*write_folio)(struct address_space *mapping, struct folio *folio);
 	bool (*dirty_folio)(struct address_space *mapping, struct folio *folio);
 	int (*write_begin)(struct file *file, struct address_space *mapping, u64 pos, size_t len,
 			   struct folio **folio);
@@ -79,8 +84,10 @@ struct address_space {
 	gfp_t gfp_mask;					/* for its folios */
 	u32 handle;					/* (c) what page->mapping_index says: mm/base/handle.h */
 	u32 wb_err;					/* (a) errors of writeback, to be reported once to each file */
-	unsigned long writeback_index;
-	struct address_space *all_next, *all_prev; /* mm/cache/file.c: of all, which sync and drop_caches go through */
+	unsigned long reclaim_index;			/* (a) where memory that is short was last looked for */
+	struct address_space *all_next, *all_prev; /* mm/cache/file.c: of all, which sync, reclaim, drop_caches visit */
+	unsigned int visitors;			   /* of those, how many are here now */
+	uintptr_t evictor;			   /* the thread that waits for them to leave */
 	void *private_data;
 };
 

@@ -8,6 +8,7 @@
 #include "filemap.h"
 
 #include <octavo/port.h>
+#include <octavo/reclaim_hook.h>
 
 #include "../base/string.h"
 
@@ -39,15 +40,21 @@ static size_t bytes_of(const struct address_space *mapping, const struct folio *
 	return start < size ? (size_t)min(size - start, (u64)folio_size(folio)) : 0;
 }
 
+/* What the driver allocates must not wait for another transfer. */
 static int transfer(const struct address_space *mapping, struct folio *folio, bool write)
 {
 	u64 sector = (u64)page_index(&folio->page) << (PAGE_SHIFT - SECTOR_SHIFT);
 	size_t bytes = bytes_of(mapping, folio);
+	unsigned int scope;
+	int err;
 
 	if (!bytes)
 		return 0;
-	return port_block_rw(device_of(mapping), sector, page_address(&folio->page),
-			     (unsigned int)(bytes >> SECTOR_SHIFT), write);
+	scope = memalloc_noio_save();
+	err = port_block_rw(device_of(mapping), sector, page_address(&folio->page),
+			    (unsigned int)(bytes >> SECTOR_SHIFT), write);
+	memalloc_noio_restore(scope);
+	return err;
 }
 
 static int bdev_read_folio(struct file *file, struct folio *folio)
@@ -81,9 +88,8 @@ static void bdev_readahead(struct file *file, struct address_space *mapping, uns
 	}
 }
 
-static int write_folio(struct folio *folio, void *ctx)
+static int bdev_write_folio(struct address_space *mapping, struct folio *folio)
 {
-	struct address_space *mapping = ctx;
 	int err;
 
 	folio_start_writeback(folio);
@@ -91,6 +97,11 @@ static int write_folio(struct folio *folio, void *ctx)
 	err = transfer(mapping, folio, true);
 	folio_end_writeback(folio);
 	return err;
+}
+
+static int write_folio(struct folio *folio, void *ctx)
+{
+	return bdev_write_folio(ctx, folio);
 }
 
 static int bdev_writepages(struct address_space *mapping, u64 start, u64 end)
@@ -102,6 +113,7 @@ const struct address_space_operations bdev_aops = {
 	.read_folio = bdev_read_folio,
 	.readahead = bdev_readahead,
 	.writepages = bdev_writepages,
+	.write_folio = bdev_write_folio,
 	.write_begin = generic_write_begin,
 	.write_end = generic_write_end,
 };

@@ -4,13 +4,15 @@
 
 #include "../base/handle.h"
 #include "../base/part.h"
+#include "../sync/spinlock.h"
 #include "filemap.h"
 
-struct mapping_list all_mappings __memsys = { .mutex = MUTEX_INIT };
+struct mapping_list all_mappings __memsys;
 static struct kmem_cache *file_cache __memsys;
 
 static int file_init(void)
 {
+	spin_lock_init(&all_mappings.lock, LOCK_RANK_MAPPINGS);
 	file_cache = kmem_cache_create("filp", sizeof(struct file), 0, SLAB_HWCACHE_ALIGN, NULL);
 	return file_cache ? 0 : -ENOMEM;
 }
@@ -63,27 +65,107 @@ void iput(struct inode *inode)
 		inode->i_op->evict(inode);
 }
 
+/* The newest is the last. */
 static void list_mapping(struct address_space *mapping)
 {
-	mutex_lock(&all_mappings.mutex);
-	mapping->all_next = all_mappings.first;
-	mapping->all_prev = NULL;
-	if (mapping->all_next)
-		mapping->all_next->all_prev = mapping;
-	all_mappings.first = mapping;
-	mutex_unlock(&all_mappings.mutex);
+	unsigned long flags;
+
+	spin_lock_irqsave(&all_mappings.lock, flags);
+	mapping->all_next = NULL;
+	mapping->all_prev = all_mappings.last;
+	if (mapping->all_prev)
+		mapping->all_prev->all_next = mapping;
+	else
+		all_mappings.first = mapping;
+	all_mappings.last = mapping;
+	all_mappings.nr++;
+	spin_unlock_irqrestore(&all_mappings.lock, flags);
 }
 
+/* Once nobody who goes through the list is at it. */
 static void unlist_mapping(struct address_space *mapping)
 {
-	mutex_lock(&all_mappings.mutex);
+	unsigned long flags;
+
+	spin_lock_irqsave(&all_mappings.lock, flags);
+	mapping->evictor = port_thread_self();
+	while (mapping->visitors) {
+		spin_unlock_irqrestore(&all_mappings.lock, flags);
+		port_park(0);
+		spin_lock_irqsave(&all_mappings.lock, flags);
+	}
 	if (mapping->all_next)
 		mapping->all_next->all_prev = mapping->all_prev;
+	else
+		all_mappings.last = mapping->all_prev;
 	if (mapping->all_prev)
 		mapping->all_prev->all_next = mapping->all_next;
 	else
 		all_mappings.first = mapping->all_next;
-	mutex_unlock(&all_mappings.mutex);
+	if (all_mappings.hand == mapping)
+		all_mappings.hand = mapping->all_next;
+	all_mappings.nr--;
+	spin_unlock_irqrestore(&all_mappings.lock, flags);
+}
+
+/* Context: the list's lock. Return: the thread to be woken, or 0. */
+static uintptr_t leave_locked(struct address_space *mapping)
+{
+	return !--mapping->visitors ? mapping->evictor : 0;
+}
+
+/* The first from @mapping on that is not on its way out, visited now; NULL: none. Context: the list's lock. */
+static struct address_space *visit_locked(struct address_space *mapping)
+{
+	while (mapping && mapping_flag(mapping, AS_EXITING))
+		mapping = mapping->all_next;
+	if (mapping)
+		mapping->visitors++;
+	return mapping;
+}
+
+struct address_space *mapping_next(struct address_space *mapping)
+{
+	struct address_space *next;
+	uintptr_t evictor = 0;
+	unsigned long flags;
+
+	spin_lock_irqsave(&all_mappings.lock, flags);
+	next = visit_locked(mapping ? mapping->all_next : all_mappings.first);
+	if (mapping)
+		evictor = leave_locked(mapping);
+	spin_unlock_irqrestore(&all_mappings.lock, flags);
+	if (evictor)
+		port_unpark(evictor);
+	return next;
+}
+
+struct address_space *mapping_at_hand(void)
+{
+	struct address_space *mapping;
+	unsigned long flags;
+
+	spin_lock_irqsave(&all_mappings.lock, flags);
+	mapping = visit_locked(all_mappings.hand);
+	if (!mapping)
+		mapping = visit_locked(all_mappings.first);
+	all_mappings.hand = mapping;
+	spin_unlock_irqrestore(&all_mappings.lock, flags);
+	return mapping;
+}
+
+void mapping_leave(struct address_space *mapping, bool advance)
+{
+	uintptr_t evictor;
+	unsigned long flags;
+
+	spin_lock_irqsave(&all_mappings.lock, flags);
+	if (advance && all_mappings.hand == mapping)
+		all_mappings.hand = mapping->all_next;
+	evictor = leave_locked(mapping);
+	spin_unlock_irqrestore(&all_mappings.lock, flags);
+	if (evictor)
+		port_unpark(evictor);
 }
 
 int inode_init_mapping(struct inode *inode, const struct address_space_operations *a_ops, gfp_t gfp)

@@ -7,7 +7,6 @@
 #include <octavo/pagemap.h>
 
 #include "../phys/zone.h"
-#include "../sync/mutex.h"
 #include "../sync/rcu.h"
 #include "../vm/rmap.h"
 #include "xarray_node.h"
@@ -203,10 +202,20 @@ void force_page_cache_ra(struct file *file, struct address_space *mapping, unsig
 
 /* ---- file.c: all mappings ---- */
 struct mapping_list {
-	struct mutex mutex; /* held while somebody goes through it: no mapping in it goes meanwhile */
-	struct address_space *first;
+	spinlock_t lock; /* guards what follows, and the mappings' all_*, visitors and evictor */
+	struct address_space *first, *last;
+	struct address_space *hand; /* where reclaim goes on; NULL: at the first */
+	unsigned long nr;
 };
 extern struct mapping_list all_mappings;
+/*
+ * To go through the list: the one behind @mapping (NULL: the first), which stays until it is handed in again. Those
+ * that are being evicted are passed over. Context: may not sleep; the visitor may.
+ */
+struct address_space *mapping_next(struct address_space *mapping);
+/* The same, of the one where reclaim goes on; @advance: it is through with that one. */
+struct address_space *mapping_at_hand(void);
+void mapping_leave(struct address_space *mapping, bool advance);
 
 /* ---- filemap_verify.c ---- */
 
@@ -221,10 +230,23 @@ void mapping_verify(const struct address_space *mapping, struct findings *f);
 /* Everything of the folio leaves the cache, dirty or not. Context: locked, of @mapping. */
 void truncate_inode_folio(struct address_space *mapping, struct folio *folio);
 
+/* Nobody uses the folio but the cache and the caller, and it is clean. Context: locked, so that it is not mapped. */
+bool folio_unused(const struct folio *folio);
+
 /* ---- writeback.c ---- */
+
+/* Folio, locked, of @mapping: clean now. Write it; unlocks. Return: 0 or errno, which the file's users hear of. */
+int write_cleaned_folio(struct address_space *mapping, struct folio *folio,
+			int (*write)(struct folio *folio, void *ctx), void *ctx);
 
 /* Clean unmapped folios of all files go: vm.drop_caches. Context: may sleep. */
 void drop_page_cache(void);
+
+/* ---- reclaim.c ---- */
+
+struct reclaim_request;
+/* reclaim_ops.try_to_free_pages: pages of files, and objects of shrinkers. */
+unsigned long page_cache_reclaim(const struct reclaim_request *request);
 
 /* ---- bdev.c ---- */
 

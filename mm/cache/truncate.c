@@ -205,11 +205,11 @@ void truncate_pagecache_range(struct inode *inode, u64 start, u64 end)
 
 /* ---- What is not wanted, but not gone ---- */
 
-/* Nobody uses the folio but the cache and the caller. Context: locked, which keeps faults from mapping it. */
-static bool unused(const struct folio *folio)
+/* In this order: whoever has just unmapped it has made it dirty before he let go of it. */
+bool folio_unused(const struct folio *folio)
 {
-	return !PageDirty(&folio->page) && !PageWriteback(&folio->page) && !folio_mapped(folio) &&
-	       page_ref_count(&folio->page) == 2;
+	return page_ref_count(&folio->page) == 2 && !folio_mapped(folio) && !PageWriteback(&folio->page) &&
+	       !PageDirty(&folio->page);
 }
 
 static unsigned long invalidate_one(struct address_space *mapping, struct folio *folio, struct range range)
@@ -220,7 +220,7 @@ static unsigned long invalidate_one(struct address_space *mapping, struct folio 
 		return 0;
 	first = (unsigned long)page_index(&folio->page);
 	if (folio_is_of(folio, mapping) && first >= range.first && folio_next_index(folio) - 1 <= range.last &&
-	    unused(folio)) {
+	    folio_unused(folio)) {
 		nr = folio_nr_pages(folio);
 		filemap_remove_from(mapping, folio);
 	}

@@ -8,8 +8,8 @@
  * mapping makes its entry writable by way of page_mkwrite, which waits for writeback to end and dirties the folio;
  * folio_clear_dirty_for_io() takes the right to write away again (folio_mkclean()), so no write goes unnoticed.
  *
- * Simplest form: nobody writes by himself. fsync(2), sync(2), msync(2) and sync_file_range(2) do, a hole in memory's
- * budget does not.
+ * Simplest form: nobody writes by himself. fsync(2), sync(2), msync(2) and sync_file_range(2) do, and who finds no
+ * memory (reclaim.c).
  */
 #include "filemap.h"
 
@@ -181,11 +181,21 @@ static void untag(struct address_space *mapping, struct folio *folio)
 	xa_unlock_irqrestore(&mapping->i_pages, flags);
 }
 
+int write_cleaned_folio(struct address_space *mapping, struct folio *folio,
+			int (*write)(struct folio *folio, void *ctx), void *ctx)
+{
+	int err = write(folio, ctx);
+
+	if (err) {
+		mapping_set_error(mapping, err);
+		untag(mapping, folio);
+	}
+	return err;
+}
+
 static int write_one(struct address_space *mapping, struct folio *folio,
 		     int (*write)(struct folio *folio, void *ctx), void *ctx)
 {
-	int err;
-
 	folio_lock(folio);
 	if (!folio_is_of(folio, mapping)) {
 		folio_unlock(folio);
@@ -197,12 +207,7 @@ static int write_one(struct address_space *mapping, struct folio *folio,
 		folio_unlock(folio);
 		return 0;
 	}
-	err = write(folio, ctx);
-	if (err) {
-		mapping_set_error(mapping, err);
-		untag(mapping, folio);
-	}
-	return err;
+	return write_cleaned_folio(mapping, folio, write, ctx);
 }
 
 int write_cache_pages(struct address_space *mapping, u64 start, u64 end, int (*write)(struct folio *folio, void *ctx),
@@ -287,20 +292,16 @@ int file_write_and_wait_range(struct file *file, u64 start, u64 end)
 
 void ksys_sync(void)
 {
-	mutex_lock(&all_mappings.mutex);
 	/* All at once to the stores, then wait for each: errors stay for the files' own fsync(2). */
-	for (struct address_space *m = all_mappings.first; m; m = m->all_next)
+	for (struct address_space *m = mapping_next(NULL); m; m = mapping_next(m))
 		(void)filemap_fdatawrite_range(m, 0, ~(u64)0);
-	for (struct address_space *m = all_mappings.first; m; m = m->all_next)
+	for (struct address_space *m = mapping_next(NULL); m; m = mapping_next(m))
 		wait_for_writeback(m, 0, ~(u64)0);
-	mutex_unlock(&all_mappings.mutex);
 }
 
 void drop_page_cache(void)
 {
-	mutex_lock(&all_mappings.mutex);
-	for (struct address_space *m = all_mappings.first; m; m = m->all_next)
+	for (struct address_space *m = mapping_next(NULL); m; m = mapping_next(m))
 		if (load_relaxed(&m->nrpages) && m->a_ops->read_folio) /* what can be had again */
 			(void)invalidate_mapping_pages(m, 0, FILE_INDEX_MAX);
-	mutex_unlock(&all_mappings.mutex);
 }

@@ -4,6 +4,7 @@
  * must find, byte by byte; the others write back, drop, read ahead and fault the same pages in through a mapping
  * meanwhile, none of which may change what the file holds (PC-I3, PC-I4).
  */
+#include <octavo/reclaim_hook.h>
 #include <octavo/verify.h>
 
 #include "hosted.h"
@@ -91,10 +92,15 @@ static void change_it(void)
 
 static void store_and_drop(u64 *r)
 {
+	const struct reclaim_request request = { .gfp = GFP_KERNEL, .highest = MAX_NR_ZONES - 1 };
+
 	while (!load_acquire(&stopped)) {
 		u64 x = test_random(r), at = (x >> 16) % BYTES;
 
-		switch (x % 4) {
+		switch (x % 5) {
+		case 4:
+			(void)page_cache_reclaim(&request);
+			break;
 		case 0:
 			if (second->f_op->fsync(second, at, at + 3 * PAGE_SIZE, false))
 				fail("fsync", at, 1, 0);

@@ -166,6 +166,7 @@ static void hooks_begin(unsigned int at_reclaim, unsigned int at_oom)
 	give_at_oom = at_oom;
 	held_nr = 0;
 	exhaust(GFP_KERNEL | __GFP_NORETRY);
+	EXPECT_EQ(register_reclaim_ops(NULL), 0); /* the page cache's */
 	ASSERT(!register_reclaim_ops(&test_ops));
 	EXPECT_EQ(register_reclaim_ops(&test_ops), -EBUSY);
 }

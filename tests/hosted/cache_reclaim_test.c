@@ -345,7 +345,7 @@ static void make_and_evict(unsigned int cpu)
 		if (opened)
 			fput(opened);
 		ram_file_put(&files[cpu]);
-		if (!files[cpu].evicted)
+		if (!files[cpu].evicted || files[cpu].inode.i_data.visitors)
 			atomic_fetch_add(&wrong, 1);
 		rcu_poll();
 	}

@@ -146,6 +146,31 @@ if wanted disk; then
 	drive=
 fi
 
+# A disk larger than memory: read, copied onto itself, and what is on it afterwards.
+if wanted disk-large; then
+	{
+		printf '#!/bin/sh\nexport PATH=/bin\n'
+		printf 'md5sum </dev/vda\n'
+		printf 'dd if=/dev/vda of=/dev/vda bs=64k count=1280 seek=1280 conv=notrunc 2>&1 | head -n 1\n'
+		printf 'dd if=/dev/vda bs=1k count=81920 2>/dev/null | md5sum\n'
+		printf 'cmp -n 83886080 /dev/vda /dev/vda 0 83886080 && echo both halves are the same\n'
+		printf 'grep -E "^(MemFree|Buffers|nr_vmscan_write|pgpg)" /proc/meminfo /proc/vmstat\n'
+		printf 'sync\npoweroff -f\n'
+	} >"$out/large-init.sh"
+	tools/initramfs.sh "$out/large.cpio" "$out/large-init.sh" || exit 2
+	awk 'BEGIN { for (i = 0; i < 10485760; i++) printf "%015d\n", i * 2654435761 % 1000000007 }' >"$out/large.img"
+	whole=$(md5sum <"$out/large.img")
+	half=$(head -c 83886080 "$out/large.img" | md5sum)
+	drive="-drive file=$out/large.img,if=none,id=d,format=raw -device virtio-blk-pci,drive=d"
+	limit=300 boot disk-large 64M 2 "$out/large.cpio" </dev/null
+	echo "first half: $(head -c 83886080 "$out/large.img" | md5sum)" >>"$out/kernel-disk-large.log"
+	echo "second half: $(tail -c 83886080 "$out/large.img" | md5sum)" >>"$out/kernel-disk-large.log"
+	judge disk-large "$status" 33 "^$whole\$" '^1280\+0 records in$' "^$half\$" '^both halves are the same$' \
+		"^first half: $half\$" "^second half: $half\$" '!page allocation failure' "$clean"
+	rm -f "$out/large.img"
+	drive=
+fi
+
 # Someone at the terminal: a typing error put right, ^C, ^Z, ^D, and leaving.
 if wanted terminal; then
 	tools/initramfs.sh "$out/terminal.cpio" tools/init-shell.sh

@@ -137,7 +137,8 @@ static bool move(unsigned int from, unsigned int nr, unsigned int to, unsigned i
 
 	if (from + nr > to && to + new > from)
 		return got == -EINVAL;
-	if (in_one(from, nr) < nr)
+	/* What the new length leaves out may lie in other mappings. */
+	if (in_one(from, min(nr, new)) < min(nr, new))
 		return got == -EFAULT;
 	if (got != (long)AT(to))
 		return false;

@@ -223,7 +223,7 @@ static void own(struct vm_area_struct *vma, struct anon_vma *av)
 /* Of a child's VMA, which hangs where its parent's did. */
 static int prepare_child(struct vm_area_struct *vma, struct anon_link *link)
 {
-	struct anon_vma *fresh = alloc_anon_vma(), *root = link->anon_vma->root, *av;
+	struct anon_vma *fresh = alloc_anon_vma(), *root = load_relaxed(&link->anon_vma)->root, *av;
 	int err = 0;
 
 	down_write(&root->rwsem);
@@ -297,6 +297,8 @@ static int prepare_first(struct vm_area_struct *vma, struct anon_vma *av)
 		return -ENOMEM;
 	}
 	link->vma = vma;
+	/* Another thread that finds the link asks it for the lock. */
+	store_relaxed(&link->anon_vma, at);
 	down_write(&at->root->rwsem);
 	if (at->gone) {
 		err = -EAGAIN;

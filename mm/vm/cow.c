@@ -57,9 +57,16 @@ static bool copy_frame(struct page *to, const struct vm_fault *vmf)
 	return !left;
 }
 
+/* Marks of use are nobody's: whoever looks for them takes them, in an entry that is hidden, too. */
+static bool same_but_for_marks(pgt_entry_t a, pgt_entry_t b)
+{
+	return pgt_mkclean(0, pgt_mkold(0, a)) == pgt_mkclean(0, pgt_mkold(0, b));
+}
+
 /*
  * The entry, which is locked and as it was, leads nowhere the machine could see, and what it was is forgotten by this
- * CPU, if no other can know it, or by all. Return: false: the entry changed meanwhile, and the lock is not held.
+ * CPU, if no other can know it, or by all. Return: false: the entry changed meanwhile, and the lock is not held: it is
+ * hidden no more, as only who hid it lets go of it so.
  */
 static bool exchange_begin(struct vm_fault *vmf)
 {
@@ -74,13 +81,21 @@ static bool exchange_begin(struct vm_fault *vmf)
 	} while (unlikely(!pgt_cmpxchg(vmf->entry, &e, hidden)));
 	preempt_disable();
 	alone = flush_tlb_page_alone(mm, vmf->address);
-	preempt_enable();
-	if (likely(alone))
+	if (likely(alone)) {
+		preempt_enable();
 		return true;
+	}
+	/* Others may be waiting for it to be seen again: this thread stays on its CPU until then. */
 	vmf_unlock(vmf);
 	(void)flush_tlb_page(mm, vmf->address);
-	vmf->orig = hidden;
-	return vmf_lock(vmf);
+	spin_lock(vmf->lock);
+	preempt_enable();
+	e = pgt_get(vmf->entry);
+	vmf->orig = e;
+	if (likely(same_but_for_marks(e, hidden)))
+		return true;
+	vmf_unlock(vmf);
+	return false;
 }
 
 static pgt_entry_t copy_entry(const struct vm_fault *vmf, struct folio *copy)

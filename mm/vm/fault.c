@@ -20,7 +20,9 @@
  *
  * An entry that is *in exchange* (pgt_mkinvalid(): the core sees it, the machine does not) is being replaced by one
  * that leads to another page, and whoever does it waits for other CPUs to forget the old one; meanwhile nobody may
- * write to either. Who finds it so looks again.
+ * write to either. Who finds it so waits, which is for as long as CPUs take to answer, and looks again. He may take the
+ * entry out, or take its marks (accessed, dirty), but nothing else of it: it stays in exchange until whoever began is
+ * back.
  *
  * Invariants
  *
@@ -173,6 +175,16 @@ static vm_fault_t do_protnone(struct vm_fault *vmf)
 	return 0;
 }
 
+/* Another CPU's fault has the entry in exchange, and will be back soon. */
+static noinline void exchange_wait(const struct vm_fault *vmf)
+{
+	const struct mm_task *task = current_task();
+
+	do {
+		port_cpu_relax();
+	} while (pgt_get(vmf->entry) == (pgt_entry_t)vmf->orig && !fatal_signal_pending(task));
+}
+
 static vm_fault_t do_present(struct vm_fault *vmf)
 {
 	pgt_entry_t e = (pgt_entry_t)vmf->orig;
@@ -180,7 +192,7 @@ static vm_fault_t do_present(struct vm_fault *vmf)
 
 	if (unlikely(!pgt_valid(e))) {
 		if (!pgt_protnone(e)) {
-			port_cpu_relax(); /* in exchange */
+			exchange_wait(vmf);
 			return 0;
 		}
 		/* Of a mapping without rights get_user_pages() may still want it. */

@@ -112,14 +112,16 @@ static vm_fault_t cow_fault(struct vm_fault *vmf)
 		folio_put(copy);
 		return result & ~(vm_fault_t)VM_FAULT_NOPAGE;
 	}
-	if (!(result & VM_FAULT_DONE_COW)) {
+	if (!(result & VM_FAULT_DONE_COW))
 		copy_highpage(&copy->page, vmf->page);
-		unlock_page(vmf->page);
-		put_page(vmf->page);
-	}
 	__SetPageUptodate(&copy->page);
 	if (!enter(vmf, &copy->page, true))
 		folio_put(copy);
+	/* Not before: who truncates the file waits for the page, and finds the copy when it looks at entries again. */
+	if (!(result & VM_FAULT_DONE_COW)) {
+		unlock_page(vmf->page);
+		put_page(vmf->page);
+	}
 	return result & VM_FAULT_MAJOR;
 }
 

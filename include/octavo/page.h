@@ -182,7 +182,8 @@ static inline bool page_plain_flag(const struct page *page, unsigned int bit)
 
 /*
  * PageXxx() tests, SetPageXxx() and ClearPageXxx() change atomically, __SetPageXxx() and __ClearPageXxx()
- * do when nobody else can see the page, TestSetPageXxx() and TestClearPageXxx() return what it was.
+ * do when nobody else can see the page, TestSetPageXxx() and TestClearPageXxx() return what it was. None but these
+ * last, and PageUptodate(), says anything of other memory.
  */
 #define OCTAVO_PAGEFLAG(Name, bit)                                                                  \
 	static inline bool Page##Name(const struct page *page)                                      \
@@ -217,7 +218,6 @@ static inline bool page_plain_flag(const struct page *page, unsigned int bit)
 OCTAVO_PAGEFLAG(Locked, PG_locked)
 OCTAVO_PAGEFLAG(Writeback, PG_writeback)
 OCTAVO_PAGEFLAG(Referenced, PG_referenced)
-OCTAVO_PAGEFLAG(Uptodate, PG_uptodate)
 OCTAVO_PAGEFLAG(Dirty, PG_dirty)
 OCTAVO_PAGEFLAG(LRU, PG_lru)
 OCTAVO_PAGEFLAG(Head, PG_head)
@@ -248,6 +248,27 @@ OCTAVO_PAGEFLAG(Offline, PG_offline)
 OCTAVO_PAGEFLAG(Guard, PG_guard)
 OCTAVO_PAGEFLAG(Hugetlb, PG_hugetlb)
 OCTAVO_PAGEFLAG(Zsmalloc, PG_zsmalloc)
+
+/* The page holds what it is to hold: who sees the flag sees the bytes that were there when it was set. */
+static inline bool PageUptodate(const struct page *page)
+{
+	return (__atomic_load_n(&page->flags, __ATOMIC_ACQUIRE) >> PG_uptodate) & 1;
+}
+
+static inline void SetPageUptodate(struct page *page)
+{
+	__atomic_fetch_or(&page->flags, 1u << PG_uptodate, __ATOMIC_RELEASE);
+}
+
+static inline void __SetPageUptodate(struct page *page)
+{
+	__atomic_store_n(&page->flags, page->flags | 1u << PG_uptodate, __ATOMIC_RELEASE);
+}
+
+static inline void ClearPageUptodate(struct page *page)
+{
+	__atomic_fetch_and(&page->flags, ~(1u << PG_uptodate), __ATOMIC_RELAXED);
+}
 
 /* ---- Compound pages and folios ---- */
 

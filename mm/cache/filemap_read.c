@@ -9,14 +9,8 @@
 void folio_end_read(struct folio *folio, bool success)
 {
 	if (success)
-		atomic_fetch_or(&folio->page.flags, 1u << PG_uptodate); /* behind the contents */
+		SetPageUptodate(&folio->page);
 	folio_unlock(folio);
-}
-
-/* The contents that were there before the flag was are seen behind it. */
-static force_inline bool uptodate(const struct folio *folio)
-{
-	return load_acquire(&folio->page.flags) >> PG_uptodate & 1;
 }
 
 int filemap_make_uptodate(struct file *file, struct address_space *mapping, struct folio *folio)
@@ -29,7 +23,7 @@ int filemap_make_uptodate(struct file *file, struct address_space *mapping, stru
 		folio_unlock(folio);
 		return AOP_GONE;
 	}
-	if (uptodate(folio)) {
+	if (PageUptodate(&folio->page)) {
 		folio_unlock(folio);
 		return 0;
 	}
@@ -45,7 +39,7 @@ int filemap_make_uptodate(struct file *file, struct address_space *mapping, stru
 		return err;
 	if (!folio_is_of(folio, mapping))
 		err = AOP_GONE;
-	else if (!uptodate(folio))
+	else if (!PageUptodate(&folio->page))
 		err = -EIO;
 	folio_unlock(folio);
 	return err;
@@ -84,7 +78,7 @@ static struct folio *fill(struct file *file, struct address_space *mapping, unsi
 	if (!folio)
 		folio = create_and_read(file, mapping, index, err);
 	if (folio) {
-		*err = uptodate(folio) ? 0 : filemap_make_uptodate(file, mapping, folio);
+		*err = PageUptodate(&folio->page) ? 0 : filemap_make_uptodate(file, mapping, folio);
 		if (*err) {
 			folio_put(folio);
 			folio = NULL;
@@ -115,7 +109,7 @@ static noinline struct folio *read_slow(struct file *file, struct address_space 
 	for (;;) {
 		struct folio *folio = filemap_get_folio(mapping, index);
 
-		if (folio && uptodate(folio)) {
+		if (folio && PageUptodate(&folio->page)) {
 			if (PageReadahead(&folio->page) && file && !PageWriteback(&folio->page))
 				page_cache_async_ra(file, mapping, folio, index, want);
 			return folio;

@@ -7,7 +7,8 @@
  *	when they are used, else all at once.
  *	mlocked folio: PG_mlocked: some locked VMA maps it. NR_MLOCK counts their pages.
  *
- * Who sets PG_mlocked: mlock() of what is mapped already, populate and faults of what comes later. Who clears it:
+ * Who sets PG_mlocked: mlock() of what is mapped already, populate and faults of what comes later, and migration when
+ * a locked VMA's entry leads to the new folio. Who clears it:
  * munlock(), munmap() and exit of a locked VMA, whoever takes a folio's last entry, and the page allocator, to which
  * one may come back with it.
  *
@@ -37,6 +38,12 @@ static void count_mlocked(const struct folio *folio, long sign)
 	mod_zone_page_state(page_zone(&folio->page), NR_MLOCK, sign * (long)folio_nr_pages(folio));
 }
 
+void mlock_folio(struct folio *folio)
+{
+	if (!TestSetPageMlocked(&folio->page))
+		count_mlocked(folio, 1);
+}
+
 void mlock_forget(struct folio *folio)
 {
 	if (TestClearPageMlocked(&folio->page))
@@ -57,10 +64,10 @@ static void mlock_entries(struct entries_walk *walk, pgt_entry_t *entry, uintptr
 		folio = page_folio(page);
 		if (PageMlocked(&folio->page) == lock)
 			continue;
-		if (lock && !TestSetPageMlocked(&folio->page))
-			count_mlocked(folio, 1);
-		else if (!lock && TestClearPageMlocked(&folio->page))
-			count_mlocked(folio, -1);
+		if (lock)
+			mlock_folio(folio);
+		else
+			mlock_forget(folio);
 	}
 }
 

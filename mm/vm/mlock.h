@@ -11,6 +11,8 @@
  */
 void mlock_vma_pages(struct vm_area_struct *vma, uintptr_t start, uintptr_t end);
 void munlock_vma_pages(struct vm_area_struct *vma, uintptr_t start, uintptr_t end);
+/* An entry of a locked VMA leads to the folio. Context: the lock of that entry's table. */
+void mlock_folio(struct folio *folio);
 /* Nobody maps the folio any more. Any context. */
 void mlock_forget(struct folio *folio);
 /* Of every locked VMA: the end. Context: mmap lock. */

@@ -49,6 +49,7 @@
 #include "../base/printk.h"
 #include "../pgtable/swapops.h"
 #include "anon_vma.h"
+#include "mlock.h"
 #include "share.h"
 
 /* ---- Who may map it ---- */
@@ -502,6 +503,8 @@ static bool arrive_one(struct rmap_walk *walk, struct folio *to, struct vm_area_
 			else
 				folio_add_file_rmap_ptes(to, page, 1, vma);
 			pgt_set(entry, arrived(vma, e, page));
+			if (unlikely(vma->vm_flags & VM_LOCKED))
+				mlock_folio(to);
 			c->nr++;
 		}
 		if (entry)

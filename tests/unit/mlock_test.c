@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* mlock and its kin; mincore, msync, process_vm_readv, membarrier, pkeys. Errors are those Linux gives. */
+#include <octavo/gfp.h>
+#include <octavo/highmem.h>
 #include <octavo/mm.h>
 #include <octavo/pagemap.h>
 #include <octavo/shmem_fs.h>
@@ -9,7 +11,9 @@
 #include "mm/cache/shmem.h"
 #include "mm/phys/vmstat.h"
 #include "mm/phys/zone.h"
+#include "mm/vm/gup.h"
 #include "mm/vm/pkeys.h"
+#include "mm/vm/rmap.h"
 #include "mm/vm/vm.h"
 #include "tasks.h"
 
@@ -305,6 +309,42 @@ TEST(membarrier, answers)
 	EXPECT_EQ(ksys_membarrier(512, 0, 0), 84);
 	EXPECT_EQ(ksys_membarrier(16, 1, 0), -EINVAL);
 	test_process_exit(&p);
+}
+
+/* A page that moves stays mlocked, wherever a locked VMA maps it. */
+TEST(mlock, pages_that_move)
+{
+	struct page *from, *to;
+	uintptr_t m;
+
+	ASSERT(test_process_start(&p));
+	m = test_map(0, 2 * PAGE_SIZE, RW, MAP_PRIVATE);
+	test_user_put(m, 5);
+	test_user_put(m + PAGE_SIZE, 6);
+	EXPECT_EQ(ksys_mlock(m, PAGE_SIZE, 0), 0);
+	EXPECT_EQ(mlocked(), 1);
+	for (unsigned int i = 0; i < 2; i++) {
+		ASSERT(get_user_pages_fast(m + i * PAGE_SIZE, 1, 0, &from) == 1);
+		to = alloc_page(GFP_HIGHUSER_MOVABLE);
+		ASSERT(to);
+		lock_page(from);
+		EXPECT(try_to_migrate(page_folio(from), 0));
+		copy_highpage(to, from);
+		to->mapping_index = from->mapping_index;
+		__SetPageSwapBacked(to);
+		__SetPageUptodate(to);
+		remove_migration_ptes(page_folio(from), page_folio(to));
+		unlock_page(from);
+		put_page(from);
+		EXPECT_EQ(PageMlocked(to), !i);
+		put_page(to);
+		EXPECT_EQ(mlocked(), 1);
+	}
+	EXPECT_EQ(test_user_get(m), 5);
+	EXPECT_EQ(test_user_get(m + PAGE_SIZE), 6);
+	all_well();
+	test_process_exit(&p);
+	EXPECT_EQ(mlocked(), 0);
 }
 
 TEST(pkeys, numbers_and_rights)

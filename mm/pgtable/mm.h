@@ -44,7 +44,8 @@ struct mm_struct {
 	struct rw_semaphore mmap_lock;
 	unsigned long mm_lock_seq;   /* (w) odd while a writer has it; VMAs with this vm_lock_seq are write-locked */
 	struct range_tree vmas;	     /* (w) of struct vm_area_struct */
-	uintptr_t vma_writer;	     /* (a) thread that waits for readers of a VMA, if it has said so in vm_refs */
+	uintptr_t vma_writer;	     /* (a) thread that waits for readers of a VMA; its waking is under the next */
+	spinlock_t vma_wait_lock;
 	struct vm_area_struct *recent; /* (w) of vmas, or NULL: where a writer was last */
 	uintptr_t top_full;	     /* (w) all from here up to mmap_base is mapped */
 	unsigned int map_count;	     /* (w) VMAs */

@@ -42,26 +42,29 @@ void mutex_lock(struct mutex *mutex)
 	spin_unlock_irqrestore(&mutex->wait_lock, flags);
 	while (!load_acquire(&self.granted))
 		port_park(0);
+	/* Who granted it may not have come to waking this thread, which can end behind this. */
+	spin_lock_irqsave(&mutex->wait_lock, flags);
+	spin_unlock_irqrestore(&mutex->wait_lock, flags);
 }
 
 void mutex_unlock(struct mutex *mutex)
 {
 	struct mutex_waiter *next;
-	uintptr_t thread = 0;
 	unsigned long flags;
 
 	spin_lock_irqsave(&mutex->wait_lock, flags);
 	next = mutex->first;
 	if (next) {
+		uintptr_t thread;
+
 		mutex->first = next->next;
 		if (!mutex->first)
 			mutex->last = NULL;
 		thread = next->thread;
 		store_release(&next->granted, 1);
+		port_unpark(thread);
 	} else {
 		mutex->held = false;
 	}
 	spin_unlock_irqrestore(&mutex->wait_lock, flags);
-	if (thread)
-		port_unpark(thread);
 }

@@ -91,7 +91,7 @@ static void grant(struct rw_semaphore *sem, struct rwsem_waiter *waiter)
 	sem->first = waiter->next;
 	if (!sem->first)
 		sem->last = NULL;
-	/* Its stack may be gone behind this. */
+	/* Its stack may be gone behind this; the thread only when wait_lock is free. */
 	store_release(&waiter->granted, 1);
 	port_unpark(thread);
 }
@@ -177,6 +177,11 @@ static noinline int wait(struct rw_semaphore *sem, bool writer, bool killable)
 			return mine ? 0 : -EINTR;
 		}
 		port_park(0);
+	}
+	/* Who granted it may not have come to waking this thread, which can end behind this. */
+	if (!mine) {
+		flags = queue_lock(sem);
+		queue_unlock(sem, flags);
 	}
 	return 0;
 }

@@ -21,6 +21,7 @@ struct mm_struct *mm_create(const struct mm_process *process, uintptr_t task_siz
 	if (!mm)
 		return NULL;
 	init_rwsem(&mm->mmap_lock);
+	spin_lock_init(&mm->vma_wait_lock, LOCK_RANK_RWSEM);
 	/* 0 is what a VMA begins with that nobody has locked. */
 	mm->mm_lock_seq = 2;
 	mm->vmas = (struct range_tree)RANGE_TREE_INIT(&vma_tree_ops);

@@ -4,7 +4,7 @@
 
 #include "vma.h"
 
-/* In vm_refs: the writer waits for readers to go; mm->vma_writer is the thread. */
+/* In vm_refs: the writer waits for readers to go; mm->vma_writer is the thread, until the last of them has seen it. */
 #define VMA_WAITED 0x80000000u
 
 void mmap_read_lock(struct mm_struct *mm)
@@ -27,10 +27,27 @@ void mmap_read_unlock(struct mm_struct *mm)
 	up_read(&mm->mmap_lock);
 }
 
+/*
+ * A number comes again after 2^32 at the earliest. VMAs that still have theirs from then would pass for write-locked,
+ * so they all forget it; zero is even, and no writer has it.
+ */
+static noinline void forget_write_locks(struct mm_struct *mm)
+{
+	for_each_vma (mm, vma)
+		store_relaxed(&vma->vm_lock_seq, 0);
+}
+
+static void write_lock_begins(struct mm_struct *mm)
+{
+	store_relaxed(&mm->mm_lock_seq, mm->mm_lock_seq + 1);
+	if (unlikely(mm->mm_lock_seq == 1))
+		forget_write_locks(mm);
+}
+
 void mmap_write_lock(struct mm_struct *mm)
 {
 	down_write(&mm->mmap_lock);
-	store_relaxed(&mm->mm_lock_seq, mm->mm_lock_seq + 1);
+	write_lock_begins(mm);
 }
 
 int mmap_write_lock_killable(struct mm_struct *mm)
@@ -38,7 +55,7 @@ int mmap_write_lock_killable(struct mm_struct *mm)
 	int err = down_write_killable(&mm->mmap_lock);
 
 	if (!err)
-		store_relaxed(&mm->mm_lock_seq, mm->mm_lock_seq + 1);
+		write_lock_begins(mm);
 	return err;
 }
 
@@ -81,21 +98,42 @@ bool vma_start_read(struct vm_area_struct *vma)
 	return false;
 }
 
+/* The writer may go on when it finds vma_writer 0, but not before the lock is free: until then its thread exists. */
+static noinline void wake_writer(struct mm_struct *mm)
+{
+	unsigned long flags;
+	uintptr_t thread;
+
+	spin_lock_irqsave(&mm->vma_wait_lock, flags);
+	thread = mm->vma_writer;
+	store_release(&mm->vma_writer, 0);
+	port_unpark(thread);
+	spin_unlock_irqrestore(&mm->vma_wait_lock, flags);
+}
+
 void vma_end_read(struct vm_area_struct *vma)
 {
-	/* It may be freed as soon as the writer sees that this reader has gone. */
+	/* The VMA may be freed as soon as the last reader has gone; the address space is the reader's, too. */
 	struct mm_struct *mm = vma->vm_mm;
 
 	if (unlikely(atomic_fetch_sub(&vma->vm_refs, 1) == (VMA_WAITED | 2)))
-		port_unpark(load_acquire(&mm->vma_writer));
+		wake_writer(mm);
 }
 
 static noinline void wait_for_readers(struct vm_area_struct *vma)
 {
-	store_release(&vma->vm_mm->vma_writer, port_thread_self());
-	(void)atomic_fetch_or(&vma->vm_refs, VMA_WAITED);
-	while (load_acquire(&vma->vm_refs) != (VMA_WAITED | 1))
-		port_park(0);
+	struct mm_struct *mm = vma->vm_mm;
+	unsigned long flags;
+
+	store_release(&mm->vma_writer, port_thread_self());
+	if (atomic_fetch_or(&vma->vm_refs, VMA_WAITED) > 1) {
+		while (load_acquire(&mm->vma_writer))
+			port_park(0);
+		spin_lock_irqsave(&mm->vma_wait_lock, flags);
+		spin_unlock_irqrestore(&mm->vma_wait_lock, flags);
+	} else {
+		store_relaxed(&mm->vma_writer, 0);
+	}
 	(void)atomic_fetch_and(&vma->vm_refs, ~VMA_WAITED);
 }
 

@@ -358,6 +358,34 @@ TEST(mmap, verifier_sees_damage)
 	over();
 }
 
+/* Numbers of write locks come again one day: a VMA that was locked under the same one then is not locked. */
+TEST(mmap, locks_of_vmas_when_their_numbers_come_again)
+{
+	struct vm_area_struct *vma;
+	struct mm_struct *mm;
+
+	ASSERT(test_process_start(&p));
+	mm = p.task.mm;
+	EXPECT_EQ(map(0, 4, RW, FIXED), AT(0));
+	vma = vma_lookup(mm, AT(0));
+	ASSERT(vma);
+	vma->vm_lock_seq = 1;
+	mm->mm_lock_seq = ~0ul - 1;
+	for (unsigned int i = 0; i < 3; i++) {
+		mmap_write_lock(mm);
+		EXPECT(vma_start_read(vma));
+		vma_end_read(vma);
+		vma_start_write(vma);
+		EXPECT(!vma_start_read(vma));
+		mmap_write_unlock(mm);
+		EXPECT(vma_start_read(vma));
+		vma_end_read(vma);
+		vma->vm_lock_seq = i ? vma->vm_lock_seq : 1;
+	}
+	EXPECT_EQ(mm->mm_lock_seq, 4);
+	over();
+}
+
 /* VA-I6: who has a VMA's read lock keeps writers out; who comes while one is there is sent to the mmap lock. */
 TEST(mmap, locks_of_vmas)
 {

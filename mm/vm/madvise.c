@@ -290,7 +290,6 @@ static long populate(struct mm_struct *mm, uintptr_t start, uintptr_t end, bool 
 
 	while (!err && start < end) {
 		struct vm_area_struct *vma;
-		uintptr_t stop;
 
 		if (!locked && mmap_read_lock_killable(mm))
 			return -EINTR;
@@ -300,11 +299,9 @@ static long populate(struct mm_struct *mm, uintptr_t start, uintptr_t end, bool 
 			err = -ENOMEM;
 			break;
 		}
-		stop = min(vma->vm_end, end);
-		err = may_populate(vma, write) ? populate_vma_range(vma, start, stop, write, &locked) : -EINVAL;
-		/* Let go of half way: what has been done is found done. */
-		if (locked)
-			start = stop;
+		/* When it is let go of half way, @start is where to go on, in whatever VMA is there by then. */
+		err = may_populate(vma, write) ?
+			      populate_vma_range(vma, &start, min(vma->vm_end, end), write, &locked) : -EINVAL;
 	}
 	if (locked)
 		mmap_read_unlock(mm);

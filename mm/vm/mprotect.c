@@ -79,7 +79,7 @@ static int protect(struct mmu_gather *tlb, struct vm_area_struct **pvma, uintptr
 		vm_unacct_memory(pages);
 	/* What was locked read only is to be copied now rather than by faults. */
 	if ((old & (VM_WRITE | VM_SHARED | VM_LOCKED_MASK)) == VM_LOCKED && flags & VM_WRITE)
-		(void)populate_vma_range(vma, start, end, true, NULL);
+		(void)populate_vma_range(vma, &start, end, true, NULL);
 	vm_stat_account(mm, old, -(long)pages);
 	vm_stat_account(mm, flags, (long)pages);
 	return 0;

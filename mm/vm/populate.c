@@ -81,25 +81,22 @@ static long populate_page(struct vm_area_struct *vma, uintptr_t addr, bool write
 	return 0;
 }
 
-long populate_vma_range(struct vm_area_struct *vma, uintptr_t start, uintptr_t end, bool write, bool *locked)
+long populate_vma_range(struct vm_area_struct *vma, uintptr_t *addr, uintptr_t end, bool write, bool *locked)
 {
-	uintptr_t addr = start;
-
-	while (addr < end) {
-		unsigned long row = write ? populate_row(vma, addr, end) : 0;
+	while (*addr < end) {
+		unsigned long row = write ? populate_row(vma, *addr, end) : 0;
 		long err;
 
 		if (fatal_signal_pending(current_task()))
 			return -EINTR;
 		if (row) {
-			addr += row << PAGE_SHIFT;
+			*addr += row << PAGE_SHIFT;
 			continue;
 		}
-		err = populate_page(vma, addr, write, locked);
-
+		err = populate_page(vma, *addr, write, locked);
 		if (err || (locked && !*locked))
 			return err;
-		addr += PAGE_SIZE;
+		*addr += PAGE_SIZE;
 	}
 	return 0;
 }
@@ -108,13 +105,14 @@ long populate_vma_range(struct vm_area_struct *vma, uintptr_t start, uintptr_t e
 static long populate_vma(struct vm_area_struct *vma, uintptr_t start, uintptr_t end)
 {
 	bool write = (vma->vm_flags & (VM_WRITE | VM_SHARED)) == VM_WRITE;
+	uintptr_t addr = start;
 	long err;
 
 	if (vma->vm_flags & (VM_IO | VM_PFNMAP | VM_LOCKONFAULT))
 		return 0;
 	if (!vma_is_accessible(vma))
 		return -EFAULT;
-	err = populate_vma_range(vma, start, end, write, NULL);
+	err = populate_vma_range(vma, &addr, end, write, NULL);
 	if (unlikely(vma->vm_flags & VM_LOCKED))
 		mlock_vma_pages(vma, start, end);
 	return err;

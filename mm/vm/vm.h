@@ -151,10 +151,12 @@ bool zap_shared_tables(struct mmu_gather *tlb, struct mm_struct *mm, uintptr_t s
 long change_protection(struct mmu_gather *tlb, struct vm_area_struct *vma, uintptr_t start, uintptr_t end,
 		       unsigned int flags);
 /*
- * populate_vma_range - fault in what [start, end) of @vma needs (mlock, MAP_POPULATE, MADV_POPULATE_*)
- * Context: mmap_lock for reading. Return: 0; -ENOMEM, -EFAULT, -EHWPOISON.
+ * populate_vma_range - fault in what [*addr, end) of @vma needs (mlock, MAP_POPULATE, MADV_POPULATE_*)
+ * @addr: behind the call, the first page that is not known to be there
+ * @locked: NULL: the lock stays; else a fault may let go of it, and the answer is then 0 and *@locked false
+ * Context: mmap_lock for reading. Return: 0; -ENOMEM, -EFAULT, -EHWPOISON, -EINTR.
  */
-long populate_vma_range(struct vm_area_struct *vma, uintptr_t start, uintptr_t end, bool write, bool *locked);
+long populate_vma_range(struct vm_area_struct *vma, uintptr_t *addr, uintptr_t end, bool write, bool *locked);
 /*
  * mm_populate - all of a range, VMA by VMA, taking the mmap lock. Return: 0 or the first error, which ends it.
  * mm_populate_all() - what can be populated of all VMAs

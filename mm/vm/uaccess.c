@@ -206,7 +206,7 @@ int user_cmpxchg32(uintptr_t addr, u32 old, u32 value, u32 *was)
 		}
 		if (!missing)
 			return 0;
-		if (task->pagefault_disabled || user_fault_in(addr, true))
+		if (task->pagefault_disabled || fatal_signal_pending(task) || user_fault_in(addr, true))
 			return -EFAULT;
 	}
 }

@@ -402,6 +402,12 @@ TEST(page_faults, no_faults_between_disable_and_enable)
 	EXPECT_EQ(word, 8);
 	EXPECT_EQ(user_cmpxchg32(at + 2, 0, 1, &was), -EFAULT);
 	EXPECT_EQ(user_cmpxchg32(16, 0, 1, &was), -EFAULT);
+	/* Who has been killed waits for no page. */
+	EXPECT_EQ(ksys_madvise(at, PAGE_SIZE, MADV_DONTNEED), 0);
+	p.task.fatal_signal = 1;
+	EXPECT_EQ(user_cmpxchg32(at, 0, 1, &was), -EFAULT);
+	p.task.fatal_signal = 0;
+	EXPECT_EQ(rss(MM_ANONPAGES), 0);
 	over();
 }
 

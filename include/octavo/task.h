@@ -101,7 +101,9 @@ struct mm_signal {
  * @fatal_signal: set by anyone (atomic): it has been killed, and waits that can be given up are
  * @fault: what handle_page_fault() would have it get when it returned -EFAULT
  * @min_flt, @maj_flt: faults without and with I/O; the thread's own
- * @pkru: rights by protection key, two bits each (access disabled, write disabled): Intel SDM volume 3A 4.6.2
+ * @pkru: rights by protection key, two bits each (access disabled, write disabled): Intel SDM volume 3A 4.6.2. The
+ *	thread may change the register at any time, so the port reads it into here before handle_page_fault() for a
+ *	fault that a key refused: the core refuses it, too, only if these rights do, and else has the access repeated
  * @pagefault_disabled, @fault_vma, @fault_vma_seq: the core's
  */
 struct mm_task {

@@ -3,8 +3,7 @@
  * pkey_alloc(2), pkey_free(2): numbers that mappings can carry (pkey_mprotect(2)) and rights that go with a number
  * and a thread. The rights are the thread's own (mm_task.pkru), in the processor's format: two bits a key, Intel SDM
  * volume 3A section 4.6.2. Freeing a key looks at no mapping: whoever still has it keeps it. On a processor without
- * keys all of
-this is -EINVAL, as on Linux.
+ * keys all of this is -EINVAL, as on Linux.
  */
 #include "pkeys.h"
 

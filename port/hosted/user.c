@@ -10,6 +10,7 @@
  * so that one is never seen torn, and the thread sanitizer knows that it is meant.
  */
 #include <octavo/page.h>
+#include <octavo/task.h>
 
 #include "machine.h"
 #include "mmu.h"
@@ -90,6 +91,18 @@ static bool exchange(u64 phys, uint64_t *old, uint64_t fresh, size_t size)
 	return true;
 }
 
+/*
+ * One look at the tables on behalf of the thread that runs, interrupts off. PKRU is the thread's: a kernel would load
+ * it when it switches to it, and on x86 it refuses the kernel's accesses to user memory as well.
+ */
+static bool translate(uintptr_t addr, enum mmu_access access, u64 *phys, struct mmu_fault *fault)
+{
+	unsigned int cpu = port_cpu_id();
+
+	mmu_control(cpu)->pkru = current_task()->pkru;
+	return mmu_translate(cpu, addr, access, true, phys, fault);
+}
+
 /* ---- Faults ---- */
 
 /* The machine's words for an access of the kernel's: neither the error code nor the syndrome speaks of user mode. */
@@ -131,7 +144,7 @@ static size_t access_bytes(uintptr_t virt, char *bytes, size_t size, enum mmu_ac
 
 		part = part < size - done ? part : size - done;
 		flags = port_irq_save();
-		ok = mmu_translate(port_cpu_id(), at, access, true, &phys, &fault);
+		ok = translate(at, access, &phys, &fault);
 		if (ok)
 			move(phys, bytes + done, part, access == MMU_WRITE);
 		port_irq_restore(flags);
@@ -172,7 +185,7 @@ size_t hosted_user_cmpxchg(uintptr_t addr, uint64_t *old, uint64_t fresh, size_t
 		struct mmu_fault fault;
 		unsigned long flags = port_irq_save();
 		u64 phys;
-		bool ok = mmu_translate(port_cpu_id(), addr, MMU_WRITE, true, &phys, &fault);
+		bool ok = translate(addr, MMU_WRITE, &phys, &fault);
 
 		if (ok && !exchange(phys, old, fresh, size))
 			port_panic("hosted_user_cmpxchg: not RAM");

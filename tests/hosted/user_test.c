@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
 /* Accesses of simulated user code and the kernel's copies: what the MMU lets through, and where they stop. */
+#include <octavo/uaccess.h>
+
 #include "tlb_fixture.h"
 
+#include "mm/vm/pkeys.h"
+#include "tasks.h"
 #include "user.h"
 
 static struct space space;
@@ -115,4 +119,54 @@ TEST(user_access, compare_and_exchange)
 	EXPECT_EQ(hosted_user_read(space_virt(0), &word, 8), 8);
 	EXPECT_EQ(word, (u64)6 << 32);
 	end();
+}
+
+/* ---- Protection keys ---- */
+
+#define SEGV 11
+#define PKUERR 4
+
+static struct test_process process;
+static struct mm_task other;
+
+/* A key's rights are those of the thread that runs: for what it loads, and for what the kernel copies on its behalf. */
+TEST(user_access, protection_keys_are_the_threads)
+{
+	unsigned long word = 9;
+	uintptr_t at;
+	u32 was = 7;
+	long key;
+
+	ASSERT(test_process_start(&process));
+	key = ksys_pkey_alloc(0, 0);
+	if (key < 0) {
+		EXPECT_EQ(key, -EINVAL);
+		test_process_exit(&process);
+		SKIP("this format has no protection keys");
+	}
+	at = test_map(0, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+	EXPECT_EQ(ksys_pkey_mprotect(at, PAGE_SIZE, PROT_READ | PROT_WRITE, (int)key), 0);
+	test_user_put(at, 5);
+	test_thread_make(&other, &process);
+	process.task.pkru = (u32)PKEY_DISABLE_WRITE << 2 * key;
+	EXPECT_EQ(test_user_get(at), 5);
+	EXPECT_REFUSED(at, true, SEGV, PKUERR);
+	EXPECT_EQ(copy_to_user(at, &word, sizeof(word)), sizeof(word));
+	EXPECT_EQ(user_cmpxchg32(at, 5, 6, &was), -EFAULT);
+	process.task.pkru = (u32)PKEY_DISABLE_ACCESS << 2 * key;
+	EXPECT_REFUSED(at, false, SEGV, PKUERR);
+	EXPECT_EQ(copy_from_user(&word, at, sizeof(word)), sizeof(word));
+	/* Another thread may. */
+	test_switch(&other);
+	test_user_put(at, 8);
+	EXPECT_EQ(user_cmpxchg32(at, 8, 6, &was), 0);
+	EXPECT_EQ(was, 8);
+	test_switch(&process.task);
+	EXPECT_REFUSED(at, true, SEGV, PKUERR);
+	/* The mapping's key is another one now, whatever a TLB remembers. */
+	EXPECT_EQ(ksys_pkey_mprotect(at, PAGE_SIZE, PROT_READ | PROT_WRITE, 0), 0);
+	EXPECT_EQ(test_user_get(at), 6);
+	process.task.pkru = 0;
+	test_thread_exit(&other);
+	test_process_exit(&process);
 }

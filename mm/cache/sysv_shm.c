@@ -27,7 +27,7 @@
 #include "../base/findings.h"
 #include "../base/part.h"
 #include "../base/printk.h"
-#include "../vm/vm.h"
+#include "../vm/vma.h"
 #include "shmem.h"
 
 #define SHM_MIN 1u
@@ -293,6 +293,7 @@ static const struct file_operations shm_file_operations = {
 struct attach {
 	unsigned long prot, map_flags;
 	u32 mode, wanted; /* FMODE_*; rights as in a mode */
+	bool replace;
 };
 
 static int attach_flags(uintptr_t *addr, int flags, struct attach *how)
@@ -304,7 +305,8 @@ static int attach_flags(uintptr_t *addr, int flags, struct attach *how)
 	}
 	if (!*addr && flags & SHM_REMAP)
 		return -EINVAL;
-	how->map_flags = MAP_SHARED | (!*addr ? 0 : flags & SHM_REMAP ? MAP_FIXED : MAP_FIXED_NOREPLACE);
+	how->map_flags = MAP_SHARED | (*addr ? MAP_FIXED : 0);
+	how->replace = flags & SHM_REMAP;
 	how->prot = PROT_READ;
 	how->mode = FMODE_READ;
 	how->wanted = 0444;
@@ -359,6 +361,29 @@ static void drop_user(struct shm_segment *seg)
 	put_file(file);
 }
 
+/* That something is there already comes before whatever else could be wrong. */
+static long map_segment(struct file *file, uintptr_t addr, size_t size, const struct attach *how)
+{
+	struct mm_struct *mm = current_task()->mm;
+	const struct vm_area_struct *there;
+	size_t populate = 0;
+	long ret = 0;
+
+	if (mmap_write_lock_killable(mm))
+		return -EINTR;
+	if (addr && !how->replace) {
+		there = find_vma(mm, addr);
+		if (addr + size < addr || (there && there->vm_start < addr + size))
+			ret = -EINVAL;
+	}
+	if (!ret)
+		ret = do_mmap(mm, file, addr, size, how->prot, how->map_flags, 0, 0, &populate);
+	mmap_write_unlock(mm);
+	if (populate)
+		(void)mm_populate(mm, (uintptr_t)ret, (uintptr_t)ret + populate);
+	return ret;
+}
+
 long ksys_shmat(int id, uintptr_t addr, int flags)
 {
 	struct shm_segment *seg = NULL;
@@ -374,14 +399,7 @@ long ksys_shmat(int id, uintptr_t addr, int flags)
 		return err;
 	file = open_segment(id, &how, &seg, &err);
 	if (file) {
-		size_t size = (size_t)seg->size;
-
-		ret = addr && !(flags & SHM_REMAP) && addr + size < addr ?
-			      -EINVAL :
-			      vm_mmap(current_task()->mm, file, addr, size, how.prot, how.map_flags, 0);
-		/* Something is there already. */
-		if (ret == -EEXIST)
-			ret = -EINVAL;
+		ret = map_segment(file, addr, (size_t)seg->size, &how);
 		fput(file);
 	} else {
 		ret = err;
@@ -426,8 +444,10 @@ long ksys_shmdt(uintptr_t addr)
 				end = addr + (shm_pages(i_size_read(file->f_inode)) << PAGE_SHIFT);
 			}
 			ret = do_munmap(mm, start, stop - start);
-			if (ret)
+			/* A piece that is sealed stays, which is no error of the call's. */
+			if (ret && ret != -EPERM)
 				break;
+			ret = 0;
 		}
 		at = stop;
 	}

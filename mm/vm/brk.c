@@ -10,7 +10,7 @@ static bool data_limit_ok(const struct mm_struct *mm, uintptr_t brk)
 	return limit == RLIM_INFINITY || (brk - mm->start_brk) + (mm->end_data - mm->start_data) <= limit;
 }
 
-int do_brk_flags(struct mm_struct *mm, uintptr_t addr, size_t len, vm_flags_t flags)
+int do_brk_flags(struct mm_struct *mm, uintptr_t addr, size_t len, vm_flags_t flags, uintptr_t floor)
 {
 	const struct mm_task *task = this_task();
 	struct vm_area_struct *prev, *vma = NULL;
@@ -26,7 +26,7 @@ int do_brk_flags(struct mm_struct *mm, uintptr_t addr, size_t len, vm_flags_t fl
 		return -ENOMEM;
 	like = (struct vma_like){ .start = addr, .end = addr + len, .flags = flags, .pgoff = addr >> PAGE_SHIFT };
 	(void)vma_around(mm, addr, &prev);
-	if (prev)
+	if (prev && prev->vm_end > floor)
 		vma = vma_merge_new(mm, &like, prev, NULL, &err);
 	if (!vma && !err) {
 		vma = vm_area_alloc(mm);
@@ -76,7 +76,8 @@ static bool set_brk(struct mm_struct *mm, uintptr_t brk)
 	if (is_error(get_unmapped_area(mm, NULL, now, wanted - now, 0, MAP_FIXED)) ||
 	    !mlock_future_ok(mm, mm->def_flags, wanted - now) || !room_up_to(mm, now, wanted))
 		return false;
-	return !do_brk_flags(mm, now, wanted - now, 0);
+	/* What lies below the heap does not become part of it. */
+	return !do_brk_flags(mm, now, wanted - now, 0, mm->start_brk);
 }
 
 long ksys_brk(uintptr_t brk)
@@ -113,7 +114,7 @@ long vm_brk(struct mm_struct *mm, uintptr_t addr, size_t len, bool exec)
 	if (!is_error(ret))
 		ret = mlock_future_ok(mm, mm->def_flags, size) ? do_munmap(mm, addr, size) : -EAGAIN;
 	if (!ret)
-		ret = do_brk_flags(mm, addr, size, exec ? VM_EXEC : 0);
+		ret = do_brk_flags(mm, addr, size, exec ? VM_EXEC : 0, 0);
 	mmap_write_unlock(mm);
 	if (!ret && mm->def_flags & VM_LOCKED)
 		(void)mm_populate(mm, addr, addr + size);

@@ -305,7 +305,7 @@ static long map_region(struct mapping *m)
 
 	err = charge(m, next);
 	if (err)
-		return err;
+		return (in_the_way ? cut_edges(next, m->start, m->end) : 0) ?: err;
 	err = writer_add(m);
 	if (err)
 		goto uncharge;

@@ -76,6 +76,29 @@ static bool nothing_below(struct mm_struct *mm, uintptr_t start, uintptr_t end, 
 	return (prev && prev->vm_end > (start & ~reach)) || (next && next->vm_start <= (start | reach));
 }
 
+int cut_edges(struct vm_area_struct *first, uintptr_t start, uintptr_t end)
+{
+	int err;
+
+	if (first->vm_start < start) {
+		if (end < first->vm_end && first->vm_mm->map_count >= (unsigned int)READ_ONCE(sysctl_max_map_count))
+			return -ENOMEM;
+		if (!can_modify(first))
+			return -EPERM;
+		err = vma_split_nocount(first, start);
+		if (err)
+			return err;
+		first = first->vm_next;
+	}
+	for (; first && first->vm_start < end; first = first->vm_next) {
+		if (!can_modify(first))
+			return -EPERM;
+		if (first->vm_end > end)
+			return vma_split_nocount(first, end);
+	}
+	return 0;
+}
+
 /* Return: 0; -ENOMEM or what vm_ops->may_split() says: only splits have happened. */
 static int prepare(struct unmapping *u)
 {
@@ -201,7 +224,7 @@ int unmap_range(struct mm_struct *mm, struct vm_area_struct *first, uintptr_t st
 	int err;
 
 	if (!can_modify_range(first, end))
-		return -EPERM;
+		return cut_edges(first, start, end);
 	err = prepare(&u);
 	if (err)
 		return err;

@@ -108,6 +108,12 @@ static inline bool vma_split_is_heard(const struct vm_area_struct *vma)
  */
 int unmap_range(struct mm_struct *mm, struct vm_area_struct *first, uintptr_t start, uintptr_t end,
 		unsigned int changes);
+/*
+ * cut_edges - VMAs that are partly in the range, from @first on, are split at its ends
+ * What a call that puts something in their place has done to them when it finds that it may not: Linux cuts first.
+ * Return: 0, -EPERM, or an error of vma_split().
+ */
+int cut_edges(struct vm_area_struct *first, uintptr_t start, uintptr_t end);
 /* May VMAs from @first on, up to @end, be changed (mseal)? */
 bool can_modify_range(const struct vm_area_struct *first, uintptr_t end);
 static inline bool can_modify(const struct vm_area_struct *vma)
@@ -130,8 +136,8 @@ uintptr_t vm_start_gap(const struct vm_area_struct *vma);
 /* mmap(2) with the lock held. *@populate: bytes to fault in. @acct: the thread that pays. */
 long do_mmap(struct mm_struct *mm, struct file *file, uintptr_t addr, size_t len, unsigned long prot,
 	     unsigned long flags, vm_flags_t vm_flags, unsigned long pgoff, size_t *populate);
-/* Anonymous memory at [addr, addr + len), where nothing is. Return: 0 or -ENOMEM. */
-int do_brk_flags(struct mm_struct *mm, uintptr_t addr, size_t len, vm_flags_t flags);
+/* Anonymous memory at [addr, addr + len), where nothing is; a VMA that ends above @floor takes it in. 0 or -ENOMEM. */
+int do_brk_flags(struct mm_struct *mm, uintptr_t addr, size_t len, vm_flags_t flags, uintptr_t floor);
 
 /* ---- account.c ---- */
 

@@ -225,11 +225,15 @@ static struct vm_area_struct *join(struct vm_area_struct *vma, const struct vma_
 static struct vm_area_struct *carve(struct vm_area_struct *vma, uintptr_t start, uintptr_t end, int *err)
 {
 	unsigned int pieces = (start > vma->vm_start) + (end < vma->vm_end);
+	unsigned int most = (unsigned int)READ_ONCE(sysctl_max_map_count), count = vma->vm_mm->map_count;
 
 	*err = 0;
 	if (!pieces)
 		return vma;
-	if (vma->vm_mm->map_count + pieces > (unsigned int)READ_ONCE(sysctl_max_map_count)) {
+	if (count + pieces > most) {
+		/* Linux cuts one end after the other, and has cut the first when it finds one too many. */
+		if (count + 1 == most)
+			(void)split(vma, start, err);
 		*err = -ENOMEM;
 		return NULL;
 	}

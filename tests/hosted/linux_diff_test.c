@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The mmap family against the Linux underneath: random calls and accesses of a few processes, made here and there at
- * the same addresses. Results, errors, bytes, signals, what is mapped and how, and what is present must be the same.
- *
- * An operation is 24 bits, from which a call with all its arguments follows: any part of a failing sequence is a
- * sequence too, and the model shrinks it.
+ * The mmap family against the Linux underneath: random calls and accesses of a few processes (linux_calls.h), made here
+ * and there at the same addresses. Results, errors, bytes, signals, what is mapped and how, what is present and what is
+ * counted must be the same.
  */
 #include <stdio.h>
 #include <string.h>
@@ -14,240 +12,22 @@
 #include <octavo/shmem_fs.h>
 
 #include "hosted.h"
+#include "linux_calls.h"
 #include "linux_text.h"
 #include "linux_twin.h"
 #include "mm/vm/vm.h"
 #include "model.h"
 #include "tasks.h"
 
-/* Without its own <sys/mman.h> Linux's numbers are those of <octavo/mman.h>. */
-#define PAGE 4096ul
-
 static struct test_process procs[TWIN_PROCESSES];
 static bool alive[TWIN_PROCESSES];
 static struct file *files[TWIN_FILES];
 static struct twin_result here;
 static char wrong[3000];
-static bool maps_too, paged_out, freed;
-
-/* ---- What an operation means ---- */
-
-struct draw {
-	u64 bits;
-};
-
-static unsigned int pick(struct draw *d, unsigned int n)
-{
-	unsigned int value = (unsigned int)((d->bits >> 32) * n >> 32);
-
-	d->bits = d->bits * 0x5851f42d4c957f2dull + 0x14057b7ef767814full;
-	return value;
-}
-
-static long some_page(struct draw *d)
-{
-	/* Around the border of two tables half of the time. */
-	unsigned int page = pick(d, 2) ? pick(d, TWIN_PAGES) : 20 + pick(d, 8);
-
-	return (long)(TWIN_ARENA + page * PAGE);
-}
-
-/* Pages from @addr on that stay in the arena; now and then none, or not a multiple of a page. */
-static long some_len(struct draw *d, long addr, unsigned int most)
-{
-	unsigned int room = (unsigned int)((TWIN_END - (uintptr_t)addr) / PAGE), pages = 1 + pick(d, most);
-
-	if (!pick(d, 40))
-		return pick(d, 2) ? 0 : (long)(PAGE + 1);
-	return (long)(min(pages, room) * PAGE);
-}
-
-static long some_prot(struct draw *d)
-{
-	static const u8 prots[] = { PROT_READ | PROT_WRITE, PROT_READ | PROT_WRITE, PROT_READ | PROT_WRITE, PROT_READ,
-				    PROT_READ, PROT_NONE, PROT_READ | PROT_EXEC, PROT_READ | PROT_WRITE | PROT_EXEC };
-
-	return prots[pick(d, ARRAY_SIZE(prots))];
-}
-
-static void draw_mmap(struct draw *d, struct twin_call *call)
-{
-	static const u32 extra[] = { 0, 0, 0, 0, MAP_POPULATE, MAP_NORESERVE, MAP_STACK, MAP_LOCKED,
-				     MAP_POPULATE | MAP_NONBLOCK };
-	long *a = call->args;
-	bool file = !pick(d, 3);
-
-	a[0] = some_page(d);
-	a[1] = some_len(d, a[0], 10);
-	a[2] = some_prot(d);
-	a[3] = pick(d, 4) ? MAP_PRIVATE : MAP_SHARED;
-	a[3] |= (long)extra[pick(d, ARRAY_SIZE(extra))];
-	a[3] |= pick(d, 6) ? MAP_FIXED : pick(d, 2) ? MAP_FIXED_NOREPLACE : 0;
-	a[4] = file ? (long)pick(d, TWIN_FILES) : -1;
-	a[5] = file ? (long)(pick(d, TWIN_FILE_PAGES) * PAGE) : 0;
-	a[3] |= file ? 0 : MAP_ANONYMOUS;
-	if (!pick(d, 50))
-		a[0] += 1; /* not aligned */
-	if (!pick(d, 50))
-		a[3] &= ~3l; /* neither private nor shared */
-	if (!pick(d, 50))
-		a[5] += 12;
-	if (!pick(d, 50))
-		a[3] |= MAP_GROWSDOWN;
-}
-
-static void draw_mremap(struct draw *d, struct twin_call *call)
-{
-	static const u8 flags[] = { 0, 0, MREMAP_MAYMOVE, MREMAP_MAYMOVE | MREMAP_FIXED,
-				    MREMAP_MAYMOVE | MREMAP_FIXED, MREMAP_MAYMOVE | MREMAP_FIXED,
-				    MREMAP_MAYMOVE | MREMAP_DONTUNMAP,
-				    MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, MREMAP_FIXED, 16 };
-	long *a = call->args;
-
-	a[0] = some_page(d);
-	a[1] = some_len(d, a[0], 6);
-	a[2] = pick(d, 2) ? a[1] : some_len(d, a[0], 8);
-	a[3] = flags[pick(d, ARRAY_SIZE(flags))];
-	a[4] = a[3] & MREMAP_FIXED ? some_page(d) : 0;
-	/* What would lie behind the arena is somebody else's. */
-	if (a[3] & MREMAP_FIXED && (uintptr_t)(a[4] + a[2]) > TWIN_END)
-		a[4] = (long)TWIN_END - (long)ALIGN((unsigned long)a[2], PAGE);
-}
-
-static void draw_madvise(struct draw *d, struct twin_call *call)
-{
-	static const u16 advice[] = {
-		MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_DONTNEED, MADV_DONTNEED, MADV_DONTNEED,
-		MADV_FREE, MADV_REMOVE, MADV_DONTFORK, MADV_DOFORK, MADV_DONTDUMP, MADV_DODUMP, MADV_WIPEONFORK,
-		MADV_KEEPONFORK, MADV_COLD, MADV_PAGEOUT, MADV_POPULATE_READ, MADV_POPULATE_WRITE,
-		MADV_DONTNEED_LOCKED, 999
-	};
-	long *a = call->args;
-
-	a[0] = some_page(d);
-	a[1] = some_len(d, a[0], 8);
-	a[2] = advice[pick(d, ARRAY_SIZE(advice))];
-}
-
-static void draw_range(struct draw *d, struct twin_call *call, unsigned int most)
-{
-	call->args[0] = some_page(d) + (pick(d, 50) ? 0 : 5);
-	call->args[1] = some_len(d, call->args[0], most);
-}
-
-static void draw_access(struct draw *d, struct twin_call *call)
-{
-	long addr = some_page(d);
-
-	addr += pick(d, 3) ? (long)pick(d, 16) * 8 : (long)PAGE - 1 - (long)pick(d, 16);
-	call->args[0] = addr;
-	call->args[1] = 1 + (long)pick(d, pick(d, 4) ? 16 : 3 * PAGE);
-	if (call->args[1] > (long)TWIN_END - addr)
-		call->args[1] = (long)TWIN_END - addr;
-	call->args[2] = 1 + (long)pick(d, 200);
-}
-
-static void draw_file(struct draw *d, struct twin_call *call)
-{
-	long *a = call->args;
-
-	a[0] = (long)pick(d, TWIN_FILES);
-	a[1] = (long)pick(d, TWIN_FILE_PAGES + 4) * (long)PAGE + (pick(d, 2) ? 0 : (long)pick(d, PAGE));
-	a[2] = 1 + (long)pick(d, call->what == TWIN_PUNCH ? 5 * PAGE : 250);
-	a[3] = 1 + (long)pick(d, 200);
-}
-
-static void draw_flags(struct draw *d, struct twin_call *call)
-{
-	static const u8 sync[] = { MS_ASYNC, MS_SYNC, MS_SYNC | MS_INVALIDATE, MS_INVALIDATE, 0, MS_SYNC | MS_ASYNC,
-				   8 };
-
-	switch (call->what) {
-	case TWIN_MPROTECT:
-		draw_range(d, call, 8);
-		call->args[2] = some_prot(d) | (pick(d, 40) ? 0 : 0x40);
-		break;
-	case TWIN_MLOCK:
-		draw_range(d, call, 8);
-		call->args[2] = pick(d, 3) == 0 ? MLOCK_ONFAULT : pick(d, 40) ? 0 : 2;
-		break;
-	case TWIN_MSYNC:
-		draw_range(d, call, 8);
-		call->args[2] = sync[pick(d, ARRAY_SIZE(sync))];
-		break;
-	case TWIN_MLOCKALL:
-		call->args[0] = pick(d, 4) ? MCL_FUTURE | (pick(d, 2) ? MCL_ONFAULT : 0) : pick(d, 2) ? 0 : 8;
-		break;
-	default:
-		draw_range(d, call, 12);
-	}
-}
-
-static void decode(const struct model_op *op, struct twin_call *call, unsigned int *process)
-{
-	struct draw d = { ((u64)op->kind << 56 | (u64)op->a << 48 | (u64)op->b << 32) * 0x9e3779b97f4a7c15ull };
-
-	memset(call, 0, sizeof(*call));
-	(void)pick(&d, 2);
-	call->what = (enum twin_what)op->kind;
-	*process = pick(&d, TWIN_PROCESSES);
-	switch (call->what) {
-	case TWIN_MMAP:
-		draw_mmap(&d, call);
-		break;
-	case TWIN_MREMAP:
-		draw_mremap(&d, call);
-		break;
-	case TWIN_MADVISE:
-		draw_madvise(&d, call);
-		break;
-	case TWIN_READ:
-	case TWIN_WRITE:
-		draw_access(&d, call);
-		break;
-	case TWIN_TRUNCATE:
-	case TWIN_PWRITE:
-	case TWIN_PREAD:
-	case TWIN_PUNCH:
-		draw_file(&d, call);
-		break;
-	default:
-		draw_flags(&d, call);
-	}
-}
-
-static void random_op(void *ctx, u64 *state, struct model_op *op)
-{
-	static const u8 kinds[] = {
-		TWIN_MMAP, TWIN_MMAP, TWIN_MMAP, TWIN_MMAP, TWIN_MMAP, TWIN_MUNMAP, TWIN_MUNMAP, TWIN_MPROTECT,
-		TWIN_MPROTECT, TWIN_MPROTECT, TWIN_MREMAP, TWIN_MREMAP, TWIN_MREMAP, TWIN_MADVISE, TWIN_MADVISE,
-		TWIN_MADVISE, TWIN_MLOCK, TWIN_MUNLOCK, TWIN_MLOCKALL, TWIN_MUNLOCKALL, TWIN_MSYNC, TWIN_MINCORE,
-		TWIN_READ, TWIN_READ, TWIN_READ, TWIN_READ, TWIN_WRITE, TWIN_WRITE, TWIN_WRITE, TWIN_WRITE,
-		TWIN_WRITE, TWIN_TRUNCATE, TWIN_PWRITE, TWIN_PREAD, TWIN_PUNCH, TWIN_FORK, TWIN_FORK, TWIN_EXIT
-	};
-	u64 r = test_random(state);
-
-	(void)ctx;
-	op->kind = kinds[(r >> 40) % ARRAY_SIZE(kinds)];
-	op->a = (u8)(r >> 16);
-	op->b = (u16)r;
-}
-
-static void describe(const struct model_op *op, char *text, size_t size)
-{
-	static const char *const names[TWIN_CALLS] = {
-		"mmap", "munmap", "mprotect", "mremap", "madvise", "mlock2", "munlock", "mlockall", "munlockall",
-		"msync", "mincore", "read", "write", "ftruncate", "pwrite", "pread", "punch", "fork", "exit", "maps",
-		"smaps", "pagemap", "locked", "clean"
-	};
-	struct twin_call call;
-	unsigned int process;
-
-	decode(op, &call, &process);
-	snprintf(text, size, "%u: %s(%#lx, %#lx, %#lx, %#lx, %#lx, %#lx)", process, names[call.what],
-		 (unsigned long)call.args[0], (unsigned long)call.args[1], (unsigned long)call.args[2],
-		 (unsigned long)call.args[3], (unsigned long)call.args[4], (unsigned long)call.args[5]);
-}
+static bool maps_too, paged_out, freed, sealed;
+static int segments[TWIN_SEGMENTS];
+static long maps_left = -1; /* how many more mappings are allowed; -1: as many as ever */
+static struct twin_status base_here, base_there;
 
 /* ---- Octavo's side ---- */
 
@@ -258,7 +38,7 @@ static long placed(long addr, size_t len)
 	if ((uintptr_t)addr >= TWIN_ARENA && (uintptr_t)addr < TWIN_END)
 		return addr;
 	(void)ksys_munmap((uintptr_t)addr, len);
-	return TWIN_OUTSIDE;
+	return sizeof(long) == 8 && (unsigned long)addr >> 30 == 1 ? TWIN_SECOND_GIB : TWIN_OUTSIDE;
 }
 
 static long do_mmap(const long *a)
@@ -303,6 +83,66 @@ static long do_file(const struct twin_call *call, struct twin_result *r)
 	}
 }
 
+static void read_status(struct twin_status *status)
+{
+	const struct mm_struct *mm = current_task()->mm;
+	u64 kib = PAGE / 1024;
+
+	*status = (struct twin_status){ mm->locked_vm * kib, mm->total_vm * kib, mm->data_vm * kib,
+					mm->stack_vm * kib };
+}
+
+static long set_limit(unsigned int which, long pages)
+{
+	static const u8 resources[] = { RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK, RLIMIT_MEMLOCK };
+	struct mm_process *process = current_task()->process;
+	struct mm_rlimit *limit = &process->rlimit[resources[which]];
+	struct twin_status now;
+
+	read_status(&now);
+	limit->cur = limit->max;
+	if (pages >= 0)
+		limit->cur = (unsigned long)pages * PAGE +
+			     (which == TWIN_LIMIT_AS ? now.size : which == TWIN_LIMIT_DATA ? now.data : 0) * 1024;
+	return 0;
+}
+
+static long count_attached(int id)
+{
+	u32 words[28];
+	long value = ksys_shmctl(id, IPC_STAT, TWIN_SCRATCH);
+
+	if (value)
+		return value;
+	(void)test_user_read(TWIN_SCRATCH, words, sizeof(words));
+	return (long)words[sizeof(long) == 8 ? 22 : 18];
+}
+
+static long other_call(const struct twin_call *call)
+{
+	const long *a = call->args;
+
+	switch (call->what) {
+	case TWIN_BRK:
+		return ksys_brk(TWIN_BRK_AT + (uintptr_t)a[0]);
+	case TWIN_MSEAL:
+		return ksys_mseal((uintptr_t)a[0], (size_t)a[1], (unsigned long)a[2]);
+	case TWIN_REMAP_FILE:
+		return ksys_remap_file_pages((uintptr_t)a[0], (size_t)a[1], (unsigned long)a[2], (unsigned long)a[3],
+					     (unsigned long)a[4]);
+	case TWIN_SHMAT:
+		return placed(ksys_shmat(segments[a[0]], (uintptr_t)a[1], (int)a[2]), TWIN_SEGMENT_BYTES(a[0]));
+	case TWIN_SHMDT:
+		return ksys_shmdt((uintptr_t)a[0]);
+	case TWIN_LIMIT:
+		return set_limit((unsigned int)a[0], a[1]);
+	case TWIN_NATTCH:
+		return count_attached(segments[a[0]]);
+	default:
+		return -ENOSYS;
+	}
+}
+
 static long memory_call(const struct twin_call *call, struct twin_result *r)
 {
 	const long *a = call->args;
@@ -332,8 +172,13 @@ static long memory_call(const struct twin_call *call, struct twin_result *r)
 		return ksys_msync(addr, len, (int)a[2]);
 	case TWIN_MINCORE:
 		return do_mincore(a, r);
-	default:
+	case TWIN_TRUNCATE:
+	case TWIN_PWRITE:
+	case TWIN_PREAD:
+	case TWIN_PUNCH:
 		return do_file(call, r);
+	default:
+		return other_call(call);
 	}
 }
 
@@ -398,8 +243,8 @@ static void octavo_do(unsigned int process, const struct twin_call *call, struct
 		r->value = r->value == TWIN_PAGES ? 0 : -EIO;
 		r->len = TWIN_PAGES * 8;
 		break;
-	case TWIN_LOCKED:
-		r->value = (long)(p->task.mm->locked_vm * (PAGE / 1024));
+	case TWIN_STATUS:
+		read_status((struct twin_status *)(void *)r->bytes);
 		break;
 	default:
 		r->value = memory_call(call, r);
@@ -469,18 +314,55 @@ static const char *differs(const struct twin_result *there)
 		       NULL;
 }
 
-static const char *compare_locked(unsigned int process)
+static bool status_of(unsigned int process, struct twin_status *ours, struct twin_status *theirs)
 {
-	struct twin_call call = { .what = TWIN_LOCKED };
+	struct twin_call call = { .what = TWIN_STATUS };
 	const struct twin_result *there = twin_do(process, &call);
 
 	if (!there)
-		return "Linux's process died";
+		return false;
 	octavo_do(process, &call, &here);
-	if (here.value == there->value)
+	memcpy(ours, here.bytes, sizeof(*ours));
+	memcpy(theirs, there->bytes, sizeof(*theirs));
+	return true;
+}
+
+/* What is counted of mappings, from when there were none. */
+static const char *compare_status(unsigned int process)
+{
+	struct twin_status a, b;
+
+	if (!status_of(process, &a, &b))
+		return "Linux's process died";
+	if (a.locked == b.locked && a.size - base_here.size == b.size - base_there.size &&
+	    a.data - base_here.data == b.data - base_there.data &&
+	    a.stack - base_here.stack == b.stack - base_there.stack)
 		return NULL;
-	snprintf(wrong, sizeof(wrong), "process %u has %ld KiB locked, Linux's %ld", process, here.value, there->value);
+	snprintf(wrong, sizeof(wrong),
+		 "KiB of process %u: locked %llu, mapped %lld, data %lld, stack %lld; Linux's: %llu, %lld, %lld, %lld",
+		 process, (unsigned long long)a.locked, (long long)(a.size - base_here.size),
+		 (long long)(a.data - base_here.data), (long long)(a.stack - base_here.stack),
+		 (unsigned long long)b.locked, (long long)(b.size - base_there.size),
+		 (long long)(b.data - base_there.data), (long long)(b.stack - base_there.stack));
 	return wrong;
+}
+
+static const char *compare_attached(void)
+{
+	for (unsigned int i = 0; i < TWIN_SEGMENTS && !twin_lacks(TWIN_SHMAT); i++) {
+		struct twin_call call = { .what = TWIN_NATTCH, .args = { (long)i } };
+		const struct twin_result *there = twin_do(0, &call);
+
+		if (!there)
+			return "Linux's process died";
+		octavo_do(0, &call, &here);
+		if (here.value == there->value)
+			continue;
+		snprintf(wrong, sizeof(wrong), "segment %u is attached %ld times, Linux's %ld", i, here.value,
+			 there->value);
+		return wrong;
+	}
+	return NULL;
 }
 
 static const char *compare_maps(unsigned int process)
@@ -592,6 +474,12 @@ static bool up_to_reclaim(const struct twin_call *call)
 	return (call->args[2] == MADV_PAGEOUT && freed) || (call->args[2] == MADV_FREE && paged_out);
 }
 
+/* For brk() the limit is of the heap alone, for the rest of all data, of which the host's process has more. */
+static bool limited_otherwise(const struct twin_call *call)
+{
+	return call->what == TWIN_BRK && current_task()->process->rlimit[RLIMIT_DATA].cur != RLIM_INFINITY;
+}
+
 static unsigned int living(unsigned int number)
 {
 	for (unsigned int i = 0; i < TWIN_PROCESSES; i++)
@@ -608,7 +496,7 @@ static const char *apply(void *ctx, const struct model_op *op)
 	const char *why;
 
 	(void)ctx;
-	decode(op, &call, &process);
+	linux_call_decode(op, &call, &process);
 	process = living(process);
 	if (call.what == TWIN_FORK) {
 		while (child < TWIN_PROCESSES && alive[child])
@@ -620,7 +508,7 @@ static const char *apply(void *ctx, const struct model_op *op)
 	if (call.what == TWIN_EXIT && !process)
 		return NULL;
 	test_switch(&procs[process].task);
-	if (of_later_linux(&call) || up_to_reclaim(&call))
+	if (of_later_linux(&call) || up_to_reclaim(&call) || limited_otherwise(&call) || twin_lacks(call.what))
 		return NULL;
 	there = twin_do(process, &call);
 	if (!there)
@@ -628,13 +516,14 @@ static const char *apply(void *ctx, const struct model_op *op)
 	octavo_do(process, &call, &here);
 	forgive_presence(&call, there);
 	why = differs(there);
+	sealed |= call.what == TWIN_MSEAL && !there->value;
 	if (call.what == TWIN_FORK && !here.value)
 		alive[child] = true;
 	if (call.what == TWIN_EXIT)
 		alive[process] = false;
 	if (why || !maps_too || !alive[process])
 		return why;
-	return compare_locked(process) ?: compare_maps(process);
+	return compare_status(process) ?: compare_maps(process);
 }
 
 static const char *check(void *ctx)
@@ -645,10 +534,20 @@ static const char *check(void *ctx)
 	for (unsigned int i = 0; i < TWIN_PROCESSES && !why; i++)
 		if (alive[i])
 			why = compare_maps(i) ?: compare_pagemap(i) ?: (i ? NULL : compare_smaps(i));
-	return why;
+	return why ?: compare_attached();
 }
 
 /* ---- Lives ---- */
+
+static bool status_of_twin(struct twin_status *status)
+{
+	struct twin_call call = { .what = TWIN_STATUS };
+	const struct twin_result *there = twin_do(0, &call);
+
+	if (there)
+		memcpy(status, there->bytes, sizeof(*status));
+	return there;
+}
 
 static void exit_all(void)
 {
@@ -665,23 +564,65 @@ static void exit_all(void)
 	}
 }
 
+/* The first process as its twin begins: the heap's place, limits, a page outside, new segments. */
+static bool start_process(void)
+{
+	struct test_process *p = &procs[0];
+	struct mm_layout layout;
+
+	if (!test_process_start(p))
+		return false;
+	alive[0] = true;
+	mm_get_layout(p->task.mm, &layout);
+	if (!twin_lacks(TWIN_BRK))
+		layout.start_brk = layout.brk = TWIN_BRK_AT;
+	mm_set_layout(p->task.mm, &layout);
+	p->process.rlimit[RLIMIT_MEMLOCK].cur = p->process.rlimit[RLIMIT_MEMLOCK].max = TWIN_MEMLOCK_PAGES * PAGE;
+	p->process.rlimit[RLIMIT_STACK].cur = RLIM_INFINITY;
+	test_map(TWIN_SCRATCH, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED);
+	for (unsigned int i = 0; i < TWIN_SEGMENTS; i++) {
+		if (segments[i] >= 0)
+			(void)ksys_shmctl(segments[i], IPC_RMID, 0);
+		segments[i] = (int)ksys_shmget(IPC_PRIVATE, TWIN_SEGMENT_BYTES(i), 0600);
+	}
+	return true;
+}
+
+/* Linux's limit is everybody's: its process gets as many mappings as it takes. */
+static void fill(void)
+{
+	struct twin_call call = { .what = TWIN_FILL, .args = { maps_left } };
+	const struct twin_result *there = maps_left >= 0 ? twin_do(0, &call) : NULL;
+
+	if (there && there->value)
+		test_fail(__FILE__, __LINE__, "Linux's process cannot be filled with mappings: %ld", there->value);
+}
+
 static void reset(void *ctx)
 {
-	struct twin_call clean = { .what = TWIN_CLEAN }, locked = { .what = TWIN_LOCKED };
+	struct twin_call clean = { .what = TWIN_CLEAN };
+	bool again = sealed;
 
 	(void)ctx;
-	paged_out = freed = false;
+	paged_out = freed = sealed = false;
 	exit_all();
-	(void)twin_do(0, &clean);
-	if (twin_do(0, &locked)->value && twin_again())
-		test_fail(__FILE__, __LINE__, "no second child");
-	if (!test_process_start(&procs[0])) {
+	if (!again) {
+		(void)twin_do(0, &clean);
+		again = status_of_twin(&base_there) && base_there.locked;
+	}
+	if (again) {
+		if (twin_again())
+			test_fail(__FILE__, __LINE__, "no second child");
+		(void)twin_do(0, &clean);
+		fill();
+	}
+	if (!start_process()) {
 		test_fail(__FILE__, __LINE__, "no process");
 		return;
 	}
-	procs[0].process.rlimit[RLIMIT_MEMLOCK] = (struct mm_rlimit){ 24 * PAGE, 24 * PAGE };
-	alive[0] = true;
-	test_map(TWIN_SCRATCH, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED);
+	if (maps_left >= 0)
+		sysctl_max_map_count = (int)(procs[0].task.mm->map_count + (unsigned int)maps_left);
+	(void)status_of(0, &base_here, &base_there);
 	for (unsigned int i = 0; i < TWIN_FILES; i++)
 		if (shmem_truncate(files[i]->f_inode, 0) ||
 		    shmem_truncate(files[i]->f_inode, TWIN_FILE_PAGES * PAGE))
@@ -694,6 +635,8 @@ static bool begin(void)
 	int err = 0;
 
 	memset(alive, 0, sizeof(alive));
+	memset(segments, -1, sizeof(segments));
+	sealed = false;
 	for (unsigned int i = 0; i < TWIN_FILES; i++) {
 		char name[] = "twin0";
 
@@ -702,8 +645,16 @@ static bool begin(void)
 		if (!files[i])
 			test_fail(__FILE__, __LINE__, "memfd_setup: %d", err);
 	}
-	if (!missing)
+	if (!missing) {
+		static const u8 optional[] = { TWIN_BRK, TWIN_MSEAL, TWIN_SHMAT };
+		struct twin_call clean = { .what = TWIN_CLEAN };
+
+		(void)twin_do(0, &clean);
+		for (unsigned int i = 0; i < ARRAY_SIZE(optional); i++)
+			if (twin_lacks(optional[i]))
+				printk("linux_diff: not compared, as this host lacks %s\n", twin_lacks(optional[i]));
 		return true;
+	}
 	test_skip("this host lacks %s", missing);
 	return false;
 }
@@ -719,10 +670,10 @@ static void end(void)
 static const struct model diff_model = {
 	.name = "linux_diff",
 	.reset = reset,
-	.random = random_op,
+	.random = linux_call_random,
 	.apply = apply,
 	.check = check,
-	.describe = describe,
+	.describe = linux_call_describe,
 	.check_every = 16,
 };
 
@@ -737,5 +688,28 @@ TEST(linux_diff, random_calls)
 	for (unsigned int i = 0; i < test_scaled(10); i++)
 		if (!model_run(&diff_model, test_seed + i, 400, NULL))
 			break;
+	end();
+}
+
+/* The same with room for few mappings more: calls that would split or move fail, and leave what Linux leaves. */
+TEST(linux_diff, near_max_map_count)
+{
+	int before = sysctl_max_map_count;
+
+#ifdef __SANITIZE_THREAD__
+	SKIP("processes that clone() makes by itself are not for the thread sanitizer");
+#endif
+	if (!begin())
+		return;
+	maps_too = true;
+	for (unsigned int i = 0; i < test_scaled(2); i++) {
+		/* A new child with as many mappings as leave so much room. */
+		maps_left = 6 + 5 * (long)(i % 2);
+		sealed = true;
+		if (!model_run(&diff_model, test_seed + i, 250, NULL))
+			break;
+	}
+	maps_left = -1;
+	sysctl_max_map_count = before;
 	end();
 }

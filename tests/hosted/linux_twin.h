@@ -20,7 +20,19 @@
 #define TWIN_PROCESSES 4u
 #define TWIN_FILES 2u
 #define TWIN_FILE_PAGES 12u
+/* The heap: from here to the end of the arena. */
+#define TWIN_BRK_PAGE 30u
+#define TWIN_BRK_AT (TWIN_ARENA + TWIN_BRK_PAGE * 4096)
+#define TWIN_SEGMENTS 2u
+#define TWIN_SEGMENT_BYTES(i) ((i) ? 3 * 4096ul - 100 : 5 * 4096ul)
+#define TWIN_MEMLOCK_PAGES 24ul
 #define TWIN_BYTES 65536u
+
+enum { TWIN_LIMIT_AS, TWIN_LIMIT_DATA, TWIN_LIMIT_STACK, TWIN_LIMIT_MEMLOCK };
+
+struct twin_status {
+	u64 locked, size, data, stack;
+};
 
 enum twin_what {
 	TWIN_MMAP,     /* addr, len, prot, flags, file number or -1, offset */
@@ -42,10 +54,18 @@ enum twin_what {
 	TWIN_PUNCH,    /* file, offset, len */
 	TWIN_FORK,     /* the child's number */
 	TWIN_EXIT,
+	TWIN_BRK,      /* bytes of heap, which begins at TWIN_BRK_AT */
+	TWIN_MSEAL,    /* addr, len, flags */
+	TWIN_REMAP_FILE, /* addr, size, prot, pgoff, flags */
+	TWIN_SHMAT,    /* segment, addr, flags */
+	TWIN_SHMDT,    /* addr */
+	TWIN_LIMIT,    /* TWIN_LIMIT_*, pages: AS and DATA: more than there are now; -1: no limit */
 	TWIN_MAPS,     /* text of /proc/self/maps, of the arena */
 	TWIN_SMAPS,    /* the same of smaps */
 	TWIN_PAGEMAP,  /* entries of the arena */
-	TWIN_LOCKED,   /* KiB that are locked: VmLck */
+	TWIN_STATUS,   /* KiB: struct twin_status */
+	TWIN_NATTCH,   /* segment: how often it is attached */
+	TWIN_FILL,     /* so many mappings elsewhere that only args[0] more are allowed */
 	TWIN_CLEAN,    /* as a child just born */
 	TWIN_CALLS
 };
@@ -57,6 +77,8 @@ struct twin_call {
 
 /* A mapping that Linux placed outside of the arena is undone at once, and this is its address. */
 #define TWIN_OUTSIDE 1L
+/* The same of the second GiB, where MAP_32BIT places in 64 bits. */
+#define TWIN_SECOND_GIB 2L
 
 struct twin_result {
 	long value; /* or a negative errno */
@@ -70,6 +92,8 @@ struct twin_result {
 const char *twin_start(void);
 /* Another child 0: Linux's own counts may not be what they were. NULL, or what is missing. */
 const char *twin_again(void);
+/* What else this host lacks: calls that say so are not to be made. NULL: nothing. */
+const char *twin_lacks(enum twin_what what);
 void twin_stop(void);
 /* What process @process of them makes of it; NULL: it has died, and the test has failed. */
 const struct twin_result *twin_do(unsigned int process, const struct twin_call *call);

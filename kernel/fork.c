@@ -153,29 +153,13 @@ static struct process *process_new(const struct process *from)
 	return p;
 }
 
-/* How many processes the caller's user has. (t) */
-static unsigned long count_of_user(u32 uid)
-{
-	unsigned long n = 0;
-
-	for (int pid = 1; pid < PID_MAX; pid++) {
-		struct task *task = pid_lookup(pid);
-
-		n += task && task->process && task->process->ruid == uid;
-	}
-	return n;
-}
-
 static int check_limits(void)
 {
-	unsigned long limit = task_rlimit(&current()->core, RLIMIT_NPROC), flags, n;
+	unsigned long limit = task_rlimit(&current()->core, RLIMIT_NPROC);
 
 	if (limit == RLIM_INFINITY || !current_process()->ruid || capable(CAP_SYS_RESOURCE) || capable(CAP_SYS_ADMIN))
 		return 0;
-	flags = klock(&tasks_lock);
-	n = count_of_user(current_process()->ruid);
-	kunlock(&tasks_lock, flags);
-	return n >= limit ? -EAGAIN : 0;
+	return threads_of_user(current_process()->ruid) >= limit ? -EAGAIN : 0;
 }
 
 /* ---- The parts of a clone ---- */

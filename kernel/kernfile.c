@@ -185,7 +185,6 @@ SHOW(active_console);
 SHOW_TEXT(ostype, "%s", uts.sysname);
 SHOW_TEXT(osrelease, "%s", uts.release);
 SHOW_TEXT(osversion, "%s", uts.version);
-SHOW_TEXT(threads_max, "%d", PID_MAX);
 SHOW_TEXT(cap_last_cap, "%d", 40);
 SHOW_TEXT(ngroups_max, "%d", 32);
 SHOW_TEXT(overflow_id, "%d", 65534);
@@ -223,6 +222,7 @@ static long write_number(const char *text, size_t len, unsigned int low, unsigne
 
 unsigned int panic_on_oom __memsys;
 NUMBER(pid_max, pid_limit, 301, PID_MAX);
+NUMBER(threads_max, threads_max, 20, PID_MAX);
 NUMBER(core_uses_pid, core_uses_pid, 0, 1);
 NUMBER(panic_on_oom, panic_on_oom, 0, 2);
 
@@ -379,7 +379,7 @@ const struct kernfile kernfiles[] = {
 	{ .path = "/proc/sys/kernel/version", .mode = 0444, .ops = &osversion_ops },
 	{ .path = "/proc/sys/kernel/hostname", .mode = 0644, .ops = &hostname_ops },
 	{ .path = "/proc/sys/kernel/pid_max", .mode = 0644, .ops = &pid_max_ops },
-	{ .path = "/proc/sys/kernel/threads-max", .mode = 0444, .ops = &threads_max_ops },
+	{ .path = "/proc/sys/kernel/threads-max", .mode = 0644, .ops = &threads_max_ops },
 	{ .path = "/proc/sys/kernel/cap_last_cap", .mode = 0444, .ops = &cap_last_cap_ops },
 	{ .path = "/proc/sys/kernel/ngroups_max", .mode = 0444, .ops = &ngroups_max_ops },
 	{ .path = "/proc/sys/kernel/overflowuid", .mode = 0444, .ops = &overflow_id_ops },

@@ -203,7 +203,12 @@ static void begin_init(void)
 		{ RLIMIT_RTPRIO, 0, 0 },
 	};
 	struct process *p = current_process();
-	unsigned long processes = totalram_pages() / 32; /* half of what stacks and tables of all would fill */
+	unsigned long processes;
+
+	/* Stacks of all fill an eighth of memory; a user has half of them, as in Linux. */
+	threads_max = (unsigned int)(totalram_pages() / (8 * KERNEL_STACK_BYTES / PAGE_SIZE));
+	threads_max = clamp(threads_max, 20u, (unsigned int)PID_MAX);
+	processes = threads_max / 2;
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(limits); i++)
 		p->core.rlimit[limits[i].which] = (struct mm_rlimit){ limits[i].cur, limits[i].max };

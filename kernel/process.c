@@ -16,18 +16,20 @@ static int last_pid;
 
 /* ---- Numbers ---- */
 
-unsigned int pid_limit __memsys = PID_MAX;
+unsigned int pid_limit __memsys = PID_MAX, threads_max __memsys = PID_MAX;
+static unsigned int numbers_nr __memsys; /* (t) given out */
 
 int pid_alloc(struct task *task)
 {
 	unsigned long flags = klock(&tasks_lock);
 	int pid = last_pid;
 
-	for (int tries = 0; tries < PID_MAX; tries++) {
+	for (int tries = 0; tries < PID_MAX && numbers_nr < READ_ONCE(threads_max); tries++) {
 		if (++pid >= (int)READ_ONCE(pid_limit))
 			pid = PID_RESERVED;
 		if (!by_pid[pid]) {
 			by_pid[pid] = task;
+			numbers_nr++;
 			last_pid = pid;
 			task->core.pid = pid;
 			kunlock(&tasks_lock, flags);
@@ -41,6 +43,7 @@ int pid_alloc(struct task *task)
 void pid_free(int pid)
 {
 	by_pid[pid] = NULL;
+	numbers_nr--;
 }
 
 /* Number @pid is @task's from now on: the thread that execve() leaves takes the leader's. (t) */
@@ -162,6 +165,19 @@ void process_list_remove(struct process *process)
 {
 	node_remove(&process->all);
 	processes_nr--;
+}
+
+unsigned long threads_of_user(u32 ruid)
+{
+	unsigned long flags = klock(&tasks_lock), n = 0;
+
+	node_for_each(at, all_processes()) {
+		const struct process *p = node_entry(at, struct process, all);
+
+		n += p->ruid == ruid ? max(p->nr_threads, 1u) : 0;
+	}
+	kunlock(&tasks_lock, flags);
+	return n;
 }
 
 bool pgrp_exists(int pgrp, int session)

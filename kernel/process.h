@@ -164,6 +164,7 @@ extern struct klock tasks_lock;
 extern struct process *init_process;
 extern unsigned int processes_nr;
 extern unsigned int pid_limit; /* numbers are below it: /proc/sys/kernel/pid_max */
+extern unsigned int threads_max; /* at one time: /proc/sys/kernel/threads-max */
 extern unsigned int panic_on_oom;
 
 static inline struct process *current_process(void)
@@ -175,6 +176,8 @@ static inline struct process *current_process(void)
 void process_init(void);
 /* A number for a new thread, and @task found by it. Return: it, or -EAGAIN. */
 int pid_alloc(struct task *task);
+/* How many threads a user has, zombies too. */
+unsigned long threads_of_user(u32 ruid);
 /* (t) */
 void pid_free(int pid);
 struct task *pid_lookup(int pid);

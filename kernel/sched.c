@@ -6,6 +6,8 @@
  * Words
  *   Run queue: a CPU's threads that could run and do not. A thread belongs to one CPU's queue at a time, also while it
  *   runs or sleeps.
+ *   Woken: a thread that has slept since it last ran. Those that have not share the CPU with them: after four of the
+ *   woken one of the others has its turn. So who mostly waits is served at once, however many always want to run.
  *   Slice: how long a thread runs before the next of its queue has its turn: 20 ms at nice 0.
  *
  * Invariants
@@ -19,7 +21,7 @@
  *   at once.
  *
  * Differences from Linux
- *   Turns are taken in order; nice changes the length of a turn. The kernel is not preempted.
+ *   Turns are taken in order, of woken threads and of others; nice changes the length of a turn. The kernel is not preempted.
  */
 #include "kernel.h"
 
@@ -28,8 +30,9 @@
 
 struct run_queue {
 	struct klock lock;
-	struct list_node ready;
-	unsigned int nr;	/* in @ready */
+	struct list_node ready, woken;
+	unsigned int nr;	/* in both */
+	unsigned int streak;	/* turns of woken threads since one of the others had its */
 	struct task *running;
 	struct task *idle;
 	struct task *previous;	/* of the switch under way */
@@ -136,10 +139,10 @@ static u64 slice_of(const struct task *task)
 	return NS_PER_MS * (u64)max(1, 20 - task->nice);
 }
 
-static void enqueue(struct run_queue *q, struct task *task)
+static void enqueue(struct run_queue *q, struct task *task, bool woken)
 {
 	task->queued = true;
-	node_append(&q->ready, &task->run);
+	node_append(woken ? &q->woken : &q->ready, &task->run);
 	WRITE_ONCE(q->nr, q->nr + 1);
 }
 
@@ -205,7 +208,7 @@ static unsigned int choose_cpu(const struct task *task)
 }
 
 /* Queue a thread that is in none, under its queue's lock, which is let go of. */
-static void place(struct run_queue *q, struct task *task)
+static void place(struct run_queue *q, struct task *task, bool woken)
 {
 	unsigned int cpu = cpus_nr > 1 ? choose_cpu(task) : task->cpu;
 
@@ -217,7 +220,7 @@ static void place(struct run_queue *q, struct task *task)
 		q = &queues[cpu];
 		klock_raw(&q->lock);
 	}
-	enqueue(q, task);
+	enqueue(q, task, woken);
 	kunlock_raw(&q->lock);
 	poke(q, task);
 }
@@ -240,7 +243,7 @@ bool wake_task(struct task *task, unsigned int states)
 	if (task->queued || q->running == task)
 		kunlock_raw(&q->lock);
 	else
-		place(q, task);
+		place(q, task, true);
 	port_irq_restore(flags);
 	return true;
 }
@@ -253,7 +256,7 @@ void sched_start(struct task *task)
 	task->cpu = port_cpu_id();
 	q = lock_queue_of(task, &flags);
 	WRITE_ONCE(task->state, TASK_RUNNING);
-	place(q, task);
+	place(q, task, false);
 	port_irq_restore(flags);
 }
 
@@ -270,27 +273,40 @@ void sched_kick(struct task *task, u32 work)
 
 /* ---- Switching ---- */
 
+/* The first of a list that may run on @cpu, or NULL. */
+static struct task *first_for(struct list_node *list, unsigned int cpu)
+{
+	node_for_each(n, list) {
+		struct task *task = node_entry(n, struct task, run);
+
+		if (may_run_on(task, cpu))
+			return task;
+	}
+	return NULL;
+}
+
 /* An idle CPU takes a thread that waits for another. Interrupts off, no lock held. */
 static struct task *steal(unsigned int me)
 {
+	struct task *task;
+
 	for (unsigned int i = 1; i < cpus_nr; i++) {
 		struct run_queue *q = &queues[(me + i) % cpus_nr];
 
 		if (!READ_ONCE(q->nr))
 			continue;
 		klock_raw(&q->lock);
-		node_for_each(n, &q->ready) {
-			struct task *task = node_entry(n, struct task, run);
-
-			if (!may_run_on(task, me))
-				continue;
+		task = first_for(&q->woken, me);
+		if (!task)
+			task = first_for(&q->ready, me);
+		if (task) {
 			dequeue(q, task);
 			task->queued = true;
 			WRITE_ONCE(task->cpu, me);
-			kunlock_raw(&q->lock);
-			return task;
 		}
 		kunlock_raw(&q->lock);
+		if (task)
+			return task;
 	}
 	return NULL;
 }
@@ -298,16 +314,19 @@ static struct task *steal(unsigned int me)
 /* The caller's turn is over: it stays in the queue if it could go on. Queue locked. */
 static struct task *pick(struct run_queue *q, struct task *prev)
 {
+	struct list_node *from;
 	struct task *next;
 
 	if (prev->state == TASK_RUNNING && prev != q->idle) {
 		if (!q->nr && may_run_on(prev, (unsigned int)(q - queues)))
 			return prev;
-		enqueue(q, prev);
+		enqueue(q, prev, false);
 	}
-	if (node_alone(&q->ready))
+	from = node_alone(&q->woken) || (q->streak >= 4 && !node_alone(&q->ready)) ? &q->ready : &q->woken;
+	if (node_alone(from))
 		return q->idle;
-	next = node_entry(q->ready.next, struct task, run);
+	q->streak = from == &q->woken ? q->streak + 1 : 0;
+	next = node_entry(from->next, struct task, run);
 	/* One that may not run here any more is taken by another CPU: by its idle loop, or moved by who asked. */
 	dequeue(q, next);
 	return next;
@@ -377,7 +396,7 @@ void sched_idle(void)
 			task = steal((unsigned int)(q - queues));
 		if (task) {
 			klock_raw(&q->lock);
-			enqueue(q, task);
+			enqueue(q, task, false);
 			kunlock_raw(&q->lock);
 		}
 		if (READ_ONCE(q->nr)) {
@@ -454,7 +473,7 @@ void sched_set_affinity(struct task *task, const u64 allowed[4])
 	memcpy(task->allowed, allowed, sizeof(task->allowed));
 	if (task->queued && q->running != task && !may_run_on(task, task->cpu) && task->run.next) {
 		dequeue(q, task);
-		place(q, task);
+		place(q, task, true);
 	} else {
 		kunlock_raw(&q->lock);
 	}

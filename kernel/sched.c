@@ -21,7 +21,8 @@
  *   at once.
  *
  * Differences from Linux
- *   Turns are taken in order, of woken threads and of others; nice changes the length of a turn. The kernel is not preempted.
+ *   Turns are taken in order, of woken threads and of others; nice changes the length of a turn. The kernel is not
+ *   preempted.
  */
 #include "kernel.h"
 

@@ -71,28 +71,41 @@ for cpus in 1 4; do
 	fi
 done
 
-# Each program of tests/user, as Linux runs it, too: its last line says that it passed.
-if wanted programs; then
-	{
-		printf '#!/bin/sh\nexport PATH=/bin\n'
-		for source in tests/user/*.c; do
-			printf 'timeout 60 %s\n' "$(basename "$source" .c)"
-		done
-		printf 'poweroff -f\n'
-	} >"$out/programs-init.sh"
+# run_programs NAME MEMORY COMMAND...: commands of an init, one a line; programs of tests/user are those they begin with.
+# Each says at its end that it passed.
+run_programs() {
+	name=$1
+	memory=$2
 	programs=
 	patterns=
-	for source in tests/user/*.c; do
-		name=$(basename "$source" .c)
-		programs="$programs $build/user/$name"
-		patterns="$patterns ^$name:.passed"
+	shift 2
+	{
+		printf '#!/bin/sh\nexport PATH=/bin\n'
+		printf '%s\n' "$@" 'poweroff -f'
+	} >"$out/$name-init.sh"
+	for command; do
+		programs="$programs $build/user/${command%% *}"
+		patterns="$patterns ^${command%% *}:.passed"
 	done
 	# shellcheck disable=SC2086 # words
-	tools/initramfs.sh "$out/programs.cpio" "$out/programs-init.sh" $programs || exit 2
-	limit=300 boot programs 512M 2 "$out/programs.cpio" </dev/null
+	tools/initramfs.sh "$out/$name.cpio" "$out/$name-init.sh" $programs || exit 2
+	limit=${limit:-300} boot "$name" "$memory" 2 "$out/$name.cpio" </dev/null
 	# shellcheck disable=SC2086
-	judge programs "$status" 33 $patterns '!^FAIL' "$clean"
+	judge "$name" "$status" 33 $patterns '!^FAIL' "${dirty:-$clean}"
+}
+
+# Each program of tests/user that finds nothing to complain of, as Linux runs it, too.
+if wanted programs; then
+	run_programs programs 512M badptr core descriptors names pkeys process signal thread
 fi
+
+# What ends programs must not end the kernel, nor stay: random calls, kills in mid-action, failing allocations, and all
+# of something taken. Allocations that fail are told with a call trace.
+fatal='!BUG:|Oops|Kernel panic|something is still mapped'
+if wanted robust-fuzz; then run_programs robust-fuzz 512M 'fuzz 1 40'; fi
+if wanted robust-storm; then run_programs robust-storm 512M 'storm 1 8'; fi
+if wanted robust-faults; then dirty=$fatal run_programs robust-faults 512M 'faults 1 15'; fi
+if wanted robust-exhaust; then dirty=$fatal run_programs robust-exhaust 256M exhaust; fi
 
 # Archives that are torn, compressed, not there.
 bad() { # NAME PATTERN: $out/bad.cpio

@@ -40,6 +40,7 @@ static size_t get(const char *path, char *to, size_t size)
 }
 
 static char *wanted, *unwanted, *big;
+static volatile int *volatile nowhere = (volatile int *)16;
 
 static void *wait_for_ever(void *arg)
 {
@@ -52,7 +53,7 @@ static void *wait_for_ever(void *arg)
 __attribute__((noinline)) static void fail_here(int signo)
 {
 	if (signo == SIGSEGV)
-		*(volatile int *)16 = 1;
+		*nowhere = 1;
 	raise(signo);
 }
 

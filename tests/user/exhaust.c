@@ -269,7 +269,7 @@ __attribute__((noinline)) static int deep(int n)
 	volatile char page[4096];
 
 	page[0] = (char)n;
-	return deep(n + 1) + page[0];
+	return n < 0 ? 0 : deep(n + 1) + page[0];
 }
 
 static void take_stack(void)

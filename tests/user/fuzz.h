@@ -156,7 +156,8 @@ static void fuzz_round(unsigned long seed, int calls, int root, long only)
 	if (!root && (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534)))
 		_exit(3);
 	for (int fd = 0; fd < 3; fd++)
-		dup2(open("/dev/null", O_RDWR), fd);
+		if (dup2(open("/dev/null", O_RDWR), fd) < 0)
+			_exit(3); /* the terminal is not to be had */
 	fuzz_arena = mmap(NULL, ARENA_PAGES * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (fuzz_arena == MAP_FAILED)
 		_exit(3);

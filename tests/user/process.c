@@ -14,6 +14,7 @@
 #include <time.h>
 
 static volatile int *shared;
+static volatile int *volatile nowhere = (volatile int *)8;
 
 static int status_of(pid_t pid)
 {
@@ -93,7 +94,7 @@ static void test_status(void)
 	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 	pid = fork();
 	if (!pid)
-		*(volatile int *)8 = 1;
+		*nowhere = 1;
 	status = status_of(pid);
 	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
 }

@@ -369,6 +369,41 @@ static long sys_readahead(int fd, s64 offset, size_t len)
 }
 SYSCALL(187, sys_readahead);
 
+/* What is in memory of a file tells who else reads it: only those hear of it who may change it. */
+static bool may_look_into_cache(const struct file *file)
+{
+	return file->f_mode & FMODE_WRITE || owns(file->f_inode) || !inode_permission(file->f_inode, MAY_WRITE);
+}
+
+static long sys_cachestat(int fd, uintptr_t urange, uintptr_t ustat, unsigned int flags)
+{
+	struct file *file = fd_get(fd);
+	struct cachestat stat = { 0 };
+	struct { u64 offset, len; } range;
+	long ret = 0;
+
+	if (!file)
+		return -EBADF;
+	if (file->f_flags & O_PATH)
+		ret = -EBADF;
+	else if (copy_from_user(&range, urange, sizeof(range)))
+		ret = -EFAULT;
+	else if (flags)
+		ret = -EINVAL;
+	else if (!may_look_into_cache(file))
+		ret = -EPERM;
+	if (!ret && file->f_mapping) {
+		u64 last = range.len ? (range.offset + range.len - 1) >> PAGE_SHIFT : ~0ull;
+
+		filemap_cachestat(file->f_mapping, range.offset >> PAGE_SHIFT, last, &stat);
+	}
+	if (!ret && copy_to_user(ustat, &stat, sizeof(stat)))
+		ret = -EFAULT;
+	fput(file);
+	return ret;
+}
+SYSCALL(451, sys_cachestat);
+
 /* ---- To the device, where there is one ---- */
 
 static long do_fsync(int fd, u64 start, u64 end, bool datasync)

@@ -36,6 +36,7 @@ CORE_SRCS := \
 	mm/boot/start.c \
 	mm/boot/zone_frames.c \
 	mm/cache/bdev.c \
+	mm/cache/cachestat.c \
 	mm/cache/dax.c \
 	mm/cache/dev_mem.c \
 	mm/cache/dev_zero.c \

@@ -156,6 +156,17 @@ OCTAVO_API s64 generic_file_llseek(struct file *file, s64 offset, int whence);
 #define POSIX_FADV_NOREUSE 5
 /** generic_fadvise - posix_fadvise(2); @len 0: to the end. Return: 0 or -EINVAL. */
 OCTAVO_API int generic_fadvise(struct file *file, u64 offset, u64 len, int advice);
+/** struct cachestat - cachestat(2): pages; evicted: of which there is a trace that they were in memory */
+struct cachestat {
+	u64 nr_cache, nr_dirty, nr_writeback;
+	u64 nr_evicted, nr_recently_evicted;
+};
+/**
+ * filemap_cachestat - the state of the pages [@first, @last] of a file
+ * Nothing says how long ago a page was evicted: @out->nr_recently_evicted is 0. Context: may be preempted.
+ */
+OCTAVO_API void filemap_cachestat(struct address_space *mapping, unsigned long first, unsigned long last,
+				  struct cachestat *out);
 /** file_ra_state_init - a window of the usual size (128 KiB); alloc_file() has done it */
 OCTAVO_API void file_ra_state_init(struct file *file);
 /** copy_to_iter, copy_from_iter, iov_iter_zero - Return: bytes; fewer than @n: a bad user page, or no more room */

@@ -381,6 +381,53 @@ TEST(filemap, dirty_again_while_it_is_written)
 	end();
 }
 
+/* cachestat(2): 0-15 clean in folios of 16 KiB, 20-22 written, of which 21 is on its way, 50-51 were there once. */
+TEST(filemap, what_is_in_memory)
+{
+	struct address_space *mapping = &f.inode.i_data;
+	struct folio *folio;
+	struct cachestat s;
+
+	ASSERT(begin(16, true));
+	for (unsigned long i = 0; i < 16; i += 4) {
+		folio = make(2);
+		EXPECT_EQ(filemap_add_folio(mapping, folio, i, GFP_KERNEL), 0);
+		folio_unlock(folio);
+		folio_put(folio);
+	}
+	memset(buffer, 1, sizeof(buffer));
+	for (unsigned int i = 20; i < 23; i++)
+		EXPECT_EQ(ram_file_write(file, buffer, PAGE_SIZE, i * PAGE_SIZE), PAGE_SIZE);
+	EXPECT_EQ(xa_store_order(&mapping->i_pages, 50, 1, xa_mk_value(7), GFP_KERNEL), 0);
+	folio = filemap_get_folio(mapping, 21);
+	ASSERT(folio);
+	folio_lock(folio);
+	EXPECT(folio_clear_dirty_for_io(folio));
+	folio_start_writeback(folio);
+	folio_unlock(folio);
+	filemap_cachestat(mapping, 0, ~0ul, &s);
+	EXPECT_EQ(s.nr_cache, 19);
+	EXPECT_EQ(s.nr_dirty, 2);
+	EXPECT_EQ(s.nr_writeback, 1);
+	EXPECT_EQ(s.nr_evicted, 2);
+	EXPECT_EQ(s.nr_recently_evicted, 0);
+	/* Parts of folios. */
+	filemap_cachestat(mapping, 3, 9, &s);
+	EXPECT_EQ(s.nr_cache, 7);
+	EXPECT_EQ(s.nr_dirty, 0);
+	filemap_cachestat(mapping, 22, 50, &s);
+	EXPECT_EQ(s.nr_cache, 1);
+	EXPECT_EQ(s.nr_dirty, 1);
+	EXPECT_EQ(s.nr_evicted, 1);
+	filemap_cachestat(mapping, 23, 40, &s);
+	EXPECT_EQ(s.nr_cache, 0);
+	filemap_cachestat(mapping, 5, 4, &s);
+	EXPECT_EQ(s.nr_cache, 0);
+	folio_end_writeback(folio);
+	folio_put(folio);
+	end();
+}
+
 /* ---- Smaller ---- */
 
 TEST(filemap, truncated_and_grown_it_reads_zeros)

@@ -103,6 +103,28 @@ static void test_rw(void)
 	close(fd);
 }
 
+#ifndef SYS_cachestat
+#define SYS_cachestat 451
+#endif
+
+static void test_cachestat(void)
+{
+	struct { unsigned long long at, len; } range = { 4096, 2 * 4096 }, all = { 0, 0 };
+	unsigned long long stat[5];
+	int fd = new_file(), path = open("/tmp", O_PATH);
+
+	CHECK(pwrite(fd, bytes, 2 * 4096, 0) == 2 * 4096 && pwrite(fd, bytes, 1, 9 * 4096) == 1);
+	CHECK(syscall(SYS_cachestat, fd, &range, stat, 0) == 0 && stat[0] == 1 && !stat[2] && !stat[3] && !stat[4]);
+	CHECK(syscall(SYS_cachestat, fd, &all, stat, 0) == 0 && stat[0] == 3);
+	CHECK_ERROR(syscall(SYS_cachestat, -1, &range, stat, 0), EBADF);
+	CHECK_ERROR(syscall(SYS_cachestat, path, &range, stat, 0), EBADF);
+	CHECK_ERROR(syscall(SYS_cachestat, fd, bad, stat, 0), EFAULT);
+	CHECK_ERROR(syscall(SYS_cachestat, fd, &range, bad, 0), EFAULT);
+	CHECK_ERROR(syscall(SYS_cachestat, fd, &range, stat, 1), EINVAL);
+	close(fd);
+	close(path);
+}
+
 static void test_sendfile_refusals(int from, int to)
 {
 	off_t *place = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -450,6 +472,7 @@ int main(void)
 	test_rw();
 	test_copy();
 	test_readahead();
+	test_cachestat();
 	test_splice();
 	test_vmsplice();
 	test_pipe();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Futexes: futex(2), the list of robust ones (get_robust_list(2)).
+ * Futexes: futex(2), futex_waitv(2), the list of robust ones (get_robust_list(2)).
  *
  * A key is where the word lies: in an address space, or (shared mappings) in a file. Waiters stand in the bucket of
  * their key's hash; who changes the word and wakes looks into the same bucket, under its lock.
@@ -33,6 +33,8 @@ struct futex_waiter {
 	u32 bitset;
 	u32 woken;
 	struct futex_bucket *bucket;
+	uintptr_t addr; /* of one of several: the word, and what it must be */
+	u32 value;
 };
 
 struct futex_bucket {
@@ -106,39 +108,36 @@ static void leave(struct futex_waiter *w)
 	}
 }
 
-static long restart_wait(struct restart *r);
-
-/* @until: ~0: no limit; by the monotonic clock. */
-static long futex_wait(uintptr_t addr, u32 value, u32 bitset, bool private_, u64 until)
+static void join(struct futex_waiter *w)
 {
-	struct futex_waiter w = { .task = current(), .bitset = bitset };
-	struct futex_bucket *b;
-	unsigned long flags;
-	long err = 0;
-	u32 now;
+	struct futex_bucket *b = bucket_of(&w->key);
+	unsigned long flags = klock(&b->lock);
 
-	if (!bitset)
-		return -EINVAL;
-	err = make_key(addr, private_, &w.key);
-	if (err)
-		return err;
-	b = bucket_of(&w.key);
-	flags = klock(&b->lock);
-	w.bucket = b;
+	w->task = current();
+	w->bucket = b;
 	b->waiters++;
-	node_append(&b->list, &w.node);
+	node_append(&b->list, &w->node);
 	kunlock(&b->lock, flags);
 	kfence();
 	/* Whoever changes the word from here on finds the waiter. */
-	if (get_user(now, addr))
-		err = -EFAULT;
-	else if (now != value)
-		err = -EAGAIN;
-	while (!err && !kload(&w.woken)) {
+}
+
+/* Return: which one was woken, the last of several; -1: none. */
+static long any_woken(const struct futex_waiter *w, unsigned int nr)
+{
+	while (nr && !kload(&w[nr - 1].woken))
+		nr--;
+	return (long)nr - 1;
+}
+
+/* Until one of them is woken; @err 0. They all leave. Return: which, -ETIMEDOUT, -ERESTARTSYS, or @err. */
+static long wait_any(struct futex_waiter *w, unsigned int nr, u64 until, long err)
+{
+	while (!err && any_woken(w, nr) < 0) {
 		u64 clock = clock_monotonic_ns();
 
 		set_state(TASK_INTERRUPTIBLE);
-		if (kload(&w.woken))
+		if (any_woken(w, nr) >= 0)
 			break;
 		if (signal_pending()) {
 			err = -ERESTARTSYS;
@@ -151,9 +150,33 @@ static long futex_wait(uintptr_t addr, u32 value, u32 bitset, bool private_, u64
 		schedule_timeout(until == ~0ull ? until : until - clock);
 	}
 	set_state(TASK_RUNNING);
-	leave(&w);
-	if (kload(&w.woken))
-		return 0;
+	for (unsigned int i = 0; i < nr; i++)
+		leave(&w[i]);
+	return any_woken(w, nr) >= 0 ? any_woken(w, nr) : err;
+}
+
+static long has_value(uintptr_t addr, u32 value)
+{
+	u32 now;
+
+	return get_user(now, addr) ? -EFAULT : now != value ? -EAGAIN : 0;
+}
+
+static long restart_wait(struct restart *r);
+
+/* @until: ~0: no limit; by the monotonic clock. */
+static long futex_wait(uintptr_t addr, u32 value, u32 bitset, bool private_, u64 until)
+{
+	struct futex_waiter w = { .bitset = bitset };
+	long err;
+
+	if (!bitset)
+		return -EINVAL;
+	err = make_key(addr, private_, &w.key);
+	if (err)
+		return err;
+	join(&w);
+	err = wait_any(&w, 1, until, has_value(addr, value));
 	if (err == -ERESTARTSYS && until != ~0ull) {
 		current()->restart = (struct restart){ .fn = restart_wait, .at = until, .addr = addr, .value = value,
 						       .flags = private_, .bitset = bitset };
@@ -386,6 +409,66 @@ static long sys_futex(uintptr_t addr, int op, u32 value, uintptr_t timeout, uint
 	return -ENOSYS;
 }
 SYSCALL(202, sys_futex);
+
+/* ---- Several words: futex_waitv(2) ---- */
+
+#define FUTEX_WAITV_MAX 128u
+#define CLOCK_REALTIME 0
+#define CLOCK_MONOTONIC 1
+#define FUTEX2_SIZE_U32 2u
+
+struct k_futex_waitv {
+	u64 value, addr;
+	u32 flags, reserved;
+};
+
+/* Return: 0, and they stand where they wait, as long as the words have their values; or errno. */
+static long join_each(struct futex_waiter *w, uintptr_t user, unsigned int nr)
+{
+	struct k_futex_waitv v;
+	long err = 0;
+
+	for (unsigned int i = 0; i < nr; i++) {
+		if (copy_from_user(&v, user + i * sizeof(v), sizeof(v)))
+			return -EFAULT;
+		if ((v.flags & ~FUTEX_PRIVATE) != FUTEX2_SIZE_U32 || v.reserved || v.value >> 32)
+			return -EINVAL;
+		w[i].bitset = ~0u;
+		w[i].addr = v.addr;
+		w[i].value = (u32)v.value;
+		err = make_key(v.addr, v.flags & FUTEX_PRIVATE, &w[i].key);
+		if (err)
+			return err;
+	}
+	for (unsigned int i = 0; i < nr && !err; i++) {
+		join(&w[i]);
+		err = has_value(w[i].addr, w[i].value);
+	}
+	return err;
+}
+
+static long sys_futex_waitv(uintptr_t user, unsigned int nr, unsigned int flags, uintptr_t timeout, int clock)
+{
+	struct futex_waiter *w;
+	u64 until;
+	long ret;
+
+	if (flags || !nr || nr > FUTEX_WAITV_MAX || !user)
+		return -EINVAL;
+	if (timeout && clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC)
+		return -EINVAL;
+	ret = read_timeout(FUTEX_WAIT_BITSET, clock == CLOCK_REALTIME ? FUTEX_REALTIME : 0, timeout, &until);
+	if (ret)
+		return ret;
+	w = kcalloc(nr, sizeof(*w), GFP_KERNEL);
+	if (!w)
+		return -ENOMEM;
+	ret = join_each(w, user, nr);
+	ret = wait_any(w, nr, until, ret);
+	kfree(w);
+	return ret;
+}
+SYSCALL(449, sys_futex_waitv);
 
 /* ---- Robust lists ---- */
 

@@ -117,6 +117,62 @@ static void *wait_for_word(void *arg)
 	return arg;
 }
 
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449
+#endif
+enum { WAITV_SHARED = 2, WAITV_PRIVATE = 130 };
+
+struct waitv {
+	unsigned long long value, addr;
+	unsigned int flags, reserved;
+};
+
+static long waitv(const struct waitv *v, unsigned int nr, const struct timespec *until, int clock)
+{
+	return syscall(SYS_futex_waitv, v, nr, 0, until, clock);
+}
+
+/* One of several words: which one was woken. */
+static void test_waitv(void)
+{
+	int *word = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct waitv v[3], other;
+	struct timespec until;
+	int status = 0;
+	pid_t pid;
+
+	for (int i = 0; i < 3; i++)
+		v[i] = (struct waitv){ 0, (unsigned long long)(word + i), WAITV_SHARED, 0 };
+	CHECK_ERROR(waitv(v, 0, NULL, 0), EINVAL);
+	CHECK_ERROR(waitv(v, 129, NULL, 0), EINVAL);
+	CHECK_ERROR(syscall(SYS_futex_waitv, v, 1, 1, NULL, 0), EINVAL);
+	CHECK_ERROR(waitv((void *)8, 1, NULL, 0), EFAULT);
+	CHECK_ERROR(waitv(v, 1, (void *)8, CLOCK_MONOTONIC), EFAULT);
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	CHECK_ERROR(waitv(v, 3, &until, 7), EINVAL);
+	CHECK_ERROR(waitv(v, 3, &until, CLOCK_MONOTONIC), ETIMEDOUT);
+	clock_gettime(CLOCK_REALTIME, &until);
+	CHECK_ERROR(waitv(v, 3, &until, CLOCK_REALTIME), ETIMEDOUT);
+	other = v[2];
+	for (int i = 0; i < 4; i++) {
+		v[2] = other;
+		v[2].flags = i ? WAITV_SHARED : 0;
+		v[2].reserved = i == 1;
+		v[2].value = i == 2 ? 1ull << 32 : 1;
+		CHECK_ERROR(waitv(v, 3, NULL, 0), i == 3 ? EAGAIN : EINVAL);
+	}
+	v[2] = other;
+	v[1].flags = WAITV_PRIVATE;
+	pid = fork();
+	if (!pid)
+		_exit((int)waitv(v, 3, NULL, 0) + 10);
+	while (futex(word + 2, FUTEX_WAKE, 1, NULL, NULL, 0) != 1)
+		usleep(1000);
+	CHECK(waitpid(pid, &status, 0) == pid && status == 12 << 8);
+	CHECK(futex(word, FUTEX_WAKE, 1, NULL, NULL, 0) == 0);
+	munmap(word, 4096);
+}
+
 static void test_futex(void)
 {
 	struct timespec soon = { 0, 5000000 };
@@ -243,6 +299,7 @@ int main(int argc, char **argv)
 	test_cond();
 	test_faults();
 	test_futex();
+	test_waitv();
 	test_robust();
 	test_ends();
 	return finish("thread");

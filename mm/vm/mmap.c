@@ -62,9 +62,10 @@ static int shared_file_flags(const struct file *file, unsigned long prot, vm_fla
 	return 0;
 }
 
+/* Pipes, /dev/null and their like have no pages, so no mapping either. */
 static bool is_dax(const struct file *file)
 {
-	return load_relaxed(&file->f_mapping->flags) >> AS_DAX & 1;
+	return file->f_mapping && load_relaxed(&file->f_mapping->flags) >> AS_DAX & 1;
 }
 
 static int file_flags(const struct mapping *m, unsigned long prot, unsigned long flags, vm_flags_t *vm_flags)

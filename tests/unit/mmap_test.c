@@ -93,6 +93,8 @@ TEST(mmap, bad_arguments)
 	EXPECT_EQ(ksys_mmap(0, LEN(1), PROT_READ, MAP_SHARED_VALIDATE | MAP_SYNC, &f.file, 0), -EOPNOTSUPP);
 	EXPECT_EQ(ksys_mmap(AT(9), LEN(1), PROT_READ, MAP_SHARED_VALIDATE | MAP_FIXED_NOREPLACE, &f.file, 0),
 		  -EOPNOTSUPP);
+	f.file.f_mapping = NULL; /* as pipes and /dev/null have it */
+	EXPECT_EQ(ksys_mmap(0, LEN(1), PROT_READ, MAP_SHARED_VALIDATE | MAP_SYNC, &f.file, 0), -EOPNOTSUPP);
 	EXPECT_EQ(ksys_mmap(0, LEN(2), PROT_READ, MAP_PRIVATE, &f.file, 0x7ffffffffffff000ull), -EOVERFLOW);
 	f.file.f_mode = FMODE_WRITE;
 	EXPECT_EQ(ksys_mmap(0, LEN(1), PROT_READ, MAP_PRIVATE, &f.file, 0), -EACCES);

@@ -260,6 +260,10 @@ static long sys_prctl(int option, unsigned long a, unsigned long b, unsigned lon
 		return 0;
 	case 39: /* PR_GET_NO_NEW_PRIVS */
 		return p->no_new_privs;
+	case 65: /* PR_SET_MDWE */
+		return b || c || d ? -EINVAL : ksys_set_mdwe(a);
+	case 66: /* PR_GET_MDWE */
+		return a || b || c || d ? -EINVAL : ksys_get_mdwe();
 	case 0x53564d41: /* PR_SET_VMA */
 		return name_vma(a, b, c, d);
 	}

@@ -92,6 +92,11 @@ OCTAVO_API long ksys_mremap(uintptr_t addr, size_t old_len, size_t new_len, unsi
 OCTAVO_API long ksys_brk(uintptr_t brk);
 OCTAVO_API long ksys_remap_file_pages(uintptr_t addr, size_t size, unsigned long prot, unsigned long pgoff,
 				      unsigned long flags);
+/* ksys_set_mdwe, ksys_get_mdwe - prctl(PR_SET_MDWE, PR_GET_MDWE); MDWE_* */
+#define MDWE_REFUSE_EXEC_GAIN 1
+#define MDWE_NO_INHERIT 2
+OCTAVO_API long ksys_set_mdwe(unsigned long bits);
+OCTAVO_API long ksys_get_mdwe(void);
 OCTAVO_API long ksys_mseal(uintptr_t addr, size_t len, unsigned long flags);
 
 OCTAVO_API long ksys_madvise(uintptr_t addr, size_t len, int advice);

@@ -22,7 +22,7 @@ enum { MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES, NR_MM_COUNTERS };
 
 /* mm->flags: bits */
 enum { MMF_DUMPABLE, MMF_DUMP_SECURELY, MMF_UNSTABLE, MMF_OOM_SKIP, MMF_HAS_PINNED, MMF_TOPDOWN, MMF_VM_HUGEPAGE,
-       MMF_HAS_SHARED_TABLES };
+       MMF_HAS_SHARED_TABLES, MMF_HAS_MDWE, MMF_HAS_MDWE_NO_INHERIT };
 
 struct mm_struct {
 	pgt_entry_t *pgd;	     /* (c) root, in the direct map */

@@ -490,7 +490,7 @@ static void copy_fields(struct mm_struct *to, const struct mm_struct *from)
 	const unsigned long inherited = 1ul << MMF_DUMPABLE | 1ul << MMF_DUMP_SECURELY | 1ul << MMF_TOPDOWN |
 					1ul << MMF_VM_HUGEPAGE | 1ul << MMF_HAS_SHARED_TABLES;
 
-	to->flags = load_relaxed(&from->flags) & inherited;
+	to->flags = (load_relaxed(&from->flags) & inherited) | mdwe_inherited(from);
 	to->task_size = from->task_size;
 	to->mmap_base = to->top_full = from->mmap_base;
 	to->mmap_legacy_base = from->mmap_legacy_base;

@@ -16,6 +16,7 @@ static uintptr_t greatest_task_size(void)
 struct mm_struct *mm_create(const struct mm_process *process, uintptr_t task_size)
 {
 	struct mm_struct *mm = mm_alloc(GFP_KERNEL);
+	const struct mm_task *task = current_task();
 	uintptr_t most = greatest_task_size();
 
 	if (!mm)
@@ -26,7 +27,7 @@ struct mm_struct *mm_create(const struct mm_process *process, uintptr_t task_siz
 	mm->mm_lock_seq = 2;
 	mm->vmas = (struct range_tree)RANGE_TREE_INIT(&vma_tree_ops);
 	mm->task_size = task_size && task_size < most ? task_size : most;
-	mm->flags = 1ul << MMF_DUMPABLE;
+	mm->flags = 1ul << MMF_DUMPABLE | (task && task->mm ? mdwe_inherited(task->mm) : 0);
 	mm_pick_mmap_base(mm, process);
 	return mm;
 }

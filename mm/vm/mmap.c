@@ -413,6 +413,8 @@ long do_mmap(struct mm_struct *mm, struct file *file, uintptr_t addr, size_t len
 		ret = file ? file_flags(&m, prot, flags, &vm_flags) : anonymous_flags(&m, flags, &vm_flags);
 	if (ret)
 		return ret;
+	if (mdwe_denies(mm, vm_flags, vm_flags))
+		return -EACCES;
 	if (flags & MAP_NORESERVE && READ_ONCE(sysctl_overcommit_memory) != OVERCOMMIT_NEVER)
 		vm_flags |= VM_NORESERVE;
 	m.flags = vm_flags;

@@ -197,6 +197,10 @@ void free_pgtables(struct mmu_gather *tlb, struct mm_struct *mm, uintptr_t start
 		   uintptr_t ceiling);
 /* Everything goes: the last user is gone. */
 void exit_mmap(struct mm_struct *mm);
+/* Whether PR_SET_MDWE refuses a mapping with flags @old (a new one: @new) to have @new. */
+bool mdwe_denies(const struct mm_struct *mm, vm_flags_t old, vm_flags_t new);
+/* What of it a child, or the next program, begins with: bits of mm->flags. */
+unsigned long mdwe_inherited(const struct mm_struct *mm);
 
 /* mm->rss[@which] to the page: of tables that it shares it does not know what was unmapped there by reverse mapping. */
 long get_mm_counter(struct mm_struct *mm, unsigned int which);

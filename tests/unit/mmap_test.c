@@ -108,6 +108,56 @@ TEST(mmap, bad_arguments)
 	over();
 }
 
+/* PR_SET_MDWE: what may be written to, or may not be executed, does not become executable. */
+TEST(mmap, mdwe)
+{
+	static struct test_process child;
+	unsigned long rx = PROT_READ | PROT_EXEC;
+
+	ASSERT(test_process_start(&p));
+	EXPECT_EQ(map(1, 1, RW | PROT_EXEC, FIXED), AT(1));
+	EXPECT_EQ(map(3, 1, rx, FIXED), AT(3));
+	EXPECT_EQ(map(5, 1, RW, FIXED), AT(5));
+	EXPECT_EQ(ksys_set_mdwe(4), -EINVAL);
+	EXPECT_EQ(ksys_set_mdwe(MDWE_NO_INHERIT), -EINVAL);
+	EXPECT_EQ(ksys_set_mdwe(0), 0);
+	EXPECT_EQ(ksys_get_mdwe(), 0);
+	EXPECT_EQ(ksys_mprotect(AT(5), LEN(1), rx), 0);
+	EXPECT_EQ(ksys_mprotect(AT(5), LEN(1), RW), 0);
+	EXPECT_EQ(ksys_set_mdwe(MDWE_REFUSE_EXEC_GAIN), 0);
+	EXPECT_EQ(ksys_set_mdwe(MDWE_REFUSE_EXEC_GAIN), 0);
+	EXPECT_EQ(ksys_set_mdwe(0), -EPERM);
+	EXPECT_EQ(ksys_set_mdwe(MDWE_REFUSE_EXEC_GAIN | MDWE_NO_INHERIT), -EPERM);
+	EXPECT_EQ(map(7, 1, RW | PROT_EXEC, FIXED), -EACCES);
+	EXPECT_EQ(map(7, 1, rx, FIXED), AT(7));
+	EXPECT_EQ(ksys_mprotect(AT(5), LEN(1), rx), -EACCES);
+	EXPECT_EQ(ksys_mprotect(AT(7), LEN(1), RW | PROT_EXEC), -EACCES);
+	EXPECT_EQ(ksys_mprotect(AT(1), LEN(1), rx), 0);
+	EXPECT_EQ(ksys_mprotect(AT(3), LEN(1), PROT_READ), 0);
+	EXPECT_EQ(ksys_mprotect(AT(3), LEN(1), rx), -EACCES);
+	EXPECT_SHAPE("1-2 r-xp, 3-4 r--p, 5-6 rw-p, 7-8 r-xp");
+	ASSERT(test_process_fork(&child, &p));
+	EXPECT_EQ(mdwe_inherited(child.task.mm), 1ul << MMF_HAS_MDWE);
+	test_process_exit(&child);
+	test_switch(&p.task);
+	over();
+}
+
+TEST(mmap, mdwe_of_this_process_only)
+{
+	static struct test_process child;
+
+	ASSERT(test_process_start(&p));
+	EXPECT_EQ(ksys_set_mdwe(MDWE_REFUSE_EXEC_GAIN | MDWE_NO_INHERIT), 0);
+	EXPECT_EQ(ksys_get_mdwe(), MDWE_REFUSE_EXEC_GAIN | MDWE_NO_INHERIT);
+	EXPECT_EQ(map(7, 1, RW | PROT_EXEC, FIXED), -EACCES);
+	ASSERT(test_process_fork(&child, &p));
+	EXPECT_EQ(load_relaxed(&child.task.mm->flags) >> MMF_HAS_MDWE & 3, 0);
+	test_process_exit(&child);
+	test_switch(&p.task);
+	over();
+}
+
 TEST(mmap, mprotect_splits_and_merges)
 {
 	ASSERT(test_process_start(&p));

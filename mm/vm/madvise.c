@@ -22,7 +22,7 @@
  * Differences from Linux
  *	MADV_MERGEABLE and _UNMERGEABLE, MADV_COLLAPSE, MADV_HWPOISON and _SOFT_OFFLINE are unknown (-EINVAL), as in a
  *	Linux built without KSM, huge pages and memory failures. Pageout of what would have to be swapped only takes
- *	marks of use away, as where there is no swap space.
+ *	marks of use away, as where there is no swap space; what is lazily free, or MAP_DROPPABLE, goes.
  *
  * Sources: madvise(2), process_madvise(2), prctl(2); the order of checks by experiment.
  */

@@ -140,6 +140,53 @@ static bool may_page_out(const struct vm_area_struct *vma)
 	       vma->vm_file->f_mode & FMODE_WRITE;
 }
 
+#define BATCH 32u
+
+/* Folios from *@addr on, up to the table's end, that may be forgotten, with references. Return: how many. */
+static unsigned int give_up(struct vm_area_struct *vma, uintptr_t *addr, uintptr_t end, struct folio **batch)
+{
+	bool droppable = vma->vm_flags & VM_DROPPABLE, shared;
+	uintptr_t next = pgt_addr_end(*addr, end, 1);
+	unsigned int nr = 0;
+	spinlock_t *lock;
+	pgt_entry_t *entry = vm_entry_find(vma->vm_mm, *addr, &lock, &shared);
+
+	if (!entry) {
+		*addr = next;
+		return 0;
+	}
+	for (; *addr < next && nr < BATCH; *addr += PAGE_SIZE, entry++) {
+		pgt_entry_t e = pgt_get(entry);
+		struct page *page = pgt_present(e) ? vm_normal_page(vma, *addr, e) : NULL;
+		struct folio *folio = page && page_is_anon(page) ? page_folio(page) : NULL;
+
+		if (!folio || (nr && batch[nr - 1] == folio) || (PageSwapBacked(&folio->page) && !droppable))
+			continue;
+		folio_get(folio);
+		batch[nr++] = folio;
+	}
+	spin_unlock(lock);
+	return nr;
+}
+
+/* What MADV_FREE gave up, and what may be dropped at any time, needs no swap to go. */
+static void page_out_anon(struct vm_area_struct *vma, uintptr_t start, uintptr_t end)
+{
+	struct folio *batch[BATCH];
+
+	while (start < end) {
+		unsigned int nr = give_up(vma, &start, end, batch);
+
+		for (unsigned int i = 0; i < nr; i++) {
+			if (folio_trylock(batch[i])) {
+				(void)try_to_unmap(batch[i], 0);
+				folio_unlock(batch[i]);
+			}
+			folio_put(batch[i]);
+		}
+	}
+}
+
 /* Clean pages of a file go at once: out of this mapping, and out of the cache if nobody else uses them. */
 int madvise_pageout(struct vm_area_struct *vma, uintptr_t start, uintptr_t end)
 {
@@ -147,8 +194,10 @@ int madvise_pageout(struct vm_area_struct *vma, uintptr_t start, uintptr_t end)
 	unsigned long first = linear_page_index(vma, start);
 	struct mmu_gather tlb;
 
-	if (!vma_has_backing(vma))
+	if (!vma_has_backing(vma)) {
+		page_out_anon(vma, start, end);
 		return madvise_cold(vma, start, end);
+	}
 	if (!may_page_out(vma))
 		return 0;
 	tlb_gather_mmu(&tlb, vma->vm_mm);

@@ -38,7 +38,7 @@
  * What failure does. Walks allocate nothing.
  *
  * Differences from Linux. try_to_unmap() takes out what needs no swap entry: pages of files, and anonymous ones that
- * MADV_FREE gave up and nobody wrote to since; others stay mapped. Flushes are not batched over several folios.
+ * MADV_FREE gave up and nobody wrote to since, or of MAP_DROPPABLE; others stay mapped. Flushes are not batched over several folios.
  *
  * Sources. Linux Documentation/mm/ (folio locks, migration entries: page_migration.rst); Intel SDM volume 3A 4.8: a
  * processor sets a dirty bit in an entry that it finds present at that moment.
@@ -342,10 +342,12 @@ static void taken_out(struct change *c, const struct at *at)
 
 /* ---- Unmapping ---- */
 
-/* Nobody but the entries and the caller has it, and nobody wrote to it since MADV_FREE. */
+/* Nobody but the entries and the caller has it, and nobody wrote to it since MADV_FREE, or that does not matter. */
 static bool may_discard(const struct at *at, pgt_entry_t e)
 {
-	return !pgt_dirty(0, e) && !PageDirty(&at->folio->page) &&
+	bool written = pgt_dirty(0, e) || PageDirty(&at->folio->page);
+
+	return (!written || at->vma->vm_flags & VM_DROPPABLE) &&
 	       page_ref_count(&at->folio->page) == folio_mapcount(at->folio) + 1;
 }
 
@@ -355,7 +357,7 @@ static bool unmap_entry(struct change *c, struct at *at)
 	bool anon = page_is_anon(&at->folio->page);
 
 	/* A swap entry would be needed. */
-	if (anon && PageSwapBacked(&at->folio->page)) {
+	if (anon && PageSwapBacked(&at->folio->page) && !(at->vma->vm_flags & VM_DROPPABLE)) {
 		spin_unlock(at->lock);
 		return false;
 	}

@@ -141,6 +141,44 @@ TEST(madvise, free)
 	all_well();
 }
 
+/* Pageout forgets what MADV_FREE gave up and nobody wrote to since; the rest would need swap. */
+TEST(madvise, pageout_of_what_was_given_up)
+{
+	struct page *page;
+	uintptr_t m;
+
+	ASSERT(test_process_start(&p));
+	m = test_map(0, 64 * PAGE_SIZE, RW, MAP_PRIVATE);
+	EXPECT(test_user_fill(m, 64 * PAGE_SIZE, 7));
+	EXPECT_EQ(ksys_madvise(m, 48 * PAGE_SIZE, MADV_FREE), 0);
+	test_user_put(m + PAGE_SIZE, 9);
+	EXPECT_EQ(get_user_pages_fast(m + 3 * PAGE_SIZE, 1, 0, &page), 1);
+	EXPECT_EQ(ksys_madvise(m, 64 * PAGE_SIZE, MADV_PAGEOUT), 0);
+	EXPECT_EQ(test_user_get(m + PAGE_SIZE), 9);
+	EXPECT(test_user_all(m + 3 * PAGE_SIZE, PAGE_SIZE, 7));
+	EXPECT(test_user_all(m + 48 * PAGE_SIZE, 16 * PAGE_SIZE, 7));
+	for (unsigned int i = 4; i < 48; i++)
+		EXPECT_EQ(test_user_get(m + i * PAGE_SIZE), 0);
+	put_page(page);
+	all_well();
+	test_process_exit(&p);
+	all_well();
+}
+
+TEST(madvise, pageout_of_droppable)
+{
+	uintptr_t m;
+
+	ASSERT(test_process_start(&p));
+	m = (uintptr_t)ksys_mmap(0, 8 * PAGE_SIZE, RW, MAP_DROPPABLE | MAP_ANONYMOUS, NULL, 0);
+	EXPECT(test_user_fill(m, 8 * PAGE_SIZE, 7));
+	EXPECT_EQ(ksys_madvise(m, 4 * PAGE_SIZE, MADV_PAGEOUT), 0);
+	EXPECT(test_user_all(m, 4 * PAGE_SIZE, 0));
+	EXPECT(test_user_all(m + 4 * PAGE_SIZE, 4 * PAGE_SIZE, 7));
+	all_well();
+	test_process_exit(&p);
+}
+
 TEST(madvise, files)
 {
 	struct file *file = make(2);

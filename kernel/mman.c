@@ -249,6 +249,50 @@ static long sys_process_madvise(int fd, uintptr_t vec, unsigned long nr, int adv
 }
 SYSCALL(440, sys_process_madvise);
 
+/* (t) Killed, or ending by itself: it does not run its program again. */
+static bool is_dying(const struct process *p)
+{
+	return (p->exiting && !p->execing) || !p->nr_threads;
+}
+
+/* Of all processes that use @mm, with a look at each. */
+static bool users_are_dying(const struct mm_struct *mm)
+{
+	struct task *task;
+	bool dying = true;
+
+	for (int pid = 1; dying && (task = task_next(pid)) != NULL; pid = task->core.pid + 1, task_put(task)) {
+		struct process *p = task->process;
+		unsigned long flags = klock(&tasks_lock);
+
+		node_for_each(n, &p->threads)
+			if (node_entry(n, struct task, threads)->core.mm == mm && !is_dying(p))
+				dying = false;
+		kunlock(&tasks_lock, flags);
+	}
+	return dying;
+}
+
+static long sys_process_mrelease(int fd, unsigned int flags)
+{
+	struct process *p = flags ? NULL : pidfd_process(fd);
+	struct mm_struct *mm = NULL;
+	struct task *task;
+	long result = -ESRCH;
+
+	if (!p)
+		return flags ? -EINVAL : -EBADF;
+	for (int tid = 1; !mm && (task = thread_next(p, tid)) != NULL; tid = task->core.pid + 1, task_put(task))
+		mm = task_mm(task);
+	process_put(p);
+	if (mm) {
+		result = users_are_dying(mm) ? ksys_process_mrelease(mm) : -EINVAL;
+		mmput(mm);
+	}
+	return result;
+}
+SYSCALL(448, sys_process_mrelease);
+
 /* ---- Files that are memory ---- */
 
 static long sys_memfd_create(uintptr_t name_user, unsigned int flags)

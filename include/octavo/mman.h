@@ -102,6 +102,11 @@ OCTAVO_API long ksys_mseal(uintptr_t addr, size_t len, unsigned long flags);
 OCTAVO_API long ksys_madvise(uintptr_t addr, size_t len, int advice);
 /* ksys_process_madvise - on another address space, a range at a time */
 OCTAVO_API long ksys_process_madvise(struct mm_struct *mm, uintptr_t addr, size_t len, int advice);
+/*
+ * ksys_process_mrelease - process_mrelease(2): private memory of an address space all of whose processes are dying goes
+ * now; what of it the kernel still accesses for them is refused. @mm: with a reference. Return: 0 or -EINTR.
+ */
+OCTAVO_API long ksys_process_mrelease(struct mm_struct *mm);
 OCTAVO_API long ksys_mlock(uintptr_t addr, size_t len, unsigned int flags);
 OCTAVO_API long ksys_munlock(uintptr_t addr, size_t len);
 OCTAVO_API long ksys_mlockall(int flags);

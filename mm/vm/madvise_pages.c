@@ -6,6 +6,7 @@
 #include "madvise.h"
 #include "mlock.h"
 #include "rmap.h"
+#include "vma.h"
 
 int madvise_dontneed(struct vm_area_struct *vma, uintptr_t start, uintptr_t end)
 {
@@ -16,6 +17,34 @@ int madvise_dontneed(struct vm_area_struct *vma, uintptr_t start, uintptr_t end)
 	tlb_gather_mmu(&tlb, vma->vm_mm);
 	zap_page_range(&tlb, vma, start, end, NULL);
 	tlb_finish_mmu(&tlb);
+	return 0;
+}
+
+/* ---- The memory of who is dying ---- */
+
+/* Threads on their way out may still be in a copy: what has no rights any more does not read as zeros to them. */
+static void release_vma(struct vm_area_struct *vma)
+{
+	vm_flags_t flags = vma->vm_flags;
+	long pages = (long)vma_pages(vma);
+
+	if (flags & (VM_SHARED | VM_PFNMAP | VM_HUGETLB) || !(flags & VM_ACCESS_FLAGS))
+		return;
+	vma_start_write(vma);
+	vm_stat_account(vma->vm_mm, flags, -pages);
+	vma->vm_flags &= ~(VM_ACCESS_FLAGS | VM_MAY_ALL);
+	vm_stat_account(vma->vm_mm, vma->vm_flags, pages);
+	vma_set_page_prot(vma);
+	(void)madvise_dontneed(vma, vma->vm_start, vma->vm_end);
+}
+
+long ksys_process_mrelease(struct mm_struct *mm)
+{
+	if (mmap_write_lock_killable(mm))
+		return -EINTR;
+	for (struct vm_area_struct *vma = find_vma(mm, 0); vma; vma = vma->vm_next)
+		release_vma(vma);
+	mmap_write_unlock(mm);
 	return 0;
 }
 

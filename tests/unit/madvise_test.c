@@ -387,3 +387,23 @@ TEST(madvise, without_memory)
 	EXPECT(fault_each_among(FAIL_NTH_ALL, split, check, NULL) > 0);
 	test_process_exit(&p);
 }
+
+/* What a dying process had goes at once, and nothing reads as zeros that was not; what it shared stays. */
+TEST(madvise, mrelease)
+{
+	uintptr_t m, s;
+
+	ASSERT(test_process_start(&p));
+	m = test_map(0, 4 * PAGE_SIZE, RW, MAP_PRIVATE);
+	s = test_map(0, 4 * PAGE_SIZE, RW, MAP_SHARED);
+	EXPECT(test_user_fill(m, 4 * PAGE_SIZE, 7));
+	EXPECT(test_user_fill(s, 4 * PAGE_SIZE, 8));
+	EXPECT_EQ(ksys_process_mrelease(p.task.mm), 0);
+	EXPECT_EQ(p.task.mm->rss[MM_ANONPAGES], 0);
+	EXPECT_REFUSED(m, false, 11, 2);
+	EXPECT(test_user_all(s, 4 * PAGE_SIZE, 8));
+	EXPECT_EQ(ksys_process_mrelease(p.task.mm), 0);
+	all_well();
+	test_process_exit(&p);
+	all_well();
+}

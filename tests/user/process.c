@@ -193,6 +193,47 @@ static void test_pidfd(void)
 	CHECK_ERROR(syscall(SYS_pidfd_open, pid, 0), ESRCH);
 }
 
+static long resident(pid_t pid)
+{
+	char path[32];
+	long all = -1, there = -1;
+
+	snprintf(path, sizeof(path), "/proc/%d/statm", pid);
+	FILE *file = fopen(path, "r");
+	CHECK(file && fscanf(file, "%ld %ld", &all, &there) == 2);
+	if (file)
+		fclose(file);
+	return there;
+}
+
+/* process_mrelease: of who is dying only. */
+static void test_mrelease(void)
+{
+	enum { SIZE = 16 << 20 };
+	pid_t pid = fork();
+
+	if (!pid) {
+		memset(mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), 1, SIZE);
+		*shared = 1;
+		for (;;)
+			pause();
+	}
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	while (!*shared)
+		usleep(1000);
+	CHECK(resident(pid) >= SIZE / 4096);
+	CHECK_ERROR(syscall(SYS_process_mrelease, fd, 1), EINVAL);
+	CHECK_ERROR(syscall(SYS_process_mrelease, 0, 0), EBADF);
+	CHECK_ERROR(syscall(SYS_process_mrelease, fd, 0), EINVAL);
+	CHECK(kill(pid, SIGKILL) == 0);
+	/* It may have gone meanwhile. */
+	CHECK(syscall(SYS_process_mrelease, fd, 0) == 0 || errno == ESRCH);
+	CHECK(WTERMSIG(status_of(pid)) == SIGKILL);
+	CHECK_ERROR(syscall(SYS_process_mrelease, fd, 0), ESRCH);
+	close(fd);
+	*shared = 0;
+}
+
 /* A fork bomb of a user with a limit: it gets EAGAIN, and everybody else goes on. */
 static void test_bomb(void)
 {
@@ -294,6 +335,7 @@ int main(void)
 	test_orphan();
 	test_groups();
 	test_pidfd();
+	test_mrelease();
 	test_bomb();
 	test_kill();
 	return finish("process");

@@ -333,6 +333,20 @@ static long sys_fallocate(int fd, int mode, s64 offset, s64 len)
 }
 SYSCALL(285, sys_fallocate);
 
+static bool has_pages(const struct file *file)
+{
+	u32 kind = file->f_inode->i_mode & S_IFMT;
+
+	return kind == S_IFREG || kind == S_IFBLK;
+}
+
+/* A disk's node has no pages itself, but its open file has. */
+static bool readable_ahead(const struct file *file)
+{
+	return file->f_mapping && has_pages(file) &&
+	       !(S_ISREG(file->f_inode->i_mode) && vnode_of(file->f_inode));
+}
+
 static long sys_fadvise64(int fd, s64 offset, s64 len, int advice)
 {
 	struct file *file = fd_get(fd);
@@ -345,9 +359,7 @@ static long sys_fadvise64(int fd, s64 offset, s64 len, int advice)
 	else if (advice < 0 || advice > 5 || len < 0)
 		ret = -EINVAL;
 	else
-		ret = file->f_mapping && S_ISREG(file->f_inode->i_mode) && !vnode_of(file->f_inode) ?
-			      generic_fadvise(file, (u64)offset, (u64)len, advice) :
-			      0;
+		ret = readable_ahead(file) ? generic_fadvise(file, (u64)offset, (u64)len, advice) : 0;
 	fput(file);
 	return ret;
 }
@@ -356,16 +368,19 @@ SYSCALL(221, sys_fadvise64);
 static long sys_readahead(int fd, s64 offset, size_t len)
 {
 	struct file *file = fd_get(fd);
-	u32 mode = file ? file->f_inode->i_mode : 0;
-	bool readable = file && file->f_mode & FMODE_READ;
+	long ret;
 
-	if (file)
-		fput(file);
-	if (!readable)
+	if (!file)
 		return -EBADF;
-	if (!S_ISREG(mode) && !S_ISBLK(mode))
-		return -EINVAL;
-	return sys_fadvise64(fd, offset, (s64)min(len, OVERFLOW_LIMIT), 3 /* POSIX_FADV_WILLNEED */);
+	if (!(file->f_mode & FMODE_READ) || file->f_flags & O_PATH)
+		ret = -EBADF;
+	else if (!has_pages(file))
+		ret = -EINVAL;
+	else
+		ret = readable_ahead(file) ? generic_fadvise(file, (u64)offset, (u64)min(len, OVERFLOW_LIMIT),
+							     POSIX_FADV_WILLNEED) : 0;
+	fput(file);
+	return ret;
 }
 SYSCALL(187, sys_readahead);
 
@@ -437,9 +452,21 @@ SYSCALL(75, sys_fdatasync);
 
 static long sys_sync_file_range(int fd, s64 offset, s64 len, unsigned int flags)
 {
-	if (flags & ~7u || offset < 0 || len < 0 || offset + len < 0)
-		return -EINVAL;
-	return do_fsync(fd, (u64)offset, len ? (u64)(offset + len - 1) : ~0ull >> 1, true);
+	struct file *file = fd_get(fd);
+	long ret;
+
+	if (!file)
+		return -EBADF;
+	if (file->f_flags & O_PATH)
+		ret = -EBADF;
+	else if (has_pages(file) && file->f_mapping)
+		ret = sync_file_range(file, offset, len, flags);
+	else if (flags & ~7u || offset < 0 || len < 0 || offset > INT64_MAX - len)
+		ret = -EINVAL;
+	else
+		ret = has_pages(file) || S_ISDIR(file->f_inode->i_mode) ? 0 : -ESPIPE;
+	fput(file);
+	return ret;
 }
 SYSCALL(277, sys_sync_file_range);
 

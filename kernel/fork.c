@@ -78,6 +78,7 @@ void task_trim(void)
 
 	while (READ_ONCE(kept.nr) > TASKS_KEPT && (task = take_kept(TASKS_KEPT))) {
 		arch_thread_free(task);
+		account_kernel_stack(task->stack, KERNEL_STACK_BYTES, false);
 		vfree(task->stack);
 		kfree(task);
 	}
@@ -98,6 +99,7 @@ struct task *task_alloc(void)
 			kfree(task);
 			return NULL;
 		}
+		account_kernel_stack(stack, KERNEL_STACK_BYTES, true);
 	}
 	memset(task, 0, sizeof(*task));
 	task->stack = stack;
@@ -118,6 +120,7 @@ static void task_drop(struct task *task)
 		return;
 	}
 	arch_thread_free(task);
+	account_kernel_stack(task->stack, KERNEL_STACK_BYTES, false);
 	vfree(task->stack);
 	kfree(task);
 }

@@ -40,6 +40,7 @@ CORE_SRCS := \
 	mm/cache/dax.c \
 	mm/cache/dev_mem.c \
 	mm/cache/dev_zero.c \
+	mm/cache/dirty.c \
 	mm/cache/file.c \
 	mm/cache/filemap.c \
 	mm/cache/filemap_fault.c \

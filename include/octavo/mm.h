@@ -311,6 +311,12 @@ OCTAVO_API long pin_user_pages_remote(struct mm_struct *mm, uintptr_t start, uns
 OCTAVO_API long get_user_pages_fast(uintptr_t start, unsigned long nr, unsigned int foll, struct page **pages);
 OCTAVO_API long pin_user_pages_fast(uintptr_t start, unsigned long nr, unsigned int foll, struct page **pages);
 OCTAVO_API void unpin_user_pages(struct page **pages, unsigned long nr);
+/**
+ * account_pinned_vm - @pages of @mm are to be pinned for long (a device's buffers): VmPin, against RLIMIT_MEMLOCK of
+ * the running task. unaccount_pinned_vm - they are no longer. Context: any. Return: 0; -ENOMEM: over the limit.
+ */
+OCTAVO_API int __must_check account_pinned_vm(struct mm_struct *mm, unsigned long pages);
+OCTAVO_API void unaccount_pinned_vm(struct mm_struct *mm, unsigned long pages);
 OCTAVO_API void unpin_user_pages_dirty_lock(struct page **pages, unsigned long nr, bool dirty);
 /**
  * access_process_vm - read or write another address space (ptrace, /proc/PID/mem); @foll: FOLL_WRITE, FOLL_FORCE

@@ -110,6 +110,14 @@ OCTAVO_API int __must_check file_write_and_wait_range(struct file *file, u64 sta
 OCTAVO_API int __must_check file_check_and_advance_wb_err(struct file *file);
 /** mapping_set_error - a write has failed: every file open now hears of it once. Any context. */
 OCTAVO_API void mapping_set_error(struct address_space *mapping, int error);
+#define SYNC_FILE_RANGE_WAIT_BEFORE 1u
+#define SYNC_FILE_RANGE_WRITE 2u
+#define SYNC_FILE_RANGE_WAIT_AFTER 4u
+/**
+ * sync_file_range - sync_file_range(2): begin to write, or wait for what is being written, of @len bytes from @offset
+ * @len: 0: all behind. Return: 0; -EINVAL; -ESPIPE: no file with pages; an error of writeback that is news to @file.
+ */
+OCTAVO_API int __must_check sync_file_range(struct file *file, s64 offset, s64 len, unsigned int flags);
 /** ksys_sync - write all dirty pages of all files, and wait */
 OCTAVO_API void ksys_sync(void);
 

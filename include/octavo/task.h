@@ -143,6 +143,12 @@ OCTAVO_API void octavo_switch_task(struct mm_task *next);
  */
 OCTAVO_API struct mm_struct *octavo_task_mm(struct mm_task *task, struct mm_struct *mm);
 
+/**
+ * account_kernel_stack - the pages at @stack, @bytes long, are a thread's stack, or (@in_use false) no longer
+ * KernelStack of /proc/meminfo. @stack: of the direct map or vmalloc's, page-aligned. Context: any.
+ */
+OCTAVO_API void account_kernel_stack(const void *stack, size_t bytes, bool in_use);
+
 static inline bool fatal_signal_pending(const struct mm_task *task)
 {
 	return __atomic_load_n(&task->fatal_signal, __ATOMIC_RELAXED) != 0;

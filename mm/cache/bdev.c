@@ -54,6 +54,7 @@ static int transfer(const struct address_space *mapping, struct folio *folio, bo
 	err = port_block_rw(device_of(mapping), sector, page_address(&folio->page),
 			    (unsigned int)(bytes >> SECTOR_SHIFT), write);
 	memalloc_noio_restore(scope);
+	count_vm_events(write ? PGPGOUT : PGPGIN, bytes >> SECTOR_SHIFT);
 	return err;
 }
 

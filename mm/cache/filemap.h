@@ -247,6 +247,21 @@ void drop_page_cache(void);
 struct reclaim_request;
 /* reclaim_ops.try_to_free_pages: pages of files, and objects of shrinkers. */
 unsigned long page_cache_reclaim(const struct reclaim_request *request);
+/* Files' pages of a node that could go: at most those that nobody maps. */
+unsigned long node_droppable_pages(const struct pglist_data *node);
+
+/* ---- dirty.c ---- */
+
+/* Pages that may be dirty or under writeback: who dirties more writes from @background on, and is held up at @most. */
+struct dirty_limits {
+	unsigned long most, background;
+};
+struct dirty_limits dirty_limits(void);
+/* vm.dirty_*; of each pair one is 0: the one that was not written last */
+extern int sysctl_dirty_ratio, sysctl_dirty_background_ratio;
+extern unsigned long sysctl_dirty_bytes, sysctl_dirty_background_bytes;
+/* A writer of @mapping has made pages dirty: it writes, if there are too many. Context: may sleep, no folio locked. */
+void balance_dirty_pages(struct address_space *mapping);
 
 /* ---- bdev.c ---- */
 

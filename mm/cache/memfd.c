@@ -22,12 +22,20 @@
 #define PIN_LOOKS 5u
 #define PIN_WAIT_NS 10000000ull
 
-static int setup_flags(const char *name, unsigned int flags)
+int sysctl_memfd_noexec __memsys = NOEXEC_AS_ASKED;
+
+static int setup_flags(const char *name, unsigned int *flags)
 {
-	if (flags & MFD_HUGETLB)
+	int scope = READ_ONCE(sysctl_memfd_noexec);
+
+	if (*flags & MFD_HUGETLB)
 		return -ENODEV; /* there are no pools */
-	if (flags & ~MFD_FLAGS || (flags & (MFD_EXEC | MFD_NOEXEC_SEAL)) == (MFD_EXEC | MFD_NOEXEC_SEAL))
+	if (*flags & ~MFD_FLAGS || (*flags & (MFD_EXEC | MFD_NOEXEC_SEAL)) == (MFD_EXEC | MFD_NOEXEC_SEAL))
 		return -EINVAL;
+	if (!(*flags & (MFD_EXEC | MFD_NOEXEC_SEAL)))
+		*flags |= scope == NOEXEC_AS_ASKED ? MFD_EXEC : MFD_NOEXEC_SEAL;
+	if (*flags & MFD_EXEC && scope == NOEXEC_ALWAYS)
+		return -EACCES;
 	return strlen(name) > MFD_NAME_MAX ? -EINVAL : 0;
 }
 
@@ -37,7 +45,7 @@ struct file *memfd_setup(const char *name, unsigned int flags, int *err)
 	struct shmem_inode *info;
 	struct file *file;
 
-	*err = setup_flags(name, flags);
+	*err = setup_flags(name, &flags);
 	if (*err)
 		return NULL;
 	octavo_snprintf(full, sizeof(full), "memfd:%s", name);

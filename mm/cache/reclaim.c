@@ -39,7 +39,7 @@
 struct shortage {
 	const struct reclaim_request *request;
 	bool may_write;
-	unsigned long target, freed; /* pages */
+	unsigned long target, freed, scanned; /* pages */
 	unsigned long left;	     /* pages, and files, to be looked at before it is given up */
 };
 
@@ -114,6 +114,7 @@ static bool scan_mapping(struct shortage *s, struct address_space *mapping)
 	       (n = filemap_get_folios(mapping, &index, FILE_INDEX_MAX, batch, BATCH)) != 0) {
 		for (unsigned int i = 0; i < n; i++) {
 			s->left -= min(s->left, folio_nr_pages(batch[i]));
+			s->scanned += folio_nr_pages(batch[i]);
 			s->freed += drop_one(s, mapping, batch[i]);
 			folio_put(batch[i]);
 		}
@@ -123,8 +124,7 @@ static bool scan_mapping(struct shortage *s, struct address_space *mapping)
 	return !n;
 }
 
-/* Files' pages that are counted on a node and could go: at most those that nobody maps. */
-static unsigned long droppable(const struct pglist_data *node)
+unsigned long node_droppable_pages(const struct pglist_data *node)
 {
 	unsigned long all = node_page_state_pages(node, NR_FILE_PAGES), others;
 
@@ -145,6 +145,8 @@ static void shrink_page_cache(struct shortage *s)
 		s->left--;
 		mapping_leave(mapping, scan_mapping(s, mapping));
 	}
+	count_vm_events(PGSCAN_DIRECT, s->scanned);
+	count_vm_events(PGSTEAL_DIRECT, s->freed);
 }
 
 static unsigned long shrink_all_slabs(const struct reclaim_request *request, int priority)
@@ -181,7 +183,7 @@ static unsigned long zone_reclaimable_pages(struct zone *zone)
 	unsigned long managed = zone_managed_pages(zone), free = zone_page_state_snapshot(zone, NR_FREE_PAGES);
 	unsigned long taken = managed - min(managed, free);
 
-	return min(droppable(zone->pgdat), taken);
+	return min(node_droppable_pages(zone->pgdat), taken);
 }
 
 static const struct reclaim_ops page_cache_reclaim_ops = {

@@ -68,6 +68,10 @@ vm_fault_t filemap_map_pages(struct vm_fault *vmf, unsigned long start_pgoff, un
 extern const struct vm_operations_struct shmem_vm_ops;
 extern const struct address_space_operations shmem_aops;
 
+/* vm.memfd_noexec: memfds that do not say can be executed; cannot; and no memfd can */
+enum { NOEXEC_AS_ASKED, NOEXEC_UNLESS_ASKED, NOEXEC_ALWAYS };
+extern int sysctl_memfd_noexec;
+
 /* Writable shared mappings are out of the question from now on. Return: 0, -EBUSY: there is one. */
 int mapping_deny_writable(struct address_space *mapping);
 void mapping_allow_writable(struct address_space *mapping);

@@ -288,6 +288,29 @@ int file_write_and_wait_range(struct file *file, u64 start, u64 end)
 	return heard ? heard : err;
 }
 
+int sync_file_range(struct file *file, s64 offset, s64 len, unsigned int flags)
+{
+	struct address_space *mapping = file->f_mapping;
+	u64 start = (u64)offset, end = len ? start + (u64)len - 1 : (u64)INT64_MAX;
+	int err = 0;
+
+	if (flags & ~7u || offset < 0 || len < 0 || (len && end >= (u64)INT64_MAX))
+		return -EINVAL;
+	if (!mapping)
+		return -ESPIPE;
+	if (flags & SYNC_FILE_RANGE_WAIT_BEFORE) {
+		wait_for_writeback(mapping, start, end);
+		err = file_check_and_advance_wb_err(file);
+	}
+	if (!err && flags & SYNC_FILE_RANGE_WRITE)
+		err = filemap_fdatawrite_range(mapping, start, end);
+	if (!err && flags & SYNC_FILE_RANGE_WAIT_AFTER) {
+		wait_for_writeback(mapping, start, end);
+		err = file_check_and_advance_wb_err(file);
+	}
+	return err;
+}
+
 /* ---- All of them ---- */
 
 void ksys_sync(void)

@@ -94,9 +94,14 @@ enum vm_event_item {
 	PGSKIP_FIRST,
 	PGSKIP_LAST = PGSKIP_FIRST + 5,
 	PGFREE,
+	PGPGIN, /* sectors of 512 bytes from block devices; PGPGOUT: to them */
+	PGPGOUT,
+	PGLAZYFREE, /* pages that MADV_FREE let go of */
 	PGFAULT,
 	PGMAJFAULT,
 	PGREUSE, /* a write fault that needed no copy */
+	PGSTEAL_DIRECT, /* pages of files that went for an allocation; PGSCAN_DIRECT: that were looked at */
+	PGSCAN_DIRECT,
 	SLABS_SCANNED, /* objects that shrinkers looked at */
 	PAGEOUTRUN,
 	KSWAPD_WAKE,

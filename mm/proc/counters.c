@@ -7,6 +7,7 @@
 #include "proc.h"
 
 #include "../boot/params.h"
+#include "../cache/filemap.h"
 #include "../phys/zone_init.h"
 
 enum { LINE_ALL, LINE_NUMA, LINE_X86 };
@@ -96,6 +97,8 @@ enum stat_source {
 	FROM_NODES, /* item: enum node_stat_item, summed */
 	FROM_DROPS, /* item: 0 page cache, 1 slab */
 	FROM_DIRECT_MAP, /* item: level of the leaves */
+	FROM_SECTORS, /* item: an event that counts sectors; shown in KiB */
+	FROM_DIRTY, /* item: 0 the limit, 1 where writing begins */
 };
 
 struct event_line {
@@ -106,12 +109,12 @@ struct event_line {
 };
 
 static const struct event_line event_lines[] = {
-	{ "nr_dirty_threshold" },
-	{ "nr_dirty_background_threshold" },
+	{ "nr_dirty_threshold", LINE_ALL, FROM_DIRTY, 0 },
+	{ "nr_dirty_background_threshold", LINE_ALL, FROM_DIRTY, 1 },
 	{ "nr_memmap_pages", LINE_ALL, FROM_NODES, NR_MEMMAP_PAGES },
 	{ "nr_memmap_boot_pages", LINE_ALL, FROM_NODES, NR_MEMMAP_BOOT_PAGES },
-	{ "pgpgin" },
-	{ "pgpgout" },
+	{ "pgpgin", LINE_ALL, FROM_SECTORS, PGPGIN },
+	{ "pgpgout", LINE_ALL, FROM_SECTORS, PGPGOUT },
 	{ "pswpin" },
 	{ "pswpout" },
 	{ "pgalloc", LINE_ALL, FROM_ZONES, PGALLOC_FIRST },
@@ -120,23 +123,23 @@ static const struct event_line event_lines[] = {
 	{ "pgfree", LINE_ALL, FROM_EVENT, PGFREE },
 	{ "pgactivate" },
 	{ "pgdeactivate" },
-	{ "pglazyfree" },
+	{ "pglazyfree", LINE_ALL, FROM_EVENT, PGLAZYFREE },
 	{ "pgfault", LINE_ALL, FROM_EVENT, PGFAULT },
 	{ "pgmajfault", LINE_ALL, FROM_EVENT, PGMAJFAULT },
 	{ "pglazyfreed" },
 	{ "pgrefill" },
 	{ "pgreuse", LINE_ALL, FROM_EVENT, PGREUSE },
 	{ "pgsteal_kswapd" },
-	{ "pgsteal_direct" },
+	{ "pgsteal_direct", LINE_ALL, FROM_EVENT, PGSTEAL_DIRECT },
 	{ "pgsteal_khugepaged" },
 	{ "pgscan_kswapd" },
-	{ "pgscan_direct" },
+	{ "pgscan_direct", LINE_ALL, FROM_EVENT, PGSCAN_DIRECT },
 	{ "pgscan_khugepaged" },
 	{ "pgscan_direct_throttle" },
 	{ "pgscan_anon" },
-	{ "pgscan_file" },
+	{ "pgscan_file", LINE_ALL, FROM_EVENT, PGSCAN_DIRECT },
 	{ "pgsteal_anon" },
-	{ "pgsteal_file" },
+	{ "pgsteal_file", LINE_ALL, FROM_EVENT, PGSTEAL_DIRECT },
 	{ "zone_reclaim_success", LINE_NUMA },
 	{ "zone_reclaim_failed", LINE_NUMA },
 	{ "pginodesteal" },
@@ -293,6 +296,10 @@ static void event_line_show(struct seq_file *m, const struct event_line *line)
 		value = sysctl_drops(line->item != 0);
 	else if (line->source == FROM_DIRECT_MAP)
 		value = direct_map_splits_of(line->item);
+	else if (line->source == FROM_SECTORS)
+		value = vm_event_sum((enum vm_event_item)line->item) / 2;
+	else if (line->source == FROM_DIRTY)
+		value = line->item ? dirty_limits().background : dirty_limits().most;
 	seq_printf(m, "%s %llu\n", line->name, (unsigned long long)value);
 }
 

@@ -73,11 +73,12 @@ static unsigned long managed_pages_of(bool highmem)
 static unsigned long available_pages(void)
 {
 	unsigned long wmark_low = 0, reserve = READ_ONCE(totalreserve_pages), available = nr_free_pages();
-	unsigned long cache, reclaimable;
+	unsigned long cache = node_sum(NR_FILE_PAGES), others = node_sum(NR_SHMEM) + node_sum(NR_SWAPCACHE);
+	unsigned long reclaimable;
 
 	for_each_populated_zone(zone)
 		wmark_low += wmark_pages(zone, WMARK_LOW);
-	cache = node_sum(NR_ACTIVE_FILE) + node_sum(NR_INACTIVE_FILE);
+	cache -= min(cache, others);
 	cache -= min(cache / 2, wmark_low);
 	reclaimable = node_sum(NR_SLAB_RECLAIMABLE_B) + node_sum(NR_KERNEL_MISC_RECLAIMABLE);
 	reclaimable -= min(reclaimable / 2, wmark_low);

@@ -58,6 +58,9 @@ void octavo_pid_status(struct mm_struct *mm, octavo_emit_fn emit, void *ctx)
 	line(&m, "VmPTE", load_relaxed(&mm->pgtable_pages));
 	line(&m, "VmSwap", rss_of(mm, MM_SWAPENTS));
 	line(&m, "HugetlbPages", 0);
+	seq_puts(&m, "CoreDumping:\t0\nTHP_enabled:\t1\n"); /* nobody writes cores, or forbids large folios */
+	if (sizeof(long) == 8 && proc_machine_x86())
+		seq_puts(&m, "untag_mask:\t0xffffffffffffffff\n");
 	seq_flush(&m);
 }
 

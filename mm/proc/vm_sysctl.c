@@ -8,6 +8,8 @@
 #include <octavo/task.h>
 
 #include "../boot/params.h"
+#include "../cache/filemap.h"
+#include "../cache/shmem.h"
 #include "../vm/account.h"
 #include "../vm/vm.h"
 
@@ -54,6 +56,8 @@ int vm_sysctl_store(const struct proc_entry *entry, unsigned long id, const char
 		return -EINVAL;
 	if (negative && number > (u64)-ctl->lowest)
 		return -EINVAL;
+	if (ctl->lowest > 0 && number < (u64)ctl->lowest)
+		return -EINVAL;
 	if (ctl->capability && !task_capable(current_task(), ctl->capability))
 		return -EPERM;
 	if (ctl->value)
@@ -76,11 +80,41 @@ static void kbytes_written(void)
 	WRITE_ONCE(sysctl_overcommit_ratio, 0);
 }
 
+/* The same of what may be dirty. */
+static void dirty_ratio_written(void)
+{
+	if (READ_ONCE(sysctl_dirty_ratio))
+		WRITE_ONCE(sysctl_dirty_bytes, 0);
+}
+
+static void dirty_bytes_written(void)
+{
+	WRITE_ONCE(sysctl_dirty_ratio, 0);
+}
+
+static void dirty_background_ratio_written(void)
+{
+	WRITE_ONCE(sysctl_dirty_background_bytes, 0);
+}
+
+static void dirty_background_bytes_written(void)
+{
+	WRITE_ONCE(sysctl_dirty_background_ratio, 0);
+}
+
 #define INT_MOST 0x7fffffffl
 #define LONG_MOST ((long)(~0ul >> 1))
 
 const struct vm_sysctl ctl_admin_reserve_kbytes = { NULL, &sysctl_admin_reserve_kbytes, 0, LONG_MOST, NULL, 0 };
 const struct vm_sysctl ctl_user_reserve_kbytes = { NULL, &sysctl_user_reserve_kbytes, 0, LONG_MOST, NULL, 0 };
+const struct vm_sysctl ctl_dirty_background_bytes = { NULL, &sysctl_dirty_background_bytes, 1, LONG_MOST,
+						      dirty_background_bytes_written, 0 };
+const struct vm_sysctl ctl_dirty_background_ratio = { &sysctl_dirty_background_ratio, NULL, 0, 100,
+						      dirty_background_ratio_written, 0 };
+const struct vm_sysctl ctl_dirty_bytes = { NULL, &sysctl_dirty_bytes, 2 * (long)PAGE_SIZE, LONG_MOST,
+					   dirty_bytes_written, 0 };
+const struct vm_sysctl ctl_dirty_ratio = { &sysctl_dirty_ratio, NULL, 0, 100, dirty_ratio_written, 0 };
+const struct vm_sysctl ctl_memfd_noexec = { &sysctl_memfd_noexec, NULL, 0, 2, NULL, CAP_SYS_ADMIN };
 const struct vm_sysctl ctl_overcommit_kbytes = { NULL, &sysctl_overcommit_kbytes, 0, LONG_MOST, kbytes_written, 0 };
 const struct vm_sysctl ctl_overcommit_memory = { &sysctl_overcommit_memory, NULL, 0, 2, NULL, 0 };
 const struct vm_sysctl ctl_overcommit_ratio = { &sysctl_overcommit_ratio, NULL, 0, INT_MOST, ratio_written, 0 };

@@ -7,6 +7,7 @@
  * adds the parts. Only mode 2 (never overcommit) asks for it.
  */
 #include <octavo/percpu.h>
+#include <octavo/vmalloc.h>
 
 #include "../base/part.h"
 #include "../base/printk.h"
@@ -152,6 +153,35 @@ bool mlock_future_ok(const struct mm_struct *mm, vm_flags_t flags, size_t bytes)
 	if (!(flags & VM_LOCKED) || task_capable(task, CAP_IPC_LOCK))
 		return true;
 	return pages_of(bytes) + mm->locked_vm <= task_rlimit(task, RLIMIT_MEMLOCK) >> PAGE_SHIFT;
+}
+
+int account_pinned_vm(struct mm_struct *mm, unsigned long pages)
+{
+	const struct mm_task *task = this_task();
+	unsigned long now = atomic_fetch_add(&mm->pinned_vm, pages) + pages;
+
+	if (now <= task_rlimit(task, RLIMIT_MEMLOCK) >> PAGE_SHIFT || task_capable(task, CAP_IPC_LOCK))
+		return 0;
+	unaccount_pinned_vm(mm, pages);
+	return -ENOMEM;
+}
+
+void unaccount_pinned_vm(struct mm_struct *mm, unsigned long pages)
+{
+	atomic_fetch_sub(&mm->pinned_vm, pages);
+}
+
+/* ---- The kernel's own ---- */
+
+void account_kernel_stack(const void *stack, size_t bytes, bool in_use)
+{
+	for (size_t at = 0; at < bytes; at += PAGE_SIZE) {
+		const char *part = (const char *)stack + at;
+		const struct page *page = is_vmalloc_addr(part) ? vmalloc_to_page(part) : virt_to_page(part);
+		long kib = (long)(PAGE_SIZE >> 10);
+
+		mod_node_page_state(NODE_DATA(page_to_nid(page)), NR_KERNEL_STACK_KB, in_use ? kib : -kib);
+	}
 }
 
 /* ---- Start ---- */

@@ -2,6 +2,7 @@
 /* madvise(2) about pages: dontneed, free, cold, pageout. madvise.c has the theory. */
 #include <octavo/pagemap.h>
 
+#include "../phys/vmstat.h"
 #include "entries.h"
 #include "madvise.h"
 #include "mlock.h"
@@ -123,8 +124,10 @@ static void free_entries(struct entries_walk *walk, pgt_entry_t *entry, uintptr_
 			ClearPageDirty(&folio->page);
 		if (PageReferenced(&folio->page))
 			ClearPageReferenced(&folio->page);
-		if (PageSwapBacked(&folio->page))
+		if (PageSwapBacked(&folio->page)) {
 			ClearPageSwapBacked(&folio->page);
+			count_vm_events(PGLAZYFREE, nr);
+		}
 	}
 }
 

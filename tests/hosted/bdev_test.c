@@ -149,3 +149,69 @@ TEST(bdev, errors)
 	EXPECT_EQ(file->f_op->fsync(file, 0, ~(u64)0, false), 0);
 	end();
 }
+
+/* What pgpgin and pgpgout of /proc/vmstat count, in KiB. */
+TEST(bdev, transfers_are_counted)
+{
+	u64 in, out;
+
+	ASSERT(begin());
+	in = proc_value("/proc/vmstat", "pgpgin");
+	out = proc_value("/proc/vmstat", "pgpgout");
+	EXPECT_EQ(rw(false, buffer, 1, 0), 1);
+	EXPECT_EQ(proc_value("/proc/vmstat", "pgpgin") - in, inode.i_data.nrpages * (PAGE_SIZE / 1024));
+	EXPECT_EQ(rw(true, buffer, 1, 0), 1);
+	EXPECT_EQ(proc_value("/proc/vmstat", "pgpgout"), out);
+	EXPECT_EQ(file->f_op->fsync(file, 0, ~(u64)0, false), 0);
+	EXPECT(proc_value("/proc/vmstat", "pgpgout") >= out + PAGE_SIZE / 1024);
+	end();
+}
+
+TEST(bdev, cachestat)
+{
+	struct cachestat stat;
+
+	ASSERT(begin());
+	filemap_cachestat(&inode.i_data, 0, ~0ul, &stat);
+	EXPECT_EQ(stat.nr_cache, 0);
+	EXPECT_EQ(rw(false, buffer, sizeof(buffer), 0), sizeof(buffer));
+	filemap_cachestat(&inode.i_data, 0, ~0ul, &stat);
+	EXPECT_EQ(stat.nr_cache, inode.i_data.nrpages);
+	EXPECT_EQ(stat.nr_dirty, 0);
+	/* Parts of large folios, too. */
+	filemap_cachestat(&inode.i_data, 3, 5, &stat);
+	EXPECT_EQ(stat.nr_cache, 3);
+	filemap_cachestat(&inode.i_data, 1, sizeof(buffer) / PAGE_SIZE - 2, &stat);
+	EXPECT_EQ(stat.nr_cache, sizeof(buffer) / PAGE_SIZE - 2);
+	EXPECT_EQ(rw(true, buffer, 1, 0), 1);
+	filemap_cachestat(&inode.i_data, 0, 0, &stat);
+	EXPECT_EQ(stat.nr_dirty, 1);
+	filemap_cachestat(&inode.i_data, 0, ~0ul, &stat);
+	EXPECT_EQ(stat.nr_dirty, global_node_page_state(NR_FILE_DIRTY));
+	EXPECT_EQ(stat.nr_writeback + stat.nr_evicted + stat.nr_recently_evicted, 0);
+	end();
+}
+
+TEST(bdev, sync_file_range)
+{
+	ASSERT(begin());
+	EXPECT_EQ(rw(true, "one", 3, 0), 3);
+	EXPECT_EQ(rw(true, "two", 3, 400000), 3);
+	EXPECT_EQ(sync_file_range(file, 0, 10, SYNC_FILE_RANGE_WAIT_BEFORE), 0);
+	EXPECT_EQ(sync_file_range(file, 0, 10, 0), 0);
+	EXPECT(memcmp(disk, "one", 3));
+	EXPECT_EQ(sync_file_range(file, 0, 10, 7), 0);
+	EXPECT(!memcmp(disk, "one", 3) && memcmp(disk + 400000, "two", 3));
+	EXPECT_EQ(sync_file_range(file, 100000, 0, SYNC_FILE_RANGE_WRITE), 0);
+	EXPECT(!memcmp(disk + 400000, "two", 3));
+	EXPECT_EQ(sync_file_range(file, 0, 10, 8), -EINVAL);
+	EXPECT_EQ(sync_file_range(file, -1, 10, 0), -EINVAL);
+	EXPECT_EQ(sync_file_range(file, 1, -1, 0), -EINVAL);
+	EXPECT_EQ(sync_file_range(file, 1, INT64_MAX, 0), -EINVAL);
+	EXPECT_EQ(rw(true, "bad", 3, 0), 3);
+	hosted_block_fail(1, 1);
+	EXPECT_EQ(sync_file_range(file, 0, 10, SYNC_FILE_RANGE_WRITE), -EIO);
+	EXPECT_EQ(sync_file_range(file, 0, 10, SYNC_FILE_RANGE_WAIT_AFTER), -EIO);
+	EXPECT_EQ(sync_file_range(file, 0, 10, SYNC_FILE_RANGE_WAIT_AFTER), 0);
+	end();
+}

@@ -5,6 +5,7 @@
 #include <octavo/shrinker.h>
 #include <octavo/verify.h>
 
+#include "../unit/proc_text.h"
 #include "harness.h"
 #include "hosted.h"
 #include "mm/cache/filemap.h"
@@ -108,6 +109,8 @@ TEST(cache_reclaim, a_device_larger_than_memory)
 	through_all(false, CHUNK / 8, 0);
 	EXPECT(global_node_page_state(NR_FILE_PAGES) > RAM / 2 / PAGE_SIZE);
 	through_all(true, CHUNK, 1);
+	sysctl_dirty_bytes = 1ul << 30; /* so that pages become dirty until memory is short */
+	sysctl_dirty_background_bytes = 1ul << 29;
 	through_all(true, PAGE_SIZE, 2);
 	EXPECT(global_node_page_state(NR_VMSCAN_WRITE) > 0);
 	through_all(false, CHUNK, 2);
@@ -128,6 +131,30 @@ TEST(cache_reclaim, a_device_larger_than_memory)
 			test_fail(__FILE__, __LINE__, "byte %llu of the device", (unsigned long long)pos);
 			break;
 		}
+	close_disk();
+}
+
+/* Who makes too much dirty writes before he goes on. */
+TEST(cache_reclaim, dirty_limits)
+{
+	unsigned int over = 0;
+
+	memset(disk, 0, sizeof(disk));
+	ASSERT(boot_small() && open_disk());
+	EXPECT_EQ(proc_value("/proc/vmstat", "nr_dirty_threshold"), dirty_limits().most);
+	EXPECT_EQ(proc_value("/proc/vmstat", "nr_dirty_background_threshold"), dirty_limits().background);
+	EXPECT(dirty_limits().most > RAM / PAGE_SIZE / 8 && dirty_limits().most < RAM / PAGE_SIZE / 5);
+	EXPECT(dirty_limits().most / 2 - dirty_limits().background <= 1);
+	for (u64 pos = 0; pos < DISK / 2; pos += PAGE_SIZE) {
+		fill_chunk(pos, PAGE_SIZE, 1);
+		EXPECT_EQ(rw(true, chunk, PAGE_SIZE, pos), PAGE_SIZE);
+		over += global_node_page_state(NR_FILE_DIRTY) > dirty_limits().background + 64;
+	}
+	EXPECT_EQ(over, 0);
+	EXPECT(disk[0] == byte_of(0, 1) && disk[DISK / 4] == byte_of(DISK / 4, 1));
+	EXPECT_EQ(proc_put("/proc/sys/vm/dirty_bytes", "100000"), 6);
+	EXPECT_EQ(proc_value("/proc/vmstat", "nr_dirty_threshold"), 25);
+	EXPECT_EQ(proc_value("/proc/vmstat", "nr_dirty_background_threshold"), 12);
 	close_disk();
 }
 

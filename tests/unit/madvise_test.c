@@ -11,6 +11,7 @@
 #include "mm/cache/shmem.h"
 #include "mm/vm/rmap.h"
 #include "mm/vm/vm.h"
+#include "mm/phys/vmstat.h"
 #include "tasks.h"
 
 #define RW (PROT_READ | PROT_WRITE)
@@ -112,11 +113,15 @@ TEST(madvise, free)
 {
 	uintptr_t m;
 	struct page *page;
+	u64 lazy;
 
 	ASSERT(test_process_start(&p));
 	m = test_map(0, 4 * PAGE_SIZE, RW, MAP_PRIVATE);
 	EXPECT(test_user_fill(m, 4 * PAGE_SIZE, 7));
+	lazy = vm_event_sum(PGLAZYFREE);
 	EXPECT_EQ(ksys_madvise(m, 2 * PAGE_SIZE, MADV_FREE), 0);
+	EXPECT_EQ(ksys_madvise(m, 2 * PAGE_SIZE, MADV_FREE), 0); /* each page once */
+	EXPECT_EQ(vm_event_sum(PGLAZYFREE) - lazy, 2);
 	EXPECT(test_user_all(m, 4 * PAGE_SIZE, 7));
 	EXPECT_EQ(get_user_pages_fast(m, 1, 0, &page), 1);
 	EXPECT(!PageSwapBacked(page) && !PageDirty(page) && page_test_flag(page, PG_uptodate));

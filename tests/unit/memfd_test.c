@@ -6,7 +6,10 @@
 
 #include "harness.h"
 #include "mm/cache/shmem.h"
+#include "proc_text.h"
 #include "tasks.h"
+
+#define NOEXEC "/proc/sys/vm/memfd_noexec"
 
 /* An address, which need not be a positive number, and no error. */
 #define MAPPED(at) ((unsigned long)(at) < -4095ul)
@@ -68,6 +71,37 @@ TEST(memfd, names_and_flags)
 	EXPECT_EQ(shmem_may_chmod(file->f_inode, 0777), -EPERM);
 	EXPECT_EQ(shmem_may_chmod(file->f_inode, 0600), 0);
 	fput(file);
+}
+
+/* /proc/sys/vm/memfd_noexec: what a memfd may that does not say; and that none may. */
+TEST(memfd, noexec)
+{
+	struct file *file;
+	int err = 0;
+
+	ASSERT(test_process_start(&p));
+	EXPECT_EQ(proc_put(NOEXEC, "1"), -EPERM);
+	p.process.capabilities = 1ull << CAP_SYS_ADMIN;
+	EXPECT_EQ(proc_put(NOEXEC, "3"), -EINVAL);
+	EXPECT_EQ(proc_put(NOEXEC, "1"), 1);
+	file = memfd_setup("x", 0, &err);
+	ASSERT(file);
+	EXPECT_EQ(file->f_inode->i_mode & 0111, 0);
+	EXPECT_EQ(memfd_get_seals(file), F_SEAL_EXEC);
+	fput(file);
+	file = memfd_setup("x", MFD_EXEC, &err);
+	ASSERT(file);
+	EXPECT_EQ(file->f_inode->i_mode & 0111, 0111);
+	fput(file);
+	EXPECT_EQ(proc_put(NOEXEC, "2"), 1);
+	EXPECT(!memfd_setup("x", MFD_EXEC, &err));
+	EXPECT_EQ(err, -EACCES);
+	file = memfd_setup("x", 0, &err);
+	ASSERT(file);
+	EXPECT_EQ(memfd_get_seals(file), F_SEAL_EXEC);
+	fput(file);
+	EXPECT_EQ(proc_put(NOEXEC, "0"), 1);
+	test_process_exit(&p);
 }
 
 TEST(memfd, grow_and_shrink)

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <octavo/gfp.h>
+#include <octavo/task.h>
+#include <octavo/vmalloc.h>
 
 #include "mm/phys/zone.h"
 #include "mm/proc/proc.h"
@@ -98,4 +100,23 @@ TEST(meminfo, high_memory_lines_only_where_there_is_some)
 	EXPECT(proc_number(text, "LowTotal:", &low));
 	EXPECT(proc_number(text, "MemTotal:", &total));
 	EXPECT_EQ(high + low, total);
+}
+
+/* Stacks of a kernel's threads, of the direct map's pages and of vmalloc's. */
+TEST(meminfo, kernel_stacks)
+{
+	struct page *page = alloc_pages(GFP_KERNEL, 2);
+	void *mapped = vmalloc(4 * PAGE_SIZE);
+	u64 before = proc_value(MEMINFO, "KernelStack:");
+
+	ASSERT(page && mapped);
+	account_kernel_stack(page_address(page), 4 * PAGE_SIZE, true);
+	account_kernel_stack(mapped, 4 * PAGE_SIZE, true);
+	EXPECT_EQ(proc_value(MEMINFO, "KernelStack:"), before + 8 * PAGE_SIZE / 1024);
+	EXPECT_EQ(proc_value("/proc/vmstat", "nr_kernel_stack"), before + 8 * PAGE_SIZE / 1024);
+	account_kernel_stack(page_address(page), 4 * PAGE_SIZE, false);
+	account_kernel_stack(mapped, 4 * PAGE_SIZE, false);
+	EXPECT_EQ(proc_value(MEMINFO, "KernelStack:"), before);
+	vfree(mapped);
+	__free_pages(page, 2);
 }

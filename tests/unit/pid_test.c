@@ -215,7 +215,13 @@ TEST(pid, numbers)
 	octavo_pid_status(p.task.mm, collect, NULL);
 	EXPECT(!strncmp(text, "VmPeak:\t      48 kB\nVmSize:\t      48 kB\nVmLck:\t       0 kB\n", 59));
 	EXPECT(strstr(text, "RssAnon:\t      12 kB\nRssFile:\t       0 kB\nRssShmem:\t       8 kB\n"));
-	EXPECT(strstr(text, "VmSwap:\t       0 kB\nHugetlbPages:\t       0 kB\n"));
+	EXPECT(strstr(text, "VmSwap:\t       0 kB\nHugetlbPages:\t       0 kB\nCoreDumping:\t0\nTHP_enabled:\t1\n"));
+	EXPECT_EQ(account_pinned_vm(p.task.mm, 3), 0);
+	EXPECT_EQ(account_pinned_vm(p.task.mm, 1ul << 30), -ENOMEM);
+	text_len = 0;
+	octavo_pid_status(p.task.mm, collect, NULL);
+	EXPECT_EQ(number("", "VmPin"), 12);
+	unaccount_pinned_vm(p.task.mm, 3);
 	EXPECT_EQ(ksys_munmap(AT, 8 * PAGE_SIZE), 0);
 	text_len = 0;
 	octavo_pid_status(p.task.mm, collect, NULL);

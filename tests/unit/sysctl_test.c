@@ -282,3 +282,22 @@ TEST(sysctl, command_line_parameters_apply)
 	EXPECT(strstr(report, "Failed to set sysctl parameter 'vm.nonesuch=1': parameter not found") != NULL);
 	EXPECT(strstr(report, "Failed to set sysctl parameter 'vm.watermark_boost_factor=x': invalid value") != NULL);
 }
+
+/* Of a share of memory and a number of bytes, what was written last is in effect. */
+TEST(sysctl, dirty_limits)
+{
+	EXPECT_EQ(proc_put(VM "dirty_bytes", "8191"), -EINVAL);
+	EXPECT_EQ(proc_put(VM "dirty_bytes", "0"), -EINVAL);
+	EXPECT_EQ(proc_put(VM "dirty_bytes", "65536"), 5);
+	EXPECT_STREQ(proc_text(VM "dirty_ratio"), "0\n");
+	EXPECT_EQ(proc_put(VM "dirty_ratio", "0"), 1);
+	EXPECT_STREQ(proc_text(VM "dirty_bytes"), "65536\n");
+	EXPECT_EQ(proc_put(VM "dirty_ratio", "101"), -EINVAL);
+	EXPECT_EQ(proc_put(VM "dirty_ratio", "20"), 2);
+	EXPECT_STREQ(proc_text(VM "dirty_bytes"), "0\n");
+	EXPECT_EQ(proc_put(VM "dirty_background_bytes", "0"), -EINVAL);
+	EXPECT_EQ(proc_put(VM "dirty_background_bytes", "1"), 1);
+	EXPECT_STREQ(proc_text(VM "dirty_background_ratio"), "0\n");
+	EXPECT_EQ(proc_put(VM "dirty_background_ratio", "10"), 2);
+	EXPECT_STREQ(proc_text(VM "dirty_background_bytes"), "0\n");
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+/*
+ * How much may be dirty, and what becomes of who makes it so. Source: Documentation/admin-guide/sysctl/vm.rst.
+ *
+ * There is no thread that writes in the background: above the background limit a writer writes what is dirty of its own
+ * file, above the other one everybody's, before it goes on. A write through a mapping is not held up.
+ */
+#include "../phys/watermark.h"
+#include "filemap.h"
+
+int sysctl_dirty_ratio __memsys = 20, sysctl_dirty_background_ratio __memsys = 10;
+unsigned long sysctl_dirty_bytes __memsys, sysctl_dirty_background_bytes __memsys;
+
+/* Pages that files could have: free ones but the reserve, and those that files have. */
+static unsigned long dirtyable_pages(void)
+{
+	unsigned long pages = nr_free_pages(), reserve = READ_ONCE(totalreserve_pages);
+
+	pages -= min(pages, reserve);
+	for (int nid = 0; nid < (int)nr_node_ids; nid++)
+		if (node_isset(nid, &node_online_map))
+			pages += node_droppable_pages(NODE_DATA(nid));
+	return pages;
+}
+
+static unsigned long limit_of(unsigned long bytes, int ratio, unsigned long pages)
+{
+	if (bytes)
+		return bytes / PAGE_SIZE + (bytes % PAGE_SIZE != 0);
+	return (unsigned long)((u64)pages * ((u64)(unsigned int)ratio * PAGE_SIZE / 100) / PAGE_SIZE);
+}
+
+struct dirty_limits dirty_limits(void)
+{
+	unsigned long pages = dirtyable_pages();
+	struct dirty_limits limits;
+
+	limits.most = limit_of(READ_ONCE(sysctl_dirty_bytes), READ_ONCE(sysctl_dirty_ratio), pages);
+	limits.background =
+		limit_of(READ_ONCE(sysctl_dirty_background_bytes), READ_ONCE(sysctl_dirty_background_ratio), pages);
+	if (limits.background >= limits.most)
+		limits.background = limits.most / 2;
+	return limits;
+}
+
+static unsigned long unwritten(void)
+{
+	return global_node_page_state_pages(NR_FILE_DIRTY) + global_node_page_state_pages(NR_WRITEBACK);
+}
+
+void balance_dirty_pages(struct address_space *mapping)
+{
+	struct dirty_limits limits = dirty_limits();
+
+	if (unwritten() <= limits.background)
+		return;
+	(void)filemap_fdatawrite_range(mapping, 0, ~(u64)0);
+	for (mapping = mapping_next(NULL); mapping && unwritten() > limits.most; mapping = mapping_next(mapping))
+		(void)filemap_fdatawrite_range(mapping, 0, ~(u64)0);
+	if (mapping)
+		mapping_leave(mapping, false);
+}

@@ -33,6 +33,8 @@ static int change_mode(struct inode *inode, const struct path *path, u32 mode)
 		return -EPERM;
 	if (S_ISLNK(inode->i_mode))
 		return -EOPNOTSUPP;
+	if (inode->i_fop == &shmem_file_operations && shmem_may_chmod(inode, mode))
+		return -EPERM; /* F_SEAL_EXEC */
 	inode->i_mode = (inode->i_mode & S_IFMT) | (mode & 07777);
 	inode->i_ctime = fs_now();
 	return 0;

@@ -68,7 +68,8 @@ static void test_cachestat(void)
 
 static void test_advice(void)
 {
-	int fd = memory_file(0, 4 * PAGE), write_only = open("/dev/null", O_WRONLY), dir = open("/", O_RDONLY), pipes[2];
+	int fd = memory_file(0, 4 * PAGE), write_only = open("/dev/null", O_WRONLY), dir = open("/", O_RDONLY);
+	int pipes[2];
 
 	memset(bytes, 'x', PAGE);
 	CHECK(pwrite(fd, bytes, PAGE, 0) == PAGE);

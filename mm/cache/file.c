@@ -108,10 +108,11 @@ static void unlist_mapping(struct address_space *mapping)
 	spin_unlock_irqrestore(&all_mappings.lock, flags);
 }
 
-/* Context: the list's lock. Return: the thread to be woken, or 0. */
-static uintptr_t leave_locked(struct address_space *mapping)
+/* Context: the list's lock, without which the evictor, and its thread, may be gone. */
+static void leave_locked(struct address_space *mapping)
 {
-	return !--mapping->visitors ? mapping->evictor : 0;
+	if (!--mapping->visitors && mapping->evictor)
+		port_unpark(mapping->evictor);
 }
 
 /* The first from @mapping on that is not on its way out, visited now; NULL: none. Context: the list's lock. */
@@ -127,16 +128,13 @@ static struct address_space *visit_locked(struct address_space *mapping)
 struct address_space *mapping_next(struct address_space *mapping)
 {
 	struct address_space *next;
-	uintptr_t evictor = 0;
 	unsigned long flags;
 
 	spin_lock_irqsave(&all_mappings.lock, flags);
 	next = visit_locked(mapping ? mapping->all_next : all_mappings.first);
 	if (mapping)
-		evictor = leave_locked(mapping);
+		leave_locked(mapping);
 	spin_unlock_irqrestore(&all_mappings.lock, flags);
-	if (evictor)
-		port_unpark(evictor);
 	return next;
 }
 
@@ -156,16 +154,13 @@ struct address_space *mapping_at_hand(void)
 
 void mapping_leave(struct address_space *mapping, bool advance)
 {
-	uintptr_t evictor;
 	unsigned long flags;
 
 	spin_lock_irqsave(&all_mappings.lock, flags);
 	if (advance && all_mappings.hand == mapping)
 		all_mappings.hand = mapping->all_next;
-	evictor = leave_locked(mapping);
+	leave_locked(mapping);
 	spin_unlock_irqrestore(&all_mappings.lock, flags);
-	if (evictor)
-		port_unpark(evictor);
 }
 
 int inode_init_mapping(struct inode *inode, const struct address_space_operations *a_ops, gfp_t gfp)

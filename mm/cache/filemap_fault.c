@@ -208,6 +208,16 @@ vm_fault_t filemap_map_pages(struct vm_fault *vmf, unsigned long start, unsigned
 		if (pgt_none(pgt_get(entry)))
 			folio = take_ready(slots ? load_acquire(&slots[pgoff & XA_SLOT_MASK]) :
 						   xa_load(&mapping->i_pages, pgoff), mapping, pgoff);
+		/* A large one stays in the cache when a truncation cuts off its tail, which the size says. */
+		if (folio && unlikely(folio_order(folio))) {
+			pages = pages_of(mapping);
+			if (unlikely(pgoff >= pages)) {
+				folio_unlock(folio);
+				folio_put(folio);
+				break;
+			}
+			end = min(end, pages - 1);
+		}
 		if (folio) {
 			nr = folio_order(folio) ? run_of(folio, pgoff, end, entry) : 1;
 			if (nr > 1)

@@ -202,13 +202,59 @@ TEST(filemap_sched, large_folios)
 	scenario_test(&scenario, test_scaled(SEEDS));
 }
 
+/* ---- The end of the file within a large folio ---- */
+
+#define CUT (3 * PAGE_SIZE + 10)
+
+static void cut_setup(void *ctx)
+{
+	setup(ctx);
+	memset(buffer, 7, BYTES);
+	if (ram_file_write(file, buffer, BYTES, 0) != (s64)BYTES)
+		fail("write", 0, 0, 1);
+}
+
+static void cut_work(unsigned int cpu, void *ctx)
+{
+	u8 byte;
+
+	(void)ctx;
+	if (!cpu) {
+		ram_file_truncate(&f, CUT);
+		return;
+	}
+	test_switch(&process.task);
+	for (uintptr_t at = place; at < place + 8 * PAGE_SIZE; at += PAGE_SIZE)
+		(void)test_user_read(at, &byte, 1);
+	test_switch(NULL);
+}
+
+/* What has been cut off is in no mapping, though its folio is still in the cache. */
+static bool cut_check(void *ctx)
+{
+	bool good = true;
+	u8 byte;
+
+	test_switch(&process.task);
+	for (uintptr_t at = place; at < place + 8 * PAGE_SIZE; at += PAGE_SIZE)
+		good = good && test_user_read(at, &byte, 1) == (at < place + CUT);
+	test_switch(NULL);
+	memset(expected, 7, CUT);
+	return check(ctx) && good;
+}
+
+TEST(filemap_sched, cut_within_a_folio)
+{
+	static const struct scenario cut = { .cpus = 2, .setup = cut_setup, .work = cut_work, .check = cut_check };
+
+	large = true;
+	scenario_test(&cut, test_scaled(200));
+}
+
 TEST(filemap_sched, with_threads)
 {
 	struct hosted_options options = { .quiet = true };
 
-#ifdef __SANITIZE_THREAD__
-	SKIP("a file's bytes are read while they are written, which races on purpose");
-#endif
 	large = true;
 	rounds = test_scaled(400);
 	ASSERT(!hosted_boot_default(&options));

@@ -38,7 +38,8 @@
  * What failure does. Walks allocate nothing.
  *
  * Differences from Linux. try_to_unmap() takes out what needs no swap entry: pages of files, and anonymous ones that
- * MADV_FREE gave up and nobody wrote to since, or of MAP_DROPPABLE; others stay mapped. Flushes are not batched over several folios.
+ * MADV_FREE gave up and nobody wrote to since, or of MAP_DROPPABLE; others stay mapped. Flushes are not batched over
+ * several folios.
  *
  * Sources. Linux Documentation/mm/ (folio locks, migration entries: page_migration.rst); Intel SDM volume 3A 4.8: a
  * processor sets a dirty bit in an entry that it finds present at that moment.

@@ -114,7 +114,8 @@ TEST(mremap, moves_the_head_of_several)
 		EXPECT_EQ(map(0, 3, RW, FIXED), AT(0));
 		EXPECT_EQ(ksys_mseal(AT(2), LEN(1), 0), 0);
 		EXPECT_EQ(remap(0, 3, 1, MOVE_TO, 20), -EPERM);
-		EXPECT_SHAPE("0-2 rw-p, 2-3 rw-p, 3-4 rw-p, 10-11 rw-p");
+		/* The first VMA was cut before the sealed one was found, as on Linux. */
+		EXPECT_SHAPE("0-1 rw-p, 1-2 rw-p, 2-3 rw-p, 3-4 rw-p, 10-11 rw-p");
 	}
 	over();
 }

@@ -228,10 +228,10 @@ OCTAVO_API void mmdrop(struct mm_struct *mm);
 OCTAVO_API struct mm_struct *mm_fork(struct mm_struct *mm, const struct mm_process *child);
 
 /**
- * mm_layout - where exec puts stack and mmap area
- * @stack_top: highest address of the stack, before randomisation of its own
- * Fills in @mmap_base from RLIMIT_STACK, personality, vm.legacy_va_layout and randomize_va_space: Documentation/arch/
- * x86/x86_64/mm.rst for the areas, and the behaviour of execve(2).
+ * struct mm_layout - what lies where in an address space, as /proc/PID/stat and prctl(PR_SET_MM) name it
+ * @stack_top: highest address of the stack, from mm_pick_stack_top()
+ * @mmap_base: where the search for room begins, from mm_pick_mmap_base()
+ * @arg_start, @arg_end, @env_start, @env_end: arguments and environment, at the top of the stack
  */
 struct mm_layout {
 	uintptr_t stack_top, mmap_base;
@@ -239,9 +239,14 @@ struct mm_layout {
 	uintptr_t start_brk, brk, start_stack;
 	uintptr_t arg_start, arg_end, env_start, env_end;
 };
+/**
+ * mm_pick_stack_top, mm_pick_mmap_base - for exec: the top of a new program's stack, and below it the mmap area
+ * From RLIMIT_STACK, the personality, vm.legacy_va_layout and randomize_va_space: Documentation/arch/x86/x86_64/mm.rst
+ * for the areas, and the behaviour of execve(2).
+ */
 OCTAVO_API uintptr_t mm_pick_stack_top(struct mm_struct *mm, const struct mm_process *process);
 OCTAVO_API void mm_pick_mmap_base(struct mm_struct *mm, const struct mm_process *process);
-/** mm_randomize - a random multiple of the page size below 2^@bits pages; 0 where randomize_va_space says so */
+/** mm_random_offset - a random multiple of the page size below 2^@bits pages; 0 where randomize_va_space says so */
 OCTAVO_API uintptr_t mm_random_offset(unsigned int bits);
 OCTAVO_API void mm_get_layout(struct mm_struct *mm, struct mm_layout *layout);
 OCTAVO_API void mm_set_layout(struct mm_struct *mm, const struct mm_layout *layout);
@@ -319,7 +324,7 @@ OCTAVO_API int __must_check account_pinned_vm(struct mm_struct *mm, unsigned lon
 OCTAVO_API void unaccount_pinned_vm(struct mm_struct *mm, unsigned long pages);
 OCTAVO_API void unpin_user_pages_dirty_lock(struct page **pages, unsigned long nr, bool dirty);
 /**
- * access_process_vm - read or write another address space (ptrace, /proc/PID/mem); @foll: FOLL_WRITE, FOLL_FORCE
+ * access_remote_vm - read or write another address space (ptrace, /proc/PID/mem); @foll: FOLL_WRITE, FOLL_FORCE
  * Return: bytes.
  */
 OCTAVO_API size_t access_remote_vm(struct mm_struct *mm, uintptr_t addr, void *buf, size_t len, unsigned int foll);

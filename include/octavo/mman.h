@@ -126,7 +126,7 @@ OCTAVO_API long vm_mmap(struct mm_struct *mm, struct file *file, uintptr_t addr,
 OCTAVO_API long vm_munmap(struct mm_struct *mm, uintptr_t addr, size_t len);
 /** vm_brk - anonymous memory at a fixed place, as for bss */
 OCTAVO_API long vm_brk(struct mm_struct *mm, uintptr_t addr, size_t len, bool exec);
-/** setup_stack - a VMA that grows down, its top at @top, of @size bytes at first. Return: 0 or a negative errno. */
+/** vm_stack - a VMA that grows down, its top at @top, of @size bytes at first. Return: 0 or a negative errno. */
 OCTAVO_API long vm_stack(struct mm_struct *mm, uintptr_t top, size_t size, bool exec);
 /** vm_special - pages of the kernel's own shown at a fixed place ([vdso], [vvar]); @name is kept by reference */
 OCTAVO_API long vm_special(struct mm_struct *mm, uintptr_t addr, struct page **pages, unsigned int nr,

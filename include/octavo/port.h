@@ -209,9 +209,9 @@ struct page_fault {
 OCTAVO_API int __must_check handle_page_fault(const struct page_fault *fault);
 
 /**
- * octavo_kernel_virt - the kernel address behind a pointer, as page tables, faults and reports have it On bare metal
- * the two are one; where bootinfo.kernel_window or @direct_map are elsewhere, they are not. A pointer into no area of
- * the kernel's is returned as it is. Context: any.
+ * octavo_kernel_virt - the kernel address behind a pointer, as page tables, faults and reports have it
+ * On bare metal the two are one; where bootinfo.kernel_window or @direct_map are elsewhere, they are not. A pointer
+ * into no area of the kernel's is returned as it is. Context: any.
  */
 OCTAVO_API uintptr_t octavo_kernel_virt(const void *p);
 

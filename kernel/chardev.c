@@ -206,6 +206,7 @@ static const struct device devices[] = {
 	{ "tty", S_IFCHR | 0666, MKDEV(5, 0), NULL, tty_open },
 	{ "console", S_IFCHR | 0600, MKDEV(5, 1), NULL, tty_open },
 	{ "ttyS0", S_IFCHR | 0660, MKDEV(4, 64), NULL, tty_open },
+	{ "userfaultfd", S_IFCHR | 0600, MKDEV(10, 257), &userfaultfd_dev_fops, NULL },
 	{ "vda", S_IFBLK | 0660, VIRTIO_BLK_DEV, NULL, virtio_blk_open },
 };
 

@@ -288,6 +288,7 @@ struct vnode *anon_vnode(u32 mode, const struct vnode_ops *ops, const struct fil
 /* A descriptor of it; @v's reference is taken over. */
 long anon_fd(struct vnode *v, const struct file_operations *fop, int flags);
 extern const struct file_operations dir_fops, path_fops;
+extern const struct file_operations userfaultfd_dev_fops;
 
 /* ---- Descriptors: files.c ---- */
 int fd_reserve_limit(void);

@@ -519,7 +519,8 @@ static void park_timeout(struct timer *timer)
 	wake_task(*task, WAKE_ANY);
 }
 
-void port_park(u64 timeout_ns)
+/* @state: TASK_INTERRUPTIBLE: a signal ends it, too, or does not let it begin. */
+static void park(enum task_state state, u64 timeout_ns)
 {
 	struct {
 		struct timer timer;
@@ -535,8 +536,8 @@ void port_park(u64 timeout_ns)
 			port_cpu_relax();
 		return;
 	}
-	set_state(TASK_UNINTERRUPTIBLE);
-	if (!kxchg(&me->token, false)) {
+	set_state(state);
+	if (!kxchg(&me->token, false) && !(state == TASK_INTERRUPTIBLE && signal_pending())) {
 		if (timeout_ns)
 			timer_set(&wake.timer, clock_monotonic_ns() + timeout_ns);
 		schedule();
@@ -547,6 +548,16 @@ void port_park(u64 timeout_ns)
 	set_state(TASK_RUNNING);
 }
 
+void port_park(u64 timeout_ns)
+{
+	park(TASK_UNINTERRUPTIBLE, timeout_ns);
+}
+
+void port_park_interruptible(void)
+{
+	park(TASK_INTERRUPTIBLE, 0);
+}
+
 void port_unpark(uintptr_t thread)
 {
 	struct task *task = (struct task *)thread;
@@ -554,5 +565,5 @@ void port_unpark(uintptr_t thread)
 	if (!task)
 		return;
 	kxchg(&task->token, true);
-	wake_task(task, 1u << TASK_UNINTERRUPTIBLE);
+	wake_task(task, WAKE_ANY);
 }

@@ -276,6 +276,13 @@ CORE_SRCS := \
 	mm/vm/thp.c \
 	mm/vm/uaccess.c \
 	mm/vm/user_fault.c \
+	mm/vm/userfaultfd.c \
+	mm/vm/userfaultfd_event.c \
+	mm/vm/userfaultfd_fault.c \
+	mm/vm/userfaultfd_fill.c \
+	mm/vm/userfaultfd_ioctl.c \
+	mm/vm/userfaultfd_move.c \
+	mm/vm/userfaultfd_register.c \
 	mm/vm/vma.c \
 	mm/vm/vma_lock.c \
 	mm/vm/vma_merge.c \

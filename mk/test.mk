@@ -48,7 +48,7 @@ test: ## everything: all variants, real boot logs, emulated PCs, lint; under 20 
 FUZZ_SECONDS ?= 30
 FUZZ_SRCS := $(sort $(wildcard tests/fuzz/*.c))
 FUZZ_OBJS := $(call objs,$(B)/hosted,$(FUZZ_SRCS))
-TEST_TOOL_OBJS := $(call objs,$(B)/core,$(filter-out tests/tasks.c tests/process_model.c,$(sort $(wildcard tests/*.c))))
+TEST_TOOL_OBJS := $(call objs,$(B)/core,$(filter-out tests/tasks.c tests/process_model.c tests/uffd.c,$(sort $(wildcard tests/*.c))))
 $(FUZZ_OBJS): CFLAGS_HOSTED += -Itests
 $(B)/fuzz-%: $(B)/hosted/tests/fuzz/%.o $(TEST_TOOL_OBJS) $(CLI_LIB_OBJS) $(HOSTED_OBJS) $(CORE_OBJS)
 	$(if $(V),,@echo "  LD    $@")

@@ -128,6 +128,9 @@ struct vm_fault {
  *                let the core lock it, or an error
  * @pfn_mkwrite: the same for VM_PFNMAP and VM_MIXEDMAP
  * @access: reads or writes what has no struct page (ptrace, process_vm_readv). Return: bytes.
+ * @userfault_page: the page at @pgoff, locked and with a reference, in *@folio (may be NULL: is there one?); @fresh: it
+ *                  becomes the file's, uptodate, its reference the caller's still. A file that has this can be
+ *                  registered with a userfaultfd. Return: 0; -ENOENT, -EEXIST; -EFAULT: beyond the end; -ENOMEM.
  * @name: for /proc/PID/maps
  * @pagesize: of hugetlb-like mappings
  */
@@ -144,6 +147,8 @@ struct vm_operations_struct {
 	vm_fault_t (*page_mkwrite)(struct vm_fault *vmf);
 	vm_fault_t (*pfn_mkwrite)(struct vm_fault *vmf);
 	int (*access)(struct vm_area_struct *vma, uintptr_t addr, void *buf, int len, bool write);
+	int (*userfault_page)(struct vm_area_struct *vma, unsigned long pgoff, struct folio *fresh,
+			      struct folio **folio);
 	const char *(*name)(struct vm_area_struct *vma);
 };
 
@@ -306,6 +311,7 @@ OCTAVO_API void zap_vma_ptes(struct vm_area_struct *vma, uintptr_t addr, size_t 
 /**
  * get_user_pages_remote, pin_user_pages_remote - references to (pins on) the pages behind user addresses
  * Pages are faulted in. Pinned ones stay where they are and are not copied away from the mapping by fork() or a write.
+ * FOLL_UNLOCKABLE: the mmap lock may be dropped and taken again on the way, where a fault has to wait for a program.
  * Context: mmap lock for reading (of the _fast variants: none; the caller's address space). Return: pages got, which
  * may be fewer than @nr; or a negative errno if none.
  */

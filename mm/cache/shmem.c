@@ -48,7 +48,7 @@
 
 #include "../phys/vmstat.h"
 #include "../sync/atomic.h"
-#include "../vm/vm.h"
+#include "../vm/userfaultfd.h"
 #include "filemap.h"
 
 octavo_static_assert(PAGE_INDEX_BITS + PAGE_SHIFT == 48, "the theory above, docs/shmem.md");
@@ -219,11 +219,11 @@ int shmem_get_folio(struct inode *inode, unsigned long index, enum shmem_get how
 		folio = find_locked(mapping, index);
 		err = 0;
 		fresh = !folio;
-		if (fresh && how == SHMEM_READ)
+		if (fresh && how <= SHMEM_THERE)
 			return 0;
 		if (fresh)
 			err = add_new(inode, index, how, &folio);
-		else if (!PageUptodate(&folio->page) && (how == SHMEM_CACHE || how == SHMEM_FALLOC))
+		else if (!PageUptodate(&folio->page) && how != SHMEM_READ && how != SHMEM_WRITE)
 			shmem_fill_zero(folio);
 	} while (err == -EEXIST);
 	if (err)
@@ -254,11 +254,15 @@ void shmem_drop_range(struct inode *inode, u64 start, u64 last)
 
 static noinline vm_fault_t fault_slowly(struct vm_fault *vmf)
 {
+	bool told = vmf->vma->vm_flags & VM_UFFD_MISSING;
 	struct folio *folio;
-	int err = shmem_get_folio(vmf->vma->vm_file->f_inode, vmf->pgoff, SHMEM_CACHE, &folio);
+	int err = shmem_get_folio(vmf->vma->vm_file->f_inode, vmf->pgoff, told ? SHMEM_THERE : SHMEM_CACHE, &folio);
 
 	if (unlikely(err))
 		return err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
+	/* It was there when the fault began. */
+	if (unlikely(!folio))
+		return handle_userfault(vmf, VM_UFFD_MISSING);
 	vmf->page = &folio->page;
 	return VM_FAULT_LOCKED;
 }
@@ -283,9 +287,63 @@ vm_fault_t shmem_fault(struct vm_fault *vmf)
 	return fault_slowly(vmf);
 }
 
+/* ---- userfaultfd ---- */
+
+static int add_fresh(struct inode *inode, unsigned long index, struct folio *fresh)
+{
+	struct shmem_inode *info = shmem_i(inode);
+	int err = charge(info, 1);
+
+	if (err)
+		return err == -ENOSPC ? -ENOMEM : err;
+	__SetPageSwapBacked(&fresh->page);
+	__SetPageUptodate(&fresh->page);
+	err = filemap_add_folio(inode->i_mapping, fresh, index, inode->i_mapping->gfp_mask & ~__GFP_HIGHMEM);
+	if (err) {
+		ClearPageSwapBacked(&fresh->page);
+		uncharge(info, 1);
+		return err;
+	}
+	folio_get(fresh);
+	shmem_recalc(inode, 1);
+	/* It may be shorter by now, and who made it so may have been here before the page was. */
+	if (likely(!beyond_size(inode, index)))
+		return 0;
+	filemap_remove_folio(fresh);
+	unlock_and_put(fresh);
+	shmem_recalc(inode, 0);
+	return -EFAULT;
+}
+
+static int shmem_userfault_page(struct vm_area_struct *vma, unsigned long pgoff, struct folio *fresh,
+				struct folio **folio)
+{
+	struct inode *inode = vma->vm_file->f_inode;
+	int err;
+
+	if (beyond_size(inode, pgoff))
+		return -EFAULT;
+	if (!folio) {
+		struct folio *there = filemap_get_folio(inode->i_mapping, pgoff);
+
+		if (there)
+			folio_put(there);
+		return there ? 0 : -ENOENT;
+	}
+	if (fresh) {
+		*folio = fresh;
+		return add_fresh(inode, pgoff, fresh);
+	}
+	err = shmem_get_folio(inode, pgoff, SHMEM_THERE, folio);
+	if (err)
+		return err == -EINVAL ? -EFAULT : err;
+	return *folio ? 0 : -ENOENT;
+}
+
 const struct vm_operations_struct shmem_vm_ops = {
 	.fault = shmem_fault,
 	.map_pages = filemap_map_pages,
+	.userfault_page = shmem_userfault_page,
 };
 
 const struct address_space_operations shmem_aops = {

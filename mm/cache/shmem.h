@@ -30,14 +30,15 @@ static inline struct shmem_inode *shmem_i(const struct inode *inode)
 /* What shmem_get_folio() may do where nothing is. */
 enum shmem_get {
 	SHMEM_READ,   /* nothing: NULL is a hole */
+	SHMEM_THERE,  /* nothing: NULL is a hole; what is there is made uptodate */
 	SHMEM_CACHE,  /* a page of zeros, inside of the file's size */
 	SHMEM_WRITE,  /* a page, anywhere, its contents the caller's business unless it is uptodate */
 	SHMEM_FALLOC, /* the same, and what is there already is made uptodate */
 };
 
 /*
- * The folio at @index, locked and with a reference; *@folio NULL: a hole (SHMEM_READ only). Context: may sleep.
- * Return: 0; -EINVAL beyond the size (SHMEM_READ, SHMEM_CACHE); -ENOSPC: over a limit; -ENOMEM.
+ * The folio at @index, locked and with a reference; *@folio NULL: a hole (SHMEM_READ, SHMEM_THERE). Context: may sleep.
+ * Return: 0; -EINVAL beyond the size (up to SHMEM_CACHE); -ENOSPC: over a limit; -ENOMEM.
  */
 int __must_check shmem_get_folio(struct inode *inode, unsigned long index, enum shmem_get how, struct folio **folio);
 /* A folio that is not uptodate, locked, becomes a page of zeros. */

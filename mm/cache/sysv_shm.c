@@ -27,7 +27,7 @@
 #include "../base/findings.h"
 #include "../base/part.h"
 #include "../base/printk.h"
-#include "../vm/vma.h"
+#include "../vm/userfaultfd.h"
 #include "shmem.h"
 
 #define SHM_MIN 1u
@@ -379,6 +379,7 @@ static long map_segment(struct file *file, uintptr_t addr, size_t size, const st
 	if (!ret)
 		ret = do_mmap(mm, file, addr, size, how->prot, how->map_flags, 0, 0, &populate);
 	mmap_write_unlock(mm);
+	userfaultfd_tell(true);
 	if (populate)
 		(void)mm_populate(mm, (uintptr_t)ret, (uintptr_t)ret + populate);
 	return ret;
@@ -452,6 +453,7 @@ long ksys_shmdt(uintptr_t addr)
 		at = stop;
 	}
 	mmap_write_unlock(mm);
+	userfaultfd_tell(true);
 	put_file(file);
 	return ret;
 }

@@ -8,7 +8,7 @@
 #include <octavo/errno.h>
 #include <octavo/page.h>
 
-#include "../pgtable/swapops.h"
+#include "../vm/userfaultfd.h"
 #include "pid.h"
 
 #define PM_FRAME_MASK (((u64)1 << 55) - 1)
@@ -47,7 +47,7 @@ static u64 swap_bits(const struct pagemap *map, const struct pid_entry *e)
 	u64 place = is_pfn_swap_entry(swap) ? swp_offset_pfn(swap) : swp_offset(swap);
 
 	if (is_pte_marker_entry(swap))
-		return bits | (pgt_swap_uffd_wp(e->e) ? PM_UFFD_WP : 0);
+		return bits | (entry_uffd_wp(e->e) ? PM_UFFD_WP : 0);
 	if (map->frames)
 		bits |= swp_type(swap) | (place << PM_SWAP_TYPE_BITS & PM_FRAME_MASK);
 	if (is_pfn_swap_entry(swap) && !page_is_anon(compound_head(pfn_swap_entry_to_page(swap))))

@@ -66,6 +66,7 @@ const struct proc_entry proc_table[] = {
 	{ VM "percpu_pagelist_high_fraction", .show = sysctl_show, .store = sysctl_store,
 	  .data = &ctl_percpu_pagelist_high_fraction },
 	{ VM "stat_interval", .show = sysctl_show, .store = sysctl_store, .data = &ctl_stat_interval },
+	{ VM "unprivileged_userfaultfd", VM_NUMBER(unprivileged_userfaultfd) },
 	{ VM "user_reserve_kbytes", VM_NUMBER(user_reserve_kbytes) },
 	{ VM "watermark_boost_factor", .show = sysctl_show, .store = sysctl_store,
 	  .data = &ctl_watermark_boost_factor },

@@ -6,6 +6,7 @@
 #include "proc.h"
 
 #include <octavo/task.h>
+#include <octavo/userfaultfd.h>
 
 #include "../boot/params.h"
 #include "../cache/filemap.h"
@@ -119,6 +120,7 @@ const struct vm_sysctl ctl_overcommit_kbytes = { NULL, &sysctl_overcommit_kbytes
 const struct vm_sysctl ctl_overcommit_memory = { &sysctl_overcommit_memory, NULL, 0, 2, NULL, 0 };
 const struct vm_sysctl ctl_overcommit_ratio = { &sysctl_overcommit_ratio, NULL, 0, INT_MOST, ratio_written, 0 };
 const struct vm_sysctl ctl_max_map_count = { &sysctl_max_map_count, NULL, 0, INT_MOST, NULL, 0 };
+const struct vm_sysctl ctl_unprivileged_userfaultfd = { &sysctl_unprivileged_userfaultfd, NULL, 0, 1, NULL, 0 };
 const struct vm_sysctl ctl_mmap_min_addr = { NULL, &mmap_min_addr, 0, LONG_MOST, NULL, CAP_SYS_RAWIO };
 const struct vm_sysctl ctl_legacy_va_layout = { &sysctl_legacy_va_layout, NULL, 0, INT_MOST, NULL, 0 };
 const struct vm_sysctl ctl_randomize_va_space = { &randomize_va_space, NULL, -INT_MOST, INT_MOST, NULL, 0 };

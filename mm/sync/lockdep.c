@@ -34,7 +34,7 @@ static const char *const rank_names[LOCK_RANK_NR] = {
 	[LOCK_RANK_MEMINIT] = "meminit", [LOCK_RANK_PAGEBLOCK] = "pageblock", [LOCK_RANK_OWNER] = "owner",
 	[LOCK_RANK_REPORT] = "report",	 [LOCK_RANK_HEAP_DEBUG] = "heap_debug", [LOCK_RANK_CONSOLE] = "console",
 	[LOCK_RANK_PERCPU] = "percpu",	 [LOCK_RANK_COUNTERS] = "counters",   [LOCK_RANK_COUNTER] = "counter",
-	[LOCK_RANK_PERCPU_UNIT] = "percpu_unit", [LOCK_RANK_RWSEM] = "rwsem",
+	[LOCK_RANK_PERCPU_UNIT] = "percpu_unit", [LOCK_RANK_RWSEM] = "rwsem", [LOCK_RANK_USERFAULT] = "userfault",
 };
 
 /* Reporting takes the console's lock, which must not be reported on in turn. */

@@ -22,6 +22,7 @@ enum lock_rank {
 	LOCK_RANK_PAGE_TABLES, /* an address space's tables: mm->page_table_lock */
 	LOCK_RANK_ROOTS,     /* the list of address spaces, whose roots share the kernel half */
 	LOCK_RANK_PAGE_TABLE, /* the entries of one last-level table */
+	LOCK_RANK_USERFAULT, /* the queues of a userfaultfd */
 	LOCK_RANK_XARRAY,    /* one xarray: a file's page cache */
 	LOCK_RANK_HANDLE,    /* the table of handles */
 	LOCK_RANK_SHMEM,     /* the list of shmem inodes */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* brk(2), and anonymous memory at fixed places for exec: bss and stacks; stacks grow. */
-#include "vma.h"
+#include "userfaultfd.h"
 
 /* RLIMIT_DATA is for brk's area and the program's data together. */
 static bool data_limit_ok(const struct mm_struct *mm, uintptr_t brk)
@@ -94,6 +94,7 @@ long ksys_brk(uintptr_t brk)
 		populate = brk > was && mm->def_flags & VM_LOCKED;
 	}
 	mmap_write_unlock(mm);
+	userfaultfd_tell(true);
 	if (populate)
 		(void)mm_populate(mm, page_align(was), page_align(brk));
 	return (long)ret;
@@ -116,6 +117,7 @@ long vm_brk(struct mm_struct *mm, uintptr_t addr, size_t len, bool exec)
 	if (!ret)
 		ret = do_brk_flags(mm, addr, size, exec ? VM_EXEC : 0, 0);
 	mmap_write_unlock(mm);
+	userfaultfd_tell(true);
 	if (!ret && mm->def_flags & VM_LOCKED)
 		(void)mm_populate(mm, addr, addr + size);
 	return ret;

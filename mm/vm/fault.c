@@ -65,6 +65,7 @@
 #include "../phys/zone.h"
 #include "../pgtable/swapops.h"
 #include "share.h"
+#include "userfaultfd.h"
 
 unsigned long zero_pfn __memsys;
 pgt_entry_t vm_common_entries[8] __memsys;
@@ -256,17 +257,19 @@ bool vmf_find_entry(struct vm_fault *vmf)
 	return fault_entry(vmf);
 }
 
-/* What comes to be mapped in a locked VMA is mlocked. */
-static noinline vm_fault_t fault_of_locked(struct vm_fault *vmf)
+/* What comes to be mapped in a locked VMA is mlocked; faults that a userfaultfd wants are not ours. */
+static noinline vm_fault_t fault_of_few(struct vm_fault *vmf)
 {
-	pgt_entry_t e = (pgt_entry_t)vmf->orig;
+	pgt_entry_t e;
 	vm_fault_t result;
 
-	if (pgt_none(e))
+	if (vmf->vma->vm_flags & VM_UFFD_ANY && userfaultfd_fault(vmf, &result))
+		e = 0;
+	else if (e = (pgt_entry_t)vmf->orig, pgt_none(e))
 		result = vma_is_anonymous(vmf->vma) ? do_anonymous_page(vmf) : do_file_page(vmf);
 	else
 		result = pgt_present(e) ? do_present(vmf) : do_swap_page(vmf);
-	if (!(result & (VM_FAULT_ERROR | VM_FAULT_RETRY | VM_FAULT_COMPLETED)))
+	if (!(result & (VM_FAULT_ERROR | VM_FAULT_RETRY | VM_FAULT_COMPLETED)) && vmf->vma->vm_flags & VM_LOCKED)
 		mlock_vma_page(vmf->vma, vmf->address);
 	return result;
 }
@@ -287,8 +290,8 @@ vm_fault_t handle_mm_fault(struct vm_area_struct *vma, uintptr_t address, unsign
 	vmf.cow_page = NULL;
 	if (unlikely(!fault_entry(&vmf)))
 		return VM_FAULT_OOM;
-	if (unlikely(vma->vm_flags & VM_LOCKED))
-		return fault_of_locked(&vmf);
+	if (unlikely(vma->vm_flags & (VM_LOCKED | VM_UFFD_ANY)))
+		return fault_of_few(&vmf);
 	e = (pgt_entry_t)vmf.orig;
 	if (pgt_none(e))
 		return vma_is_anonymous(vma) ? do_anonymous_page(&vmf) : do_file_page(&vmf);

@@ -165,6 +165,8 @@ vm_fault_t do_anonymous_page(struct vm_fault *vmf);
 /* Context: vmf_lock(); unlocks. The entry is present and not writable, and a write or FAULT_FLAG_UNSHARE wants it. */
 vm_fault_t do_wp_page(struct vm_fault *vmf);
 vm_fault_t do_file_page(struct vm_fault *vmf);
+/* The same without what lies around it. An entry that was a marker is protected (userfaultfd.c). */
+vm_fault_t do_file_page_alone(struct vm_fault *vmf);
 /* An entry that is neither none nor present. */
 vm_fault_t do_swap_page(struct vm_fault *vmf);
 

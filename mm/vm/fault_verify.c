@@ -11,6 +11,7 @@
 #include "../phys/vmstat.h"
 #include "fault.h"
 #include "share.h"
+#include "userfaultfd.h"
 
 /* What a page adds up to; 1/n is rounded down, by less than one of these parts an entry. */
 #define WHOLE ((u64)1 << 40)
@@ -67,6 +68,9 @@ static int look_at_entry(void *ctx, unsigned int level, pgt_entry_t *entry, uint
 	(void)last;
 	if (level)
 		return 0;
+	if (entry_uffd_wp(e) && (!(look->vma->vm_flags & VM_UFFD_WP) || (pgt_present(e) && pgt_write(0, e))))
+		finding(look->f, "UF-I2: %#lx of address space %lu is protected, in a VMA with flags %llx",
+			(unsigned long)start, look->vma->vm_mm->ctx_id, (unsigned long long)look->vma->vm_flags);
 	if (!pgt_present(e)) {
 		swp_entry_t swap = pte_to_swp_entry(__pte(e));
 

@@ -6,7 +6,7 @@
 #include <octavo/pagemap.h>
 
 #include "../phys/vmstat.h"
-#include "fault.h"
+#include "userfaultfd.h"
 
 unsigned long fault_around_bytes __memsys = 65536;
 
@@ -50,6 +50,8 @@ static bool enter(struct vm_fault *vmf, struct page *page, bool fresh)
 		mm_counter_add(vma->vm_mm, mm_counter_file(folio), 1);
 		set_pte_range(vmf, vmf->entry, folio, page, 1, vmf->address);
 	}
+	if (unlikely(vmf->orig))
+		entry_protect(vmf->entry); /* it was a marker: do_file_page_alone() */
 	vmf_unlock(vmf);
 	return true;
 }
@@ -73,16 +75,10 @@ static vm_fault_t fault_around(struct vm_fault *vmf)
 	return result;
 }
 
-static vm_fault_t read_fault(struct vm_fault *vmf)
+static vm_fault_t read_alone(struct vm_fault *vmf)
 {
-	vm_fault_t result;
+	vm_fault_t result = ask(vmf);
 
-	if (vmf->vma->vm_ops->map_pages && READ_ONCE(fault_around_bytes) > PAGE_SIZE) {
-		result = fault_around(vmf);
-		if (result)
-			return result & ~(vm_fault_t)VM_FAULT_NOPAGE;
-	}
-	result = ask(vmf);
 	if (unlikely(result & NO_PAGE))
 		return result & ~(vm_fault_t)VM_FAULT_NOPAGE;
 	if (enter(vmf, vmf->page, false)) {
@@ -92,6 +88,17 @@ static vm_fault_t read_fault(struct vm_fault *vmf)
 		put_page(vmf->page);
 	}
 	return result & VM_FAULT_MAJOR;
+}
+
+static vm_fault_t read_fault(struct vm_fault *vmf)
+{
+	if (vmf->vma->vm_ops->map_pages && READ_ONCE(fault_around_bytes) > PAGE_SIZE) {
+		vm_fault_t result = fault_around(vmf);
+
+		if (result)
+			return result & ~(vm_fault_t)VM_FAULT_NOPAGE;
+	}
+	return read_alone(vmf);
 }
 
 /* A private copy at once: it is written to. */
@@ -160,4 +167,14 @@ vm_fault_t do_file_page(struct vm_fault *vmf)
 	if (!(vmf->vma->vm_flags & VM_SHARED))
 		return cow_fault(vmf);
 	return vmf->flags & FAULT_FLAG_WRITE ? shared_fault(vmf) : read_fault(vmf);
+}
+
+vm_fault_t do_file_page_alone(struct vm_fault *vmf)
+{
+	/* Where a marker is, whatever is wanted: the page comes protected, and a write is another fault, to be told. */
+	if (vmf->orig)
+		vmf->flags &= ~(unsigned int)(FAULT_FLAG_WRITE | FAULT_FLAG_UNSHARE);
+	if (vmf->flags & (FAULT_FLAG_WRITE | FAULT_FLAG_UNSHARE) || !vmf->vma->vm_ops->fault)
+		return do_file_page(vmf);
+	return read_alone(vmf);
 }

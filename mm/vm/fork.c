@@ -9,7 +9,7 @@
 #include "../base/string.h"
 #include "anon_vma.h"
 #include "share.h"
-#include "vma.h"
+#include "userfaultfd.h"
 
 /* What of its own an area's copy needs, or that it must not have: then its tables cannot be the child's as they are. */
 #define VM_NOT_AS_IT_IS (VM_DONTCOPY | VM_WIPEONFORK | VM_UFFD_WP)
@@ -129,6 +129,14 @@ static pgt_entry_t copy_page(struct fork *f, pgt_entry_t e, struct page *page, s
 	return f->copy->vm_flags & VM_WRITE ? pgt_mkwrite(0, copy) : copy;
 }
 
+/* What was protected in the parent is so in the child if somebody there will be told. */
+static pgt_entry_t copy_protection(const struct fork *f, pgt_entry_t copy)
+{
+	if (!(f->copy->vm_flags & VM_UFFD_WP))
+		return entry_clear_uffd_wp(copy);
+	return pgt_present(copy) ? pgt_mkuffd_wp(0, copy) : copy;
+}
+
 /*
  * Entries from @addr up to @end, of one table whose lock is held.
  * Return: where it stopped: at @end, or where a page (*@fresh) is needed.
@@ -155,7 +163,9 @@ static uintptr_t copy_entries(struct fork *f, pgt_entry_t *to, pgt_entry_t *from
 		}
 		if (entry_counter(copy) < NR_MM_COUNTERS)
 			f->rss[entry_counter(copy)]++;
-		pgt_fill(to, pgt_clear_uffd_wp(0, copy));
+		if (unlikely(entry_uffd_wp(e)))
+			copy = copy_protection(f, copy);
+		pgt_fill(to, copy);
 	}
 	return addr;
 }
@@ -372,9 +382,12 @@ static struct vm_area_struct *copy_vma(struct fork *f, struct vm_area_struct *vm
 	if (!copy)
 		return NULL;
 	copy->vm_mm = f->count.child;
-	copy->vm_flags &= ~(VM_LOCKED | VM_LOCKONFAULT | VM_UFFD_ANY);
-	copy->uffd = NULL;
+	copy->vm_flags &= ~(VM_LOCKED | VM_LOCKONFAULT);
 	copy->anon_vma = NULL;
+	if (unlikely(vma->vm_flags & VM_UFFD_ANY) && userfaultfd_dup(copy, vma)) {
+		vma_discard(copy);
+		return NULL;
+	}
 	if (!(vma->vm_flags & VM_WIPEONFORK) && vma_has_anon(vma) && anon_vma_fork(copy, vma)) {
 		vma_discard(copy);
 		return NULL;
@@ -540,8 +553,8 @@ struct mm_struct *mm_fork(struct mm_struct *mm, const struct mm_process *child)
 	mmap_write_unlock(mm);
 	/* Its VMAs came into being as if write-locked: that ends here. */
 	f.count.child->mm_lock_seq += 2;
-	if (likely(!err))
-		return f.count.child;
-	mmput(f.count.child);
-	return NULL;
+	if (unlikely(err))
+		mmput(f.count.child);
+	userfaultfd_tell(!err);
+	return err ? NULL : f.count.child;
 }

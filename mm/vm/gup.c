@@ -217,6 +217,7 @@ static int find_vma_for(struct gup *g, uintptr_t addr)
 static int get_one(struct gup *g, uintptr_t addr, struct page **page)
 {
 	unsigned int flags = (g->foll & FOLL_WRITE ? FAULT_FLAG_WRITE : 0) | (g->foreign ? FAULT_FLAG_REMOTE : 0);
+	bool locked = true;
 	struct page *got;
 	int err;
 
@@ -230,7 +231,14 @@ static int get_one(struct gup *g, uintptr_t addr, struct page **page)
 			return err;
 		if (g->foll & FOLL_NOWAIT)
 			return -EAGAIN;
-		err = faultin_page(g->vma, addr, err == -EMLINK ? flags | FAULT_FLAG_UNSHARE : flags, NULL);
+		err = faultin_page(g->vma, addr, err == -EMLINK ? flags | FAULT_FLAG_UNSHARE : flags,
+				   g->foll & FOLL_UNLOCKABLE ? &locked : NULL);
+		if (unlikely(!locked)) {
+			mmap_read_lock(g->mm);
+			locked = true;
+			g->vma = NULL;
+			err = find_vma_for(g, addr);
+		}
 		if (err)
 			return err == -EHWPOISON && !(g->foll & FOLL_HWPOISON) ? -EFAULT : err;
 	}
@@ -280,7 +288,7 @@ long pin_user_pages_remote(struct mm_struct *mm, uintptr_t start, unsigned long 
 
 static long get_pages_fast(uintptr_t start, unsigned long nr, unsigned int foll, struct page **pages)
 {
-	struct gup g = { .mm = current_task()->mm, .foll = foll };
+	struct gup g = { .mm = current_task()->mm, .foll = foll | FOLL_UNLOCKABLE };
 	long got;
 
 	if (!flags_ok(foll) || !pages)
@@ -344,7 +352,8 @@ size_t access_remote_vm(struct mm_struct *mm, uintptr_t addr, void *buf, size_t 
 		size_t offset = (addr + done) & ~PAGE_MASK, part = min(len - done, (size_t)PAGE_SIZE - offset);
 		struct page *page;
 
-		if (get_user_pages_remote(mm, addr + done, 1, foll & (FOLL_WRITE | FOLL_FORCE), &page) == 1) {
+		if (get_user_pages_remote(mm, addr + done, 1, (foll & (FOLL_WRITE | FOLL_FORCE)) | FOLL_UNLOCKABLE,
+					  &page) == 1) {
 			copy_part(page, offset, (char *)buf + done, part, write);
 			put_page(page);
 		} else {

@@ -34,7 +34,7 @@
 
 #include "../base/string.h"
 #include "rmap.h"
-#include "vma.h"
+#include "userfaultfd.h"
 
 static bool known(int advice)
 {
@@ -192,6 +192,8 @@ static long remove(struct vm_area_struct *vma, uintptr_t start, uintptr_t end)
 	if ((vma->vm_flags & (VM_SHARED | VM_MAYWRITE)) != (VM_SHARED | VM_MAYWRITE))
 		return -EACCES;
 	get_file(file);
+	if (unlikely(vma->vm_flags & VM_UFFD_ANY))
+		(void)userfaultfd_remove(vma, start, end);
 	mmap_read_unlock(mm);
 	err = file->f_op->fallocate ?
 		      file->f_op->fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, end - start) :
@@ -225,10 +227,36 @@ static long willneed(struct vm_area_struct *vma, uintptr_t start, uintptr_t end)
 	return 0;
 }
 
+/* A reader is told before anything goes, without the lock. Return: the VMA that is at @start then, or NULL. */
+static struct vm_area_struct *tell_removal(struct vm_area_struct *vma, uintptr_t start, uintptr_t *end)
+{
+	struct mm_struct *mm = vma->vm_mm;
+
+	if (userfaultfd_remove(vma, start, *end))
+		return vma;
+	vma = vma_lookup(mm, start);
+	if (vma)
+		*end = min(*end, vma->vm_end);
+	return vma;
+}
+
+static bool empties(const struct vm_area_struct *vma, int advice)
+{
+	if (advice == MADV_FREE && !vma_is_anonymous(vma))
+		return false;
+	return (advice == MADV_DONTNEED_LOCKED || !(vma->vm_flags & VM_LOCKED)) &&
+	       (advice == MADV_FREE || advice == MADV_DONTNEED || advice == MADV_DONTNEED_LOCKED);
+}
+
 static long advise_pages(struct vm_area_struct *vma, uintptr_t start, uintptr_t end, int advice)
 {
-	vm_flags_t flags = vma->vm_flags;
+	vm_flags_t flags;
 
+	if (unlikely(vma->vm_flags & VM_UFFD_ANY) && empties(vma, advice))
+		vma = tell_removal(vma, start, &end);
+	if (unlikely(!vma))
+		return -ENOMEM;
+	flags = vma->vm_flags;
 	switch (advice) {
 	case MADV_REMOVE:
 		return remove(vma, start, end);

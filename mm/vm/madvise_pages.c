@@ -11,12 +11,14 @@
 
 int madvise_dontneed(struct vm_area_struct *vma, uintptr_t start, uintptr_t end)
 {
+	const struct zap_details keep = { .even_cows = true };
 	struct mmu_gather tlb;
 
 	if (unlikely(vma->vm_flags & VM_LOCKED))
 		munlock_vma_pages(vma, start, end);
 	tlb_gather_mmu(&tlb, vma->vm_mm);
-	zap_page_range(&tlb, vma, start, end, NULL);
+	/* Files keep what is protected by their markers; of private memory all goes. */
+	zap_page_range(&tlb, vma, start, end, vma->vm_flags & VM_UFFD_WP ? &keep : NULL);
 	tlb_finish_mmu(&tlb);
 	return 0;
 }

@@ -6,7 +6,7 @@
 #include <octavo/shmem_fs.h>
 
 #include "account.h"
-#include "vma.h"
+#include "userfaultfd.h"
 
 #define MAP_TYPE 0x0ful
 #define MAP_DENYWRITE 0x0800ul
@@ -441,6 +441,7 @@ long vm_mmap(struct mm_struct *mm, struct file *file, uintptr_t addr, size_t len
 		return -EINTR;
 	ret = do_mmap(mm, file, addr, len, prot, flags, 0, (unsigned long)(offset >> PAGE_SHIFT), &populate);
 	mmap_write_unlock(mm);
+	userfaultfd_tell(true);
 	if (unlikely(populate))
 		(void)mm_populate(mm, (uintptr_t)ret, (uintptr_t)ret + populate);
 	return ret;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* mprotect(2), pkey_mprotect(2), mseal(2) and remap_file_pages(2). */
 #include "pkeys.h"
-#include "vma.h"
+#include "userfaultfd.h"
 
 #define PROT_SEM 0x8ul
 #define PROT_ALL (PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM)
@@ -75,7 +75,7 @@ long ksys_set_mdwe(unsigned long bits)
 
 /* ---- mprotect ---- */
 
-static unsigned int change_flags(const struct vm_area_struct *vma)
+unsigned int protect_change_flags(const struct vm_area_struct *vma)
 {
 	bool writable;
 
@@ -118,7 +118,7 @@ static int protect(struct mmu_gather *tlb, struct vm_area_struct **pvma, uintptr
 	}
 	*pvma = vma;
 	vma_set_page_prot(vma);
-	(void)change_protection(tlb, vma, start, end, change_flags(vma));
+	(void)change_protection(tlb, vma, start, end, protect_change_flags(vma));
 	if (old & VM_ACCOUNT && !(flags & VM_ACCOUNT))
 		vm_unacct_memory(pages);
 	/* What was locked read only is to be copied now rather than by faults. */
@@ -329,6 +329,7 @@ long ksys_remap_file_pages(uintptr_t addr, size_t size, unsigned long prot, unsi
 		return -EINTR;
 	ret = remap_pages(mm, addr, size, pgoff, flags, &populate);
 	mmap_write_unlock(mm);
+	userfaultfd_tell(true);
 	if (populate)
 		(void)mm_populate(mm, addr, addr + populate);
 	return ret;

@@ -4,7 +4,7 @@
  * entries, then unmaps the old range, so that a failure on the way leads back.
  */
 #include "mlock.h"
-#include "vma.h"
+#include "userfaultfd.h"
 
 struct remap {
 	struct mm_struct *mm;
@@ -144,6 +144,10 @@ static struct vm_area_struct *copy_vma(struct remap *r)
 	};
 	int err;
 
+	if (unlikely(!userfaultfd_follows(vma))) {
+		like.flags &= ~VM_UFFD_ANY;
+		like.uffd = NULL;
+	}
 	/* Nothing was ever there: it may look as if it had been made at the new place. */
 	if (vma_is_anonymous(vma) && !has_anon(vma))
 		like.pgoff = r->new_addr >> PAGE_SHIFT;
@@ -160,6 +164,10 @@ static struct vm_area_struct *copy_vma(struct remap *r)
 	new->vm_start = like.start;
 	new->vm_end = like.end;
 	new->vm_pgoff = like.pgoff;
+	new->vm_flags = like.flags;
+	new->uffd = like.uffd;
+	if (unlikely(vma->uffd))
+		vma_set_page_prot(new);
 	if (has_anon(vma) && anon_vma_clone(new, vma))
 		goto discard;
 	if (new->vm_ops && new->vm_ops->open)
@@ -254,6 +262,8 @@ static int move_vma(struct remap *r)
 		err = new->vm_ops->mremap(new);
 	if (err)
 		return undo(r, new, moved, err);
+	if (unlikely(flags & VM_UFFD_ANY))
+		userfaultfd_moved(new, flags, r->addr, r->new_addr, r->old_len);
 	leave_old(r, flags);
 	return 0;
 }
@@ -373,6 +383,7 @@ long ksys_mremap(uintptr_t addr, size_t old_len, size_t new_len, unsigned long f
 		return -EINTR;
 	ret = flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) && maps_left(r.mm) <= 5 ? -ENOMEM : remap(&r);
 	mmap_write_unlock(r.mm);
+	userfaultfd_tell(true);
 	if (!is_error(ret) && r.populate && r.new_len > r.old_len)
 		(void)mm_populate(r.mm, r.new_addr + r.old_len, r.new_addr + r.new_len);
 	return ret;

@@ -7,7 +7,7 @@
  */
 #include "../pgtable/tables.h"
 #include "mlock.h"
-#include "vma.h"
+#include "userfaultfd.h"
 
 /* What is about to be unmapped: VMAs from first to last, of which the first and the last may stay in part. */
 struct unmapping {
@@ -154,14 +154,22 @@ static void zap(const struct unmapping *u, struct mmu_gather *tlb)
 		tlb_flush_mmu(tlb);
 }
 
+static noinline void unmap_few(const struct unmapping *u, struct vm_area_struct *vma)
+{
+	if (vma->vm_flags & VM_LOCKED)
+		munlock_vma_pages(vma, max(vma->vm_start, u->start), min(vma->vm_end, u->end));
+	if (vma->vm_flags & VM_UFFD_ANY)
+		userfaultfd_unmap(vma, u->start, u->end);
+}
+
 static void lock_and_account(struct unmapping *u)
 {
 	for (struct vm_area_struct *vma = u->first; vma != behind(u); vma = vma->vm_next) {
 		unsigned long pages = pages_of(min(vma->vm_end, u->end) - max(vma->vm_start, u->start));
 
 		vma_start_write(vma);
-		if (unlikely(vma->vm_flags & VM_LOCKED))
-			munlock_vma_pages(vma, max(vma->vm_start, u->start), min(vma->vm_end, u->end));
+		if (unlikely(vma->vm_flags & (VM_LOCKED | VM_UFFD_ANY)))
+			unmap_few(u, vma);
 		vm_stat_account(u->mm, vma->vm_flags, -(long)pages);
 		if (vma->vm_flags & VM_ACCOUNT)
 			u->accounted += pages;
@@ -272,6 +280,7 @@ long vm_munmap(struct mm_struct *mm, uintptr_t addr, size_t len)
 		return -EINTR;
 	ret = do_munmap(mm, addr, len);
 	mmap_write_unlock(mm);
+	userfaultfd_tell(true);
 	return ret;
 }
 

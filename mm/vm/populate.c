@@ -43,8 +43,8 @@ static unsigned long populate_row(struct vm_area_struct *vma, uintptr_t addr, ui
 	struct page *pages[ROW];
 	unsigned long nr, got, entered;
 
-	if (!vma_is_anonymous(vma) || vma->vm_flags & VM_SHARED || !(vma->vm_flags & VM_WRITE) || thp_orders(vma) ||
-	    (!vma->anon_vma && anon_vma_prepare(vma)) || !vmf_find_entry(&vmf))
+	if (!vma_is_anonymous(vma) || vma->vm_flags & (VM_SHARED | VM_UFFD_ANY) || !(vma->vm_flags & VM_WRITE) ||
+	    thp_orders(vma) || (!vma->anon_vma && anon_vma_prepare(vma)) || !vmf_find_entry(&vmf))
 		return 0;
 	nr = min((end - addr) >> PAGE_SHIFT, (uintptr_t)ROW);
 	nr = min(nr, (unsigned long)(PGT_ENTRIES(0) - pgt_index(0, addr)));
@@ -102,45 +102,59 @@ long populate_vma_range(struct vm_area_struct *vma, uintptr_t *addr, uintptr_t e
 }
 
 /* What mlock() and MAP_POPULATE want of a VMA: private pages of its own where it may write. */
-static long populate_vma(struct vm_area_struct *vma, uintptr_t start, uintptr_t end)
+static long populate_vma(struct vm_area_struct *vma, uintptr_t *at, uintptr_t end, bool *locked)
 {
 	bool write = (vma->vm_flags & (VM_WRITE | VM_SHARED)) == VM_WRITE;
-	uintptr_t addr = start;
+	uintptr_t start = *at;
 	long err;
 
+	*at = end;
 	if (vma->vm_flags & (VM_IO | VM_PFNMAP | VM_LOCKONFAULT))
 		return 0;
 	if (!vma_is_accessible(vma))
 		return -EFAULT;
-	err = populate_vma_range(vma, &addr, end, write, NULL);
-	if (unlikely(vma->vm_flags & VM_LOCKED))
+	*at = start;
+	err = populate_vma_range(vma, at, end, write, locked);
+	if (*locked && unlikely(vma->vm_flags & VM_LOCKED))
 		mlock_vma_pages(vma, start, end);
+	return err;
+}
+
+/* @any: every error ends it, or only the caller's death, and the rest of that VMA is left out. */
+static long populate_range(struct mm_struct *mm, uintptr_t at, uintptr_t end, bool any)
+{
+	bool locked = false;
+	long err = 0;
+
+	while (at < end) {
+		struct vm_area_struct *vma;
+		uintptr_t stop;
+
+		if (!locked && mmap_read_lock_killable(mm))
+			return -EINTR;
+		locked = true;
+		vma = find_vma(mm, at);
+		if (!vma || vma->vm_start >= end)
+			break;
+		at = max(at, vma->vm_start);
+		stop = min(end, vma->vm_end);
+		err = populate_vma(vma, &at, stop, &locked);
+		if (err && (any || err == -EINTR))
+			break;
+		if (err)
+			at = stop;
+	}
+	if (locked)
+		mmap_read_unlock(mm);
 	return err;
 }
 
 long mm_populate(struct mm_struct *mm, uintptr_t start, uintptr_t end)
 {
-	long err = 0;
-
-	if (start >= end)
-		return 0;
-	if (mmap_read_lock_killable(mm))
-		return -EINTR;
-	for_each_vma_range (mm, vma, start, end) {
-		err = populate_vma(vma, max(start, vma->vm_start), min(end, vma->vm_end));
-		if (err)
-			break;
-	}
-	mmap_read_unlock(mm);
-	return err;
+	return populate_range(mm, start, end, true);
 }
 
 void mm_populate_all(struct mm_struct *mm)
 {
-	if (mmap_read_lock_killable(mm))
-		return;
-	for_each_vma (mm, vma)
-		if (populate_vma(vma, vma->vm_start, vma->vm_end) == -EINTR)
-			break;
-	mmap_read_unlock(mm);
+	(void)populate_range(mm, 0, UINTPTR_MAX, false);
 }

@@ -5,11 +5,13 @@
 #include "../pgtable/swapops.h"
 #include "fault.h"
 #include "share.h"
+#include "userfaultfd.h"
 
 struct change {
 	struct mmu_gather *tlb;
 	struct vm_area_struct *vma;
 	unsigned int flags; /* MM_CP_* */
+	bool markers;	    /* what is not there is protected, too */
 };
 
 /*
@@ -58,11 +60,25 @@ static bool change_present(const struct change *c, pgt_entry_t *entry, uintptr_t
 	return true;
 }
 
+/* Without a page: protected from now on, or no more. A poisoned one stays what it is. */
+static bool change_marker(const struct change *c, pgt_entry_t *entry, pgt_entry_t e)
+{
+	if (pgt_none(e) && c->markers)
+		pgt_set(entry, make_pte_marker(PTE_MARKER_UFFD_WP).pte);
+	else if (c->flags & MM_CP_UFFD_WP_RESOLVE && marker_has(e, PTE_MARKER_UFFD_WP))
+		pgt_set(entry, 0);
+	else
+		return false;
+	return true;
+}
+
 static bool change_absent(const struct change *c, pgt_entry_t *entry, pgt_entry_t e)
 {
 	pte_t pte = __pte(e), to = pte;
 	swp_entry_t swap = pte_to_swp_entry(pte);
 
+	if (is_pte_marker_entry(swap))
+		return change_marker(c, entry, e);
 	if (is_writable_migration_entry(swap)) {
 		/* The page may be exclusive: the migration ends with a fault that will see. */
 		unsigned long offset = swp_offset(swap);
@@ -81,15 +97,32 @@ static bool change_absent(const struct change *c, pgt_entry_t *entry, pgt_entry_
 	return true;
 }
 
-static long change_entries(const struct change *c, pgt_entry_t *entry, uintptr_t addr, uintptr_t end)
+/* Who exchanges a page needs the lock to end it: only faults do, where the mmap lock is held for reading. */
+static pgt_entry_t wait_for_exchange(pgt_entry_t *entry, spinlock_t *lock)
+{
+	pgt_entry_t e;
+
+	while (e = pgt_get(entry), pgt_present(e) && !pgt_valid(e) && !pgt_protnone(e)) {
+		spin_unlock(lock);
+		port_cpu_relax();
+		spin_lock(lock);
+	}
+	return e;
+}
+
+static long change_entries(const struct change *c, pgt_entry_t *entry, uintptr_t addr, uintptr_t end, spinlock_t *lock)
 {
 	long pages = 0;
 
 	for (; addr < end; addr += PAGE_SIZE, entry++) {
 		pgt_entry_t e = pgt_get(entry);
 
-		if (pgt_none(e))
+		if (pgt_none(e)) {
+			pages += c->markers && change_marker(c, entry, e);
 			continue;
+		}
+		if (unlikely(c->flags & (MM_CP_UFFD_WP | MM_CP_UFFD_WP_RESOLVE)))
+			e = wait_for_exchange(entry, lock);
 		if (pgt_present(e))
 			pages += change_present(c, entry, addr, e);
 		else
@@ -105,6 +138,8 @@ long change_protection(struct mmu_gather *tlb, struct vm_area_struct *vma, uintp
 	long pages = 0;
 	int err = vm_own_tables(vma, start, end);
 
+	c.markers = flags & MM_CP_UFFD_WP && userfaultfd_marks(vma);
+
 	if (err)
 		return err;
 	for (uintptr_t addr = start, next; addr < end; addr = next) {
@@ -113,12 +148,18 @@ long change_protection(struct mmu_gather *tlb, struct vm_area_struct *vma, uintp
 		spinlock_t *lock;
 
 		next = pgt_addr_end(addr, end, level);
-		if (level != 1 || !pgt_table(1, e))
-			continue;
+		if (level != 1 || !pgt_table(1, e)) {
+			if (!c.markers)
+				continue;
+			next = pgt_addr_end(addr, end, 1);
+			if (!pgt_entry_alloc(vma->vm_mm, addr, 0, GFP_KERNEL))
+				return -ENOMEM;
+			e = pgt_get_table(pgt_descend(vma->vm_mm, addr, 1, &level));
+		}
 		table = pgt_table_of(1, e);
 		lock = &pgt_page_of(table_page(table))->lock;
 		spin_lock(lock);
-		pages += change_entries(&c, table + pgt_index(0, addr), addr, next);
+		pages += change_entries(&c, table + pgt_index(0, addr), addr, next, lock);
 		spin_unlock(lock);
 	}
 	return pages;

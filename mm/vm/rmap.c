@@ -352,6 +352,14 @@ static bool may_discard(const struct at *at, pgt_entry_t e)
 	       page_ref_count(&at->folio->page) == folio_mapcount(at->folio) + 1;
 }
 
+/* Of a file's page that is protected, a marker. */
+static pgt_entry_t left_behind(const struct at *at)
+{
+	bool keep = at->vma->vm_flags & VM_UFFD_WP && !vma_is_anonymous(at->vma) && pgt_uffd_wp(0, at->e);
+
+	return keep ? make_pte_marker(PTE_MARKER_UFFD_WP).pte : 0;
+}
+
 /* Return: false: it stays, and the walk is over. The lock is let go of. */
 static bool unmap_entry(struct change *c, struct at *at)
 {
@@ -372,7 +380,7 @@ static bool unmap_entry(struct change *c, struct at *at)
 			spin_unlock(at->lock);
 			return false;
 		}
-	} while (!pgt_cmpxchg(at->entry, &at->e, 0));
+	} while (!pgt_cmpxchg(at->entry, &at->e, left_behind(at)));
 	table_count(at->vma->vm_mm, at->table, entry_counter(at->e), -1);
 	taken_out(c, at);
 	return true;

@@ -25,10 +25,12 @@ extern struct thp thp;
 /* Orders that a fault in @vma may use, as bits. */
 static inline u32 thp_orders(const struct vm_area_struct *vma)
 {
+	const vm_flags_t any = VM_HUGEPAGE | VM_NOHUGEPAGE | VM_UFFD_ANY;
 	u32 orders = READ_ONCE(thp.always);
 
-	if (vma->vm_flags & (VM_HUGEPAGE | VM_NOHUGEPAGE))
-		orders = vma->vm_flags & VM_HUGEPAGE ? READ_ONCE(thp.madvise) : 0;
+	/* Who handles faults is told page by page. */
+	if (vma->vm_flags & any)
+		orders = (vma->vm_flags & any) == VM_HUGEPAGE ? READ_ONCE(thp.madvise) : 0;
 	return orders;
 }
 

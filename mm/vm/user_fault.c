@@ -7,6 +7,7 @@
  */
 #include "fault.h"
 #include "task.h"
+#include "userfaultfd.h"
 
 #include "../base/part.h"
 #include "../base/printk.h"
@@ -160,7 +161,7 @@ static int fault_locked(struct user_fault *uf)
 		}
 		if (result & VM_FAULT_COMPLETED)
 			return fault_done(uf, result & ~(vm_fault_t)VM_FAULT_ERROR);
-		if (fatal_signal_pending(uf->task))
+		if (fatal_signal_pending(uf->task) || userfault_interrupted(uf->flags))
 			return uf->flags & FAULT_FLAG_USER ? 0 : deliver(uf, 0, 0, 0, 0);
 		uf->flags |= FAULT_FLAG_TRIED;
 		uf->before |= result;
@@ -176,7 +177,7 @@ static noinline int fault_not_over(struct user_fault *uf, struct vm_area_struct 
 	}
 	if (result & VM_FAULT_COMPLETED)
 		return fault_done(uf, result & ~(vm_fault_t)VM_FAULT_ERROR);
-	if (fatal_signal_pending(uf->task))
+	if (fatal_signal_pending(uf->task) || userfault_interrupted(uf->flags))
 		return uf->flags & FAULT_FLAG_USER ? 0 : deliver(uf, 0, 0, 0, 0);
 	uf->flags |= FAULT_FLAG_TRIED;
 	uf->before |= result;

@@ -160,6 +160,9 @@ static inline vm_flags_t prot_flags(unsigned long prot)
 	       (prot & PROT_EXEC ? VM_EXEC : 0);
 }
 
+/* MM_CP_TRY_WRITE where entries may become writable that vm_page_prot says nothing of, or 0. */
+unsigned int protect_change_flags(const struct vm_area_struct *vma);
+
 /* ---- mremap_move.c ---- */
 
 /*

@@ -3,7 +3,7 @@
 #include "../base/findings.h"
 #include "../base/part.h"
 #include "account.h"
-#include "vma.h"
+#include "userfaultfd.h"
 
 struct sums {
 	unsigned long count, total, data, exec, stack, locked, accounted;
@@ -21,6 +21,10 @@ static void check_bounds(struct findings *f, const struct mm_struct *mm, const s
 	if (vma->vm_mm != mm || !(load_relaxed(&vma->vm_refs) & 0x7fffffffu))
 		finding(f, "VA-I5: mm %lu: the VMA at %zx has vm_refs %x and is of mm %p", mm->ctx_id,
 			(size_t)vma->vm_start, vma->vm_refs, (const void *)vma->vm_mm);
+	if (!vma->uffd != !(vma->vm_flags & VM_UFFD_ANY) ||
+	    (vma->uffd && ((const struct userfaultfd_ctx *)vma->uffd)->mm != mm))
+		finding(f, "UF-I1: mm %lu: the VMA at %zx has flags %llx and the context %p", mm->ctx_id,
+			(size_t)vma->vm_start, (unsigned long long)vma->vm_flags, vma->uffd);
 }
 
 static void check_rights(struct findings *f, const struct mm_struct *mm, const struct vm_area_struct *vma)

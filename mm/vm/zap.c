@@ -10,6 +10,7 @@
 #include "../pgtable/swapops.h"
 #include "fault.h"
 #include "share.h"
+#include "userfaultfd.h"
 
 struct zap {
 	struct mmu_gather *tlb;
@@ -18,6 +19,7 @@ struct zap {
 	long rss[NR_MM_COUNTERS];
 	struct mapped_count mapped;
 	uintptr_t first, last; /* entries of one table that went; @first > @last: none */
+	bool keep; /* what is protected stays so, by a marker: somebody may come back to it */
 	bool full; /* the gather wants to flush before it takes another page */
 };
 
@@ -172,6 +174,21 @@ static uintptr_t zap_entries(struct zap *z, pgt_entry_t *entry, uintptr_t addr, 
 	return addr;
 }
 
+/* The same, and where a protected entry goes a marker comes. */
+static noinline uintptr_t zap_keeping(struct zap *z, pgt_entry_t *entry, uintptr_t addr, uintptr_t end)
+{
+	for (; addr < end && !z->full; addr += PAGE_SIZE, entry++) {
+		bool protect = entry_uffd_wp(pgt_get(entry));
+
+		if (protect && !pgt_present(pgt_get(entry)) && pgt_is_marker(pgt_get(entry)))
+			continue;
+		(void)zap_entries(z, entry, addr, addr + PAGE_SIZE);
+		if (protect && pgt_none(pgt_get(entry)))
+			pgt_fill(entry, make_pte_marker(PTE_MARKER_UFFD_WP).pte);
+	}
+	return addr;
+}
+
 static void tell_rss(struct zap *z)
 {
 	for (unsigned int i = 0; i < NR_MM_COUNTERS; i++) {
@@ -228,7 +245,7 @@ static uintptr_t zap_table(struct zap *z, pgt_entry_t *table, uintptr_t addr, ui
 	}
 	z->first = UINTPTR_MAX;
 	z->last = 0;
-	addr = zap_entries(z, entry, addr, end);
+	addr = unlikely(z->keep) ? zap_keeping(z, entry, addr, end) : zap_entries(z, entry, addr, end);
 	tell_rss(z);
 	if (z->first <= z->last) {
 		tlb_remove_entry(z->tlb, 0, z->first);
@@ -257,6 +274,7 @@ void zap_page_range(struct mmu_gather *tlb, struct vm_area_struct *vma, uintptr_
 	struct zap z = { .tlb = tlb, .vma = vma, .details = details };
 	uintptr_t addr = start;
 
+	z.keep = details && !details->folio && vma->vm_flags & VM_UFFD_WP && !vma_is_anonymous(vma);
 	hiwater(vma->vm_mm);
 	while (addr < end) {
 		unsigned int level;

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A handler on one CPU, threads that fault on others, by a seed and as threads: post-copy paging, where pages are also
+ * thrown away (UF-I3: nobody sleeps for ever; UF-I4: what comes back after a removal that was told is new), forks whose
+ * children are handled, moves and unmappings that are told, and write faults.
+ */
+#include <octavo/verify.h>
+
+#include "mm/sync/atomic.h"
+#include "mm/vm/userfaultfd.h"
+#include "schedules.h"
+#include "uffd.h"
+
+#define CPUS 3u
+#define PAGES 6u
+#define RW (PROT_READ | PROT_WRITE)
+
+static struct test_process p __memsys;
+static struct mm_task thread[CPUS] __memsys;
+static struct userfaultfd_ctx *ctx __memsys;
+static uintptr_t at __memsys, src __memsys;
+static unsigned int running __memsys, told[PAGES] __memsys, removed[PAGES] __memsys, seeds_run, steps, copies;
+static const char *wrong __memsys;
+
+static bool quiet(void)
+{
+	return load_acquire(&running) == 0;
+}
+
+static void fail(const char *what)
+{
+	if (!wrong)
+		store_relaxed(&wrong, what);
+}
+
+static int no_child(void *arg, struct userfaultfd_ctx *child)
+{
+	(void)arg;
+	(void)child;
+	fail("a fork that nobody wanted to know of");
+	return -EINVAL;
+}
+
+/* The page's number and how often it was thrown away. */
+static void fill(unsigned int i)
+{
+	s64 done;
+	long err;
+
+	test_user_put(src, i << 16 | told[i]);
+	err = uffd_copy(ctx, UFFDIO_COPY, at + i * PAGE_SIZE, src, PAGE_SIZE, 0, &done);
+	if (err == -EEXIST || err == -EAGAIN)
+		(void)uffd_range(ctx, UFFDIO_WAKE, at + i * PAGE_SIZE, PAGE_SIZE);
+	else if (err)
+		fail("a copy fails");
+	else
+		copies++;
+}
+
+static void unprotect(unsigned int i)
+{
+	long err = uffd_protect(ctx, at + i * PAGE_SIZE, PAGE_SIZE, 0);
+
+	if (err == -EAGAIN)
+		(void)uffd_range(ctx, UFFDIO_WAKE, at + i * PAGE_SIZE, PAGE_SIZE);
+	else if (err)
+		fail("protection cannot be taken away");
+}
+
+static void handle(void)
+{
+	struct uffd_msg msg;
+
+	while (!quiet()) {
+		unsigned int i;
+
+		if (userfaultfd_read(ctx, &msg, no_child, NULL) != 1) {
+			port_cpu_relax();
+			continue;
+		}
+		if (msg.event == UFFD_EVENT_REMOVE) {
+			for (u64 a = msg.arg.remove.start; a < msg.arg.remove.end; a += PAGE_SIZE)
+				told[(a - at) >> PAGE_SHIFT]++;
+			continue;
+		}
+		i = (unsigned int)((msg.arg.pagefault.address - at) >> PAGE_SHIFT);
+		if (msg.event != UFFD_EVENT_PAGEFAULT || i >= PAGES)
+			fail("a message of something else");
+		else if (msg.arg.pagefault.flags & UFFD_PAGEFAULT_FLAG_WP)
+			unprotect(i);
+		else
+			fill(i);
+	}
+}
+
+static void look(unsigned int cpu, unsigned int i)
+{
+	unsigned long value = test_user_get(at + i * PAGE_SIZE);
+
+	if (value >> 16 != i)
+		fail("a page has another one's contents");
+	if (cpu == 1 && (value & 0xffff) != removed[i])
+		fail("UF-I4: a page came back that had been thrown away");
+}
+
+static void fault(unsigned int cpu)
+{
+	u64 chance = test_seed + seeds_run * 7 + cpu;
+
+	for (unsigned int n = 0; n < steps && !load_relaxed(&wrong); n++) {
+		unsigned int i = (unsigned int)(test_random(&chance) % PAGES);
+
+		switch (test_random(&chance) % 6) {
+		case 0:
+			if (cpu == 1) {
+				if (ksys_madvise(at + i * PAGE_SIZE, PAGE_SIZE, MADV_DONTNEED))
+					fail("madvise fails");
+				removed[i]++;
+			}
+			break;
+		case 1:
+			if (UFFD_HAS_WP && cpu == 2 && uffd_protect(ctx, at, PAGES * PAGE_SIZE, 1) == -ENOENT)
+				fail("it cannot be protected");
+			break;
+		case 2: {
+			/* A write of what is there: far behind what others look at. */
+			unsigned long word = cpu;
+
+			if (test_user_write(at + i * PAGE_SIZE + 64 * cpu, &word, sizeof(word)) != sizeof(word))
+				fail("a store is refused");
+			break;
+		}
+		default:
+			look(cpu, i);
+		}
+	}
+	(void)atomic_fetch_sub(&running, 1);
+}
+
+static void work(unsigned int cpu, void *arg)
+{
+	(void)arg;
+	test_switch(&thread[cpu]);
+	if (cpu)
+		fault(cpu);
+	else
+		handle();
+	test_switch(NULL);
+}
+
+static void setup(void *arg)
+{
+	u64 mode = UFFDIO_REGISTER_MODE_MISSING | (UFFD_HAS_WP ? UFFDIO_REGISTER_MODE_WP : 0);
+
+	(void)arg;
+	wrong = NULL;
+	uffd_args = 0;
+	seeds_run++;
+	running = CPUS - 1;
+	memset(told, 0, sizeof(told));
+	memset(removed, 0, sizeof(removed));
+	if (!test_process_start(&p)) {
+		wrong = "no memory";
+		return;
+	}
+	ctx = uffd_open(UFFD_FEATURE_EVENT_REMOVE);
+	at = test_map(0, PAGES * PAGE_SIZE, RW, MAP_PRIVATE);
+	src = test_map(0, PAGE_SIZE, RW, MAP_PRIVATE);
+	if (!ctx || !at || !src || uffd_register(ctx, at, PAGES * PAGE_SIZE, mode, NULL))
+		wrong = "no memory";
+	for (unsigned int i = 0; i < CPUS; i++)
+		test_thread_make(&thread[i], &p);
+	test_switch(NULL);
+}
+
+static void tell(void *arg, const char *line)
+{
+	(void)arg;
+	test_fail(__FILE__, __LINE__, "%s", line);
+}
+
+static bool check(void *arg)
+{
+	unsigned int findings = mm_verify(tell, NULL);
+
+	(void)arg;
+	for (unsigned int i = 0; i < CPUS; i++)
+		test_thread_exit(&thread[i]);
+	if (ctx)
+		userfaultfd_release(ctx);
+	test_process_exit(&p);
+	findings += mm_verify(tell, NULL);
+	if (wrong)
+		test_fail(__FILE__, __LINE__, "%s", wrong);
+	return !wrong && !findings;
+}
+
+TEST(userfaultfd_sched, schedules)
+{
+	struct scenario s = { .cpus = CPUS, .setup = setup, .work = work, .check = check };
+
+	steps = 25;
+	copies = 0;
+	scenario_test(&s, test_scaled(60));
+	EXPECT(copies);
+}
+
+TEST(userfaultfd_sched, threads)
+{
+	steps = test_scaled(800);
+	setup(NULL);
+	EXPECT_EQ(hosted_run_cpus(CPUS, work, NULL), 0);
+	EXPECT(check(NULL));
+}

@@ -180,8 +180,6 @@ OCTAVO_API int userfaultfd_read(struct userfaultfd_ctx *ctx, struct uffd_msg *ms
 				int (*install)(void *arg, struct userfaultfd_ctx *child), void *arg);
 /** userfaultfd_ioctl - UFFDIO_*; @arg: a user address. Context: thread context. */
 OCTAVO_API long userfaultfd_ioctl(struct userfaultfd_ctx *ctx, unsigned int cmd, unsigned long arg);
-/** userfaultfd_show_fdinfo - pending, total and API, as /proc/PID/fdinfo has them. Return: length. */
-OCTAVO_API size_t userfaultfd_show_fdinfo(struct userfaultfd_ctx *ctx, char *text, size_t size);
 
 /** vm.unprivileged_userfaultfd */
 OCTAVO_API extern int sysctl_unprivileged_userfaultfd;

@@ -260,7 +260,6 @@ static noinline vm_fault_t fault_slowly(struct vm_fault *vmf)
 
 	if (unlikely(err))
 		return err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
-	/* It was there when the fault began. */
 	if (unlikely(!folio))
 		return handle_userfault(vmf, VM_UFFD_MISSING);
 	vmf->page = &folio->page;

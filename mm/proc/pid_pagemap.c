@@ -46,13 +46,11 @@ static u64 swap_bits(const struct pagemap *map, const struct pid_entry *e)
 	u64 bits = pgt_swap_soft_dirty(e->e) ? PM_SOFT_DIRTY : 0;
 	u64 place = is_pfn_swap_entry(swap) ? swp_offset_pfn(swap) : swp_offset(swap);
 
-	if (is_pte_marker_entry(swap))
-		return bits | (entry_uffd_wp(e->e) ? PM_UFFD_WP : 0);
 	if (map->frames)
 		bits |= swp_type(swap) | (place << PM_SWAP_TYPE_BITS & PM_FRAME_MASK);
 	if (is_pfn_swap_entry(swap) && !page_is_anon(compound_head(pfn_swap_entry_to_page(swap))))
 		bits |= PM_FILE;
-	return bits | PM_SWAP | (pgt_swap_uffd_wp(e->e) ? PM_UFFD_WP : 0);
+	return bits | PM_SWAP | (entry_uffd_wp(e->e) ? PM_UFFD_WP : 0);
 }
 
 static void pagemap_entry(void *ctx, const struct pid_entry *e)

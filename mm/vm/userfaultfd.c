@@ -46,14 +46,14 @@
  *
  * Differences from Linux. There are no pools of huge pages, so hugetlb ranges do not exist. A fault by the kernel that
  * waits is let go by a fatal signal only. MOVE and unregistering hold the mmap lock for writing. Write
- * protection exists where the format has a bit for it, also with PAE, and not on i386.
+ * protection exists where the format has a bit for it, also with PAE, and not on i386. A range that is registered again
+ * without it loses its protection, which in Linux stays, unseen.
  *
  * Sources: userfaultfd(2), ioctl_userfaultfd(2); Linux Documentation/admin-guide/mm/userfaultfd.rst; what Linux answers
  * to each call, by experiment (tests/hosted/userfaultfd_linux_test.c).
  */
 #include <octavo/slab.h>
 
-#include "../base/printk.h"
 #include "userfaultfd_wait.h"
 
 int sysctl_unprivileged_userfaultfd __memsys;
@@ -302,20 +302,4 @@ int userfaultfd_read(struct userfaultfd_ctx *ctx, struct uffd_msg *msg,
 	}
 	spin_unlock_irqrestore(&ctx->lock, irq);
 	return ret;
-}
-
-size_t userfaultfd_show_fdinfo(struct userfaultfd_ctx *ctx, char *text, size_t size)
-{
-	unsigned long irq, unread = 0, read = 0;
-	struct uffd_wait *w;
-
-	spin_lock_irqsave(&ctx->lock, irq);
-	list_for_each_entry(w, &ctx->unread, link)
-		unread++;
-	list_for_each_entry(w, &ctx->read, link)
-		read++;
-	spin_unlock_irqrestore(&ctx->lock, irq);
-	return octavo_snprintf(text, size, "pending:\t%lu\ntotal:\t%lu\nAPI:\t%llx:%x:%llx\n", unread, unread + read,
-			       (unsigned long long)UFFD_API, load_relaxed(&ctx->features),
-			       (unsigned long long)(UFFD_API_IOCTLS | UFFD_RANGE_IOCTLS));
 }

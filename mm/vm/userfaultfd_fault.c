@@ -97,8 +97,11 @@ static bool fault_file(struct vm_fault *vmf, vm_fault_t *result)
 {
 	const struct vm_operations_struct *ops = vmf->vma->vm_ops;
 	vm_flags_t flags = vmf->vma->vm_flags;
-	int there = ops->userfault_page ? ops->userfault_page(vmf->vma, vmf->pgoff, NULL, NULL) : -EFAULT;
+	int there = -EFAULT;
 
+	/* Whether a page is missing the file sees itself; that one is there it need not tell anybody. */
+	if (flags & VM_UFFD_MINOR)
+		there = ops->userfault_page(vmf->vma, vmf->pgoff, NULL, NULL);
 	if (there == -ENOENT && flags & VM_UFFD_MISSING) {
 		*result = handle_userfault(vmf, VM_UFFD_MISSING);
 		return true;

@@ -253,7 +253,8 @@ static void *monitor_main(void *arg)
 			close((int)msg.arg.fork.ufd);
 		}
 		if (msg.event == UFFD_EVENT_REMOVE)
-			CHECK(msg.arg.remove.start == (uintptr_t)h->at && msg.arg.remove.end == (uintptr_t)h->at + PAGE);
+			CHECK(msg.arg.remove.start == (uintptr_t)h->at &&
+			      msg.arg.remove.end == (uintptr_t)h->at + PAGE);
 		if (msg.event == UFFD_EVENT_REMAP) {
 			CHECK(msg.arg.remap.from == (uintptr_t)h->at && msg.arg.remap.len == 2 * PAGE);
 			h->at = (char *)(uintptr_t)msg.arg.remap.to;

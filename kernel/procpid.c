@@ -387,6 +387,19 @@ static s64 pagemap_read(struct file *file, struct iov_iter *to, u64 *pos)
 	return total;
 }
 
+static long pagemap_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	int err;
+	struct mm_struct *mm = file_mm(file, &err);
+	long ret;
+
+	if (!mm)
+		return err ? err : -EINVAL;
+	ret = octavo_pid_pagemap_ioctl(mm, cmd, arg);
+	mmput(mm);
+	return ret;
+}
+
 /* /proc/PID/mem */
 static s64 mem_rw(struct file *file, struct iov_iter *iter, u64 *pos, bool write)
 {
@@ -442,6 +455,7 @@ static s64 mem_seek(struct file *file, s64 offset, int whence)
 
 static const struct vnode_ops look_ops = { .open = look_open };
 static const struct file_operations pagemap_fops = { .read_iter = pagemap_read,
+						     .ioctl = pagemap_ioctl,
 						     .release = file_release_path,
 						     .show_path = vfs_path };
 static const struct file_operations mem_fops = { .read_iter = mem_read,

@@ -166,6 +166,7 @@ CORE_SRCS := \
 	mm/proc/pid_maps.c \
 	mm/proc/pid_numa.c \
 	mm/proc/pid_pagemap.c \
+	mm/proc/pid_scan.c \
 	mm/proc/pid_smaps.c \
 	mm/proc/pid_status.c \
 	mm/proc/proc.c \

@@ -71,6 +71,14 @@ OCTAVO_API void octavo_pid_stat(struct mm_struct *mm, struct octavo_pid_stat *st
 OCTAVO_API long octavo_pid_pagemap(struct mm_struct *mm, u64 page, u64 *entries, size_t nr, bool frames);
 
 /**
+ * octavo_pid_pagemap_ioctl - ioctls of /proc/PID/pagemap: PAGEMAP_SCAN
+ * @arg: a user address of struct pm_scan_arg, as of Linux's pagemap.rst
+ * Return: regions told; -ENOTTY: another ioctl; -EINVAL, -EFAULT, -EPERM, -ENOMEM, -EINTR.
+ */
+#define PAGEMAP_SCAN 0xc0606610u
+OCTAVO_API long octavo_pid_pagemap_ioctl(struct mm_struct *mm, unsigned int cmd, unsigned long arg);
+
+/**
  * octavo_pid_clear_refs - what writing to /proc/PID/clear_refs does
  * @text: 1: forget what was accessed; 2: of anonymous mappings; 3: of file mappings; 4: forget soft-dirty; 5: the peak
  *        resident size begins anew

@@ -68,7 +68,8 @@ static int look_at_entry(void *ctx, unsigned int level, pgt_entry_t *entry, uint
 	(void)last;
 	if (level)
 		return 0;
-	if (entry_uffd_wp(e) && (!(look->vma->vm_flags & VM_UFFD_WP) || (pgt_present(e) && pgt_write(0, e))))
+	if (entry_uffd_wp(e) && !marker_has(e, PTE_MARKER_POISONED) &&
+	    (!(look->vma->vm_flags & VM_UFFD_WP) || (pgt_present(e) && pgt_write(0, e))))
 		finding(look->f, "UF-I2: %#lx of address space %lu is protected, in a VMA with flags %llx",
 			(unsigned long)start, look->vma->vm_mm->ctx_id, (unsigned long long)look->vma->vm_flags);
 	if (!pgt_present(e)) {

@@ -23,8 +23,8 @@
  *
  * UF-I1: a VMA has VM_UFFD_* exactly if it has a context, whose address space is its own.
  *
- * UF-I2: an entry is protected only in a VMA with VM_UFFD_WP, and then not writable. Unregistering, a move without the
- * context and a fork without it take the bits away.
+ * UF-I2: an entry is protected only in a VMA with VM_UFFD_WP (or poisoned), and then not writable. Unregistering, and
+ * a move or a fork without the context, take the bits away.
  *
  * UF-I3: a waiter that has queued looks at the entry again before it sleeps: who fills an entry and then looks for
  * waiters finds it, or it finds the entry.

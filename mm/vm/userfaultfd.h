@@ -107,7 +107,7 @@ static inline bool entry_uffd_wp(pgt_entry_t e)
 		return false;
 	if (pgt_present(e))
 		return pgt_uffd_wp(0, e);
-	return is_pte_marker(__pte(e)) ? marker_has(e, PTE_MARKER_UFFD_WP) : pgt_swap_uffd_wp(e);
+	return pgt_swap_uffd_wp(e) || marker_has(e, PTE_MARKER_UFFD_WP);
 }
 
 /* A present entry becomes protected; what the machine notes meanwhile is kept. Context: its table is locked. */
@@ -124,9 +124,7 @@ static inline pgt_entry_t entry_clear_uffd_wp(pgt_entry_t e)
 {
 	if (pgt_present(e))
 		return pgt_clear_uffd_wp(0, e);
-	if (!is_pte_marker(__pte(e)))
-		return pgt_swap_clear_uffd_wp(e);
-	return marker_has(e, PTE_MARKER_UFFD_WP) ? 0 : e;
+	return marker_has(e, PTE_MARKER_UFFD_WP) ? 0 : pgt_swap_clear_uffd_wp(e);
 }
 
 /* ---- Events: userfaultfd_event.c. A thread keeps those it caused until it has let go of its locks ---- */

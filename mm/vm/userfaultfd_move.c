@@ -140,12 +140,13 @@ static int move_page(const struct move *m, uintptr_t dst, uintptr_t src, pgt_ent
 	return err;
 }
 
-/* The entry at @src. */
-static pgt_entry_t look_at_src(const struct move *m, uintptr_t src)
+/* The entry at @src. *@table: there is a table for it. */
+static pgt_entry_t look_at_src(const struct move *m, uintptr_t src, bool *table)
 {
 	spinlock_t *lock;
 	pgt_entry_t *entry = entry_of(m->src->vm_mm, src, &lock), e = 0;
 
+	*table = entry;
 	if (entry) {
 		e = pgt_get(entry);
 		spin_unlock(lock);
@@ -155,12 +156,16 @@ static pgt_entry_t look_at_src(const struct move *m, uintptr_t src)
 
 static int move_one(const struct move *m, uintptr_t dst, uintptr_t src)
 {
+	bool table;
 	int err;
 
 	do {
-		pgt_entry_t e = look_at_src(m, src);
+		pgt_entry_t e = look_at_src(m, src, &table);
 		swp_entry_t swap = pte_to_swp_entry(__pte(e));
 
+		/* As Linux: the destination is looked at if there is a table to move from. */
+		if (!table && !m->holes)
+			return -ENOENT;
 		err = look_at_dst(m, dst);
 		if (err)
 			return err;

@@ -180,7 +180,7 @@ static noinline uintptr_t zap_keeping(struct zap *z, pgt_entry_t *entry, uintptr
 	for (; addr < end && !z->full; addr += PAGE_SIZE, entry++) {
 		bool protect = entry_uffd_wp(pgt_get(entry));
 
-		if (protect && !pgt_present(pgt_get(entry)) && pgt_is_marker(pgt_get(entry)))
+		if (marker_has(pgt_get(entry), PTE_MARKER_UFFD_WP))
 			continue;
 		(void)zap_entries(z, entry, addr, addr + PAGE_SIZE);
 		if (protect && pgt_none(pgt_get(entry)))

@@ -85,6 +85,11 @@ bool uffd_twin_touch(uintptr_t at, bool write, u8 *value)
 	return (write ? process_vm_writev : process_vm_readv)(getpid(), &local, 1, &remote, 1, 0) == 1;
 }
 
+long uffd_twin_scan(const struct uffd_twin *t, void *arg)
+{
+	return answer(ioctl(t->pagemap, 0xc0606610u, arg));
+}
+
 bool uffd_twin_pagemap(const struct uffd_twin *t, u64 entries[UFFD_TWIN_PAGES])
 {
 	const size_t size = UFFD_TWIN_PAGES * sizeof(entries[0]);

@@ -29,6 +29,8 @@ long uffd_twin_mprotect(uintptr_t at, size_t len, int prot);
 bool uffd_twin_renew(uintptr_t at, size_t len);
 /* One byte, by process_vm_readv(2) or process_vm_writev(2) of oneself. False: refused. */
 bool uffd_twin_touch(uintptr_t at, bool write, u8 *value);
+/* PAGEMAP_SCAN of oneself */
+long uffd_twin_scan(const struct uffd_twin *t, void *arg);
 bool uffd_twin_pagemap(const struct uffd_twin *t, u64 entries[UFFD_TWIN_PAGES]);
 
 #endif

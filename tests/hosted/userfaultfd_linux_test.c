@@ -25,7 +25,7 @@ static uintptr_t our_at, our_src;
 /* ---- Both sides ---- */
 
 /* What was done last, for who looks into a difference. */
-static char history[24][80];
+static char history[40][112];
 static unsigned int history_nr;
 
 #define NOTE(...) octavo_snprintf(history[history_nr++ % ARRAY_SIZE(history)], sizeof(history[0]), __VA_ARGS__)
@@ -145,6 +145,57 @@ static u64 draw(u64 *chance, u64 below)
 	return test_random(chance) % below;
 }
 
+/* As Linux's pagemap.rst has them: struct page_region and struct pm_scan_arg. */
+struct region {
+	u64 start, end, categories;
+};
+struct scan {
+	u64 size, flags, start, end, walk_end, vec, vec_len, max_pages, inverted, mask, anyof, result;
+};
+#define REGIONS 6u
+
+/* PAGEMAP_SCAN: allowed, written, file, present, swapped, zero. Here all that was ever there is soft-dirty. */
+static bool scan(u64 *chance)
+{
+	struct region l[REGIONS], o[REGIONS];
+	u64 to = draw(chance, PAGES + 4), all = 0x3f;
+	struct scan theirs = { .size = sizeof(theirs), .start = twin.at, .end = twin.at }, our;
+	long a, b;
+
+	theirs.flags = draw(chance, 2);
+	theirs.start += draw(chance, PAGES) * PAGE_SIZE;
+	theirs.end += to * PAGE_SIZE - (to && !draw(chance, 4));
+	theirs.end = max(theirs.end, theirs.start);
+	theirs.vec_len = draw(chance, REGIONS + 1);
+	theirs.max_pages = draw(chance, 3) ? 0 : draw(chance, 6);
+	theirs.inverted = draw(chance, 3) ? 0 : draw(chance, 64);
+	theirs.mask = draw(chance, 2) ? 2 : draw(chance, 64) & draw(chance, 64);
+	theirs.anyof = draw(chance, 2) ? 0 : draw(chance, 64);
+	theirs.result = draw(chance, 2) ? all : draw(chance, 64);
+	our = theirs;
+	theirs.vec = theirs.vec_len ? (uintptr_t)l : 0;
+	our.vec = our.vec_len ? uffd_args + 1024 : 0;
+	a = uffd_twin_scan(&twin, &theirs);
+	if (test_user_write(uffd_args, &our, sizeof(our)) != sizeof(our))
+		return false;
+	b = octavo_pid_pagemap_ioctl(p.task.mm, PAGEMAP_SCAN, uffd_args);
+	if (test_user_read(uffd_args, &our, sizeof(our)) != sizeof(our) ||
+	    test_user_read(uffd_args + 1024, o, sizeof(o)) != sizeof(o))
+		return false;
+	NOTE("scan %#zx to %#zx flags %u mask %#x any %#x inverted %#x result %#x: %ld", (size_t)our.start,
+	     (size_t)our.end, (unsigned int)our.flags, (unsigned int)our.mask, (unsigned int)our.anyof,
+	     (unsigned int)our.inverted, (unsigned int)our.result, a);
+	if (a == b && theirs.walk_end == our.walk_end && (a <= 0 || !memcmp(l, o, (size_t)a * sizeof(l[0]))))
+		return true;
+	test_fail(__FILE__, __LINE__, "PAGEMAP_SCAN: Linux %ld up to %#zx, we %ld up to %#zx", a,
+		  (size_t)theirs.walk_end, b, (size_t)our.walk_end);
+	for (long i = 0; i < max(a, b); i++)
+		pr_err("%#zx-%#zx %#x, %#zx-%#zx %#x\n", (size_t)l[i].start, (size_t)l[i].end,
+		       (unsigned int)l[i].categories, (size_t)o[i].start, (size_t)o[i].end,
+		       (unsigned int)o[i].categories);
+	return false;
+}
+
 static bool call(u64 *chance)
 {
 	static const unsigned int fills[] = { UFFDIO_ZEROPAGE, UFFDIO_CONTINUE, UFFDIO_POISON };
@@ -153,7 +204,7 @@ static bool call(u64 *chance)
 	u64 len = draw(chance, 16) ? nr * PAGE_SIZE : draw(chance, 3) * 100, mode = draw(chance, 5);
 
 	nr = min(nr, PAGES - page);
-	switch (draw(chance, 16)) {
+	switch (draw(chance, 18)) {
 	case 0:
 	case 1:
 		len *= 1 + draw(chance, 3);
@@ -180,6 +231,9 @@ static bool call(u64 *chance)
 		return advise(page, nr, MADV_DONTNEED);
 	case 12:
 		return draw(chance, 2) ? rights(page, nr, draw(chance, 2) ? PROT_READ : RW) : renew();
+	case 16:
+	case 17:
+		return scan(chance);
 	case 13:
 		return touch(twin.src + from * PAGE_SIZE, our_src + from * PAGE_SIZE, draw(chance, 2), (u8)mode);
 	default:

@@ -412,6 +412,77 @@ TEST(userfaultfd, writes_are_only_noted)
 	end();
 }
 
+/* What was written since the last scan, which protects it anew: Linux's pagemap.rst. */
+static long scan(u64 flags, u64 mask, u64 regions[6][3], u64 vec_len)
+{
+	u64 arg[12] = { sizeof(arg), flags, at, at + SIZE, 0, uffd_args + 1024, vec_len, 0, 0, mask, 0, mask };
+	long ret;
+
+	if (test_user_write(uffd_args, arg, sizeof(arg)) != sizeof(arg))
+		return -1;
+	ret = octavo_pid_pagemap_ioctl(p.task.mm, PAGEMAP_SCAN, uffd_args);
+	(void)!test_user_read(uffd_args, arg, sizeof(arg));
+	if (ret >= 0)
+		EXPECT_EQ(arg[4], at + SIZE);
+	return test_user_read(uffd_args + 1024, regions, 144) == 144 ? ret : -1;
+}
+
+TEST(userfaultfd, scans_find_what_was_written_since)
+{
+	u64 r[6][3] = { { 0 } };
+
+	if (!UFFD_HAS_WP)
+		SKIP("entries have no bit for it");
+	ASSERT(begin(UFFD_FEATURE_WP_ASYNC));
+	EXPECT(test_user_fill(page(1), 2 * PAGE_SIZE, 3));
+	EXPECT_EQ(scan(3, 2, r, 6), -EPERM);
+	EXPECT_EQ(scan(2, 2, r, 6), -EPERM);
+	ASSERT(!uffd_register(ctx, at, SIZE, WP, NULL));
+	EXPECT_EQ(scan(1, 2, r, 0), 0);
+	EXPECT_EQ(scan(1, 2, r, 6), 0);
+	EXPECT(test_user_fill(page(2), 1, 4) && test_user_fill(page(5), 2 * PAGE_SIZE, 4));
+	EXPECT_EQ(scan(3, 2, r, 6), 2);
+	EXPECT(r[0][0] == page(2) && r[0][1] == page(3) && r[0][2] == 2);
+	EXPECT(r[1][0] == page(5) && r[1][1] == page(7));
+	EXPECT_EQ(scan(1, 2, r, 6), 0);
+	EXPECT(test_user_fill(page(6), 1, 4));
+	EXPECT_EQ(scan(0, 10, r, 6), 1);
+	EXPECT(r[0][0] == page(6) && r[0][2] == 10);
+	EXPECT(test_user_all(page(1), PAGE_SIZE, 3) && test_user_all(page(6), PAGE_SIZE, 4));
+	EXPECT_EQ(octavo_pid_pagemap_ioctl(p.task.mm, 0x6600, uffd_args), -ENOTTY);
+	EXPECT_EQ(octavo_pid_pagemap_ioctl(p.task.mm, PAGEMAP_SCAN, 16), -EFAULT);
+	EXPECT_EQ(scan(4, 2, r, 6), -EINVAL);
+	EXPECT_EQ(scan(0, 256, r, 6), -EINVAL);
+	end();
+}
+
+static char smaps[8192];
+static size_t smaps_len;
+
+static void collect(void *arg, const char *text, size_t len)
+{
+	(void)arg;
+	len = min(len, sizeof(smaps) - 1 - smaps_len);
+	memcpy(smaps + smaps_len, text, len);
+	smaps_len += len;
+	smaps[smaps_len] = 0;
+}
+
+TEST(userfaultfd, smaps_says_how_it_is_registered)
+{
+	uintptr_t next;
+
+	ASSERT(begin(0));
+	at = map_shmem(MAP_SHARED);
+	ASSERT(!uffd_register(ctx, at, SIZE, MISSING | MINOR | (UFFD_HAS_WP ? WP : 0), NULL));
+	smaps_len = 0;
+	next = at;
+	EXPECT_EQ(octavo_pid_map_next(p.task.mm, OCTAVO_PID_SMAPS, &next, collect, NULL), 1);
+	EXPECT(strstr(smaps, " um ") && strstr(smaps, " ui ") && !strstr(smaps, " uw ") == !UFFD_HAS_WP);
+	end();
+	fput(file);
+}
+
 TEST(userfaultfd, poison)
 {
 	struct test_process child;

@@ -240,6 +240,32 @@ static void test_shared(void)
 
 /* ---- What a handler hears ---- */
 
+/* What was written since is found by a scan that protects it anew; no handler is asked. */
+static void test_scan(void)
+{
+	struct {
+		uint64_t start, end, categories;
+	} found[4];
+	uint64_t arg[12] = { sizeof(arg), 1, 0, 0, 0, (uintptr_t)found, 4, 0, 0, 2, 0, 2 };
+	int fd = open_uffd(UFFD_FEATURE_WP_ASYNC, O_NONBLOCK), pagemap = open("/proc/self/pagemap", O_RDONLY);
+	const int scan = (int)_IOC(_IOC_READ | _IOC_WRITE, 'f', 16, sizeof(arg));
+	char *at = map(16);
+
+	memset(at, 1, 16 * PAGE);
+	arg[2] = (uintptr_t)at;
+	arg[3] = (uintptr_t)at + 16 * PAGE;
+	CHECK(reg(fd, at, 16, UFFDIO_REGISTER_MODE_WP) == 0);
+	CHECK(ioctl(pagemap, scan, arg) == 1 && found[0].end - found[0].start == 16 * PAGE);
+	CHECK(ioctl(pagemap, scan, arg) == 0);
+	at[3 * PAGE] = at[9 * PAGE] = 2;
+	CHECK(ioctl(pagemap, scan, arg) == 2);
+	CHECK(found[0].start == (uintptr_t)at + 3 * PAGE && found[1].start == (uintptr_t)at + 9 * PAGE);
+	CHECK(ioctl(pagemap, scan, arg) == 0 && arg[4] == arg[3]);
+	close(pagemap);
+	close(fd);
+	munmap(at, 16 * PAGE);
+}
+
 static void *monitor_main(void *arg)
 {
 	struct handler *h = arg;
@@ -444,6 +470,7 @@ int main(void)
 	test_postcopy();
 	test_snapshot();
 	test_shared();
+	test_scan();
 	test_events();
 	test_poison_and_move();
 	test_signals();

@@ -104,7 +104,7 @@ struct mm_signal {
  * @pkru: rights by protection key, two bits each (access disabled, write disabled): Intel SDM volume 3A 4.6.2. The
  *	thread may change the register at any time, so the port reads it into here before handle_page_fault() for a
  *	fault that a key refused: the core refuses it, too, only if these rights do, and else has the access repeated
- * @pagefault_disabled, @fault_vma, @fault_vma_seq: the core's
+ * @pagefault_disabled, @fault_vma, @fault_vma_seq, @fault_vma_round: the core's
  * @userfault_events: the core's: what it has to tell a userfaultfd when it has let go of its locks
  */
 struct mm_task {
@@ -121,6 +121,7 @@ struct mm_task {
 	u32 pagefault_disabled; /* pagefault_disable() depth */
 	struct vm_area_struct *fault_vma;
 	unsigned long fault_vma_seq;
+	u32 fault_vma_round;
 	void *userfault_events;
 };
 

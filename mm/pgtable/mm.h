@@ -43,6 +43,7 @@ struct mm_struct {
 	 */
 	struct rw_semaphore mmap_lock;
 	unsigned long mm_lock_seq;   /* (w) odd while a writer has it; VMAs with this vm_lock_seq are write-locked */
+	u32 mm_lock_round;	     /* (w) how often mm_lock_seq began anew */
 	struct range_tree vmas;	     /* (w) of struct vm_area_struct */
 	uintptr_t vma_writer;	     /* (a) thread that waits for readers of a VMA; its waking is under the next */
 	spinlock_t vma_wait_lock;

@@ -28,11 +28,15 @@ void mmap_read_unlock(struct mm_struct *mm)
 }
 
 /*
- * A number comes again after 2^32 at the earliest. VMAs that still have theirs from then would pass for write-locked,
- * so they all forget it; zero is even, and no writer has it.
+ * Where a long has 32 bits, a number comes again after so many of them. VMAs that still have theirs from then would
+ * pass for write-locked, so they all forget it; zero is even, and no writer has it. Threads know by the round that what
+ * they found under the same number is not there any more. (2^64 nobody counts through.)
  */
+static const bool numbers_come_again = sizeof(unsigned long) < sizeof(u64);
+
 static noinline void forget_write_locks(struct mm_struct *mm)
 {
+	store_release(&mm->mm_lock_round, mm->mm_lock_round + 1);
 	for_each_vma (mm, vma)
 		store_relaxed(&vma->vm_lock_seq, 0);
 }
@@ -179,13 +183,18 @@ struct vm_area_struct *lock_task_vma(struct mm_task *task, uintptr_t addr)
 	struct mm_struct *mm = task->mm;
 	struct vm_area_struct *vma = task->fault_vma;
 	unsigned long seq;
+	u32 round;
 
 	rcu_read_lock();
+	/* Ahead of the number: a round that is over, with a number of the next, never comes again. */
+	round = numbers_come_again ? load_acquire(&mm->mm_lock_round) : 0;
 	seq = load_acquire(&mm->mm_lock_seq);
-	if (!vma || seq != task->fault_vma_seq || addr < vma->vm_start || addr >= vma->vm_end) {
+	if (!vma || seq != task->fault_vma_seq || (numbers_come_again && round != task->fault_vma_round) ||
+	    addr < vma->vm_start || addr >= vma->vm_end) {
 		vma = range_tree_load(&mm->vmas, addr);
 		task->fault_vma = seq & 1 ? NULL : vma;
 		task->fault_vma_seq = seq;
+		task->fault_vma_round = round;
 	}
 	vma = lock_found(vma, addr);
 	rcu_read_unlock();

@@ -124,6 +124,7 @@ CORE_SRCS := \
 	mm/phys/handle.c \
 	mm/phys/highmem.c \
 	mm/phys/hotplug.c \
+	mm/phys/hwpoison.c \
 	mm/phys/kernelcore.c \
 	mm/phys/memmap.c \
 	mm/phys/memmap_discontig.c \
@@ -254,6 +255,7 @@ CORE_SRCS := \
 	mm/vm/madvise.c \
 	mm/vm/madvise_pages.c \
 	mm/vm/membarrier.c \
+	mm/vm/memory_failure.c \
 	mm/vm/mincore.c \
 	mm/vm/mlock.c \
 	mm/vm/mm.c \

@@ -70,6 +70,10 @@ static s64 shmem_read(struct file *file, struct iov_iter *to, u64 *pos)
 		size_t offset = (size_t)(*pos & (PAGE_SIZE - 1)), n = min(PAGE_SIZE - offset, to->count), got;
 		u64 size = i_size_read(inode);
 
+		if (unlikely(folio && PageHWPoison(&folio->page))) {
+			folio_put(folio);
+			return total ? total : -EIO;
+		}
 		/* The size as of after the folio was found: what has been cut off is not read. */
 		n = *pos < size ? (size_t)min_t(u64, n, size - *pos) : 0;
 		if (folio && PageUptodate(&folio->page))
@@ -124,6 +128,12 @@ static s64 write_page(struct inode *inode, struct iov_iter *from, u64 pos, size_
 	if (err) {
 		shmem_unacct_tail(shmem_i(inode)->flags, grown, size);
 		return err;
+	}
+	if (unlikely(PageHWPoison(&folio->page))) {
+		folio_unlock(folio);
+		folio_put(folio);
+		shmem_unacct_tail(shmem_i(inode)->flags, grown, size);
+		return -EIO;
 	}
 	done = page_from_iter(&folio->page, offset, n, from);
 	if (!PageUptodate(&folio->page)) {

@@ -48,6 +48,7 @@
 #include "fault_alloc.h"
 #include "frame_fast.h"
 #include "gfp.h"
+#include "hwpoison.h"
 #include "memmap.h"
 #include "page_owner.h"
 #include "page_poison.h"
@@ -471,6 +472,15 @@ static noinline void free_frame(struct page *page, unsigned long pfn, unsigned i
 		bad_page(page, "freed twice: frame is free already");
 }
 
+/* What is poisoned of it stays out of use. */
+static noinline void free_block(struct page *page, unsigned int order)
+{
+	if (unlikely(load_relaxed(&num_poisoned_pages)) && block_is_poisoned(page, order))
+		free_around_poison(page, order);
+	else
+		(void)free_pages_ok(page, order);
+}
+
 /*
  * Somebody else still holds the first page of a block that is not compound: the other pages are freed now, the
  * first by its last holder.
@@ -483,7 +493,7 @@ static noinline void free_all_but_first(struct page *page, unsigned int order)
 
 		if (load_relaxed(&half->order) & PAGE_TAIL_MARK)
 			page_unmark_tail(half);
-		(void)free_pages_ok(half, order);
+		free_block(half, order);
 	}
 }
 
@@ -525,7 +535,7 @@ static noinline void free_pages_general(struct page *page, unsigned int order)
 			store_relaxed(&page->order, 0);
 			free_frame(page, pfn, order);
 		} else {
-			(void)free_pages_ok(page, order);
+			free_block(page, order);
 		}
 	} else if (order && !head) {
 		free_all_but_first(page, order);

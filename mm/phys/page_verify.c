@@ -23,7 +23,7 @@ struct verify {
 	void *ctx;
 	struct zone *zone;
 	unsigned int findings;
-	unsigned long free, isolated, cached, allocated, reserved, ownerless;
+	unsigned long free, isolated, cached, allocated, reserved, ownerless, poisoned;
 };
 
 static __printf(3, 4) void finding(struct verify *v, unsigned long pfn, const char *fmt, ...)
@@ -142,6 +142,7 @@ static unsigned long check_frame(struct verify *v, unsigned long pfn, unsigned l
 		return 1;
 	}
 	v->ownerless++;
+	v->poisoned += PageHWPoison(page);
 	return 1;
 }
 
@@ -203,7 +204,7 @@ unsigned int mm_verify(void (*report)(void *ctx, const char *line), void *ctx)
 		check_counts(&v);
 		if (v.findings > FINDINGS_SHOWN && report)
 			report(ctx, "... and more of this zone");
-		ownerless += v.ownerless;
+		ownerless += v.ownerless - v.poisoned;
 		findings += v.findings;
 	}
 	if (ownerless > bad_pages()) {

@@ -8,6 +8,7 @@
 #include "../base/printk.h"
 #include "cma.h"
 #include "gfp.h"
+#include "hwpoison.h"
 #include "page_report.h"
 #include "slowpath.h"
 
@@ -146,8 +147,8 @@ static void show_rest(void)
 			highmem += zone_managed_pages(zone);
 	}
 	printk("%lu pages RAM\n%lu pages HighMem/MovableOnly\n%lu pages reserved\n%lu pages cma reserved\n"
-	       "0 pages hwpoisoned\n",
-	       total, highmem, total - managed, cma_total_pages());
+	       "%lu pages hwpoisoned\n",
+	       total, highmem, total - managed, cma_total_pages(), load_relaxed(&num_poisoned_pages));
 }
 
 void show_mem(const nodemask_t *nodemask)

@@ -10,6 +10,7 @@
 #include "proc.h"
 
 #include "../cache/filemap.h"
+#include "../phys/hwpoison.h"
 #include "../phys/watermark.h"
 #include "../vm/account.h"
 
@@ -151,7 +152,7 @@ static void kernel_lines(struct seq_file *m)
 	line(m, "VmallocUsed:", vmalloc_nr_pages());
 	line(m, "VmallocChunk:", 0);
 	line(m, "Percpu:", percpu_pages());
-	line(m, "HardwareCorrupted:", 0);
+	line(m, "HardwareCorrupted:", load_relaxed(&num_poisoned_pages));
 }
 
 static unsigned long cma_pages(void)

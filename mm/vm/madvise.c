@@ -20,9 +20,10 @@
  *	An error ends the walk; what came before stays done, as Linux has it. -EAGAIN: no memory to split a VMA.
  *
  * Differences from Linux
- *	MADV_MERGEABLE and _UNMERGEABLE, MADV_COLLAPSE, MADV_HWPOISON and _SOFT_OFFLINE are unknown (-EINVAL), as in a
- *	Linux built without KSM, huge pages and memory failures. Pageout of what would have to be swapped only takes
- *	marks of use away, as where there is no swap space; what is lazily free, or MAP_DROPPABLE, goes.
+ *	MADV_MERGEABLE and _UNMERGEABLE, and MADV_COLLAPSE are unknown (-EINVAL), as in a Linux built without KSM and
+ *	huge pages. Of MADV_HWPOISON and _SOFT_OFFLINE memory_failure.c says what is different. Pageout of what would
+ *	have to be swapped only takes marks of use away, as where there is no swap space; what is lazily free, or
+ *	MAP_DROPPABLE, goes.
  *
  * Sources: madvise(2), process_madvise(2), prctl(2); the order of checks by experiment.
  */
@@ -33,6 +34,8 @@
 #include <octavo/shmem_fs.h>
 
 #include "../base/string.h"
+#include "gup.h"
+#include "memory_failure.h"
 #include "rmap.h"
 #include "userfaultfd.h"
 
@@ -59,6 +62,8 @@ static bool known(int advice)
 	case MADV_POPULATE_READ:
 	case MADV_POPULATE_WRITE:
 	case MADV_DONTNEED_LOCKED:
+	case MADV_HWPOISON:
+	case MADV_SOFT_OFFLINE:
 		return true;
 	default:
 		return false;
@@ -336,6 +341,25 @@ static long populate(struct mm_struct *mm, uintptr_t start, uintptr_t end, bool 
 	return err;
 }
 
+/* Memory is to be treated as if it had gone bad, or were about to. */
+static long inject_failures(uintptr_t start, uintptr_t end, int advice)
+{
+	if (!task_capable(current_task(), CAP_SYS_ADMIN))
+		return -EPERM;
+	while (start < end) {
+		struct page *page;
+		long err = get_user_pages_fast(start, 1, 0, &page);
+
+		if (err < 0)
+			return err;
+		start += folio_size(page_folio(page));
+		err = advice == MADV_HWPOISON ? memory_failure(page) : soft_offline_page(page);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
 static long madvise_in(struct mm_struct *mm, uintptr_t start, size_t len_in, int advice)
 {
 	size_t len = ALIGN(len_in, PAGE_SIZE);
@@ -346,6 +370,8 @@ static long madvise_in(struct mm_struct *mm, uintptr_t start, size_t len_in, int
 		return -EINVAL;
 	if (start == end)
 		return 0;
+	if (advice == MADV_HWPOISON || advice == MADV_SOFT_OFFLINE)
+		return inject_failures(start, end, advice);
 	if (advice == MADV_POPULATE_READ || advice == MADV_POPULATE_WRITE)
 		return populate(mm, start, end, advice == MADV_POPULATE_WRITE);
 	if (about_pages(advice)) {

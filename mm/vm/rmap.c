@@ -265,6 +265,7 @@ struct change {
 	bool failed;
 	unsigned int ttu;
 	struct folio *from; /* of remove_migration_ptes() */
+	const struct page *page; /* of unmap_poisoned() */
 };
 
 /* An entry of @at changed; @e: what it was. The lock is let go of, and CPUs forget it. */
@@ -414,6 +415,42 @@ bool try_to_unmap(struct folio *folio, unsigned int ttu)
 
 	rmap_walk(folio, &walk);
 	return !folio_mapped(folio);
+}
+
+/* ---- Memory that went bad ---- */
+
+static bool poison_one(struct rmap_walk *walk, struct folio *folio, struct vm_area_struct *vma, uintptr_t addr)
+{
+	struct change *c = walk->arg;
+	struct at at;
+
+	(void)addr;
+	for (at_begin(&at, folio, vma); at_next(&at);) {
+		pgt_entry_t to = 0;
+
+		if (at.page != c->page) {
+			spin_unlock(at.lock);
+			continue;
+		}
+		if (c->ttu & TTU_HWPOISON)
+			to = swp_entry_to_pte(make_hwpoison_entry(at.page)).pte;
+		while (!pgt_cmpxchg(at.entry, &at.e, to))
+			;
+		if (page_is_anon(&folio->page))
+			ClearPageAnonExclusive(at.page);
+		table_count(vma->vm_mm, at.table, entry_counter(at.e), -1);
+		taken_out(c, &at);
+	}
+	flush_sharer(c, folio, vma);
+	return true;
+}
+
+void unmap_poisoned(struct page *page, bool lost)
+{
+	struct change c = { .ttu = lost ? TTU_HWPOISON : 0, .page = page };
+	struct rmap_walk walk = { .one = poison_one, .arg = &c };
+
+	rmap_walk(page_folio(page), &walk);
 }
 
 /* ---- Migration ---- */

@@ -99,6 +99,10 @@ int folio_referenced(struct folio *folio, bool locked, vm_flags_t *vm_flags);
  * Entries become swap entries (of the swap cache), or none for files and MADV_FREE. Return: nothing maps it any more.
  */
 bool try_to_unmap(struct folio *folio, unsigned int ttu);
+/*
+ * Every entry of the one page goes; @lost: it becomes poison, which stays until the mapping goes or is dropped.
+ */
+void unmap_poisoned(struct page *page, bool lost);
 /* Entries become migration entries; remove_migration_ptes() makes them entries of @to. */
 bool try_to_migrate(struct folio *folio, unsigned int ttu);
 void remove_migration_ptes(struct folio *from, struct folio *to);

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: MIT
+/* Memory that went bad, or is about to: MADV_HWPOISON and MADV_SOFT_OFFLINE on each kind of page. MO-I5, MO-I6. */
+#include <octavo/pagemap.h>
+#include <octavo/shmem_fs.h>
+#include <octavo/verify.h>
+
+#include "harness.h"
+#include "mm/phys/hwpoison.h"
+#include "mm/phys/vmstat.h"
+#include "mm/vm/gup.h"
+#include "mm/vm/thp.h"
+#include "ramfile.h"
+#include "tasks.h"
+
+#define BUS 7
+#define MCEERR_AR 4
+#define RW (PROT_READ | PROT_WRITE)
+#define PAGES 3u
+
+static struct test_process p, child;
+static struct ram_file ram;
+static u8 store[RAM_FILE_BYTES];
+static struct page *gone[8];
+static unsigned int nr_gone;
+
+static void complain(void *ctx, const char *line)
+{
+	(void)ctx;
+	test_fail(__FILE__, __LINE__, "%s", line);
+}
+
+static bool begin(void)
+{
+	nr_gone = 0;
+	if (!test_process_start(&p))
+		return false;
+	p.process.capabilities = (u64)1 << CAP_SYS_ADMIN;
+	return true;
+}
+
+/* Frames that went are handed out no more. */
+static void over(void)
+{
+	static struct page *pages[512];
+	unsigned long got;
+
+	test_process_exit(&p);
+	EXPECT_EQ(mm_verify(complain, NULL), 0);
+	EXPECT_EQ(num_poisoned_pages, nr_gone);
+	memset(pages, 0, sizeof(pages));
+	got = alloc_pages_bulk(GFP_KERNEL, ARRAY_SIZE(pages), pages);
+	for (unsigned long i = 0; i < got; i++) {
+		for (unsigned int k = 0; k < nr_gone; k++)
+			EXPECT(pages[i] != gone[k]);
+		__free_page(pages[i]);
+	}
+	for (unsigned int k = 0; k < nr_gone; k++)
+		EXPECT(PageHWPoison(gone[k]) && !page_ref_count(gone[k]));
+}
+
+static struct page *page_at(uintptr_t addr)
+{
+	struct page *page;
+
+	if (get_user_pages_fast(addr, 1, 0, &page) != 1)
+		return NULL;
+	put_page(page);
+	return page;
+}
+
+static void go_bad(uintptr_t addr, int advice)
+{
+	gone[nr_gone++] = page_at(addr);
+	EXPECT_EQ(ksys_madvise(addr, PAGE_SIZE, advice), 0);
+}
+
+TEST(memory_failure, anonymous_contents_are_lost)
+{
+	uintptr_t m;
+
+	ASSERT(begin());
+	m = test_map(0, PAGES * PAGE_SIZE, RW, MAP_PRIVATE);
+	for (unsigned int i = 0; i < PAGES; i++)
+		test_user_put(m + i * PAGE_SIZE, 40 + i);
+	ASSERT(test_process_fork(&child, &p));
+	go_bad(m + PAGE_SIZE, MADV_HWPOISON);
+	EXPECT_REFUSED(m + PAGE_SIZE, false, BUS, MCEERR_AR);
+	EXPECT_REFUSED(m + PAGE_SIZE + 8, true, BUS, MCEERR_AR);
+	EXPECT_EQ(test_user_get(m), 40);
+	EXPECT_EQ(test_user_get(m + 2 * PAGE_SIZE), 42);
+	EXPECT_EQ(ksys_madvise(m + PAGE_SIZE, PAGE_SIZE, MADV_POPULATE_READ), -EHWPOISON);
+	EXPECT_EQ(ksys_madvise(m + PAGE_SIZE, PAGE_SIZE, MADV_HWPOISON), -EFAULT);
+	EXPECT_EQ(get_mm_counter(p.task.mm, MM_ANONPAGES), 2);
+	/* The child's contents were the same. */
+	test_switch(&child.task);
+	EXPECT_REFUSED(m + PAGE_SIZE, false, BUS, MCEERR_AR);
+	test_user_put(m, 7);
+	EXPECT_REFUSED(m + PAGE_SIZE, true, BUS, MCEERR_AR);
+	test_process_exit(&child);
+	test_switch(&p.task);
+	/* Who gives the contents up has room again. */
+	EXPECT_EQ(ksys_madvise(m + PAGE_SIZE, PAGE_SIZE, MADV_DONTNEED), 0);
+	EXPECT_EQ(test_user_get(m + PAGE_SIZE), 0);
+	/* Of the page of zeros there is but one. */
+	EXPECT_EQ(ksys_madvise(m + PAGE_SIZE, PAGE_SIZE, MADV_HWPOISON), -EBUSY);
+	over();
+}
+
+TEST(memory_failure, soft_offline_keeps_contents)
+{
+	uintptr_t m;
+
+	ASSERT(begin());
+	m = test_map(0, PAGES * PAGE_SIZE, RW, MAP_PRIVATE);
+	for (unsigned int i = 0; i < PAGES; i++)
+		test_user_put(m + i * PAGE_SIZE, 40 + i);
+	ASSERT(test_process_fork(&child, &p));
+	for (unsigned int i = 0; i < PAGES; i++) {
+		go_bad(m + i * PAGE_SIZE, MADV_SOFT_OFFLINE);
+		EXPECT_EQ(test_user_get(m + i * PAGE_SIZE), 40 + i);
+		EXPECT(page_at(m + i * PAGE_SIZE) != gone[i]);
+	}
+	test_switch(&child.task);
+	for (unsigned int i = 0; i < PAGES; i++)
+		EXPECT_EQ(test_user_get(m + i * PAGE_SIZE), 40 + i);
+	test_process_exit(&child);
+	test_switch(&p.task);
+	over();
+}
+
+TEST(memory_failure, a_page_that_is_used_stays)
+{
+	struct page *page;
+	uintptr_t m;
+
+	ASSERT(begin());
+	m = test_map(0, PAGE_SIZE, RW, MAP_PRIVATE);
+	test_user_put(m, 5);
+	ASSERT(pin_user_pages_fast(m, 1, FOLL_WRITE, &page) == 1);
+	EXPECT_EQ(ksys_madvise(m, PAGE_SIZE, MADV_SOFT_OFFLINE), -EBUSY);
+	EXPECT_EQ(num_poisoned_pages, 0);
+	EXPECT_EQ(test_user_get(m), 5);
+	/* What is wrong is wrong, whoever has it. */
+	go_bad(m, MADV_HWPOISON);
+	EXPECT_REFUSED(m, false, BUS, MCEERR_AR);
+	unpin_user_pages(&page, 1);
+	over();
+}
+
+/* One page of a large folio; its others are free again when the folio goes. */
+TEST(memory_failure, of_a_large_folio)
+{
+	struct page *head;
+	uintptr_t m;
+
+	ASSERT(begin());
+	thp_mode_set(4, THP_ALWAYS);
+	m = ALIGN(test_map(0, 32 * PAGE_SIZE, RW, MAP_PRIVATE), 16 * PAGE_SIZE);
+	for (unsigned int i = 0; i < 16; i++)
+		test_user_put(m + i * PAGE_SIZE, 40 + i);
+	thp_mode_set(4, THP_NEVER);
+	head = page_at(m);
+	ASSERT(head && folio_order(page_folio(head)) == 4);
+	EXPECT_EQ(ksys_madvise(m, PAGE_SIZE, MADV_SOFT_OFFLINE), -EBUSY);
+	go_bad(m + 5 * PAGE_SIZE, MADV_HWPOISON);
+	EXPECT(gone[0] == head + 5);
+	for (unsigned int i = 0; i < 16; i++) {
+		if (i == 5)
+			EXPECT_REFUSED(m + i * PAGE_SIZE, false, BUS, MCEERR_AR);
+		else
+			EXPECT_EQ(test_user_get(m + i * PAGE_SIZE), 40 + i);
+	}
+	EXPECT_EQ(get_mm_counter(p.task.mm, MM_ANONPAGES), 15);
+	over();
+}
+
+TEST(memory_failure, of_a_file)
+{
+	struct file *file;
+	uintptr_t m;
+
+	ASSERT(begin());
+	memset(store, 0x33, sizeof(store));
+	ASSERT(ram_file_make(&ram, store, PAGES * PAGE_SIZE, false));
+	file = ram_file_open(&ram);
+	ASSERT(file);
+	m = test_map_file(0, PAGES * PAGE_SIZE, RW, MAP_SHARED, file, 0);
+	EXPECT(test_user_all(m, PAGES * PAGE_SIZE, 0x33));
+	/* What is stored elsewhere is read again. */
+	go_bad(m, MADV_HWPOISON);
+	EXPECT(test_user_all(m, PAGE_SIZE, 0x33));
+	go_bad(m, MADV_SOFT_OFFLINE);
+	EXPECT(test_user_all(m, PAGE_SIZE, 0x33));
+	EXPECT_EQ(file->f_op->fsync(file, 0, ~(u64)0, false), 0);
+	/* What was not yet is lost. */
+	test_user_put(m + PAGE_SIZE, 1);
+	EXPECT_EQ(ksys_madvise(m + PAGE_SIZE, PAGE_SIZE, MADV_SOFT_OFFLINE), -EBUSY);
+	test_user_put(m + PAGE_SIZE, 2);
+	go_bad(m + PAGE_SIZE, MADV_HWPOISON);
+	EXPECT_REFUSED(m + PAGE_SIZE, false, BUS, MCEERR_AR);
+	EXPECT_EQ(file->f_op->fsync(file, 0, ~(u64)0, false), -EIO);
+	EXPECT(test_user_all(m + 2 * PAGE_SIZE, PAGE_SIZE, 0x33));
+	EXPECT_EQ(ksys_munmap(m, PAGES * PAGE_SIZE), 0);
+	fput(file);
+	ram_file_put(&ram);
+	over();
+}
+
+TEST(memory_failure, of_a_memory_file)
+{
+	struct file *file;
+	uintptr_t m;
+	u8 byte = 1;
+	int err = 0;
+
+	ASSERT(begin());
+	file = memfd_setup("bad", 0, &err);
+	ASSERT(file);
+	EXPECT_EQ(shmem_truncate(file->f_inode, PAGES * PAGE_SIZE), 0);
+	m = test_map_file(0, PAGES * PAGE_SIZE, RW, MAP_SHARED, file, 0);
+	EXPECT(test_user_fill(m, PAGES * PAGE_SIZE, 0x44));
+	go_bad(m + PAGE_SIZE, MADV_HWPOISON);
+	EXPECT_REFUSED(m + PAGE_SIZE, false, BUS, MCEERR_AR);
+	/* Nor does another mapping, a read or a write find zeros. */
+	EXPECT_EQ(ksys_munmap(m, PAGES * PAGE_SIZE), 0);
+	m = test_map_file(0, PAGES * PAGE_SIZE, RW, MAP_SHARED, file, 0);
+	EXPECT(test_user_all(m, PAGE_SIZE, 0x44));
+	EXPECT_REFUSED(m + PAGE_SIZE, false, BUS, MCEERR_AR);
+	EXPECT_EQ(ram_file_read(file, &byte, 1, PAGE_SIZE), -EIO);
+	EXPECT_EQ(ram_file_write(file, &byte, 1, PAGE_SIZE), -EIO);
+	EXPECT_EQ(ram_file_read(file, &byte, 1, 0), 1);
+	EXPECT_EQ(byte, 0x44);
+	EXPECT_EQ(shmem_truncate(file->f_inode, PAGE_SIZE), 0);
+	EXPECT_EQ(shmem_truncate(file->f_inode, PAGES * PAGE_SIZE), 0);
+	EXPECT_EQ(test_user_get(m + PAGE_SIZE), 0);
+	EXPECT_EQ(ksys_munmap(m, PAGES * PAGE_SIZE), 0);
+	fput(file);
+	over();
+}

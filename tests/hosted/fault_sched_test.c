@@ -2,7 +2,7 @@
 /*
  * Faults of one page on several CPUs, and what works on entries meanwhile: threads of one process store to words of
  * their own in pages that all share, while they fork (so that stores copy), take marks of use away, drop pages of a
- * file, pin, exchange words by user_cmpxchg32(), change rights and unmap. No store is lost, no exchange counted twice,
+ * file, move pages, pin, exchange words by user_cmpxchg32(), change rights and unmap. No store is lost, no exchange counted twice,
  * and nobody waits for ever (FA-I1 to FA-I6). And who makes a file shorter leaves no private copy behind its end.
  * Interleaved by a seed, and on threads.
  */
@@ -35,7 +35,7 @@ static struct file *file __memsys;
 static u8 store[RAM_FILE_BYTES] __memsys;
 static unsigned long value[CPUS][PAGES] __memsys;
 static const char *wrong __memsys;
-static unsigned int arrived __memsys, steps, exchanges __memsys, drops_begun __memsys, drops_over __memsys;
+static unsigned int arrived __memsys, steps, exchanges __memsys, drops_begun __memsys, drops_over __memsys, moves __memsys;
 static unsigned int forks __memsys, pins __memsys, refused __memsys, cuts __memsys;
 
 static uintptr_t word_at(uintptr_t area, unsigned int cpu, unsigned int page)
@@ -183,13 +183,24 @@ static void advise(uintptr_t area, unsigned int page, int advice)
 		wrong = "madvise fails";
 }
 
+/* Into another frame: whoever uses the page meanwhile keeps it where it is. */
+static void move(uintptr_t area, unsigned int page)
+{
+	long err = ksys_madvise(area + page * PAGE_SIZE, PAGE_SIZE, MADV_SOFT_OFFLINE);
+
+	if (!err)
+		(void)atomic_fetch_add(&moves, 1);
+	else if (err != -EBUSY)
+		wrong = "MADV_SOFT_OFFLINE fails";
+}
+
 static void step(unsigned int cpu, u64 *chance)
 {
 	u64 r = test_random(chance);
 	unsigned int page = (unsigned int)(r >> 8) % PAGES;
 	unsigned long to = (unsigned long)(r >> 16) | 1;
 
-	switch (r % 16) {
+	switch (r % 17) {
 	case 0:
 		life_of_a_child(cpu);
 		break;
@@ -223,8 +234,11 @@ static void step(unsigned int cpu, u64 *chance)
 			wrong = "mprotect fails";
 		break;
 	case 11:
+		move(r & 64 ? ANON : PRIVATE, page);
+		break;
 	case 12:
 	case 13:
+	case 14:
 		store_privately(cpu, page, to);
 		break;
 	default:
@@ -263,7 +277,7 @@ static void setup(void *ctx)
 {
 	(void)ctx;
 	wrong = NULL;
-	arrived = cuts = exchanges = drops_begun = drops_over = 0;
+	arrived = cuts = moves = exchanges = drops_begun = drops_over = 0;
 	memset(value, 0, sizeof(value));
 	memset(store, 0x5a, sizeof(store));
 	file = ram_file_make(&ram, store, BYTES, false) ? ram_file_open(&ram) : NULL;
@@ -271,6 +285,7 @@ static void setup(void *ctx)
 		wrong = "no memory";
 		return;
 	}
+	parent.process.capabilities = (u64)1 << CAP_SYS_ADMIN;
 	(void)test_map(ANON, BYTES, RW, MAP_PRIVATE | MAP_FIXED);
 	(void)test_map(HOLE, BYTES, RW, MAP_PRIVATE | MAP_FIXED);
 	(void)test_map_file(PRIVATE, BYTES, RW, MAP_PRIVATE | MAP_FIXED, file, 0);

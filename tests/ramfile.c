@@ -5,7 +5,7 @@
 
 #include "mm/base/compiler.h"
 #include "mm/base/string.h"
-#include "mm/sync/atomic.h"
+#include "mm/sync/contents.h"
 
 static struct ram_file *of(const struct address_space *mapping)
 {
@@ -193,7 +193,7 @@ void ram_file_truncate(struct ram_file *f, u64 size)
 	old = i_size_read(&f->inode);
 	truncate_setsize(&f->inode, size);
 	if (size < old && size < RAM_FILE_BYTES)
-		memset(f->store + size, 0, RAM_FILE_BYTES - size);
+		contents_fill(f->store + size, 0, RAM_FILE_BYTES - size);
 	up_write(&f->inode.i_rwsem);
 }
 
@@ -203,7 +203,7 @@ void ram_file_punch(struct ram_file *f, u64 start, u64 end)
 	down_write(&f->inode.i_data.invalidate_lock);
 	truncate_pagecache_range(&f->inode, start, end);
 	if (start < RAM_FILE_BYTES)
-		memset(f->store + start, 0, min((size_t)(end - start + 1), RAM_FILE_BYTES - (size_t)start));
+		contents_fill(f->store + start, 0, min((size_t)(end - start + 1), RAM_FILE_BYTES - (size_t)start));
 	up_write(&f->inode.i_data.invalidate_lock);
 	up_write(&f->inode.i_rwsem);
 }

@@ -156,7 +156,7 @@ static force_inline int add_locked(struct address_space *mapping, struct folio *
 			return err;
 	}
 	whole_fill(&folio->page.mapping_index, mapping_index_of(mapping, index));
-	mapping->nrpages += (unsigned long)nr;
+	store_relaxed(&mapping->nrpages, mapping->nrpages + (unsigned long)nr);
 	count_folio(folio, NR_FILE_PAGES, nr);
 	if (unlikely(mapping->a_ops == &bdev_aops))
 		bdev_count_pages(nr);
@@ -202,7 +202,7 @@ void __filemap_remove_folio(struct address_space *mapping, struct folio *folio)
 
 	whole_fill(&folio->page.mapping_index, 0);
 	__xa_erase(&mapping->i_pages, index);
-	mapping->nrpages -= (unsigned long)nr;
+	store_relaxed(&mapping->nrpages, mapping->nrpages - (unsigned long)nr);
 	count_folio(folio, NR_FILE_PAGES, -nr);
 	if (unlikely(mapping->a_ops == &bdev_aops))
 		bdev_count_pages(-nr);

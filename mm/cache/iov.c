@@ -4,7 +4,7 @@
 #include <octavo/port.h>
 #include <octavo/uaccess.h>
 
-#include "../base/string.h"
+#include "../sync/contents.h"
 #include "filemap.h"
 
 static force_inline size_t advance(struct iov_iter *iter, size_t n)
@@ -20,7 +20,7 @@ size_t copy_to_iter(const void *from, size_t n, struct iov_iter *to)
 	if (to->user)
 		n -= copy_to_user((uintptr_t)to->base, from, n);
 	else
-		memcpy(to->base, from, n);
+		contents_copy(to->base, from, n);
 	return advance(to, n);
 }
 
@@ -30,7 +30,7 @@ size_t copy_from_iter(void *to, size_t n, struct iov_iter *from)
 	if (from->user)
 		n -= copy_from_user(to, (uintptr_t)from->base, n);
 	else
-		memcpy(to, from->base, n);
+		contents_copy(to, from->base, n);
 	return advance(from, n);
 }
 
@@ -57,7 +57,7 @@ size_t fault_in_iov_iter_readable(const struct iov_iter *from, size_t n)
 static size_t copy_in(void *to, size_t n, struct iov_iter *from)
 {
 	if (!from->user)
-		memcpy(to, from->base, n);
+		contents_copy(to, from->base, n);
 	else if (likely(access_ok((uintptr_t)from->base, n)))
 		n -= port_copy_user(to, from->base, n, false);
 	else
@@ -91,7 +91,7 @@ static size_t copy_high_to_iter(struct folio *folio, size_t offset, size_t n, st
 static force_inline size_t copy_out(const void *from, size_t n, struct iov_iter *to)
 {
 	if (!to->user)
-		memcpy(to->base, from, n);
+		contents_copy(to->base, from, n);
 	else if (likely(access_ok((uintptr_t)to->base, n)))
 		n -= port_copy_user(to->base, from, n, true);
 	else

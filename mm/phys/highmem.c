@@ -10,6 +10,7 @@
 
 #include "../base/printk.h"
 #include "../base/string.h"
+#include "../sync/contents.h"
 #include "page_report.h"
 
 const struct highmem_ops *highmem_ops __memsys;
@@ -110,7 +111,7 @@ void memcpy_from_page(void *to, struct page *page, size_t offset, size_t len)
 	if (!in_page(offset, len, "memcpy_from_page"))
 		return;
 	virt = kmap_local_page(page);
-	memcpy(to, virt + offset, len);
+	contents_copy(to, virt + offset, len);
 	kunmap_local(virt);
 }
 
@@ -121,7 +122,7 @@ void memcpy_to_page(struct page *page, size_t offset, const void *from, size_t l
 	if (!in_page(offset, len, "memcpy_to_page"))
 		return;
 	virt = kmap_local_page(page);
-	memcpy(virt + offset, from, len);
+	contents_copy(virt + offset, from, len);
 	kunmap_local(virt);
 }
 
@@ -134,7 +135,7 @@ void memcpy_page(struct page *to, size_t to_offset, struct page *from, size_t fr
 		return;
 	dst = kmap_local_page(to);
 	src = kmap_local_page(from);
-	memcpy(dst + to_offset, src + from_offset, len);
+	contents_copy(dst + to_offset, src + from_offset, len);
 	kunmap_local(src);
 	kunmap_local(dst);
 }
@@ -146,6 +147,6 @@ void memset_page(struct page *page, size_t offset, int byte, size_t len)
 	if (!in_page(offset, len, "memset_page"))
 		return;
 	virt = kmap_local_page(page);
-	memset(virt + offset, byte, len);
+	contents_fill(virt + offset, byte, len);
 	kunmap_local(virt);
 }

@@ -178,6 +178,37 @@ static int read_script(struct program *p, struct file *file, char **name, char *
 	return 1;
 }
 
+/*
+ * A program that is found from a descriptor goes by that, to an interpreter and as AT_EXECFN: /dev/fd/N or
+ * /dev/fd/N/PATH, execveat(2).
+ */
+static int name_after_fd(struct program *p, int dirfd)
+{
+	size_t size = sizeof(p->path), len;
+	char *whole;
+
+	if (dirfd == AT_FDCWD || p->path[0] == '/')
+		return 0;
+	whole = kmalloc(size, GFP_KERNEL);
+	if (!whole)
+		return -ENOMEM;
+	len = octavo_snprintf(whole, size, "/dev/fd/%d%s%s", dirfd, p->path[0] ? "/" : "", p->path);
+	if (len < size)
+		memcpy(p->path, whole, len + 1);
+	kfree(whole);
+	return len < size ? 0 : -ENAMETOOLONG;
+}
+
+static void keep_name(struct program *p)
+{
+	const char *name = p->path;
+
+	for (const char *c = p->path; *c; c++)
+		if (*c == '/')
+			name = c + 1;
+	strscpy(p->name, name, sizeof(p->name));
+}
+
 /* Follows scripts to what interprets them. Return: the program's file, or NULL. */
 static struct file *find_program(struct program *p, int dirfd, int flags, int *err)
 {
@@ -185,6 +216,14 @@ static struct file *find_program(struct program *p, int dirfd, int flags, int *e
 	const char *strings[3];
 	char *name = NULL, *argument = NULL;
 
+	if (!file)
+		return NULL;
+	*err = name_after_fd(p, dirfd);
+	if (*err) {
+		fput(file);
+		return NULL;
+	}
+	keep_name(p);
 	for (unsigned int depth = 0; file; depth++) {
 		unsigned int nr = 0;
 
@@ -371,16 +410,6 @@ static int map_program(struct program *p, struct mm_struct *mm, bool secure, uin
 	return *sp ? 0 : -EFAULT;
 }
 
-static void keep_name(struct program *p)
-{
-	const char *name = p->path;
-
-	for (const char *c = p->path; *c; c++)
-		if (*c == '/')
-			name = c + 1;
-	strscpy(p->name, name, sizeof(p->name));
-}
-
 /* Nothing of the old program is left after this: errors end the process. */
 static int replace_program(struct program *p, struct file *file, struct mm_struct *mm)
 {
@@ -453,7 +482,6 @@ static int run(struct program *p, int dirfd, int flags)
 	struct file *file;
 	int err = 0;
 
-	keep_name(p);
 	if (!p->args.argc) {
 		/* A program without even its name is given an empty one. */
 		static const char *const empty[1] = { "" };

@@ -3,9 +3,12 @@
 #define _GNU_SOURCE
 #include "check.h"
 
+#include <elf.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -322,8 +325,51 @@ static void test_layout(void)
 	}
 }
 
-int main(void)
+/* execveat: a program found from a descriptor goes by that. */
+static void test_execveat(void)
 {
+	char name[32], self[256], *argv[] = { "process", "execfn", name, NULL };
+	int fd = open("/proc/self/exe", O_RDONLY), link;
+	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	CHECK(fd >= 0 && len > 0);
+	self[len > 0 ? len : 0] = 0;
+	for (int i = 0; i < 3; i++) {
+		pid_t pid;
+
+		if (i == 0)
+			snprintf(name, sizeof(name), "/dev/fd/%d", fd);
+		pid = fork();
+		if (!pid) {
+			if (i == 0) {
+				syscall(SYS_execveat, fd, "", argv, environ, AT_EMPTY_PATH);
+			} else if (i == 1) {
+				argv[2] = self;
+				syscall(SYS_execveat, fd, self, argv, environ, 0);
+			} else {
+				argv[2] = "exe";
+				CHECK(chdir("/proc/self") == 0);
+				syscall(SYS_execveat, AT_FDCWD, "exe", argv, environ, 0);
+			}
+			_exit(99);
+		}
+		CHECK(status_of(pid) == 0);
+	}
+	link = open("/proc/self", O_PATH);
+	CHECK_ERROR(syscall(SYS_execveat, link, "exe", argv, environ, AT_SYMLINK_NOFOLLOW), ELOOP);
+	CHECK_ERROR(syscall(SYS_execveat, link, "", argv, environ, AT_EMPTY_PATH), EACCES);
+	CHECK_ERROR(syscall(SYS_execveat, fd, "", argv, environ, 0), ENOENT);
+	CHECK_ERROR(syscall(SYS_execveat, fd, "exe", argv, environ, 0), ENOTDIR);
+	CHECK_ERROR(syscall(SYS_execveat, -1, "", argv, environ, AT_EMPTY_PATH), EBADF);
+	CHECK_ERROR(syscall(SYS_execveat, AT_FDCWD, self, argv, environ, 1), EINVAL);
+	close(link);
+	close(fd);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 2 && !strcmp(argv[1], "execfn"))
+		return strcmp((const char *)getauxval(AT_EXECFN), argv[2]) != 0;
 	shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(shared != MAP_FAILED);
 	test_tree();
@@ -331,6 +377,7 @@ int main(void)
 	test_status();
 	test_vfork();
 	test_layout();
+	test_execveat();
 	test_stop();
 	test_orphan();
 	test_groups();

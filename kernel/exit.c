@@ -366,6 +366,21 @@ static void leave_tables(struct task *me, int code)
 	kunlock(&tasks_lock, flags);
 }
 
+/* Who looks at them from elsewhere takes a reference under the lock: task_files(), task_fs(). */
+static void leave_files(struct task *me)
+{
+	unsigned long flags = klock(&tasks_lock);
+	struct files *files = me->files;
+	struct fs_context *fs = me->fs;
+
+	me->files = NULL;
+	me->fs = NULL;
+	kunlock(&tasks_lock, flags);
+	if (files)
+		files_put(files);
+	fs_put(fs);
+}
+
 void do_exit(int code)
 {
 	struct task *me = current();
@@ -376,12 +391,7 @@ void do_exit(int code)
 	me->core.flags |= PF_EXITING;
 	account_time(me, clock_monotonic_ns());
 	release_mm(me);
-	if (me->files)
-		files_put(me->files);
-	me->files = NULL;
-	if (me->fs)
-		fs_put(me->fs);
-	me->fs = NULL;
+	leave_files(me);
 	/* The last to get here: nobody sets one any more. */
 	if (!ksub(&p->live, 1))
 		timers_exit(p);

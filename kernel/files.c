@@ -78,6 +78,15 @@ struct files *files_get(struct files *files)
 	return files;
 }
 
+struct files *task_files(struct task *task)
+{
+	unsigned long flags = klock(&tasks_lock);
+	struct files *files = task->files ? files_get(task->files) : NULL;
+
+	kunlock(&tasks_lock, flags);
+	return files;
+}
+
 bool files_shared(const struct files *files)
 {
 	return katomic_read(&files->refs) > 1;
@@ -246,7 +255,7 @@ void files_close_on_exec(struct files *files)
 
 void fd_each(struct task *task, bool (*fn)(void *ctx, int fd, struct file *file), void *ctx)
 {
-	struct files *files = task->files;
+	struct files *files = task_files(task);
 
 	if (!files)
 		return;
@@ -261,6 +270,7 @@ void fd_each(struct task *task, bool (*fn)(void *ctx, int fd, struct file *file)
 		if (!more)
 			break;
 	}
+	files_put(files);
 }
 
 /* ---- System calls ---- */

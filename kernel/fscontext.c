@@ -35,6 +35,17 @@ struct fs_context *fs_dup(struct fs_context *from)
 	return fs;
 }
 
+struct fs_context *task_fs(struct task *task)
+{
+	unsigned long flags = klock(&tasks_lock);
+	struct fs_context *fs = task->fs;
+
+	if (fs)
+		kadd(&fs->refs, 1);
+	kunlock(&tasks_lock, flags);
+	return fs;
+}
+
 void fs_put(struct fs_context *fs)
 {
 	if (!fs || katomic_dec(&fs->refs))

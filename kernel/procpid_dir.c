@@ -31,6 +31,23 @@ static size_t file_text(struct file *file, char *text, size_t size)
 	return min(octavo_snprintf(text, size, "anon_inode:[%llu]", (unsigned long long)file->f_inode->i_ino), size);
 }
 
+static int fs_path(struct task *task, bool cwd, struct path *to)
+{
+	struct fs_context *fs = task_fs(task);
+	bool locked = names_locked();
+
+	if (!fs)
+		return -ENOENT;
+	if (!locked)
+		names_lock();
+	*to = cwd ? fs->cwd : fs->root;
+	path_get(to);
+	if (!locked)
+		names_unlock();
+	fs_put(fs);
+	return 0;
+}
+
 /* The place that a link of the process leads to, or its open program. */
 static int link_target(struct vnode *v, struct path *to)
 {
@@ -53,10 +70,8 @@ static int link_target(struct vnode *v, struct path *to)
 			err = path_of_file(file, to);
 			fput(file);
 		}
-	} else if (task->fs) {
-		*to = !strcmp(which, "cwd") ? task->fs->cwd : task->fs->root;
-		path_get(to);
-		err = 0;
+	} else {
+		err = fs_path(task, !strcmp(which, "cwd"), to);
 	}
 	task_put(task);
 	return err;
@@ -86,10 +101,13 @@ const struct vnode_ops pid_link_ops = { .readlink = link_text, .jump = link_targ
 static struct file *fd_file(const struct vnode *v)
 {
 	struct task *task = pid_task(v);
+	struct files *files = task && pid_may_look(task) ? task_files(task) : NULL;
 	struct file *file = NULL;
 
-	if (task && task->files && pid_may_look(task))
-		file = files_lookup(task->files, (int)(uintptr_t)v->data);
+	if (files) {
+		file = files_lookup(files, (int)(uintptr_t)v->data);
+		files_put(files);
+	}
 	if (task)
 		task_put(task);
 	return file;

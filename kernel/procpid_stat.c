@@ -131,14 +131,17 @@ int pid_status_show(struct task *task, struct ktext *text)
 {
 	const struct process *p = task->process;
 	struct mm_struct *mm = task_mm(task);
+	struct fs_context *fs;
 	unsigned int fds = 64;
 	struct snapshot s;
 
 	take_snapshot(task, &s);
 	fd_each(task, count_fd, &fds);
 	ktext_printf(text, "Name:\t%.15s\n", task->core.comm);
-	if (task->fs)
-		ktext_printf(text, "Umask:\t%04o\n", task->fs->umask);
+	fs = task_fs(task);
+	if (fs)
+		ktext_printf(text, "Umask:\t%04o\n", fs->umask);
+	fs_put(fs);
 	ktext_printf(text, "State:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", state_name(s.state),
 		     task->core.tgid, task->core.pid, s.ppid);
 	ktext_printf(text, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nFDSize:\t%u\nGroups:\t", p->ruid, p->euid,

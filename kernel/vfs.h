@@ -33,6 +33,9 @@ struct files;
 struct files *files_new(void);
 struct files *files_dup(struct files *from); /* NULL: no memory */
 struct files *files_get(struct files *files);
+/* Of another thread, with a reference; NULL: it has ended. */
+struct files *task_files(struct task *task);
+struct fs_context *task_fs(struct task *task);
 void files_put(struct files *files);
 void files_close_on_exec(struct files *files);
 struct fs_context *fs_new(void);

@@ -325,6 +325,36 @@ static void test_layout(void)
 	}
 }
 
+/* What /proc shows of a process is looked at until it is gone: its files and places go while that is done. */
+static void test_watched_end(void)
+{
+	static const char *const names[] = { "cwd", "root", "exe", "fd/1", "status" };
+	char path[40], text[256];
+
+	for (int i = 0; i < 60; i++) {
+		pid_t pid = fork();
+
+		if (!pid) {
+			CHECK(chdir("/proc") == 0);
+			for (int j = 0; j < i; j++)
+				sched_yield();
+			_exit(0);
+		}
+		for (unsigned int j = 0; waitpid(pid, NULL, WNOHANG) == 0; j++) {
+			int fd;
+
+			snprintf(path, sizeof(path), "/proc/%d/%s", pid, names[j % 5]);
+			fd = open(path, O_RDONLY | O_NONBLOCK);
+			CHECK(fd >= 0 || errno == ENOENT || errno == ESRCH || errno == EACCES || errno == ENXIO);
+			if (fd >= 0) {
+				(void)!read(fd, text, sizeof(text));
+				close(fd);
+			}
+			(void)!readlink(path, text, sizeof(text));
+		}
+	}
+}
+
 /* execveat: a program found from a descriptor goes by that. */
 static void test_execveat(void)
 {
@@ -378,6 +408,7 @@ int main(int argc, char **argv)
 	test_vfork();
 	test_layout();
 	test_execveat();
+	test_watched_end();
 	test_stop();
 	test_orphan();
 	test_groups();

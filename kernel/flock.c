@@ -29,12 +29,16 @@ static bool overlap(const struct file_lock *a, const struct file_lock *b)
 	return a->inode == b->inode && a->whole == b->whole && a->start <= b->end && b->start <= a->end;
 }
 
+/* The first by its place in the file: that one F_GETLK tells of. */
 static struct file_lock *conflict(const struct file_lock *want)
 {
+	struct file_lock *found = NULL;
+
 	for (struct file_lock *l = locks.first; l; l = l->next)
-		if (overlap(l, want) && l->owner != want->owner && (l->exclusive || want->exclusive))
-			return l;
-	return NULL;
+		if (overlap(l, want) && l->owner != want->owner && (l->exclusive || want->exclusive) &&
+		    (!found || l->start < found->start))
+			found = l;
+	return found;
 }
 
 /* What the owner has in the range goes; what sticks out stays. @spare: for one that is cut in two. */

@@ -514,6 +514,8 @@ static long pipe_resize(struct pipe *pipe, unsigned long bytes)
 	u32 pages = (u32)roundup_pow_of_two(max(DIV_ROUND_UP(bytes, PAGE_SIZE), 1ul)), held, first;
 	struct page **page;
 
+	if (bytes > 1ul << 31)
+		return -EINVAL;
 	if (bytes > PIPE_PAGES_MAX * PAGE_SIZE)
 		return task_capable(current_task(), CAP_SYS_RESOURCE) ? -EINVAL : -EPERM;
 	page = kcalloc(pages, sizeof(*page), GFP_KERNEL);

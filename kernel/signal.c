@@ -319,14 +319,15 @@ static long sys_rt_sigtimedwait(uintptr_t set, uintptr_t info_user, uintptr_t ti
 	u64 left = ~0ull;
 	unsigned long flags;
 	sigset_k which;
-	int signo;
+	int signo, err;
 
 	if (size != sizeof(which))
 		return -EINVAL;
 	if (get_user(which, set))
 		return -EFAULT;
-	if (timeout && get_timespec(timeout, &left))
-		return -EINVAL;
+	err = timeout ? get_timespec(timeout, &left) : 0;
+	if (err)
+		return err;
 	which &= ~UNMASKABLE;
 	for (;;) {
 		flags = klock(&tasks_lock);

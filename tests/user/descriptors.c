@@ -156,6 +156,8 @@ static void test_readahead(void)
 	CHECK_ERROR(readahead(zero, 0, 4096), EINVAL);
 	CHECK(pipe(ends) == 0);
 	CHECK_ERROR(readahead(ends[0], 0, 4096), EINVAL);
+	CHECK(sync_file_range(fd, 0, 4096, 0) == 0);
+	CHECK_ERROR(sync_file_range(ends[0], 0, 4096, 0), ESPIPE);
 	CHECK(syscall(SYS_close_range, fd, ends[1], 0) == 0);
 }
 
@@ -394,6 +396,8 @@ static void test_locks(void)
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	CHECK(fcntl(fd, F_SETLK, &lock) == 0);
+	lock = (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 100, .l_len = 5 };
+	CHECK(fcntl(fd, F_SETLK, &lock) == 0);
 	if (!fork()) {
 		struct flock probe = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 15, .l_len = 1 };
 		int other = open(path, O_RDWR);
@@ -402,7 +406,10 @@ static void test_locks(void)
 		CHECK_ERROR(fcntl(other, F_SETLK, &probe), EAGAIN);
 		CHECK(fcntl(other, F_GETLK, &probe) == 0 && probe.l_type == F_WRLCK && probe.l_start == 10 &&
 		      probe.l_len == 10 && probe.l_pid == getppid());
-		probe = (struct flock){ .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 20, .l_len = 0 };
+		/* Of several it is the first in the file. */
+		probe = (struct flock){ .l_type = F_RDLCK, .l_whence = SEEK_SET };
+		CHECK(fcntl(other, F_GETLK, &probe) == 0 && probe.l_type == F_WRLCK && probe.l_start == 10);
+		probe = (struct flock){ .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 20, .l_len = 80 };
 		CHECK(fcntl(other, F_SETLK, &probe) == 0);
 		CHECK(flock(other, LOCK_EX | LOCK_NB) == 0); /* the two kinds do not know each other */
 		_exit(failures);

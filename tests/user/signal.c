@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/time.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <ucontext.h>
@@ -240,6 +241,9 @@ static void test_waiting(void)
 	sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	CHECK_ERROR(sigtimedwait(&set, &info, &soon), EAGAIN);
+	CHECK_ERROR(syscall(SYS_rt_sigtimedwait, &set, NULL, (void *)8, 8), EFAULT);
+	CHECK_ERROR(syscall(SYS_rt_sigtimedwait, (void *)8, NULL, &soon, 8), EFAULT);
+	CHECK_ERROR(syscall(SYS_rt_sigtimedwait, &set, NULL, &soon, 4), EINVAL);
 	pid = fork();
 	if (!pid) {
 		usleep(10000);

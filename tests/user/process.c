@@ -213,8 +213,10 @@ static long resident(pid_t pid)
 static void test_mrelease(void)
 {
 	enum { SIZE = 16 << 20 };
-	pid_t pid = fork();
+	pid_t pid;
 
+	*shared = 0;
+	pid = fork();
 	if (!pid) {
 		memset(mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), 1, SIZE);
 		*shared = 1;

@@ -142,13 +142,15 @@ static unsigned long rights(const struct elf_segment *s)
 	       (s->flags & PF_X ? PROT_EXEC : 0);
 }
 
-/* The part of a page behind the file's bytes, and the pages behind that. */
+/*
+ * The part of a page behind the file's bytes, and the pages behind that. All of the page: interpreters take what lies
+ * behind their variables for memory that is zero, too.
+ */
 static int map_zeros(struct mm_struct *mm, const struct elf_segment *s, uintptr_t start)
 {
 	uintptr_t file_end = start + s->filesz, end = start + s->memsz, page = ALIGN(file_end, PAGE_SIZE);
 
-	if (file_end < page && end > file_end && (s->flags & PF_W) &&
-	    clear_user(file_end, min(end, page) - file_end))
+	if (file_end < page && end > file_end && (s->flags & PF_W) && clear_user(file_end, page - file_end))
 		return -EFAULT;
 	if (end <= page)
 		return 0;

@@ -107,6 +107,97 @@ if wanted robust-storm; then run_programs robust-storm 512M 'storm 1 8'; fi
 if wanted robust-faults; then dirty=$fatal run_programs robust-faults 512M 'faults 1 15'; fi
 if wanted robust-exhaust; then dirty=$fatal run_programs robust-exhaust 256M exhaust; fi
 
+# Programs of other kinds: static at any address, dynamic by an interpreter, of another C library; and this system's own,
+# with the interpreter and libraries that they have here. They come in a second archive behind the first.
+kinds() {
+	root=$out/kinds
+	rm -rf "$root"
+	mkdir -p "$root/kinds"
+	for kind in static-pie dynamic fixed musl; do
+		case $kind in
+		static-pie) compile="${CC:-cc} -static-pie" ;;
+		dynamic) compile="${CC:-cc} -pie -fPIE" ;;
+		fixed) compile="${CC:-cc} -no-pie" ;;
+		musl)
+			if ! command -v musl-gcc >/dev/null; then
+				echo "SKIP kernel.kinds, musl: no musl-gcc (Debian: musl-tools)"
+				skipped=$((skipped + 1))
+				continue
+			fi
+			compile="musl-gcc -static"
+			;;
+		esac
+		for program in process signal descriptors; do
+			# musl's dup3() tries nothing with flags it does not know.
+			[ $kind-$program != musl-descriptors ] || continue
+			$compile -std=gnu11 -O2 -w -pthread -o "$root/kinds/$program-$kind" "tests/user/$program.c" || return 1
+			echo "/kinds/$program-$kind >/tmp/out && echo $kind $program goes || cat /tmp/out"
+		done
+	done >"$out/kinds-commands"
+	for program in /bin/ls /bin/bash /usr/bin/perl; do
+		mkdir -p "$root$(dirname "$program")"
+		cp -L "$program" "$root/kinds/"
+		for library in $(ldd "$program" | grep -o '/[^ ]*'); do
+			mkdir -p "$root$(dirname "$library")"
+			cp -L "$library" "$root$library"
+		done
+	done
+	cat >"$root/kinds/script" <<-'END'
+		my @a = map { $_ * 2 } 1..50000;
+		print "perl says $a[-1]\n";
+		exit(fork() ? (wait() > 0 ? 0 : 1) : 0);
+	END
+	for program in "$root"/kinds/*-dynamic; do
+		for library in $(ldd "$program" | grep -o '/[^ ]*'); do
+			cp -L "$library" "$root$library"
+		done
+	done
+	{
+		printf '#!/bin/sh\nexport PATH=/bin\n'
+		sed '/^SKIP/d' "$out/kinds-commands"
+		echo '/kinds/ls -l /kinds/ls'
+		echo '/lib64/ld-linux-x86-64.so.2 /kinds/ls -d /proc/self'
+		echo "/kinds/bash -c 'x=(1 2 3); echo bash has \${#x[@]} words; for i in 1 2 3; do (exit \$i); done; echo status \$?'"
+		echo '/kinds/perl /kinds/script && echo perl went'
+		echo 'poweroff -f'
+	} >"$out/kinds-init.sh"
+	(cd "$root" && find . | busybox cpio -o -H newc 2>/dev/null) >"$out/second.cpio"
+	tools/initramfs.sh "$out/kinds.cpio" "$out/kinds-init.sh" && cat "$out/second.cpio" >>"$out/kinds.cpio"
+	rm -rf "$root" "$out/second.cpio"
+}
+if wanted kinds; then
+	kinds || exit 2
+	grep '^SKIP' "$out/kinds-commands"
+	limit=300 boot kinds 512M 2 "$out/kinds.cpio" </dev/null
+	patterns=$(sed -n 's/.* echo \([a-z-]* [a-z]*\) goes.*/^\1.goes/p' "$out/kinds-commands" | tr ' ' .)
+	# shellcheck disable=SC2086
+	judge kinds "$status" 33 $patterns '^-rwxr-xr-x .* /kinds/ls$' '^/proc/self$' '^bash has 3 words$' '^status 3$' \
+		'^perl says 100000$' '^perl went$' '!^FAIL' "$clean"
+fi
+
+# A core dump, read by the tools that people have.
+if wanted core; then
+	printf '#!/bin/sh\nexport PATH=/bin\ncore keep\nls -l /tmp\ndd if=/tmp/core.kept of=/dev/vda bs=64k 2>&1\npoweroff -f\n' \
+		>"$out/core-init.sh"
+	tools/initramfs.sh "$out/core.cpio" "$out/core-init.sh" "$build/user/core" || exit 2
+	rm -f "$out/core.img"
+	truncate -s 128M "$out/core.img"
+	drive="-drive file=$out/core.img,if=none,id=d,format=raw -device virtio-blk-pci,drive=d"
+	boot core 512M 2 "$out/core.cpio" </dev/null
+	drive=
+	readelf -hnW "$out/core.img" >>"$out/kernel-core.log" 2>&1
+	if command -v gdb >/dev/null; then
+		gdb -batch -ex 'info threads' -ex bt "$build/user/core" "$out/core.img" >>"$out/kernel-core.log" 2>&1
+		judge core "$status" 33 '^keep: passed' 'Type: +CORE' 'NT_SIGINFO' 'NT_FILE' 'NT_AUXV' 'NT_X86_XSTATE' \
+			'signal SIGSEGV' 'Thread .*\(LWP [0-9]+\)' '^#0 .* fail_here \(signo=11\)' '^#1 .* end_by ' "$clean"
+	else
+		echo "SKIP kernel.core, backtrace: no gdb"
+		skipped=$((skipped + 1))
+		judge core "$status" 33 '^keep: passed' 'Type: +CORE' 'NT_SIGINFO' 'NT_FILE' 'NT_AUXV' 'NT_X86_XSTATE' "$clean"
+	fi
+	rm -f "$out/core.img"
+fi
+
 # Archives that are torn, compressed, not there.
 bad() { # NAME PATTERN: $out/bad.cpio
 	boot "$1" 128M 1 "$out/bad.cpio" </dev/null

@@ -86,7 +86,7 @@ static void enable_fpu(void)
 {
 	unsigned long cr4 = read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT | (fsgsbase ? CR4_FSGSBASE : 0);
 
-	write_cr0((read_cr0() & ~(CR0_EM | CR0_TS)) | CR0_MP | CR0_NE);
+	write_cr0((read_cr0() & ~(CR0_EM | CR0_TS)) | CR0_MP | CR0_NE | CR0_AM);
 	write_cr4(cr4 | (fpu_facts.xsave ? CR4_OSXSAVE : 0));
 	if (fpu_facts.xsave) {
 		__asm__ volatile("xsetbv" : : "c"(0), "a"((u32)fpu_facts.features), "d"(0) : "memory");

@@ -140,7 +140,10 @@ static void page_fault(struct trap_frame *frame)
 	irq_enable();
 	look_at_pkru(me, fault.flags);
 	me->core.fault.signo = 0;
-	if (unlikely(handle_page_fault(&fault)))
+	/* The processor's own access, as for a descriptor: the program has loaded what it may not. */
+	if (unlikely(!(fault.flags & PAGE_FAULT_USER)))
+		force_signal_fault(SIGSEGV, SI_KERNEL, 0);
+	else if (unlikely(handle_page_fault(&fault)))
 		refuse(me, &fault);
 	irq_disable();
 	if (unlikely(kload(&me->work)))

@@ -96,7 +96,7 @@ run_programs() {
 
 # Each program of tests/user that finds nothing to complain of, as Linux runs it, too.
 if wanted programs; then
-	run_programs programs 512M badptr core descriptors names pkeys process signal thread
+	run_programs programs 512M access badptr core descriptors names pkeys process signal thread
 fi
 
 # What ends programs must not end the kernel, nor stay: random calls, kills in mid-action, failing allocations, and all

@@ -8,6 +8,7 @@
  * section 3.4.1; getauxval(3)).
  */
 #include "elf.h"
+#include "kfs.h"
 
 #include <octavo/mman.h>
 #include <octavo/port.h>
@@ -18,11 +19,6 @@
 #define ARG_TOTAL_MAX ((size_t)6 << 20)
 #define SCRIPT_LINE 256u
 #define SCRIPT_DEPTH 5u
-#define AT_FDCWD (-100)
-#define AT_SYMLINK_NOFOLLOW 0x100
-#define AT_EMPTY_PATH 0x1000
-#define S_ISUID_K 04000u
-#define S_ISGID_K 02000u
 #define STACK_FIRST (32 * PAGE_SIZE)
 
 struct arguments {
@@ -366,10 +362,12 @@ static bool take_rights(const struct file *file)
 {
 	struct process *p = current_process();
 	const struct inode *inode = file->f_inode;
+	const struct path *path = file_path(file);
+	bool lends = !p->no_new_privs && path && !(path->mount->flags & MS_NOSUID);
 
-	if (!p->no_new_privs && (inode->i_mode & S_ISUID_K))
+	if (lends && inode->i_mode & S_ISUID)
 		p->euid = p->core.uid = inode->i_uid;
-	if (!p->no_new_privs && (inode->i_mode & (S_ISGID_K | 010)) == (S_ISGID_K | 010))
+	if (lends && (inode->i_mode & (S_ISGID | 010)) == (S_ISGID | 010))
 		p->egid = p->core.gid = inode->i_gid;
 	p->suid = p->fsuid = p->euid;
 	p->sgid = p->fsgid = p->egid;

@@ -356,8 +356,11 @@ s64 pipe_to_file(struct file *from, struct file *to, u64 *pos, size_t len);
 typedef s64 (*rw_fn)(struct file *file, void *buffer, size_t len, u64 *pos, bool user);
 s64 rw_write(struct file *file, void *buffer, size_t len, u64 *pos, bool user);
 bool file_seekable(const struct file *file);
-/* Return: a kmalloc'ed copy, checked; NULL with *@err 0 for none. */
-struct kiovec *user_iov(uintptr_t at, unsigned long nr, long *err);
+/*
+ * Return: a kmalloc'ed copy, checked; NULL with *@err 0 for none. @own: in the caller's address space, and together no
+ * more than a call moves.
+ */
+struct kiovec *user_iov(uintptr_t at, unsigned long nr, bool own, long *err);
 long rw_each(struct file *file, const struct kiovec *iov, unsigned long nr, u64 *pos, rw_fn fn);
 /* @in_pos, @out_pos move on by what was written. */
 s64 copy_between(struct file *in, u64 *in_pos, struct file *out, u64 *out_pos, size_t len);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The memory system calls' last step: descriptors, other processes, and the core's ksys_*(). */
 #include "kernel.h"
-#include "vfs.h"
+#include "kfs.h"
 
 #include <octavo/mman.h>
 #include <octavo/shmem_fs.h>
@@ -79,35 +79,6 @@ SYSCALL(325, sys_mlock2);
 
 /* ---- Other processes ---- */
 
-struct k_iovec {
-	uintptr_t base;
-	size_t len;
-};
-#define IOV_MAX_K 1024u
-
-static struct k_iovec *get_iov(uintptr_t user, unsigned long nr, long *err)
-{
-	struct k_iovec *iov;
-	size_t total = 0;
-
-	*err = -EINVAL;
-	if (nr > IOV_MAX_K)
-		return NULL;
-	iov = kvmalloc((nr + 1) * sizeof(*iov), GFP_KERNEL);
-	*err = iov ? 0 : -ENOMEM;
-	if (iov && copy_from_user(iov, user, nr * sizeof(*iov)))
-		*err = -EFAULT;
-	for (unsigned long i = 0; i < nr && !*err; i++) {
-		if ((long)iov[i].len < 0 || total + iov[i].len < total)
-			*err = -EINVAL;
-		total += iov[i].len;
-	}
-	if (!*err)
-		return iov;
-	kvfree(iov);
-	return NULL;
-}
-
 /* As ptrace(2) has it: PTRACE_MODE_ATTACH with real ids. */
 static bool may_look_into(const struct process *p)
 {
@@ -159,8 +130,8 @@ static struct mm_struct *mm_of_process(struct process *p, long *err)
 }
 
 /* Two lists of ranges side by side. Return: bytes; an errno only if there were none. */
-static long walk_pairs(struct mm_struct *mm, const struct k_iovec *local, unsigned long nl,
-		       const struct k_iovec *remote, unsigned long nr, bool write)
+static long walk_pairs(struct mm_struct *mm, const struct kiovec *local, unsigned long nl,
+		       const struct kiovec *remote, unsigned long nr, bool write)
 {
 	unsigned long i = 0, k = 0;
 	size_t at = 0, there = 0;
@@ -190,23 +161,23 @@ static long walk_pairs(struct mm_struct *mm, const struct k_iovec *local, unsign
 static long process_vm(int pid, uintptr_t lvec, unsigned long nl, uintptr_t rvec, unsigned long nr, unsigned long flags,
 		       bool write)
 {
-	struct k_iovec *local, *remote = NULL;
+	struct kiovec *local, *remote = NULL;
 	struct mm_struct *mm;
 	long result;
 
 	if (flags)
 		return -EINVAL;
-	local = get_iov(lvec, nl, &result);
+	local = user_iov(lvec, nl, true, &result);
 	if (!local)
 		return result;
-	remote = get_iov(rvec, nr, &result);
+	remote = user_iov(rvec, nr, false, &result);
 	mm = remote ? mm_of(pid, &result) : NULL;
 	if (mm) {
 		result = walk_pairs(mm, local, nl, remote, nr, write);
 		mmput(mm);
 	}
-	kvfree(remote);
-	kvfree(local);
+	kfree(remote);
+	kfree(local);
 	return result;
 }
 
@@ -227,13 +198,13 @@ SYSCALL(311, sys_process_vm_writev);
 static long sys_process_madvise(int fd, uintptr_t vec, unsigned long nr, int advice, unsigned int flags)
 {
 	struct process *p = flags ? NULL : pidfd_process(fd);
-	struct k_iovec *iov;
+	struct kiovec *iov;
 	struct mm_struct *mm;
 	long result, done = 0;
 
 	if (!p)
 		return flags ? -EINVAL : -EBADF;
-	iov = get_iov(vec, nr, &result);
+	iov = user_iov(vec, nr, false, &result);
 	mm = iov ? mm_of_process(p, &result) : NULL;
 	process_put(p);
 	for (unsigned long i = 0; mm && i < nr; i++) {
@@ -244,7 +215,7 @@ static long sys_process_madvise(int fd, uintptr_t vec, unsigned long nr, int adv
 	}
 	if (mm)
 		mmput(mm);
-	kvfree(iov);
+	kfree(iov);
 	return done ? done : result;
 }
 SYSCALL(440, sys_process_madvise);

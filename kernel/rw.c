@@ -164,7 +164,7 @@ SYSCALL(18, sys_pwrite64);
 
 /* ---- Several buffers ---- */
 
-struct kiovec *user_iov(uintptr_t at, unsigned long nr, long *err)
+struct kiovec *user_iov(uintptr_t at, unsigned long nr, bool own, long *err)
 {
 	struct kiovec *iov;
 	u64 sum = 0;
@@ -180,8 +180,10 @@ struct kiovec *user_iov(uintptr_t at, unsigned long nr, long *err)
 	for (unsigned long i = 0; !*err && i < nr; i++) {
 		if ((s64)iov[i].len < 0)
 			*err = -EINVAL;
-		else if (!access_ok(iov[i].base, iov[i].len))
+		else if (own && !access_ok(iov[i].base, iov[i].len))
 			*err = -EFAULT;
+		if (!own)
+			continue;
 		iov[i].len = min_t(u64, iov[i].len, OVERFLOW_LIMIT - sum);
 		sum += iov[i].len;
 	}
@@ -226,7 +228,7 @@ static long rw_vector(int fd, uintptr_t uiov, unsigned long nr, s64 at, bool her
 	file = fd_get(fd);
 	if (!file)
 		return -EBADF;
-	iov = user_iov(uiov, nr, &ret);
+	iov = user_iov(uiov, nr, true, &ret);
 	if (ret || (!here && !file_seekable(file))) {
 		ret = ret ? ret : -ESPIPE;
 		goto out;

@@ -192,7 +192,7 @@ static long sys_vmsplice(int fd, uintptr_t uiov, unsigned long nr, unsigned int 
 	if (!file || !file_is_pipe(file))
 		ret = -EBADF;
 	if (!ret)
-		iov = user_iov(uiov, nr, &ret);
+		iov = user_iov(uiov, nr, true, &ret);
 	if (iov)
 		ret = vmsplice(file, iov, nr, flags & SPLICE_F_NONBLOCK);
 	kfree(iov);

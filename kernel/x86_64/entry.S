@@ -16,16 +16,7 @@
 #define CPU_STACK_TOP %gs:kernel_cpu_gs + 8
 #define CPU_TASK %gs:kernel_cpu_gs + 16
 
-#define FRAME_R10 40
-#define FRAME_R9 48
-#define FRAME_R8 56
-#define FRAME_RDI 72
-#define FRAME_RSI 80
-#define FRAME_RDX 88
-#define FRAME_RAX 112
-#define FRAME_RIP 136
-#define FRAME_RFLAGS 152
-#define FRAME_RSP 160
+#include "port/pc/x86_64/frame.h"
 
 	.text
 	.globl kernel_syscall_entry, pc_syscall_window, pc_syscall_window_end
@@ -43,22 +34,8 @@ pc_syscall_window_end:
 	pushq %rcx
 	pushq %rax
 	pushq $VECTOR_SYSCALL
-	pushq %rax
-	pushq %rbx
 	movq %r10, %rcx
-	pushq %rcx
-	pushq %rdx
-	pushq %rsi
-	pushq %rdi
-	pushq %rbp
-	pushq %r8
-	pushq %r9
-	pushq %r10
-	pushq %r11
-	pushq %r12
-	pushq %r13
-	pushq %r14
-	pushq %r15
+	push_registers
 	sti
 	cmpq $SYSCALLS_MAX, %rax
 	jae 2f

@@ -54,6 +54,16 @@ has version '^Linux version 6\.12\.' cat /proc/version
 has cpuinfo '^processor.: 0$' cat /proc/cpuinfo
 has stat '^cpu  [0-9]+ 0 [0-9]+ [0-9]+ ' cat /proc/stat
 has loadavg '^[0-9.]+ [0-9.]+ [0-9.]+ [0-9]+/[0-9]+ [0-9]+$' cat /proc/loadavg
+has config '^CONFIG_MMU=y$' zcat /proc/config.gz
+has config-not '^# CONFIG_SECCOMP is not set$' zcat /proc/config.gz
+has mountinfo '^[0-9]+ [0-9]+ 0:[0-9]+ / /proc rw,nosuid,nodev,noexec,relatime - proc proc rw$' cat /proc/self/mountinfo
+has partitions '^major minor  #blocks  name$' cat /proc/partitions
+has limits '^Max processes +[0-9]+ +[0-9]+ +processes' cat /proc/self/limits
+has auxv '^0000000 0000000000000010 ' run 'od -A o -t x8 /proc/self/auxv'
+is pid-max '400 32768' run 'cd /proc/sys/kernel; echo 400 >pid_max; a=$(cat pid_max); echo 32768 >pid_max; echo $a $(cat pid_max)'
+has pid-max-low 'Invalid argument' run 'echo 300 >/proc/sys/kernel/pid_max'
+is tainted 0 cat /proc/sys/kernel/tainted
+is panic-on-oom 0 cat /proc/sys/vm/panic_on_oom
 has dmesg 'Run /init as init process' dmesg
 has kmsg 'said to kmsg' run 'echo "said to kmsg" >/dev/kmsg; dmesg'
 

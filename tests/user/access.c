@@ -10,7 +10,9 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -229,16 +231,83 @@ static void test_calls(void)
 	close(ends[1]);
 }
 
-int main(void)
+/* ---- Programs: who may write them, and which rights they lend ---- */
+
+static void copy_self(const char *to, mode_t mode)
+{
+	static char data[65536];
+	int from = open("/proc/self/exe", O_RDONLY), fd = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0700);
+	ssize_t n;
+
+	CHECK(fd >= 0);
+	while ((n = read(from, data, sizeof(data))) > 0)
+		CHECK(write(fd, data, (size_t)n) == n);
+	CHECK(fchmod(fd, mode) == 0);
+	close(fd);
+	close(from);
+}
+
+/* Return: its exit status. */
+static int run(const char *program, const char *what)
+{
+	pid_t pid = fork();
+	int status = -1;
+
+	if (!pid) {
+		if (!setresgid(1000, 1000, 1000) && !setresuid(1000, 1000, 1000))
+			execl(program, program, what, NULL);
+		_exit(errno);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void test_programs(void)
+{
+	int fd, status;
+	pid_t pid;
+
+	mkdir("/tmp/lends", 0755);
+	CHECK(mount("lends", "/tmp/lends", "tmpfs", MS_NOSUID, NULL) == 0);
+	copy_self("/tmp/lends/it", 04755);
+	CHECK(run("/tmp/lends/it", "who") == 1);
+	CHECK(mount(NULL, "/tmp/lends", NULL, MS_REMOUNT, NULL) == 0);
+	CHECK(run("/tmp/lends/it", "who") == 2);
+	copy_self("/tmp/lends/unreadable", 0711);
+	CHECK(run("/tmp/lends/unreadable", "who") == 1);
+	fd = open("/tmp/lends/it", O_WRONLY);
+	CHECK(run("/tmp/lends/it", "who") == ETXTBSY);
+	close(fd);
+	pid = fork();
+	if (!pid) {
+		execl("/tmp/lends/it", "it", "wait", NULL);
+		_exit(1);
+	}
+	usleep(300000);
+	CHECK_ERROR(open("/tmp/lends/it", O_WRONLY), ETXTBSY);
+	CHECK_ERROR(open("/tmp/lends/it", O_RDONLY | O_TRUNC), ETXTBSY);
+	CHECK_ERROR(truncate("/tmp/lends/it", 0), ETXTBSY);
+	CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, &status, 0) == pid);
+	CHECK(truncate("/tmp/lends/it", 0) == 0);
+	CHECK(umount("/tmp/lends") == 0);
+}
+
+int main(int argc, char **argv)
 {
 	struct sigaction action = { .sa_sigaction = caught, .sa_flags = SA_SIGINFO };
 
 	sigaction(SIGSEGV, &action, NULL);
 	sigaction(SIGBUS, &action, NULL);
+	if (argc > 1 && !strcmp(argv[1], "wait"))
+		pause();
+	if (argc > 1)
+		return geteuid() ? 1 : 2;
 	test_rights();
 	test_kernel();
 	test_file();
 	test_calls();
 	test_instructions();
+	if (!getuid() && !access("/init", F_OK))
+		test_programs();
 	return finish("access");
 }

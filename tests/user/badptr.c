@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 enum { CALLS = 470 };
@@ -36,6 +37,22 @@ static int is_left_out(long nr)
 	return 0;
 }
 
+/* Each argument bad by itself, the others all of one harmless kind. */
+static void try_each(long nr, char *page)
+{
+	const unsigned long harmless[] = { 0, 1, 4096, (unsigned long)page };
+
+	for (unsigned int at = 0; at < 6; at++)
+		for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+			for (unsigned int k = 0; k < 4; k++) {
+				unsigned long a[6];
+
+				for (unsigned int n = 0; n < 6; n++)
+					a[n] = n == at ? bad[i] : harmless[k];
+				syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+			}
+}
+
 static void try_all(long nr, char *edge)
 {
 	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -53,8 +70,20 @@ static void try_all(long nr, char *edge)
 	syscall(nr, 1, edge - 3, 64, 0, edge - 3, 64);
 }
 
+/* Wakes what waits; what goes on waiting ends. */
+static void on_tick(int signo)
+{
+	static int ticks;
+
+	(void)signo;
+	if (++ticks > 200)
+		_exit(0);
+}
+
 static void child(long nr)
 {
+	struct itimerval often = { { 0, 10000 }, { 0, 10000 } };
+	struct sigaction action = { .sa_handler = on_tick };
 	char *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct rlimit core = { 0, 0 };
 
@@ -64,7 +93,9 @@ static void child(long nr)
 		_exit(1);
 	dup2(0, 1);
 	dup2(0, 2);
-	alarm(2);
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &often, NULL);
+	try_each(nr, page);
 	try_all(nr, page + 4096);
 	_exit(0);
 }

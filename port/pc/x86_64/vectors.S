@@ -3,6 +3,8 @@
  * 256 entry points of 16 bytes each, which make every interrupt look alike to pc_trap(): struct trap_frame
  * (trap.h) on the stack, pushed from its end to its start.
  */
+#include "port/pc/x86_64/frame.h"
+
 	.section .text
 	.globl pc_vectors
 	.balign 16
@@ -24,27 +26,6 @@ pc_vectors:
 	vector = vector + 1
 	.endr
 
-#define FRAME_RIP 136
-#define FRAME_CS 144
-
-	.macro push_registers
-	pushq %rax
-	pushq %rbx
-	pushq %rcx
-	pushq %rdx
-	pushq %rsi
-	pushq %rdi
-	pushq %rbp
-	pushq %r8
-	pushq %r9
-	pushq %r10
-	pushq %r11
-	pushq %r12
-	pushq %r13
-	pushq %r14
-	pushq %r15
-	cld
-	.endm
 	.macro pop_registers
 	popq %r15
 	popq %r14
@@ -68,6 +49,7 @@ pc_vectors:
 	.balign 16
 trap_common:
 	push_registers
+	cld
 	testb $3, FRAME_CS(%rsp)
 	jnz 1f
 	movq %rsp, %rdi
@@ -100,6 +82,7 @@ pc_return_window_end:
 	.balign 16
 trap_anywhere:
 	push_registers
+	cld
 	movl $1, %ebx
 	testb $3, FRAME_CS(%rsp)
 	jnz 6f

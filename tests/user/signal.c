@@ -118,6 +118,7 @@ static void test_fault(void)
 	sigaction(SIGSEGV, &action, NULL);
 	sigaction(SIGFPE, &action, NULL);
 	sigaction(SIGILL, &action, NULL);
+	sigaction(SIGTRAP, &action, NULL);
 	if (!sigsetjmp(jump, 1))
 		*(volatile char *)0x1234 = 1;
 	CHECK(last == SIGSEGV && last_info.si_code == SEGV_MAPERR && last_info.si_addr == (void *)0x1234);
@@ -142,11 +143,15 @@ static void test_fault(void)
 	if (!sigsetjmp(jump, 1))
 		__asm__ volatile("ud2");
 	CHECK(last == SIGILL);
+	if (!sigsetjmp(jump, 1))
+		__asm__ volatile("int3");
+	CHECK(last == SIGTRAP && last_info.si_code == SI_KERNEL);
 	last = 0;
 	if (!sigsetjmp(jump, 1))
 		__asm__ volatile("hlt");
 	CHECK(last == SIGSEGV);
 	signal(SIGSEGV, SIG_DFL);
+	signal(SIGTRAP, SIG_DFL);
 }
 
 static volatile uintptr_t on_stack;

@@ -50,6 +50,8 @@ struct table_pointer {
 	u64 base;
 } __attribute__((packed));
 
+#define GATE_FROM_USER 0x60u /* an INT instruction of ring 3 may go through it */
+
 static inline void set_gate(struct gate *gate, uintptr_t handler, unsigned int ist)
 {
 	*gate = (struct gate){

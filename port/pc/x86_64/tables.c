@@ -44,6 +44,8 @@ void trap_init_cpu(unsigned int cpu, char *const stacks[STACKS])
 	if (!cpu)
 		for (unsigned int v = 0; v < 256; v++)
 			set_gate(&idt[v], (uintptr_t)pc_vectors + 16 * v, stack_of(v));
+	/* INT3 is a program's to use: without this it would end as a protection fault. */
+	idt[VECTOR_BREAKPOINT].type |= GATE_FROM_USER;
 	t->gdt[SELECTOR_CODE / 8] = GDT_CODE64;
 	t->gdt[SELECTOR_DATA / 8] = GDT_DATA;
 	t->gdt[SELECTOR_USER_CODE32 / 8] = GDT_USER_CODE32;

@@ -101,6 +101,7 @@
 #define POLLNVAL 0x020
 #define POLLRDNORM 0x040
 #define POLLWRNORM 0x100
+#define POLLRDHUP 0x2000
 
 #define FIONREAD 0x541b
 #define FIONBIO 0x5421

@@ -52,8 +52,17 @@
 #define ENODATA 61
 #define EOVERFLOW 75
 #define EUSERS 87
+#define ENOTSOCK 88
+#define EMSGSIZE 90
+#define ENOPROTOOPT 92
+#define EPROTONOSUPPORT 93
+#define ESOCKTNOSUPPORT 94
 #define EOPNOTSUPP 95
+#define EAFNOSUPPORT 97
+#define ENOBUFS 105
+#define EISCONN 106
 #define ETIMEDOUT 110
+#define ECONNREFUSED 111
 #define EHWPOISON 133
 #endif
 

@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/sendfile.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -473,6 +474,55 @@ static void test_devices(void)
 	close(fd);
 }
 
+/* socketpair: bytes and messages both ways, the end of one side, errors. */
+static void test_socketpair(void)
+{
+	static char big[300000];
+	struct pollfd waits;
+	char text[16];
+	int s[2], type = 0;
+	socklen_t len = sizeof(type);
+
+	CHECK_ERROR(socketpair(200, SOCK_STREAM, 0, s), EAFNOSUPPORT);
+	CHECK_ERROR(socketpair(AF_UNIX, SOCK_STREAM, 9, s), EPROTONOSUPPORT);
+	CHECK_ERROR(socketpair(AF_UNIX, 77, 0, s), EINVAL);
+	CHECK_ERROR(syscall(SYS_socketpair, AF_UNIX, SOCK_STREAM, 0, 8l), EFAULT);
+	CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, s) == 0);
+	CHECK(fcntl(s[0], F_GETFD) == FD_CLOEXEC && fcntl(s[1], F_GETFL) & O_NONBLOCK);
+	CHECK(getsockopt(s[0], SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM && len == 4);
+	CHECK_ERROR(read(s[0], text, 4), EAGAIN);
+	CHECK(write(s[0], "abc", 3) == 3 && write(s[0], "def", 3) == 3 && write(s[1], "xy", 2) == 2);
+	CHECK(recv(s[1], text, 4, MSG_PEEK) == 4 && !memcmp(text, "abcd", 4));
+	CHECK(read(s[1], text, 4) == 4 && read(s[1], text + 4, 9) == 2 && !memcmp(text, "abcdef", 6));
+	CHECK(read(s[0], text, 9) == 2);
+	ssize_t put = write(s[0], big, sizeof(big));
+	CHECK(put > 0 && put < (ssize_t)sizeof(big));
+	CHECK_ERROR(send(s[0], big, 100000, 0), EAGAIN);
+	waits = (struct pollfd){ s[0], POLLIN | POLLOUT, 0 };
+	CHECK(poll(&waits, 1, 0) == 0);
+	for (ssize_t n = 0, got; n < put; n += got)
+		CHECK((got = read(s[1], big, 70000)) > 0);
+	CHECK(poll(&waits, 1, 0) == 1 && waits.revents == POLLOUT);
+	CHECK(write(s[0], "end", 3) == 3 && close(s[0]) == 0);
+	CHECK(read(s[1], text, 9) == 3 && read(s[1], text, 9) == 0);
+	CHECK_ERROR(send(s[1], text, 1, MSG_NOSIGNAL), EPIPE);
+	CHECK_ERROR(sendto(0, text, 1, 0, NULL, 0), ENOTSOCK);
+	close(s[1]);
+	CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, s) == 0);
+	CHECK(write(s[0], "abc", 3) == 3 && write(s[0], "de", 2) == 2);
+	CHECK(recv(s[1], text, 2, MSG_TRUNC) == 3 && read(s[1], text, 9) == 2 && text[0] == 'd');
+	pid_t pid = fork();
+	if (!pid) {
+		usleep(20000);
+		_exit(write(s[0], "later", 5) != 5);
+	}
+	CHECK(read(s[1], text, 9) == 5 && wait(&type) == pid && !type);
+	CHECK(shutdown(s[0], SHUT_WR) == 0 && read(s[1], text, 9) == 0 && write(s[1], "!", 1) == 1);
+	CHECK(read(s[0], text, 9) == 1);
+	close(s[0]);
+	close(s[1]);
+}
+
 int main(void)
 {
 	test_dup();
@@ -488,5 +538,6 @@ int main(void)
 	test_locks();
 	test_position();
 	test_devices();
+	test_socketpair();
 	return finish("descriptors");
 }

@@ -187,6 +187,29 @@ TEST(file_map, each_write_after_fsync_is_noticed)
 	end();
 }
 
+TEST(file_map, a_part_that_moves_shows_the_same_part_of_the_file)
+{
+	uintptr_t at;
+	uintptr_t to;
+
+	ASSERT(begin(false));
+	at = test_map_file(0, 10 * PAGE_SIZE, RW, MAP_SHARED, file, 2 * PAGE_SIZE);
+	ASSERT(at);
+	user_put(at + 3 * PAGE_SIZE, 77);
+	to = (uintptr_t)ksys_mremap(at + 3 * PAGE_SIZE, 2 * PAGE_SIZE, 4 * PAGE_SIZE, MREMAP_MAYMOVE, 0);
+	ASSERT(IS_ALIGNED(to, PAGE_SIZE) && to != at + 3 * PAGE_SIZE);
+	EXPECT_EQ(user_byte(to), 77);
+	for (unsigned int i = 0; i < 4; i++)
+		EXPECT_EQ(user_byte(to + i * PAGE_SIZE + 1), byte_at((5 + i) * PAGE_SIZE + 1));
+	EXPECT_EQ(user_byte(at + 5 * PAGE_SIZE), byte_at(7 * PAGE_SIZE));
+	/* Of no length: the same part once more. */
+	to = (uintptr_t)ksys_mremap(at + 6 * PAGE_SIZE, 0, 2 * PAGE_SIZE, MREMAP_MAYMOVE, 0);
+	ASSERT(IS_ALIGNED(to, PAGE_SIZE));
+	for (unsigned int i = 0; i < 2; i++)
+		EXPECT_EQ(user_byte(to + i * PAGE_SIZE + 1), byte_at((8 + i) * PAGE_SIZE + 1));
+	end();
+}
+
 TEST(file_map, a_private_copy_stays_private)
 {
 	uintptr_t at;

@@ -295,6 +295,11 @@ TEST(filemap, appends)
 	EXPECT_EQ(file->f_op->write_iter(file, &from, &pos), 3);
 	EXPECT_EQ(pos, PAGE_SIZE + 3);
 	EXPECT(!memcmp(store + PAGE_SIZE, "abc", 3));
+	/* A single byte is as good as many. */
+	from = (struct iov_iter){ .base = (void *)(uintptr_t)"d", .count = 1 };
+	EXPECT_EQ(file->f_op->write_iter(file, &from, &pos), 1);
+	EXPECT_EQ(i_size_read(&f.inode), PAGE_SIZE + 4);
+	EXPECT(!memcmp(store + PAGE_SIZE, "abcd", 4));
 	end();
 }
 
@@ -371,6 +376,12 @@ TEST(filemap, dirty_again_while_it_is_written)
 	folio_end_writeback(folio);
 	EXPECT(xa_get_tag(&f.inode.i_data.i_pages, 0, PAGECACHE_TAG_DIRTY));
 	folio_lock(folio);
+	/* The same between the two steps: a mapping goes, whose entry was dirty. */
+	EXPECT(folio_clear_dirty_for_io(folio));
+	EXPECT(folio_mark_dirty(folio));
+	folio_start_writeback(folio);
+	folio_end_writeback(folio);
+	EXPECT(xa_get_tag(&f.inode.i_data.i_pages, 0, PAGECACHE_TAG_DIRTY));
 	EXPECT(folio_clear_dirty_for_io(folio));
 	folio_redirty_for_writepage(folio);
 	EXPECT_EQ(global_node_page_state(NR_FILE_DIRTY), 1);

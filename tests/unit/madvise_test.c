@@ -184,6 +184,40 @@ TEST(madvise, pageout_of_droppable)
 	test_process_exit(&p);
 }
 
+/* What reclaim would do. Return: whether the page is mapped no more. */
+static bool taken_out(uintptr_t addr)
+{
+	struct page *page;
+	bool gone;
+
+	if (get_user_pages_fast(addr, 1, 0, &page) != 1)
+		return false;
+	folio_lock(page_folio(page));
+	gone = try_to_unmap(page_folio(page), 0);
+	folio_unlock(page_folio(page));
+	put_page(page);
+	return gone;
+}
+
+/* The processor writes by a translation that it has, dirty already: it must look at the entry again. */
+TEST(madvise, of_freed_pages_those_written_to_since_stay)
+{
+	uintptr_t m;
+
+	ASSERT(test_process_start(&p));
+	m = test_map(0, 2 * PAGE_SIZE, RW, MAP_PRIVATE);
+	EXPECT(test_user_fill(m, 2 * PAGE_SIZE, 7));
+	EXPECT(!taken_out(m));
+	EXPECT_EQ(ksys_madvise(m, 2 * PAGE_SIZE, MADV_FREE), 0);
+	test_user_put(m, 1);
+	EXPECT(!taken_out(m));
+	EXPECT(taken_out(m + PAGE_SIZE));
+	EXPECT_EQ(test_user_get(m), 1);
+	EXPECT_EQ(test_user_get(m + PAGE_SIZE), 0);
+	all_well();
+	test_process_exit(&p);
+}
+
 TEST(madvise, files)
 {
 	struct file *file = make(2);

@@ -327,6 +327,15 @@ TEST(pid, soft_dirty)
 	test_user_put(AT + PAGE_SIZE, 1);
 	EXPECT(!(pagemap(AT, false) & SOFT_DIRTY));
 	EXPECT(pagemap(AT + PAGE_SIZE, false) & SOFT_DIRTY);
+	/* What is new is dirty, touched or not: a mapping, and a heap that grows. */
+	EXPECT_EQ(ksys_brk(TEST_BRK + PAGE_SIZE), (long)(TEST_BRK + PAGE_SIZE));
+	EXPECT(pagemap(TEST_BRK, false) & SOFT_DIRTY);
+	EXPECT_EQ(octavo_pid_clear_refs(p.task.mm, "4", 1), 1);
+	EXPECT(!(pagemap(TEST_BRK, false) & SOFT_DIRTY));
+	EXPECT_EQ(ksys_brk(TEST_BRK + 2 * PAGE_SIZE), (long)(TEST_BRK + 2 * PAGE_SIZE));
+	EXPECT(pagemap(TEST_BRK + PAGE_SIZE, false) & SOFT_DIRTY);
+	test_map(AT + 4 * PAGE_SIZE, PAGE_SIZE, RW, FIXED);
+	EXPECT(pagemap(AT + 4 * PAGE_SIZE, false) & SOFT_DIRTY);
 	test_process_exit(&p);
 }
 

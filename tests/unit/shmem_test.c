@@ -416,6 +416,48 @@ TEST(shmem, mapped)
 	fput(file);
 }
 
+static bool page_is_dirty(struct file *file, unsigned long index)
+{
+	struct folio *folio = filemap_get_folio(file->f_mapping, index);
+	bool dirty = folio && PageDirty(&folio->page);
+
+	if (folio)
+		folio_put(folio);
+	return dirty;
+}
+
+/*
+ * A page that a mapping has written to is dirty: at once if that took a fault, and if the processor could mark the
+ * entry by itself, when the entry goes. Else whoever is short of memory might take it for a hole.
+ */
+TEST(shmem, what_a_mapping_has_written_is_dirty)
+{
+	static struct test_process p, child;
+	struct file *file = make(3 * PAGE_SIZE, VM_NORESERVE);
+	uintptr_t at;
+
+	ASSERT(file);
+	ASSERT(test_process_start(&p));
+	at = test_map_file(0, 3 * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+	test_user_put(at, 1);
+	EXPECT(page_is_dirty(file, 0));
+	for (unsigned int i = 1; i < 3; i++) {
+		EXPECT_EQ(test_user_get(at + i * PAGE_SIZE), 0);
+		EXPECT(!page_is_dirty(file, i));
+		test_user_put(at + i * PAGE_SIZE, 1);
+	}
+	EXPECT_EQ(ksys_munmap(at + PAGE_SIZE, PAGE_SIZE), 0);
+	EXPECT(page_is_dirty(file, 1));
+	/* By way of a table that a child has as well, and is the last to have. */
+	ASSERT(test_process_fork(&child, &p));
+	test_process_exit(&p);
+	test_switch(&child.task);
+	test_process_exit(&child);
+	EXPECT(page_is_dirty(file, 2));
+	all_well();
+	fput(file);
+}
+
 /* Over the instance's limit a store by a mapping is SIGBUS. */
 TEST(shmem, full_instance_is_sigbus)
 {

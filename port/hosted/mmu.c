@@ -540,11 +540,9 @@ unsigned int mmu_stale(unsigned int cpu, uintptr_t *virt)
 	return n;
 }
 
-static bool leads_to(const struct mmu *mmu, u64 phys, u64 *virt)
+/* By a root that is loaded, or what is kept of upper entries. */
+static bool walks_to(const struct mmu *mmu, u64 phys, u64 *virt)
 {
-	u64 direct = 0;
-	bool have_direct = direct_map_virt(&direct);
-
 	*virt = 0;
 	if ((mmu->loaded && (mmu->root & ~(u64)(PAGE_SIZE - 1)) == phys) ||
 	    (mmu->user_loaded && mmu->user_root == phys))
@@ -552,13 +550,6 @@ static bool leads_to(const struct mmu *mmu, u64 phys, u64 *virt)
 	for (unsigned int i = 0; i < 4; i++) {
 		*virt = (u64)i << 30;
 		if (mmu->pdpte[i] & 1 && (mmu->pdpte[i] & ~(u64)0xfff) == phys)
-			return true;
-	}
-	for (u32 i = 0; i < mmu->tlb.high; i++) {
-		const struct mmu_entry *e = &mmu->tlb.entries[i];
-
-		*virt = e->virt + (phys - e->phys);
-		if (usable(mmu, e) && phys - e->phys < (u64)1 << e->shift && !(have_direct && *virt - phys == direct))
 			return true;
 	}
 	for (u32 i = 0; i < mmu->tables.high; i++) {
@@ -571,17 +562,43 @@ static bool leads_to(const struct mmu *mmu, u64 phys, u64 *virt)
 	return false;
 }
 
-bool mmu_cpu_leads_to(unsigned int cpu, unsigned long pfn, uintptr_t *virt)
+static bool translates_to(const struct mmu *mmu, u64 phys, u64 *virt)
+{
+	u64 direct = 0;
+	bool have_direct = direct_map_virt(&direct);
+
+	for (u32 i = 0; i < mmu->tlb.high; i++) {
+		const struct mmu_entry *e = &mmu->tlb.entries[i];
+
+		*virt = e->virt + (phys - e->phys);
+		if (usable(mmu, e) && phys - e->phys < (u64)1 << e->shift && !(have_direct && *virt - phys == direct))
+			return true;
+	}
+	return false;
+}
+
+static bool cpu_leads_to(unsigned int cpu, unsigned long pfn, bool tables_only, uintptr_t *virt)
 {
 	struct mmu *mmu = mmu_of(cpu);
 	unsigned long flags = mmu_lock(mmu);
 	u64 at;
-	bool found = leads_to(mmu, PFN_PHYS(pfn), &at);
+	bool found = walks_to(mmu, PFN_PHYS(pfn), &at) ||
+		     (!tables_only && translates_to(mmu, PFN_PHYS(pfn), &at));
 
 	mmu_unlock(mmu, flags);
 	if (found && virt)
 		*virt = (uintptr_t)at;
 	return found;
+}
+
+bool mmu_cpu_leads_to(unsigned int cpu, unsigned long pfn, uintptr_t *virt)
+{
+	return cpu_leads_to(cpu, pfn, false, virt);
+}
+
+bool mmu_cpu_walks(unsigned int cpu, unsigned long pfn)
+{
+	return cpu_leads_to(cpu, pfn, true, NULL);
 }
 
 bool mmu_leads_to(unsigned long pfn, unsigned int *cpu, uintptr_t *virt)

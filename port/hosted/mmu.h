@@ -116,6 +116,8 @@ unsigned int mmu_stale(unsigned int cpu, uintptr_t *virt);
  */
 bool mmu_leads_to(unsigned long pfn, unsigned int *cpu, uintptr_t *virt);
 bool mmu_cpu_leads_to(unsigned int cpu, unsigned long pfn, uintptr_t *virt);
+/* Would a walk of @cpu read the frame as a table? What a lazy CPU keeps of pages that went does not count. */
+bool mmu_cpu_walks(unsigned int cpu, unsigned long pfn);
 
 /* Physical memory as the MMU sees it: a pointer into the machine's RAM, NULL where there is none. */
 void *arena_phys(u64 phys);

@@ -85,8 +85,9 @@ static void map_one(unsigned int s, unsigned int i)
 }
 
 /*
- * After its flush no MMU may lead to a table, whether its CPU is lazy or not. A reference of the test's keeps the page
- * from being a table again before that was asked.
+ * After its flush no MMU may walk by a table, whether its CPU is lazy or not. A reference of the test's keeps the page
+ * from being a table again before that was asked. The page may have been a process's before it was a table: a CPU that
+ * has been lazy since then keeps the translation, as it may.
  */
 static unsigned int note_tables(const struct mmu_gather *tlb, struct page **tables)
 {
@@ -103,7 +104,7 @@ static void look_for_tables(struct page *const *tables, unsigned int n)
 {
 	for (unsigned int t = 0; t < n; t++) {
 		for (unsigned int cpu = 0; cpu < CPUS; cpu++)
-			if (mmu_cpu_leads_to(cpu, page_to_pfn(tables[t]), NULL))
+			if (mmu_cpu_walks(cpu, page_to_pfn(tables[t])))
 				mistake("an MMU leads to a table that was freed");
 		put_page(tables[t]);
 	}

@@ -4,6 +4,7 @@
 
 #include "../unit/proc_text.h"
 #include "mm/pgtable/cache.h"
+#include "mm/pgtable/tables.h"
 #include "mm/phys/vmstat.h"
 #include "mm/sync/atomic.h"
 #include "tlb_fixture.h"
@@ -264,6 +265,15 @@ TEST(tlb, behind_by_two_everything_goes)
 	leave();
 }
 
+/* The frame of the table whose entry leads to page @i. */
+static unsigned long table_of(const struct space *space, unsigned int i)
+{
+	unsigned int level;
+	pgt_entry_t *entry = pgt_descend(space->mm, space_virt(i), 0, &level);
+
+	return page_to_pfn(virt_to_page(entry));
+}
+
 TEST(tlb, lazy_is_left_alone_until_it_comes_back)
 {
 	struct mmu_stats before;
@@ -281,13 +291,18 @@ TEST(tlb, lazy_is_left_alone_until_it_comes_back)
 	enter_lazy_tlb();
 	EXPECT(flush_tlb_page(spaces[0].mm, space_virt(0)));
 	EXPECT(mmu_holds(smp_processor_id(), space_virt(0)));
+	EXPECT(mmu_cpu_leads_to(smp_processor_id(), page_to_pfn(spaces[0].frame[0]), NULL));
+	EXPECT(!mmu_cpu_walks(smp_processor_id(), page_to_pfn(spaces[0].frame[0])));
 	EXPECT_EQ(tlb_verify(true, NULL, NULL), 0);
 	switch_mm(spaces[0].mm);
 	EXPECT(!mmu_holds(smp_processor_id(), space_virt(0)));
 	/* Tables that go take the lazy CPU with them. */
+	EXPECT(cpu_sees(0) != NULL);
+	EXPECT(mmu_cpu_walks(smp_processor_id(), table_of(&spaces[0], 0)));
 	enter_lazy_tlb();
 	EXPECT(flush_tlb_mm_range(spaces[0].mm, space_virt(0), space_virt(1), PAGE_SHIFT, true));
 	EXPECT(loaded_mm() == &init_mm);
+	EXPECT(!mmu_cpu_walks(smp_processor_id(), table_of(&spaces[0], 0)));
 	EXPECT(!in_mask(&spaces[0]));
 	leave();
 }

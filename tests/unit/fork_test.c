@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 /* fork: shared last-level tables, what unshares them, and what of an address space a child gets. */
 #include <octavo/fault.h>
+#include <octavo/pagemap.h>
 #include <octavo/shmem_fs.h>
 #include <octavo/uaccess.h>
 #include <octavo/verify.h>
 
 #include "fault.h"
+#include "mm/pgtable/tlb.h"
 #include "mm/vm/interval.h"
 #include "mm/vm/share.h"
 #include "tasks.h"
@@ -224,6 +226,42 @@ static struct file *a_file(size_t pages)
 		return NULL;
 	}
 	return file;
+}
+
+/*
+ * Two who leave a table at the same time: both see the other's reference, and whoever is flushed last lets go of the
+ * entries, dirty marks and all.
+ */
+TEST(fork, the_last_to_leave_keeps_dirty_marks)
+{
+	struct file *file = a_file(TABLE / PAGE_SIZE);
+	struct vm_area_struct *vma;
+	struct mmu_gather tlb;
+	struct folio *folio;
+
+	ASSERT(file && test_process_start(&parent));
+	ASSERT(test_map_file(PLACE, TABLE, RW, MAP_SHARED | MAP_FIXED, file, 0) == PLACE);
+	(void)test_user_get(PLACE);
+	test_user_put(PLACE, 5); /* by the processor alone */
+	ASSERT(test_process_fork(&child, &parent) && share(&parent, &child, PLACE));
+	folio = filemap_get_folio(file->f_mapping, 0);
+	ASSERT(folio);
+	mmap_write_lock(mm_of(&parent));
+	vma = find_vma(mm_of(&parent), PLACE);
+	vma_start_write(vma);
+	tlb_gather_mmu(&tlb, mm_of(&parent));
+	zap_page_range(&tlb, vma, PLACE, PLACE + TABLE, NULL);
+	test_switch(&child.task);
+	EXPECT_EQ(ksys_munmap(PLACE, TABLE), 0);
+	EXPECT(!PageDirty(&folio->page) && folio_mapped(folio));
+	tlb_finish_mmu(&tlb);
+	EXPECT(PageDirty(&folio->page) && !folio_mapped(folio));
+	mmap_write_unlock(mm_of(&parent));
+	folio_put(folio);
+	verify();
+	test_switch(&parent.task);
+	end();
+	fput(file);
 }
 
 /* Both processes have the file's first two pages, the first one written to, in a table that they share. */

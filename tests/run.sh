@@ -25,6 +25,9 @@ heap='heap kmem_ kmalloc slab slob mempool percpu kfence leak usercopy shrinker'
 
 # The tests whose ground is page tables: what the variants of their formats repeat with interleavings and sanitizers.
 tables='mmu window pgtable tlb gather kmap kernel_ set_memory page_fault ptdump fixmap io mem vm range_tree hotplug'
+# And processes, whose address spaces and files are independent of the format.
+tables="$tables mmap fork process cow_ user_ pid. brk mremap madvise mlock mincore msync anon_vma interval pfn_maps file shm"
+tables="$tables dax bdev"
 
 # name|needs|make variables|options of the test program
 variants="

@@ -61,19 +61,23 @@ static const struct file_operations f_ops = {
 	.mmap = generic_file_mmap,
 };
 
+/* Says so. */
+static bool failed(struct kbench *b, const struct kbench_case *c, bool is_so)
+{
+	if (is_so)
+		kbench_fail(b, "%s: no memory\n", c->name);
+	return is_so;
+}
+
 static bool begin(struct kbench *b, const struct kbench_case *c)
 {
 	memset(&inode, 0, sizeof(inode));
-	if (inode_init_mapping(&inode, &a_ops, GFP_KERNEL)) {
-		kbench_fail(b, "%s: no memory\n", c->name);
+	if (failed(b, c, inode_init_mapping(&inode, &a_ops, GFP_KERNEL)))
 		return false;
-	}
 	file = alloc_file(&inode, FMODE_READ | FMODE_WRITE, 0, &f_ops);
-	if (file)
-		return true;
-	inode_evict_mapping(&inode);
-	kbench_fail(b, "%s: no memory\n", c->name);
-	return false;
+	if (!file)
+		inode_evict_mapping(&inode);
+	return !failed(b, c, !file);
 }
 
 static void end(void)
@@ -113,10 +117,8 @@ static void bench_xarray(struct kbench *b, const struct kbench_case *c)
 		erase[at] = b->clock() - t;
 	}
 	xa_destroy(&xa);
-	if (!ok) {
-		kbench_fail(b, "%s: no memory\n", c->name);
+	if (failed(b, c, !ok))
 		return;
-	}
 	kbench_row(b, "xarray.store_seq(1024)", store, PAGES, "op");
 	kbench_row(b, "xarray.load_mixed", load, PAGES, "op");
 	kbench_row(b, "xarray.find", find, PAGES, "op");
@@ -164,10 +166,8 @@ static void bench_folios(struct kbench *b, const struct kbench_case *c)
 		if (folios[i])
 			folio_put(folios[i]);
 	end();
-	if (!ok) {
-		kbench_fail(b, "%s: no memory\n", c->name);
+	if (failed(b, c, !ok))
 		return;
-	}
 	kbench_row(b, "filemap.add", add, PAGES, "page");
 	kbench_row(b, "filemap.get+put", get, PAGES, "page");
 	kbench_row(b, "filemap.remove", remove, PAGES, "page");
@@ -213,10 +213,8 @@ static void bench_transfer(struct kbench *b, const struct kbench_case *c)
 		truncated[at] = b->clock() - t;
 	}
 	end();
-	if (!ok) {
-		kbench_fail(b, "%s: no memory\n", c->name);
+	if (failed(b, c, !ok))
 		return;
-	}
 	kbench_row(b, "filemap.write_new_4k", fresh, PAGES, "page");
 	kbench_row(b, "filemap.write_4k", again, PAGES, "page");
 	kbench_row(b, "filemap.read_4k", reads, PAGES, "page");
@@ -274,10 +272,8 @@ static void bench_faults(struct kbench *b, const struct kbench_case *c)
 	if (ok)
 		test_process_exit(&process);
 	end();
-	if (!ok) {
-		kbench_fail(b, "%s: no memory\n", c->name);
+	if (failed(b, c, !ok))
 		return;
-	}
 	kbench_row(b, "filemap.read_fault_around", around, PAGES, "page");
 	kbench_row(b, "filemap.read_fault_alone", alone, PAGES, "page");
 	kbench_row(b, "filemap.shared_write_fault", write, PAGES, "page");

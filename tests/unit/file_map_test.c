@@ -234,16 +234,22 @@ TEST(file_map, a_private_copy_stays_private)
 	end();
 }
 
+/* A mapping of the whole file, with a 3 at byte 200 of each page. 0: no memory. */
+static uintptr_t begin_written(bool large)
+{
+	uintptr_t at = begin(large) ? test_map_file(0, PAGES * PAGE_SIZE, RW, MAP_SHARED, file, 0) : 0;
+
+	for (unsigned int i = 0; at && i < PAGES; i++)
+		user_put(at + i * PAGE_SIZE + 200, 3);
+	return at;
+}
+
 TEST(file_map, truncation_takes_pages_out_of_mappings)
 {
 	for (int large = 0; large < 2; large++) {
-		uintptr_t at;
+		uintptr_t at = begin_written(large);
 
-		ASSERT(begin(large));
-		at = test_map_file(0, PAGES * PAGE_SIZE, RW, MAP_SHARED, file, 0);
 		ASSERT(at);
-		for (unsigned int i = 0; i < PAGES; i++)
-			user_put(at + i * PAGE_SIZE + 200, 3);
 		EXPECT_EQ(global_node_page_state(NR_FILE_DIRTY), PAGES);
 		ram_file_truncate(&f, 9 * PAGE_SIZE + 100);
 		EXPECT_REFUSED(at + 10 * PAGE_SIZE, false, BUS, BUS_ADRERR);
@@ -261,13 +267,9 @@ TEST(file_map, truncation_takes_pages_out_of_mappings)
 TEST(file_map, a_hole_shows_in_mappings)
 {
 	for (int large = 0; large < 2; large++) {
-		uintptr_t at;
+		uintptr_t at = begin_written(large);
 
-		ASSERT(begin(large));
-		at = test_map_file(0, PAGES * PAGE_SIZE, RW, MAP_SHARED, file, 0);
 		ASSERT(at);
-		for (unsigned int i = 0; i < PAGES; i++)
-			user_put(at + i * PAGE_SIZE + 200, 3);
 		ram_file_punch(&f, 5 * PAGE_SIZE + 100, 9 * PAGE_SIZE + 199);
 		EXPECT_EQ(user_byte(at + 5 * PAGE_SIZE + 99), byte_at(5 * PAGE_SIZE + 99));
 		EXPECT_EQ(user_byte(at + 5 * PAGE_SIZE + 200), 0);

@@ -69,6 +69,12 @@ static pgt_entry_t entry_at(uintptr_t addr)
 	return e;
 }
 
+/* This CPU runs a process with so many pages of private memory. Return: where; 0 after the test has failed. */
+static uintptr_t start_with(unsigned int pages)
+{
+	return test_process_start(&p) ? test_map(0, pages * PAGE_SIZE, RW, MAP_PRIVATE) : 0;
+}
+
 static struct page *page_at(uintptr_t addr)
 {
 	pgt_entry_t e = entry_at(addr);
@@ -83,8 +89,7 @@ TEST(page_faults, who_reads_gets_the_zero_page_who_writes_a_page)
 	uintptr_t at;
 	char byte = 1;
 
-	ASSERT(test_process_start(&p));
-	at = test_map(0, 4 * PAGE_SIZE, RW, MAP_PRIVATE);
+	at = start_with(4);
 	ASSERT(at);
 	EXPECT_EQ(entry_at(at), 0);
 	EXPECT_EQ(test_user_read(at + 5, &byte, 1), 1);
@@ -115,8 +120,7 @@ TEST(page_faults, signals_say_what_and_where)
 	uintptr_t at, none, read;
 	char byte;
 
-	ASSERT(test_process_start(&p));
-	at = test_map(0, 8 * PAGE_SIZE, RW, MAP_PRIVATE);
+	at = start_with(8);
 	ASSERT(at);
 	read = at + 2 * PAGE_SIZE, none = at + 4 * PAGE_SIZE;
 	ASSERT(!ksys_mprotect(read, PAGE_SIZE, PROT_READ));
@@ -179,8 +183,7 @@ TEST(page_faults, protection_keys)
 	char byte = 1;
 	struct vm_area_struct *vma;
 
-	ASSERT(test_process_start(&p));
-	at = test_map(0, PAGE_SIZE, RW, MAP_PRIVATE);
+	at = start_with(1);
 	ASSERT(at);
 	mmap_write_lock(p.task.mm);
 	vma = vma_lookup(p.task.mm, at);
@@ -225,8 +228,7 @@ TEST(page_faults, a_write_copies_what_is_shared_and_reuses_what_is_not)
 	struct page *page, *own;
 	uintptr_t at;
 
-	ASSERT(test_process_start(&p));
-	at = test_map(0, 2 * PAGE_SIZE, RW, MAP_PRIVATE);
+	at = start_with(2);
 	ASSERT(at);
 	test_user_put(at, 1);
 	test_user_put(at + PAGE_SIZE, 2);
@@ -263,8 +265,7 @@ TEST(page_faults, rights_come_and_go_and_the_page_stays)
 	struct page *page;
 	uintptr_t at;
 
-	ASSERT(test_process_start(&p));
-	at = test_map(0, 3 * PAGE_SIZE, RW, MAP_PRIVATE);
+	at = start_with(3);
 	ASSERT(at);
 	test_user_put(at + PAGE_SIZE, 5);
 	page = page_at(at + PAGE_SIZE);
@@ -285,8 +286,7 @@ TEST(page_faults, an_entry_that_allows_it_already_is_no_error)
 {
 	uintptr_t at;
 
-	ASSERT(test_process_start(&p));
-	at = test_map(0, PAGE_SIZE, RW, MAP_PRIVATE);
+	at = start_with(1);
 	ASSERT(at);
 	test_user_put(at, 5);
 	EXPECT_EQ(fault_at(at, PAGE_FAULT_USER | PAGE_FAULT_WRITE | PAGE_FAULT_PRESENT), 0);
@@ -381,8 +381,7 @@ TEST(page_faults, no_faults_between_disable_and_enable)
 	uintptr_t at;
 	u32 word = 1, was = 9;
 
-	ASSERT(test_process_start(&p));
-	at = test_map(0, PAGE_SIZE, RW, MAP_PRIVATE);
+	at = start_with(1);
 	ASSERT(at);
 	pagefault_disable();
 	EXPECT_EQ(copy_to_user(at, &word, 4), 4);
@@ -420,8 +419,7 @@ TEST(page_faults, pins_keep_pages_where_they_are)
 	unsigned long acquired = global_node_page_state(NR_FOLL_PIN_ACQUIRED);
 	uintptr_t at;
 
-	ASSERT(test_process_start(&p));
-	at = test_map(0, 2 * PAGE_SIZE, RW, MAP_PRIVATE);
+	at = start_with(2);
 	ASSERT(at);
 	EXPECT_EQ(pin_user_pages_fast(at, 2, FOLL_WRITE, pages), 2);
 	EXPECT(folio_maybe_dma_pinned(page_folio(pages[0])) && PageAnonExclusive(pages[0]));
@@ -450,8 +448,7 @@ TEST(page_faults, pins_for_reading_want_a_page_of_ones_own)
 	struct page *page, *zero;
 	uintptr_t at;
 
-	ASSERT(test_process_start(&p));
-	at = test_map(0, 2 * PAGE_SIZE, RW, MAP_PRIVATE);
+	at = start_with(2);
 	ASSERT(at);
 	test_user_put(at, 4);
 	ASSERT(test_process_fork(&child, &p));
@@ -479,8 +476,7 @@ TEST(page_faults, get_user_pages_refuses_and_forces)
 	char text[8] = "";
 	uintptr_t at;
 
-	ASSERT(test_process_start(&p));
-	at = test_map(0, 2 * PAGE_SIZE, RW, MAP_PRIVATE);
+	at = start_with(2);
 	ASSERT(at);
 	test_user_put(at, 4);
 	ASSERT(!ksys_mprotect(at, PAGE_SIZE, PROT_READ));
@@ -543,8 +539,7 @@ TEST(page_faults, without_memory_nothing_has_changed)
 {
 	uintptr_t at;
 
-	ASSERT(test_process_start(&p));
-	at = test_map(0, PAGE_SIZE, RW, MAP_PRIVATE);
+	at = start_with(1);
 	ASSERT(at);
 	EXPECT(fault_each(touch_a_page, check_rss, &at) >= 2);
 	over();
@@ -577,8 +572,7 @@ TEST(page_faults, without_memory_for_a_copy)
 {
 	uintptr_t at;
 
-	ASSERT(test_process_start(&p));
-	at = test_map(0, PAGE_SIZE, RW, MAP_PRIVATE);
+	at = start_with(1);
 	ASSERT(at);
 	EXPECT_EQ(test_user_write(at, "x", 1), 1);
 	ASSERT(test_process_fork(&forked, &p));
@@ -597,8 +591,7 @@ TEST(page_faults, the_verifier_sees_what_is_wrong)
 	bool shared;
 	pgt_entry_t *entry;
 
-	ASSERT(test_process_start(&p));
-	at = test_map(0, 2 * PAGE_SIZE, RW, MAP_PRIVATE);
+	at = start_with(2);
 	ASSERT(at);
 	test_user_put(at, 1);
 	(void)test_user_get(at + PAGE_SIZE);

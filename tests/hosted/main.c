@@ -82,6 +82,18 @@ static void on_crash(int number)
 	sigaction(number, &crash_before[number], NULL); /* the instruction runs again, and faults again */
 }
 
+/* A test that hangs has failed: the others go on. Seconds, at full effort; the whole of a suite has run.sh's limit. */
+#define HANGS_AFTER 200u
+
+static void on_hang(int number)
+{
+	static const char line[] = "it hangs\n";
+
+	(void)number;
+	show_output();
+	_exit(write(STDOUT_FILENO, line, sizeof(line) - 1) < 0 ? 4 : 3);
+}
+
 static void catch_crashes(void)
 {
 	static const int numbers[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL };
@@ -89,6 +101,7 @@ static void catch_crashes(void)
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(numbers); i++)
 		sigaction(numbers[i], &action, &crash_before[numbers[i]]);
+	signal(SIGALRM, on_hang);
 }
 
 static bool wanted(const struct test_case *t, const struct options *o)
@@ -125,7 +138,9 @@ static enum test_outcome run_one(const struct test_case *t, const struct options
 		return TEST_FAILED;
 	}
 	output_used = 0;
+	alarm(HANGS_AFTER * (unsigned int)(max(test_effort, 100u) / 100));
 	outcome = test_run_case(t);
+	alarm(0);
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	ms = (double)(end.tv_sec - begin.tv_sec) * 1e3 + (double)(end.tv_nsec - begin.tv_nsec) / 1e6;
 	if (outcome != TEST_PASSED && isatty(STDOUT_FILENO))

@@ -170,13 +170,15 @@ static const struct {
 	{ "hlt", do_hlt, SIGSEGV }, { "cli", do_cli, SIGSEGV }, { "in", do_in, SIGSEGV }, { "out", do_out, SIGSEGV },
 	{ "rdmsr", do_rdmsr, SIGSEGV }, { "wrmsr", do_wrmsr, SIGSEGV }, { "cr0", do_cr0, SIGSEGV },
 	{ "cr3", do_cr3, SIGSEGV }, { "cr4", do_cr4, SIGSEGV }, { "dr7", do_dr7, SIGSEGV },
-	{ "lgdt", do_lgdt, SIGSEGV }, { "lidt", do_lidt, SIGSEGV }, { "ltr", do_ltr, SIGSEGV }, { "invlpg", do_invlpg, SIGSEGV },
+	{ "lgdt", do_lgdt, SIGSEGV }, { "lidt", do_lidt, SIGSEGV }, { "ltr", do_ltr, SIGSEGV },
+	{ "invlpg", do_invlpg, SIGSEGV },
 	{ "swapgs", do_swapgs, SIGSEGV }, { "wbinvd", do_wbinvd, SIGSEGV }, { "clts", do_clts, SIGSEGV },
 	{ "int 14", do_int, SIGSEGV }, { "int 32", do_int2, SIGSEGV }, { "stac", do_stac, SIGILL },
 	{ "ds", do_ds, SIGSEGV }, { "ss", do_ss, SIGSEGV }, { "iret", do_iret, SIGSEGV }, { "lret", do_far, SIGSEGV },
 	{ "sysret", do_sysret, SIGSEGV }, { "rsp", do_bad_rsp, SIGBUS | SIGSEGV << 8 }, { "rip", do_bad_rip, SIGSEGV },
 	{ "syscall with a kernel stack", do_bad_syscall, SIGSEGV }, { "single step", do_trap, SIGTRAP },
-	{ "alignment", do_align, SIGBUS | PASSES << 8 }, { "nested task", do_nested, SIGILL }, { "fs base", do_fs, SIGSEGV | PASSES << 8 },
+	{ "alignment", do_align, SIGBUS | PASSES << 8 }, { "nested task", do_nested, SIGILL },
+	{ "fs base", do_fs, SIGSEGV | PASSES << 8 },
 	{ "fs base by arch_prctl", do_into_nowhere, SIGILL },
 };
 

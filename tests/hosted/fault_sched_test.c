@@ -2,9 +2,9 @@
 /*
  * Faults of one page on several CPUs, and what works on entries meanwhile: threads of one process store to words of
  * their own in pages that all share, while they fork (so that stores copy), take marks of use away, drop pages of a
- * file, move pages, pin, exchange words by user_cmpxchg32(), change rights and unmap. No store is lost, no exchange counted twice,
- * and nobody waits for ever (FA-I1 to FA-I6). And who makes a file shorter leaves no private copy behind its end.
- * Interleaved by a seed, and on threads.
+ * file, move pages, pin, exchange words by user_cmpxchg32(), change rights and unmap. No store is lost, no exchange
+ * counted twice, and nobody waits for ever (FA-I1 to FA-I6). And who makes a file shorter leaves no private copy behind
+ * its end. Interleaved by a seed, and on threads.
  */
 #include <octavo/highmem.h>
 #include <octavo/uaccess.h>
@@ -35,7 +35,8 @@ static struct file *file __memsys;
 static u8 store[RAM_FILE_BYTES] __memsys;
 static unsigned long value[CPUS][PAGES] __memsys;
 static const char *wrong __memsys;
-static unsigned int arrived __memsys, steps, exchanges __memsys, drops_begun __memsys, drops_over __memsys, moves __memsys;
+static unsigned int arrived __memsys, steps, exchanges __memsys, drops_begun __memsys, drops_over __memsys;
+static unsigned int moves __memsys;
 static unsigned int forks __memsys, pins __memsys, refused __memsys, cuts __memsys;
 
 static uintptr_t word_at(uintptr_t area, unsigned int cpu, unsigned int page)

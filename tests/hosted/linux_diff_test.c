@@ -440,10 +440,14 @@ static const char *compare_pagemap(unsigned int process)
 	return NULL;
 }
 
+static unsigned long pages_of(long bytes)
+{
+	return ALIGN((unsigned long)bytes, PAGE) / PAGE;
+}
+
 /*
- * Linux from 6.17 on moves several mappings at once, and looks whether a call can be done before it unmaps what is at
- * the new place; 6.12, as Octavo, unmaps first. It compares lengths in pages, and MREMAP_DONTUNMAP of locked memory
- * leaves its count of locked pages wrong.
+ * Linux from 6.17 on moves several mappings at once if they keep their size; 6.12, as Octavo, one. Its count of locked
+ * pages is wrong after MREMAP_DONTUNMAP of locked memory.
  */
 static bool of_later_linux(const struct twin_call *call)
 {
@@ -455,9 +459,8 @@ static bool of_later_linux(const struct twin_call *call)
 		return false;
 	mmap_read_lock(current_task()->mm);
 	vma = vma_lookup(current_task()->mm, (uintptr_t)a[0]);
-	otherwise = !vma || vma->vm_end < (uintptr_t)(a[0] + a[1]) || !a[1] ||
-		    (a[3] & MREMAP_DONTUNMAP && (a[1] | a[2]) % (long)PAGE) ||
-		    (vma->vm_flags & VM_LOCKED && (a[2] > a[1] || a[3] & MREMAP_DONTUNMAP));
+	otherwise = vma && ((vma->vm_end < (uintptr_t)(a[0] + a[1]) && pages_of(a[1]) == pages_of(a[2])) ||
+			    (vma->vm_flags & VM_LOCKED && a[3] & MREMAP_DONTUNMAP));
 	mmap_read_unlock(current_task()->mm);
 	return otherwise;
 }

@@ -212,3 +212,44 @@ TEST(userfaultfd_sched, threads)
 	EXPECT_EQ(hosted_run_cpus(CPUS, work, NULL), 0);
 	EXPECT(check(NULL));
 }
+
+/* ---- While a change has not been told ---- */
+
+static void remove_one(unsigned int cpu, void *arg)
+{
+	struct uffd_msg msg;
+	s64 done;
+
+	(void)arg;
+	test_switch(&thread[cpu]);
+	if (cpu == 1) {
+		EXPECT_EQ(ksys_madvise(at, PAGE_SIZE, MADV_DONTNEED), 0);
+		(void)atomic_fetch_sub(&running, 1);
+	}
+	if (!cpu) {
+		while (!userfaultfd_pending(ctx))
+			port_cpu_relax();
+		EXPECT_EQ(uffd_copy(ctx, UFFDIO_COPY, at + PAGE_SIZE, src, PAGE_SIZE, 0, &done), -EAGAIN);
+		EXPECT_EQ(done, -EAGAIN);
+		EXPECT_EQ(uffd_fill(ctx, UFFDIO_ZEROPAGE, at + PAGE_SIZE, PAGE_SIZE, 0, &done), -EAGAIN);
+		EXPECT_EQ(uffd_fill(ctx, UFFDIO_POISON, at + PAGE_SIZE, PAGE_SIZE, 0, &done), -EAGAIN);
+		EXPECT_EQ(uffd_copy(ctx, UFFDIO_MOVE, at + PAGE_SIZE, src, PAGE_SIZE, 0, &done), -EAGAIN);
+		if (UFFD_HAS_WP)
+			EXPECT_EQ(uffd_protect(ctx, at, PAGE_SIZE, 1), -EAGAIN);
+		EXPECT_EQ(load_acquire(&running), 2);
+		EXPECT_EQ(userfaultfd_read(ctx, &msg, no_child, NULL), 1);
+		EXPECT_EQ(msg.event, UFFD_EVENT_REMOVE);
+		EXPECT_EQ(msg.arg.remove.start, at);
+		while (load_acquire(&running) == 2)
+			port_cpu_relax();
+		EXPECT_EQ(uffd_copy(ctx, UFFDIO_COPY, at + PAGE_SIZE, src, PAGE_SIZE, 0, &done), 0);
+	}
+	test_switch(NULL);
+}
+
+TEST(userfaultfd_sched, nothing_is_filled_before_a_change_is_told)
+{
+	setup(NULL);
+	EXPECT_EQ(hosted_run_cpus(2, remove_one, NULL), 0);
+	EXPECT(check(NULL));
+}

@@ -109,6 +109,30 @@ static void fault_handler(int signo, siginfo_t *info, void *context)
 	siglongjmp(jump, 1);
 }
 
+/* The stack is nowhere: in QEMU the access has the kernel's rights, and the program's all the same. */
+static void test_far_return(void)
+{
+	static char stack[65536];
+	struct sigaction action = { .sa_sigaction = fault_handler, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+	stack_t alt = { .ss_sp = stack, .ss_size = sizeof(stack) };
+
+	CHECK(sigaltstack(&alt, NULL) == 0);
+	sigaction(SIGSEGV, &action, NULL);
+	sigaction(SIGBUS, &action, NULL);
+	last = 0;
+	if (!sigsetjmp(jump, 1))
+		__asm__ volatile("mov $0xd480c288, %%eax\n\tmov %%rax, %%rsp\n\tlretq" : : : "rax", "memory");
+	CHECK(last == SIGSEGV);
+	last = 0;
+	if (!sigsetjmp(jump, 1))
+		__asm__ volatile("mov $0xd480c288, %%eax\n\tmov %%rax, %%rsp\n\tiretq" : : : "rax", "memory");
+	CHECK(last == SIGSEGV);
+	signal(SIGSEGV, SIG_DFL);
+	signal(SIGBUS, SIG_DFL);
+	alt.ss_flags = SS_DISABLE;
+	CHECK(sigaltstack(&alt, NULL) == 0);
+}
+
 static void test_fault(void)
 {
 	struct sigaction action = { .sa_sigaction = fault_handler, .sa_flags = SA_SIGINFO };
@@ -316,6 +340,7 @@ int main(void)
 	test_mask();
 	test_nesting();
 	test_fault();
+	test_far_return();
 	test_altstack();
 	test_overflow();
 	test_restart();

@@ -311,6 +311,16 @@ static long sys_ftruncate(int fd, s64 size)
 }
 SYSCALL(77, sys_ftruncate);
 
+static long allocate(struct file *file, int mode, u64 offset, u64 len)
+{
+	long ret = file->f_op->fallocate ? file->f_op->fallocate(file, mode, offset, len) : -EOPNOTSUPP;
+
+	/* Refused for the caller's limit, not for what a file may be: the program is told by signal, too. */
+	if (ret == -EFBIG && offset + len > task_rlimit(current_task(), RLIMIT_FSIZE))
+		send_signal(current(), SIGXFSZ, false);
+	return ret;
+}
+
 static long sys_fallocate(int fd, int mode, s64 offset, s64 len)
 {
 	struct file *file = fd_get(fd);
@@ -329,7 +339,7 @@ static long sys_fallocate(int fd, int mode, s64 offset, s64 len)
 	else if (offset + len < 0)
 		ret = -EFBIG;
 	else
-		ret = file->f_op->fallocate ? file->f_op->fallocate(file, mode, (u64)offset, (u64)len) : -EOPNOTSUPP;
+		ret = allocate(file, mode, (u64)offset, (u64)len);
 	fput(file);
 	return ret;
 }

@@ -523,6 +523,37 @@ static void test_socketpair(void)
 	close(s[1]);
 }
 
+static volatile sig_atomic_t too_large;
+
+static void on_too_large(int signo)
+{
+	(void)signo;
+	too_large++;
+}
+
+/* RLIMIT_FSIZE: EFBIG and a signal, whichever call would make the file larger. */
+static void test_file_limit(void)
+{
+	struct rlimit was, limit;
+	int fd = memfd_create("limit", 0);
+
+	signal(SIGXFSZ, on_too_large);
+	CHECK(getrlimit(RLIMIT_FSIZE, &was) == 0);
+	limit = (struct rlimit){ 8192, was.rlim_max };
+	CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+	CHECK(fallocate(fd, 0, 0, 8192) == 0 && !too_large);
+	CHECK_ERROR(fallocate(fd, 0, 8192, 4096), EFBIG);
+	CHECK(too_large == 1);
+	CHECK_ERROR(ftruncate(fd, 8193), EFBIG);
+	CHECK(too_large == 2);
+	CHECK_ERROR(pwrite(fd, "x", 1, 8192), EFBIG);
+	CHECK(too_large == 3);
+	CHECK(pwrite(fd, "abc", 3, 8190) == 2 && too_large == 3);
+	CHECK(setrlimit(RLIMIT_FSIZE, &was) == 0);
+	signal(SIGXFSZ, SIG_DFL);
+	close(fd);
+}
+
 int main(void)
 {
 	test_dup();
@@ -539,5 +570,6 @@ int main(void)
 	test_position();
 	test_devices();
 	test_socketpair();
+	test_file_limit();
 	return finish("descriptors");
 }

@@ -60,7 +60,7 @@ endif
 
 # The readers of firmware tables and archives, and terminals' lines, are pure functions: the hosted tests run them, too.
 PC_PURE_OBJS := $(call objs,$(B)/hosted,port/pc/acpi.c port/pc/bootproto.c kernel/cpio.c kernel/ldisc.c \
-	$(if $(HOST_X86_64),port/pc/x86_64/decode.c))
+	$(if $(HOST_X86_64),port/pc/x86_64/decode.c kernel/elf.c))
 $(B)/tests: $(PC_PURE_OBJS) $(KBENCH_OBJS)
 -include $(PC_PURE_OBJS:.o=.d)
 

@@ -46,8 +46,11 @@ test: ## everything: all variants, real boot logs, emulated PCs, lint; under 20 
 
 # libFuzzer targets: a build of their own, with clang.
 FUZZ_SECONDS ?= 30
-FUZZ_SRCS := $(sort $(wildcard tests/fuzz/*.c))
+FUZZ_SRCS := $(filter-out $(if $(HOST_X86_64),,tests/fuzz/elf.c),$(sort $(wildcard tests/fuzz/*.c)))
 FUZZ_OBJS := $(call objs,$(B)/hosted,$(FUZZ_SRCS))
+# What targets about the reference kernel's readers need beside the core.
+$(B)/fuzz-cpio: $(B)/hosted/kernel/cpio.o
+$(B)/fuzz-elf: $(call objs,$(B)/hosted,kernel/elf.c tests/hosted/elf_try.c tests/hosted/user.c) $(B)/core/tests/tasks.o
 TEST_TOOL_OBJS := $(call objs,$(B)/core,$(filter-out tests/tasks.c tests/process_model.c tests/uffd.c,$(sort $(wildcard tests/*.c))))
 $(FUZZ_OBJS): CFLAGS_HOSTED += -Itests
 $(B)/fuzz-%: $(B)/hosted/tests/fuzz/%.o $(TEST_TOOL_OBJS) $(CLI_LIB_OBJS) $(HOSTED_OBJS) $(CORE_OBJS)
@@ -56,7 +59,7 @@ $(B)/fuzz-%: $(B)/hosted/tests/fuzz/%.o $(TEST_TOOL_OBJS) $(CLI_LIB_OBJS) $(HOST
 
 .PHONY: fuzz fuzz-programs
 fuzz-programs: $(FUZZ_SRCS:tests/fuzz/%.c=$(B)/fuzz-%)
-fuzz: ## fuzz the allocator and the boot-log reader, FUZZ_SECONDS (30) each; needs clang
+fuzz: ## fuzz the allocator and the readers of boot logs, archives and programs, FUZZ_SECONDS (30) each; needs clang
 	$(Q)$(MAKE) --no-print-directory B=$(B)/fuzz CC=clang SAN=address,undefined,fuzzer-no-link fuzz-programs
 	$(Q)sh tests/fuzz/run.sh $(B)/fuzz $(FUZZ_SECONDS)
 

@@ -291,7 +291,8 @@ static long task_number(void)
 	return current()->core.pid;
 }
 
-static const struct task_ops task_ops = { .scope_flags = scope_flags, .name = task_name, .pid = task_number };
+static const struct task_ops task_ops = { .scope_flags = scope_flags, .name = task_name, .pid = task_number,
+					  .signal_pending = signal_pending };
 
 void run_command_line(void)
 {

@@ -519,14 +519,14 @@ static void park_timeout(struct timer *timer)
 	wake_task(*task, WAKE_ANY);
 }
 
-/* @state: TASK_INTERRUPTIBLE: a signal ends it, too, or does not let it begin. */
-static void park(enum task_state state, u64 timeout_ns)
+void port_park(u64 timeout_ns)
 {
 	struct {
 		struct timer timer;
 		struct task *task;
 	} wake = { .timer = { .fn = park_timeout }, .task = current() };
 	struct task *me = wake.task;
+	enum task_state state = TASK_UNINTERRUPTIBLE;
 
 	/* An idle thread does not sleep: others have their turn, and it looks again. */
 	if (!me || me == this_cpu_read(kernel_cpu.idle)) {
@@ -536,6 +536,9 @@ static void park(enum task_state state, u64 timeout_ns)
 			port_cpu_relax();
 		return;
 	}
+	/* A signal ends it, too, or does not let it begin. */
+	if (me->core.interruptible)
+		state = TASK_INTERRUPTIBLE;
 	set_state(state);
 	if (!kxchg(&me->token, false) && !(state == TASK_INTERRUPTIBLE && signal_pending())) {
 		if (timeout_ns)
@@ -546,16 +549,6 @@ static void park(enum task_state state, u64 timeout_ns)
 		kxchg(&me->token, false);
 	}
 	set_state(TASK_RUNNING);
-}
-
-void port_park(u64 timeout_ns)
-{
-	park(TASK_UNINTERRUPTIBLE, timeout_ns);
-}
-
-void port_park_interruptible(void)
-{
-	park(TASK_INTERRUPTIBLE, 0);
 }
 
 void port_unpark(uintptr_t thread)

@@ -158,10 +158,3 @@ static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 const struct file_operations userfaultfd_dev_fops = { .ioctl = device_ioctl,
 						      .release = file_release_path,
 						      .show_path = vfs_path };
-
-/* ---- Waits that a signal ends ---- */
-
-bool port_signal_pending(void)
-{
-	return signal_pending();
-}

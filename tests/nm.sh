@@ -38,6 +38,10 @@ check wants_only_port_functions
 : >"$found"
 nm -u "$build/liboctavo.a" 2>/dev/null | grep -q port_panic || echo "port_panic is not wanted: is this the core?" >"$found"
 check looks_at_the_core
+nm "$build/liboctavo.a" 2>/dev/null | awk '$NF ~ /^port_/ { print $NF }' | sort -u >"$build/port-functions"
+: >"$found"
+[ "$(wc -l <"$build/port-functions")" -le 25 ] || cat "$build/port-functions" >"$found"
+check wants_25_port_functions_at_most
 core_of "$build/octavo" >"$build/core-in-octavo"
 core_of "$build/octavo.elf" >"$build/core-in-elf"
 {

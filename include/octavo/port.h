@@ -134,14 +134,6 @@ uintptr_t port_thread_self(void);
  */
 void port_park(u64 timeout_ns);
 
-/**
- * port_park_interruptible - the same without a limit, and ended by a signal that the thread has to act on
- * Weak default: port_park(0).
- */
-void port_park_interruptible(void);
-/** port_signal_pending - is there such a signal for the running thread? Any context. Weak default: false. */
-bool port_signal_pending(void);
-
 /** port_unpark - wake @thread, from port_thread_self(). Any context. Weak default: nothing. */
 void port_unpark(uintptr_t thread);
 

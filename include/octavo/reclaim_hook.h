@@ -88,11 +88,14 @@ OCTAVO_API void memalloc_pin_restore(unsigned int flags);
  *               Without it a table keyed by port_thread_self() serves.
  * @name: the running task's name for reports (comm). Any context.
  * @pid: its number for reports. Any context.
+ * @signal_pending: has it a signal to act on? Asked in faults of user mode that wait for another thread, with
+ *                  mm_task.interruptible set: such a signal is to end port_park(), too. Thread context.
  */
 struct task_ops {
 	unsigned int *(*scope_flags)(void);
 	const char *(*name)(void);
 	long (*pid)(void);
+	bool (*signal_pending)(void);
 };
 
 /** register_task_ops - put them into effect; no thread may be in a scope. @ops stays. Context: any. */

@@ -105,6 +105,7 @@ struct mm_signal {
  *	thread may change the register at any time, so the port reads it into here before handle_page_fault() for a
  *	fault that a key refused: the core refuses it, too, only if these rights do, and else has the access repeated
  * @pagefault_disabled, @fault_vma, @fault_vma_seq, @fault_vma_round: the core's
+ * @interruptible: the core's: a signal that the thread has to act on is to end its port_park(); task_ops.signal_pending
  * @userfault_events: the core's: what it has to tell a userfaultfd when it has let go of its locks
  */
 struct mm_task {
@@ -122,6 +123,7 @@ struct mm_task {
 	struct vm_area_struct *fault_vma;
 	unsigned long fault_vma_seq;
 	u32 fault_vma_round;
+	u32 interruptible;
 	void *userfault_events;
 };
 

@@ -235,3 +235,8 @@ long current_task_pid(void)
 {
 	return task_ops && task_ops->pid ? task_ops->pid() : 0;
 }
+
+bool current_signal_pending(void)
+{
+	return task_ops && task_ops->signal_pending && task_ops->signal_pending();
+}

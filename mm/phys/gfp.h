@@ -23,5 +23,6 @@ gfp_t current_gfp_context(gfp_t gfp);
 /* For reports: the running task, as its kernel names it, or "swapper/CPU". */
 const char *current_task_name(char *buf, size_t size);
 long current_task_pid(void);
+bool current_signal_pending(void);
 
 #endif

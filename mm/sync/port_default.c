@@ -66,16 +66,6 @@ DEFAULT void port_park(u64 timeout_ns)
 	port_cpu_relax();
 }
 
-DEFAULT void port_park_interruptible(void)
-{
-	port_park(0);
-}
-
-DEFAULT bool port_signal_pending(void)
-{
-	return false;
-}
-
 DEFAULT void port_unpark(uintptr_t thread)
 {
 	(void)thread;

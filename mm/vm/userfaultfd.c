@@ -179,20 +179,19 @@ void userfaultfd_notify(struct userfaultfd_ctx *ctx)
 
 bool userfaultfd_wait(struct userfaultfd_ctx *ctx, struct uffd_wait *w, unsigned int fault_flags)
 {
-	const struct mm_task *task = current_task();
+	struct mm_task *task = current_task();
 	unsigned long irq;
 	bool woken;
 
+	task->interruptible = (fault_flags & FAULT_FLAG_USER) != 0;
 	for (;;) {
 		woken = load_acquire(&w->woken);
 		if (woken || load_acquire(&ctx->released) || fatal_signal_pending(task) ||
 		    userfault_interrupted(fault_flags))
 			break;
-		if (fault_flags & FAULT_FLAG_USER)
-			port_park_interruptible();
-		else
-			port_park(0);
+		port_park(0);
 	}
+	task->interruptible = 0;
 	spin_lock_irqsave(&ctx->lock, irq);
 	/* A reader may be at work with it (a child's descriptor is made), and finds it where it was. */
 	while (w->busy) {

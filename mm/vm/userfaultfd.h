@@ -6,6 +6,7 @@
 #include <octavo/userfaultfd.h>
 
 #include "../base/list.h"
+#include "../phys/gfp.h"
 #include "../pgtable/swapops.h"
 #include "fault.h"
 #include "vma.h"
@@ -85,7 +86,7 @@ vm_fault_t handle_userfault(struct vm_fault *vmf, vm_flags_t reason);
 /* Is the fault's thread to go back to user mode, for a signal's sake? */
 static inline bool userfault_interrupted(unsigned int fault_flags)
 {
-	return fault_flags & FAULT_FLAG_USER && port_signal_pending();
+	return fault_flags & FAULT_FLAG_USER && current_signal_pending();
 }
 
 /* ---- Markers ---- */

@@ -54,7 +54,8 @@ static unsigned int shrink(const struct model *model, unsigned int nr)
 	return nr;
 }
 
-static void report(const struct model *model, unsigned int nr, u64 seed)
+/* @first: what was wrong before anything was left out. */
+static void report(const struct model *model, unsigned int nr, u64 seed, const char *first)
 {
 	const char *why;
 	char text[128];
@@ -62,8 +63,8 @@ static void report(const struct model *model, unsigned int nr, u64 seed)
 
 	/* Once more: the text of what is wrong may have been written over by later attempts. */
 	why = model_run_ops(model, sequence, nr, &at);
-	test_fail(model->name, 0, "%s; after these %u operations (seed %llu):",
-		  why ? why : "only sometimes wrong", nr, (unsigned long long)seed);
+	test_fail(model->name, 0, "%s%s; after these %u operations (seed %llu):", why ? "" : "only sometimes wrong: ",
+		  why ? why : first, nr, (unsigned long long)seed);
 	for (unsigned int i = 0; i < min(nr, 60u); i++) {
 		model->describe(&sequence[i], text, sizeof(text));
 		printk("  %3u  %s\n", i, text);
@@ -74,6 +75,7 @@ static void report(const struct model *model, unsigned int nr, u64 seed)
 
 bool model_run(const struct model *model, u64 seed, unsigned int nr, unsigned int *shrunk)
 {
+	static char first[800];
 	u64 state = seed;
 	const char *why;
 	unsigned int at;
@@ -86,10 +88,11 @@ bool model_run(const struct model *model, u64 seed, unsigned int nr, unsigned in
 	why = model_run_ops(model, sequence, nr, &at);
 	if (!why)
 		return true;
+	strscpy(first, why, sizeof(first));
 	nr = shrink(model, at + 1);
 	if (shrunk)
 		*shrunk = nr;
-	report(model, nr, seed);
+	report(model, nr, seed, first);
 	return false;
 }
 
@@ -112,7 +115,7 @@ bool model_exhaustive(const struct model *model, const struct model_op *alphabet
 		why = model_run_ops(model, sequence, length, &at);
 		if (!why)
 			continue;
-		report(model, shrink(model, at + 1), word);
+		report(model, shrink(model, at + 1), word, why);
 		return false;
 	}
 	return true;

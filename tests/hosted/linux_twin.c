@@ -500,7 +500,7 @@ static bool move_heap(void)
 }
 
 /* What it will ever need: limits come. */
-static void grow_stack(void)
+static noinline void grow_stack(void)
 {
 	volatile u8 deep[256 << 10];
 

@@ -80,22 +80,22 @@ TEST(elf, what_is_no_program)
 TEST(elf, torn_and_damaged_ones_do_no_harm)
 {
 	u64 chance = test_seed + 1;
-	unsigned int mapped = 0, refused = 0;
+	unsigned int mapped = 0, refused = 0, rounds = test_scaled(1600);
 
-	for (unsigned int round = 0; round < test_scaled(1500); round++) {
+	for (unsigned int round = 0; round < rounds; round++) {
 		enum elf_sample which = (enum elf_sample)(round % ELF_SAMPLES);
 		size_t size = elf_sample(which, bytes);
 		u8 changes[16];
 
-		if (round < 400)
-			size = round;
+		if (round < rounds / 4)
+			size = round * 400 / (rounds / 4);
 		for (unsigned int i = 0; i < sizeof(changes); i++)
 			changes[i] = (u8)(test_random(&chance) >> 8);
 		for (unsigned int i = 0; i < sizeof(changes); i += 4) { /* in the headers */
 			changes[i] = 0;
 			changes[i + 1] = (u8)(changes[i + 1] % (64 + 2 * 56));
 		}
-		patch(bytes, size, changes, round < 400 ? 0 : 4 * (1 + round % 4));
+		patch(bytes, size, changes, round < rounds / 4 ? 0 : 4 * (1 + round % 4));
 		ASSERT(test_process_start(&p));
 		if (elf_try(&p, &image, bytes, size))
 			refused++;

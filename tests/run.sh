@@ -32,23 +32,18 @@ tables="$tables dax bdev"
 # name|needs|make variables|options of the test program
 variants="
 gcc|gcc|CC=gcc|
-clang|clang|CC=clang|--effort 50
-debug|gcc|CC=gcc DEBUG=1|--effort 50
+clang|clang|CC=clang|--effort 25
 m32|m32|CC=gcc M32=1|--effort 50
 m32-debug|m32|CC=gcc M32=1 DEBUG=1 SCHED=1 MODEL=vmemmap|--effort 20
 address|asan|CC=gcc SAN=address,undefined|--effort 20
 thread|tsan|CC=gcc SAN=thread|--effort 15
-sched|gcc|CC=gcc SCHED=1 DEBUG=1|--effort 100
+sched|gcc|CC=gcc SCHED=1 DEBUG=1|--effort 80
 sparse|gcc|CC=gcc MODEL=sparse|--effort 25
-discontig|gcc|CC=gcc MODEL=discontig|--effort 25
-flat|gcc|CC=gcc MODEL=flat|--effort 25
-bootmem|gcc|CC=gcc BOOTMEM=1|--effort 25
-call|gcc|CC=gcc INLINE=call|--effort 25
-slab-sched|gcc|CC=gcc SLAB=slab SCHED=1 DEBUG=1|--effort 60 $heap
+discontig|gcc|CC=gcc MODEL=discontig BOOTMEM=1|--effort 25
+flat|gcc|CC=gcc MODEL=flat INLINE=call|--effort 25
+slab-sched|m32|CC=gcc M32=1 SLAB=slab SCHED=1 DEBUG=1|--effort 50 $heap
 slab-thread|tsan|CC=gcc SLAB=slab SAN=thread|--effort 15 $heap
-slab-m32|m32|CC=gcc M32=1 SLAB=slab DEBUG=1|--effort 25 $heap
-slob-sched|gcc|CC=gcc SLAB=slob SCHED=1 DEBUG=1|--effort 60 $heap
-slob-m32|m32|CC=gcc M32=1 SLAB=slob|--effort 25 $heap
+slob-sched|m32|CC=gcc M32=1 SLAB=slob SCHED=1 DEBUG=1|--effort 50 $heap
 slob-address|asan|CC=gcc SLAB=slob SAN=address,undefined|--effort 15 $heap
 la57|gcc|CC=gcc ARCH=x86_64_la57|--effort 25
 arm64|gcc|CC=gcc ARCH=arm64|--effort 25

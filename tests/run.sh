@@ -116,7 +116,7 @@ variant() { # NAME VARIABLES OPTIONS
 	dir=build/$1
 	[ "$1" = gcc ] && dir=build
 	# shellcheck disable=SC2086
-	make -s -j"$jobs" B="$dir" $2 all || { echo "the build failed: make B=$dir $2 all"; return 1; }
+	make -s -j"$jobs" B="$dir" $2 "$dir/tests" || { echo "the build failed: make B=$dir $2 $dir/tests"; return 1; }
 	# shellcheck disable=SC2086
 	timeout "$limit" "$dir/tests" --seed "$seed" --jobs "$jobs" $3
 }

@@ -60,7 +60,38 @@ static noinline void zap_file_page(struct zap *z, struct page *page, pgt_entry_t
 	folio_remove_rmap_ptes(folio, page, 1, z->vma);
 }
 
-static force_inline void zap_present(struct zap *z, pgt_entry_t *entry, pgt_entry_t e, uintptr_t addr)
+/*
+ * A large anonymous folio's pages that follow @page in the @max entries from @entry on. All their references but one go
+ * at once: the last one waits in the gather, and keeps the folio. Return: how many entries.
+ */
+static noinline unsigned int zap_folio_pages(struct zap *z, pgt_entry_t *entry, pgt_entry_t e, struct page *page,
+					     unsigned int max)
+{
+	struct page *head = compound_head(page);
+	phys_addr_t phys = pgt_leaf_phys(0, e);
+	unsigned int nr = 0;
+	long unmapped = 0;
+
+	max = min(max, (unsigned int)(compound_nr(head) - (unsigned long)(page - head)));
+	do {
+		pgt_wipe(entry + nr);
+		unmapped += atomic_fetch_sub(&page[nr]._mapcount, 1) == 0;
+		if (++nr == max)
+			break;
+		e = pgt_get(entry + nr);
+		phys += PAGE_SIZE;
+	} while (pgt_present(e) && pgt_leaf_phys(0, e) == phys);
+	z->rss[MM_ANONPAGES] -= (long)nr;
+	mapped_count_add(&z->mapped, head, -unmapped);
+	if (nr > 1)
+		(void)atomic_fetch_sub(&head->_refcount, (s32)(nr - 1));
+	gather_page(z, page);
+	return nr;
+}
+
+/* Return: how many entries went, or were passed over. */
+static force_inline unsigned int zap_present(struct zap *z, pgt_entry_t *entry, pgt_entry_t e, uintptr_t addr,
+					     unsigned int max)
 {
 	struct page *page;
 	bool anon;
@@ -70,12 +101,19 @@ static force_inline void zap_present(struct zap *z, pgt_entry_t *entry, pgt_entr
 		pgt_wipe(entry);
 		z->first = min(z->first, addr);
 		z->last = addr;
-		return;
+		return 1;
 	}
 	page = pfn_to_page(PFN_DOWN(pgt_leaf_phys(0, e)));
 	if (unlikely(z->details) && !wanted(z, page))
-		return;
+		return 1;
 	anon = page_anon(page);
+	if (anon && PageCompound(page) && !z->details) {
+		unsigned int nr = zap_folio_pages(z, entry, e, page, max);
+
+		z->first = min(z->first, addr);
+		z->last = addr + (nr - 1) * PAGE_SIZE;
+		return nr;
+	}
 	/* What the machine notes of a page of a file until the very end counts; of others nobody asks. */
 	if (likely(anon))
 		pgt_wipe(entry);
@@ -91,6 +129,7 @@ static force_inline void zap_present(struct zap *z, pgt_entry_t *entry, pgt_entr
 		zap_file_page(z, page, e);
 	}
 	gather_page(z, page);
+	return 1;
 }
 
 static void zap_absent(struct zap *z, pgt_entry_t *entry, pgt_entry_t e, uintptr_t addr)
@@ -119,13 +158,16 @@ static void zap_absent(struct zap *z, pgt_entry_t *entry, pgt_entry_t e, uintptr
 /* Entries of one table from @addr on. Return: where it stopped. */
 static uintptr_t zap_entries(struct zap *z, pgt_entry_t *entry, uintptr_t addr, uintptr_t end)
 {
-	for (; addr < end && !z->full; addr += PAGE_SIZE, entry++) {
+	unsigned int nr;
+
+	for (; addr < end && !z->full; addr += nr * PAGE_SIZE, entry += nr) {
 		pgt_entry_t e = pgt_get(entry);
 
+		nr = 1;
 		if (pgt_none(e))
 			continue;
 		if (likely(pgt_present(e)))
-			zap_present(z, entry, e, addr);
+			nr = zap_present(z, entry, e, addr, (unsigned int)((end - addr) >> PAGE_SHIFT));
 		else
 			zap_absent(z, entry, e, addr);
 	}

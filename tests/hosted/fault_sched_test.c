@@ -13,12 +13,11 @@
 #include "mm/sync/atomic.h"
 #include "mm/vm/gup.h"
 #include "mm/vm/share.h"
+#include "crew.h"
 #include "ramfile.h"
 #include "schedules.h"
-#include "tasks.h"
 #include "user.h"
 
-#define CPUS 3u
 #define PAGES 3u
 #define RW (PROT_READ | PROT_WRITE)
 #define ANON ((uintptr_t)0x40000000)
@@ -28,14 +27,11 @@
 /* What the file has in each word. */
 #define BASE ((unsigned long)0x5a5a5a5a5a5a5a5aull)
 
-static struct test_process parent __memsys;
-static struct mm_task thread[CPUS] __memsys;
 static struct ram_file ram __memsys;
 static struct file *file __memsys;
 static u8 store[RAM_FILE_BYTES] __memsys;
 static unsigned long value[CPUS][PAGES] __memsys;
-static const char *wrong __memsys;
-static unsigned int arrived __memsys, steps, exchanges __memsys, drops_begun __memsys, drops_over __memsys;
+static unsigned int steps, exchanges __memsys, drops_begun __memsys, drops_over __memsys;
 static unsigned int moves __memsys;
 static unsigned int forks __memsys, pins __memsys, refused __memsys, cuts __memsys;
 
@@ -54,14 +50,14 @@ static unsigned long get(uintptr_t addr)
 	unsigned long got = 0;
 
 	if (test_user_read(addr, &got, sizeof(got)) != sizeof(got))
-		wrong = "a load is refused";
+		crew.wrong = "a load is refused";
 	return got;
 }
 
 static void put(uintptr_t addr, unsigned long to)
 {
 	if (test_user_write(addr, &to, sizeof(to)) != sizeof(to))
-		wrong = "a store is refused";
+		crew.wrong = "a store is refused";
 }
 
 /* ---- Steps ---- */
@@ -70,16 +66,16 @@ static void life_of_a_child(unsigned int cpu)
 {
 	struct test_process child;
 
-	if (!test_process_fork(&child, &parent)) {
-		wrong = "fork fails";
+	if (!test_process_fork(&child, &crew.parent)) {
+		crew.wrong = "fork fails";
 		return;
 	}
 	test_switch(&child.task);
 	for (unsigned int i = 0; i < PAGES; i++)
 		if (get(word_at(ANON, cpu, i)) != value[cpu][i])
-			wrong = "a child has other bytes than its parent had";
+			crew.wrong = "a child has other bytes than its parent had";
 	put(word_at(ANON, cpu, 0), 0xc0);
-	test_switch(&thread[cpu]);
+	test_switch(&crew.thread[cpu]);
 	test_process_exit(&child);
 	(void)atomic_fetch_add(&forks, 1);
 }
@@ -94,14 +90,14 @@ static void store_privately(unsigned int cpu, unsigned int page, unsigned long t
 	put(at, to);
 	got = get(at);
 	if (got != to && (got != BASE || load_acquire(&drops_begun) == over))
-		wrong = "a store to a private copy is lost";
+		crew.wrong = "a store to a private copy is lost";
 }
 
 static void drop(unsigned int page)
 {
 	(void)atomic_fetch_add(&drops_begun, 1);
 	if (ksys_madvise(PRIVATE + page * PAGE_SIZE, PAGE_SIZE, MADV_DONTNEED))
-		wrong = "MADV_DONTNEED fails";
+		crew.wrong = "MADV_DONTNEED fails";
 	(void)atomic_fetch_add(&drops_over, 1);
 }
 
@@ -112,7 +108,7 @@ static void store_pinned(unsigned int cpu, unsigned int page, unsigned long to)
 	struct page *pinned;
 
 	if (pin_user_pages_fast(at, 1, FOLL_WRITE, &pinned) != 1) {
-		wrong = "pinning fails";
+		crew.wrong = "pinning fails";
 		return;
 	}
 	memcpy_to_page(pinned, at & ~PAGE_MASK, &to, sizeof(to));
@@ -144,14 +140,14 @@ static void count_on(bool by_kernel)
 	for (;;) {
 		if (by_kernel) {
 			if (user_cmpxchg32(counter_at(), old, old + 1, &was))
-				wrong = "user_cmpxchg32 fails";
+				crew.wrong = "user_cmpxchg32 fails";
 		} else {
 			seen = old;
 			if (!hosted_user_cmpxchg(counter_at(), &seen, old + 1, 4))
-				wrong = "an exchange is refused";
+				crew.wrong = "an exchange is refused";
 			was = (u32)seen;
 		}
-		if (was == old || wrong)
+		if (was == old || crew.wrong)
 			break;
 		old = was;
 	}
@@ -169,19 +165,19 @@ static void unmap_and_map(unsigned int cpu, unsigned long to)
 	}
 	put(word_at(HOLE, cpu, to % PAGES), to);
 	if (ksys_munmap(HOLE, BYTES))
-		wrong = "munmap fails";
+		crew.wrong = "munmap fails";
 	if (test_user_read(word_at(HOLE, cpu, to % PAGES), &got, sizeof(got)))
-		wrong = "what is unmapped can be read";
+		crew.wrong = "what is unmapped can be read";
 	if (ksys_mmap(HOLE, BYTES, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, NULL, 0) != (long)HOLE)
-		wrong = "mmap fails";
+		crew.wrong = "mmap fails";
 	if (get(word_at(HOLE, cpu, to % PAGES)))
-		wrong = "what is mapped anew has old bytes";
+		crew.wrong = "what is mapped anew has old bytes";
 }
 
 static void advise(uintptr_t area, unsigned int page, int advice)
 {
 	if (ksys_madvise(area + page * PAGE_SIZE, PAGE_SIZE, advice))
-		wrong = "madvise fails";
+		crew.wrong = "madvise fails";
 }
 
 /* Into another frame: whoever uses the page meanwhile keeps it where it is. */
@@ -192,7 +188,7 @@ static void move(uintptr_t area, unsigned int page)
 	if (!err)
 		(void)atomic_fetch_add(&moves, 1);
 	else if (err != -EBUSY)
-		wrong = "MADV_SOFT_OFFLINE fails";
+		crew.wrong = "MADV_SOFT_OFFLINE fails";
 }
 
 static void step(unsigned int cpu, u64 *chance)
@@ -232,7 +228,7 @@ static void step(unsigned int cpu, u64 *chance)
 		break;
 	case 10:
 		if (ksys_mprotect(ANON, BYTES, RW | (r & 64 ? PROT_EXEC : 0)))
-			wrong = "mprotect fails";
+			crew.wrong = "mprotect fails";
 		break;
 	case 11:
 		move(r & 64 ? ANON : PRIVATE, page);
@@ -247,79 +243,50 @@ static void step(unsigned int cpu, u64 *chance)
 		put(word_at(ANON, cpu, page), to);
 	}
 	if (get(word_at(ANON, cpu, page)) != value[cpu][page])
-		wrong = "a store is lost";
+		crew.wrong = "a store is lost";
 }
 
 /* ---- A run ---- */
 
-/* A CPU that is lazy keeps translations of pages that have gone, and does not use them: none is before all are done. */
-static void wait_for_all(void)
-{
-	unsigned int round = atomic_fetch_add(&arrived, 1) / CPUS;
-
-	while (load_acquire(&arrived) / CPUS <= round)
-		port_cpu_relax();
-}
-
 static void work(unsigned int cpu, void *ctx)
 {
-	u64 chance = test_seed * CPUS + cpu + 1;
-
 	(void)ctx;
-	test_switch(&thread[cpu]);
-	wait_for_all();
-	for (unsigned int i = 0; i < steps && !wrong; i++)
-		step(cpu, &chance);
-	wait_for_all();
-	test_switch(NULL);
+	crew_work(cpu, steps, step);
 }
 
 static void setup(void *ctx)
 {
 	(void)ctx;
-	wrong = NULL;
-	arrived = cuts = moves = exchanges = drops_begun = drops_over = 0;
+	crew.wrong = NULL;
+	crew.arrived = 0;
+	cuts = moves = exchanges = drops_begun = drops_over = 0;
 	memset(value, 0, sizeof(value));
 	memset(store, 0x5a, sizeof(store));
 	file = ram_file_make(&ram, store, BYTES, false) ? ram_file_open(&ram) : NULL;
-	if (!file || !test_process_start(&parent)) {
-		wrong = "no memory";
+	if (!file || !test_process_start(&crew.parent)) {
+		crew.wrong = "no memory";
 		return;
 	}
-	parent.process.capabilities = (u64)1 << CAP_SYS_ADMIN;
+	crew.parent.process.capabilities = (u64)1 << CAP_SYS_ADMIN;
 	(void)test_map(ANON, BYTES, RW, MAP_PRIVATE | MAP_FIXED);
 	(void)test_map(HOLE, BYTES, RW, MAP_PRIVATE | MAP_FIXED);
 	(void)test_map_file(PRIVATE, BYTES, RW, MAP_PRIVATE | MAP_FIXED, file, 0);
-	for (unsigned int i = 0; i < CPUS; i++)
-		test_thread_make(&thread[i], &parent);
-	test_switch(NULL);
-}
-
-static void tell(void *ctx, const char *line)
-{
-	(void)ctx;
-	pr_err("%s\n", line);
+	crew_hire();
 }
 
 static bool check(void *ctx)
 {
-	unsigned int findings = mm_verify(tell, NULL);
 	u32 counted = 0;
+	bool right;
 
 	(void)ctx;
-	test_switch(&parent.task);
+	test_switch(&crew.parent.task);
 	if (test_user_read(counter_at(), &counted, 4) != 4 || counted != exchanges)
-		wrong = wrong ? wrong : "exchanges were lost, or made twice";
+		crew.wrong = crew.wrong ? crew.wrong : "exchanges were lost, or made twice";
 	test_switch(NULL);
-	for (unsigned int i = 0; i < CPUS; i++)
-		test_thread_exit(&thread[i]);
-	test_process_exit(&parent);
-	fput(file);
+	right = crew_dismiss(file);
 	ram_file_put(&ram);
-	findings += mm_verify(tell, NULL);
-	if (wrong)
-		pr_err("%s\n", wrong);
-	return !wrong && !findings;
+	return right;
 }
 
 TEST(fault_sched, schedules)
@@ -353,7 +320,7 @@ static void cut(void)
 
 	ram_file_truncate(&ram, 0);
 	if (test_user_read(word_at(PRIVATE, 0, 0), &got, sizeof(got)))
-		wrong = "a private copy is left behind the end of its file";
+		crew.wrong = "a private copy is left behind the end of its file";
 	else
 		refused++;
 	ram_file_truncate(&ram, BYTES);
@@ -365,7 +332,7 @@ static void hold_the_table(u64 *chance)
 {
 	spinlock_t *lock;
 
-	if (!table_lock_find(parent.task.mm, PRIVATE, &lock))
+	if (!table_lock_find(crew.parent.task.mm, PRIVATE, &lock))
 		return;
 	for (u64 i = test_random(chance) % 64; i; i--)
 		port_cpu_relax();
@@ -379,9 +346,9 @@ static void cut_or_store(unsigned int cpu, void *ctx)
 	u64 chance = test_seed * CPUS + cpu + 1;
 
 	(void)ctx;
-	test_switch(&thread[cpu]);
-	wait_for_all();
-	while (!wrong && load_acquire(&cuts) < steps) {
+	test_switch(&crew.thread[cpu]);
+	crew_wait();
+	while (!crew.wrong && load_acquire(&cuts) < steps) {
 		unsigned long to = (unsigned long)test_random(&chance);
 
 		if (!cpu)
@@ -392,7 +359,7 @@ static void cut_or_store(unsigned int cpu, void *ctx)
 			(void)test_user_write(word_at(PRIVATE, cpu, 0), &to, sizeof(to));
 		port_cpu_relax();
 	}
-	wait_for_all();
+	crew_wait();
 	test_switch(NULL);
 }
 
@@ -425,17 +392,17 @@ static void fill_or_look(unsigned int cpu, void *ctx)
 		port_cpu_relax();
 	for (unsigned int i = 0; i < PAGE_SIZE; i++)
 		if (bytes[i] != 0x77)
-			wrong = "a page is uptodate before its bytes are there";
+			crew.wrong = "a page is uptodate before its bytes are there";
 }
 
 /* The thread sanitizer sees whether the flag orders them. */
 TEST(fault_sched, contents_come_before_the_flag)
 {
-	wrong = NULL;
+	crew.wrong = NULL;
 	fresh = alloc_page(GFP_KERNEL);
 	ASSERT(fresh);
 	ClearPageUptodate(fresh);
 	EXPECT_EQ(hosted_run_cpus(2, fill_or_look, NULL), 0);
-	EXPECT(!wrong);
+	EXPECT(!crew.wrong);
 	__free_page(fresh);
 }

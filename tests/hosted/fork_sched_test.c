@@ -10,21 +10,17 @@
 
 #include "mm/vm/rmap.h"
 #include "mm/vm/share.h"
+#include "crew.h"
 #include "mmu.h"
 #include "schedules.h"
-#include "tasks.h"
 
-#define CPUS 3u
 #define OWN 4u
 #define PLACE ((uintptr_t)0x40000000)
 #define RW (PROT_READ | PROT_WRITE)
 
-static struct test_process parent __memsys;
-static struct mm_task thread[CPUS] __memsys;
 static unsigned long value[CPUS][OWN] __memsys;
 static struct file *file __memsys;
-static const char *wrong __memsys;
-static unsigned int arrived __memsys, steps, forks, moves, taken;
+static unsigned int steps, forks, moves, taken;
 
 /* Pages of all threads lie in two tables, mixed. */
 static uintptr_t own_at(unsigned int cpu, unsigned int i)
@@ -43,21 +39,21 @@ static void expect(uintptr_t addr, unsigned long want, const char *what)
 	unsigned long got = ~want;
 
 	if (test_user_read(addr, &got, sizeof(got)) != sizeof(got) || got != want)
-		wrong = what;
+		crew.wrong = what;
 }
 
 static void put(uintptr_t addr, unsigned long to)
 {
 	if (test_user_write(addr, &to, sizeof(to)) != sizeof(to))
-		wrong = "a store is refused";
+		crew.wrong = "a store is refused";
 }
 
 static void life_of_a_child(unsigned int cpu, u64 *chance)
 {
 	struct test_process child;
 
-	if (!test_process_fork(&child, &parent)) {
-		wrong = "fork fails";
+	if (!test_process_fork(&child, &crew.parent)) {
+		crew.wrong = "fork fails";
 		return;
 	}
 	test_switch(&child.task);
@@ -69,7 +65,7 @@ static void life_of_a_child(unsigned int cpu, u64 *chance)
 	}
 	if (test_random(chance) & 1)
 		expect(file_at(0), 42, "a child finds other bytes in a file");
-	test_switch(&thread[cpu]);
+	test_switch(&crew.thread[cpu]);
 	test_process_exit(&child);
 	for (unsigned int i = 0; i < OWN; i++)
 		expect(own_at(cpu, i), value[cpu][i], "a parent finds its child's bytes");
@@ -80,7 +76,7 @@ static void life_of_a_child(unsigned int cpu, u64 *chance)
 static struct folio *folio_at(uintptr_t addr)
 {
 	spinlock_t *lock;
-	pgt_entry_t *entry = table_lock_find(parent.task.mm, addr, &lock), e;
+	pgt_entry_t *entry = table_lock_find(crew.parent.task.mm, addr, &lock), e;
 	struct page *page = NULL;
 
 	if (!entry)
@@ -117,7 +113,7 @@ static void move(uintptr_t addr)
 		remove_migration_ptes(from, from);
 	} else {
 		if (mmu_leads_to(folio_pfn(from), &cpu, &virt))
-			wrong = "a page that is mapped nowhere can still be reached";
+			crew.wrong = "a page that is mapped nowhere can still be reached";
 		copy_highpage(to, &from->page);
 		to->mapping_index = from->page.mapping_index;
 		__SetPageSwapBacked(to);
@@ -145,7 +141,7 @@ static void take_out(uintptr_t addr)
 	if (try_to_unmap(folio, 0)) {
 		(void)atomic_fetch_add(&taken, 1);
 		if (mmu_leads_to(folio_pfn(folio), &cpu, &virt) && !folio_mapped(folio))
-			wrong = "a page of a file that is mapped nowhere can still be reached";
+			crew.wrong = "a page of a file that is mapped nowhere can still be reached";
 	}
 	folio_unlock(folio);
 	folio_put(folio);
@@ -168,7 +164,7 @@ static void step(unsigned int cpu, u64 *chance)
 		break;
 	case 3:
 		if (ksys_mmap(own_at(cpu, i), PAGE_SIZE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, NULL, 0) < 0)
-			wrong = "mmap fails";
+			crew.wrong = "mmap fails";
 		value[cpu][i] = 0;
 		break;
 	case 4:
@@ -181,26 +177,10 @@ static void step(unsigned int cpu, u64 *chance)
 	expect(own_at(cpu, i), value[cpu][i], "a store is lost");
 }
 
-/* A CPU that is lazy keeps translations of pages that have gone, and does not use them: none is before all are done. */
-static void wait_for_all(void)
-{
-	unsigned int round = atomic_fetch_add(&arrived, 1) / CPUS;
-
-	while (load_acquire(&arrived) / CPUS <= round)
-		port_cpu_relax();
-}
-
 static void work(unsigned int cpu, void *ctx)
 {
-	u64 chance = test_seed * CPUS + cpu + 1;
-
 	(void)ctx;
-	test_switch(&thread[cpu]);
-	wait_for_all();
-	for (unsigned int i = 0; i < steps && !wrong; i++)
-		step(cpu, &chance);
-	wait_for_all();
-	test_switch(NULL);
+	crew_work(cpu, steps, step);
 }
 
 static void setup(void *ctx)
@@ -208,12 +188,12 @@ static void setup(void *ctx)
 	int err = 0;
 
 	(void)ctx;
-	wrong = NULL;
-	arrived = 0;
+	crew.wrong = NULL;
+	crew.arrived = 0;
 	memset(value, 0, sizeof(value));
 	file = memfd_setup("sched", 0, &err);
-	if (!file || shmem_truncate(file->f_inode, FILE_PAGES * PAGE_SIZE) || !test_process_start(&parent)) {
-		wrong = "no memory";
+	if (!file || shmem_truncate(file->f_inode, FILE_PAGES * PAGE_SIZE) || !test_process_start(&crew.parent)) {
+		crew.wrong = "no memory";
 		return;
 	}
 	for (unsigned int i = 0; i < 2; i++)
@@ -221,30 +201,13 @@ static void setup(void *ctx)
 	(void)test_map_file(file_at(0), FILE_PAGES * PAGE_SIZE, RW, MAP_SHARED | MAP_FIXED, file, 0);
 	for (unsigned int i = 0; i < FILE_PAGES; i++)
 		test_user_put(file_at(i), 42);
-	for (unsigned int i = 0; i < CPUS; i++)
-		test_thread_make(&thread[i], &parent);
-	test_switch(NULL);
-}
-
-static void tell(void *ctx, const char *line)
-{
-	(void)ctx;
-	pr_err("%s\n", line);
+	crew_hire();
 }
 
 static bool check(void *ctx)
 {
-	unsigned int findings = mm_verify(tell, NULL);
-
 	(void)ctx;
-	for (unsigned int i = 0; i < CPUS; i++)
-		test_thread_exit(&thread[i]);
-	test_process_exit(&parent);
-	fput(file);
-	findings += mm_verify(tell, NULL);
-	if (wrong)
-		pr_err("%s\n", wrong);
-	return !wrong && !findings;
+	return crew_dismiss(file);
 }
 
 TEST(fork_sched, schedules)

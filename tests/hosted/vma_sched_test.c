@@ -10,11 +10,10 @@
 
 #include "mm/vm/rmap.h"
 #include "mm/vm/share.h"
+#include "crew.h"
 #include "mmu.h"
 #include "schedules.h"
-#include "tasks.h"
 
-#define CPUS 3u
 #define PAGES 8u
 #define TABLE ((uintptr_t)PGT_SIZE(1))
 #define PLACE ((uintptr_t)0x40000000)
@@ -25,11 +24,8 @@
 #define AWAY (PLACE + TABLE + 128 * PAGE_SIZE)
 #define RW (PROT_READ | PROT_WRITE)
 
-static struct test_process parent __memsys;
-static struct mm_task thread[CPUS] __memsys;
 static struct file *file __memsys;
-static const char *wrong __memsys;
-static unsigned int arrived __memsys, steps, forks, cut;
+static unsigned int steps, forks, cut;
 
 static void shape(u64 *chance)
 {
@@ -43,18 +39,18 @@ static void shape(u64 *chance)
 	case 0:
 		if (ksys_munmap(at, n * PAGE_SIZE) ||
 		    ksys_mmap(at, n * PAGE_SIZE, RW, flags, file, first * PAGE_SIZE) != (long)at)
-			wrong = "a piece is not mapped again";
+			crew.wrong = "a piece is not mapped again";
 		break;
 	case 1:
 		moved = ksys_mremap(at, PAGE_SIZE, PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, AWAY);
 		if (moved == (long)AWAY)
 			moved = ksys_mremap(AWAY, PAGE_SIZE, PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, at);
 		if (moved != (long)at)
-			wrong = "a page does not move there and back";
+			crew.wrong = "a page does not move there and back";
 		break;
 	default:
 		if (ksys_mprotect(at, n * PAGE_SIZE, r >> 25 & 1 ? RW : PROT_READ))
-			wrong = "mprotect fails";
+			crew.wrong = "mprotect fails";
 	}
 }
 
@@ -76,8 +72,8 @@ static void life_of_a_child(unsigned int cpu, u64 *chance)
 	struct test_process child;
 	struct mm_struct *mm;
 
-	if (!test_process_fork(&child, &parent)) {
-		wrong = "fork fails";
+	if (!test_process_fork(&child, &crew.parent)) {
+		crew.wrong = "fork fails";
 		return;
 	}
 	test_switch(&child.task);
@@ -85,13 +81,13 @@ static void life_of_a_child(unsigned int cpu, u64 *chance)
 	if (test_random(chance) & 1)
 		touch(chance);
 	if (ksys_munmap(PLACE, 4 * TABLE))
-		wrong = "a child cannot unmap";
+		crew.wrong = "a child cannot unmap";
 	for (unsigned int i = 0; i < NR_MM_COUNTERS; i++)
-		if (get_mm_counter(mm, i) && !wrong) {
+		if (get_mm_counter(mm, i) && !crew.wrong) {
 			pr_err("mm->rss[%u] is %ld\n", i, get_mm_counter(mm, i));
-			wrong = "a child that has nothing mapped counts pages";
+			crew.wrong = "a child that has nothing mapped counts pages";
 		}
-	test_switch(&thread[cpu]);
+	test_switch(&crew.thread[cpu]);
 	test_process_exit(&child);
 	(void)atomic_fetch_add(&forks, 1);
 }
@@ -99,7 +95,7 @@ static void life_of_a_child(unsigned int cpu, u64 *chance)
 static bool has_entry(uintptr_t addr, const struct folio *folio)
 {
 	spinlock_t *lock;
-	pgt_entry_t *entry = table_lock_find(parent.task.mm, addr, &lock), e;
+	pgt_entry_t *entry = table_lock_find(crew.parent.task.mm, addr, &lock), e;
 
 	if (!entry)
 		return false;
@@ -129,28 +125,19 @@ static void change_size(u64 *chance)
 	for (unsigned int i = pages; i < PAGES; i++)
 		gone[i] = filemap_get_folio(file->f_mapping, i);
 	if (shmem_truncate(file->f_inode, pages * PAGE_SIZE))
-		wrong = "the file does not become shorter";
+		crew.wrong = "the file does not become shorter";
 	for (unsigned int i = pages; i < PAGES; i++) {
 		if (!gone[i])
 			continue;
 		if (is_mapped(gone[i]) && !folio_mapping(gone[i]))
-			wrong = "a page behind the end of its file is mapped";
+			crew.wrong = "a page behind the end of its file is mapped";
 		if (page_ref_count(&gone[i]->page) == 1 && mmu_leads_to(folio_pfn(gone[i]), &cpu, &virt))
-			wrong = "a page behind the end of its file can be reached";
+			crew.wrong = "a page behind the end of its file can be reached";
 		cut += !folio_mapping(gone[i]);
 		folio_put(gone[i]);
 	}
 	if (shmem_truncate(file->f_inode, PAGES * PAGE_SIZE))
-		wrong = "the file does not become longer";
-}
-
-/* What a CPU that is lazy still holds nobody looks at: none is before all have begun, or until all are done. */
-static void wait_for_all(void)
-{
-	unsigned int round = atomic_fetch_add(&arrived, 1) / CPUS;
-
-	while (load_acquire(&arrived) / CPUS <= round)
-		port_cpu_relax();
+		crew.wrong = "the file does not become longer";
 }
 
 /* A page that is locked comes into no mapping; whoever maps it now loses it at the first attempt. */
@@ -168,32 +155,29 @@ static void take_out(u64 *chance)
 		else
 			(void)try_to_unmap(folio, 0);
 		if (is_mapped(folio))
-			wrong = "a page of a file was taken out of all mappings, and is mapped";
+			crew.wrong = "a page of a file was taken out of all mappings, and is mapped";
 		folio_unlock(folio);
 	}
 	folio_put(folio);
 }
 
+static void step(unsigned int cpu, u64 *chance)
+{
+	touch(chance);
+	if (cpu == 0)
+		shape(chance);
+	else if (cpu == 1)
+		life_of_a_child(cpu, chance);
+	else if (test_random(chance) & 1)
+		change_size(chance);
+	else
+		take_out(chance);
+}
+
 static void work(unsigned int cpu, void *ctx)
 {
-	u64 chance = test_seed * CPUS + cpu + 1;
-
 	(void)ctx;
-	test_switch(&thread[cpu]);
-	wait_for_all();
-	for (unsigned int i = 0; i < steps && !wrong; i++) {
-		touch(&chance);
-		if (cpu == 0)
-			shape(&chance);
-		else if (cpu == 1)
-			life_of_a_child(cpu, &chance);
-		else if (test_random(&chance) & 1)
-			change_size(&chance);
-		else
-			take_out(&chance);
-	}
-	wait_for_all();
-	test_switch(NULL);
+	crew_work(cpu, steps, step);
 }
 
 static void setup(void *ctx)
@@ -201,47 +185,30 @@ static void setup(void *ctx)
 	int err = 0;
 
 	(void)ctx;
-	wrong = NULL;
-	arrived = 0;
+	crew.wrong = NULL;
+	crew.arrived = 0;
 	file = memfd_setup("vma_sched", 0, &err);
-	if (!file || shmem_truncate(file->f_inode, PAGES * PAGE_SIZE) || !test_process_start(&parent)) {
-		wrong = "no memory";
+	if (!file || shmem_truncate(file->f_inode, PAGES * PAGE_SIZE) || !test_process_start(&crew.parent)) {
+		crew.wrong = "no memory";
 		return;
 	}
 	(void)test_map_file(SHARED_AT, PAGES * PAGE_SIZE, RW, MAP_SHARED | MAP_FIXED, file, 0);
 	(void)test_map_file(PRIVATE_AT, PAGES * PAGE_SIZE, RW, MAP_PRIVATE | MAP_FIXED, file, 0);
 	(void)test_map(WIPED_AT, PAGES * PAGE_SIZE, RW, MAP_PRIVATE | MAP_FIXED);
 	if (ksys_madvise(WIPED_AT, PAGES * PAGE_SIZE, MADV_WIPEONFORK))
-		wrong = "no area that is wiped";
+		crew.wrong = "no area that is wiped";
 	for (unsigned int i = 0; i < PAGES; i++) {
 		test_user_put(SHARED_AT + i * PAGE_SIZE, 42);
 		test_user_put(PRIVATE_AT + i * PAGE_SIZE, 43);
 		test_user_put(WIPED_AT + i * PAGE_SIZE, 44);
 	}
-	for (unsigned int i = 0; i < CPUS; i++)
-		test_thread_make(&thread[i], &parent);
-	test_switch(NULL);
-}
-
-static void tell(void *ctx, const char *line)
-{
-	(void)ctx;
-	pr_err("%s\n", line);
+	crew_hire();
 }
 
 static bool check(void *ctx)
 {
-	unsigned int findings = mm_verify(tell, NULL);
-
 	(void)ctx;
-	for (unsigned int i = 0; i < CPUS; i++)
-		test_thread_exit(&thread[i]);
-	test_process_exit(&parent);
-	fput(file);
-	findings += mm_verify(tell, NULL);
-	if (wrong)
-		pr_err("%s\n", wrong);
-	return !wrong && !findings;
+	return crew_dismiss(file);
 }
 
 TEST(vma_sched, schedules)

@@ -41,9 +41,9 @@ sched|gcc|CC=gcc SCHED=1 DEBUG=1|--effort 80
 sparse|gcc|CC=gcc MODEL=sparse|--effort 25
 discontig|gcc|CC=gcc MODEL=discontig BOOTMEM=1|--effort 25
 flat|gcc|CC=gcc MODEL=flat INLINE=call|--effort 25
-slab-sched|m32|CC=gcc M32=1 SLAB=slab SCHED=1 DEBUG=1|--effort 50 $heap
+slab-sched|m32|CC=gcc M32=1 SLAB=slab SCHED=1 DEBUG=1|--effort 40 $heap
 slab-thread|tsan|CC=gcc SLAB=slab SAN=thread|--effort 15 $heap
-slob-sched|m32|CC=gcc M32=1 SLAB=slob SCHED=1 DEBUG=1|--effort 50 $heap
+slob-sched|m32|CC=gcc M32=1 SLAB=slob SCHED=1 DEBUG=1|--effort 35 $heap
 slob-address|asan|CC=gcc SLAB=slob SAN=address,undefined|--effort 15 $heap
 la57|gcc|CC=gcc ARCH=x86_64_la57|--effort 25
 arm64|gcc|CC=gcc ARCH=arm64|--effort 25

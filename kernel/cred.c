@@ -17,6 +17,19 @@ bool capable(unsigned int capability)
 	return task_capable(&current()->core, capability);
 }
 
+/* ptrace(2), "Ptrace access mode checking": PTRACE_MODE_REALCREDS or PTRACE_MODE_FSCREDS. */
+bool may_look_into(const struct process *p, bool real)
+{
+	const struct process *me = current_process();
+	u32 uid = real ? me->ruid : me->fsuid, gid = real ? me->rgid : me->fsgid;
+	u64 mine = real ? me->cap_permitted : me->core.capabilities;
+
+	if (me == p || capable(CAP_SYS_PTRACE))
+		return true;
+	return p->dumpable && uid == p->ruid && uid == p->euid && uid == p->suid && gid == p->rgid && gid == p->egid &&
+	       gid == p->sgid && !(p->cap_permitted & ~mine);
+}
+
 /* What becomes of capabilities when user ids do: capabilities(7), "Effect of user ID changes". */
 static void users_changed(struct process *p, u32 ruid, u32 euid, u32 suid)
 {

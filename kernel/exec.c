@@ -423,7 +423,7 @@ static int replace_program(struct program *p, struct file *file, struct mm_struc
 	}
 	exec_release_mm();
 	me->robust_list = 0;
-	old = octavo_task_mm(&me->core, mm);
+	old = task_change_mm(me, mm);
 	if (old)
 		mmput(old);
 	me->process->shares_vm = me->process->uses_pkeys = false;

@@ -197,7 +197,7 @@ static void release_mm(struct task *me)
 		return;
 	futex_exit(me);
 	exec_release_mm();
-	mm = octavo_task_mm(&me->core, NULL);
+	mm = task_change_mm(me, NULL);
 	if (mm)
 		mmput(mm);
 }

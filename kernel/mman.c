@@ -79,31 +79,18 @@ SYSCALL(325, sys_mlock2);
 
 /* ---- Other processes ---- */
 
-/* As ptrace(2) has it: PTRACE_MODE_ATTACH with real ids. */
-static bool may_look_into(const struct process *p)
-{
-	const struct process *me = current_process();
-
-	if (me == p || capable(CAP_SYS_PTRACE))
-		return true;
-	return p->dumpable && me->ruid == p->ruid && me->ruid == p->euid && me->ruid == p->suid &&
-	       me->rgid == p->rgid && me->rgid == p->egid && me->rgid == p->sgid;
-}
-
 static struct mm_struct *mm_of(int pid, long *err)
 {
 	struct task *task = thread_find(pid);
 	struct mm_struct *mm;
+	int why;
 
 	*err = -ESRCH;
 	if (!task)
 		return NULL;
-	mm = task_mm(task);
-	if (mm && !may_look_into(task->process)) {
+	mm = task_mm_access(task, true, &why);
+	if (why)
 		*err = -EPERM;
-		mmput(mm);
-		mm = NULL;
-	}
 	task_put(task);
 	return mm;
 }
@@ -111,21 +98,12 @@ static struct mm_struct *mm_of(int pid, long *err)
 static struct mm_struct *mm_of_process(struct process *p, long *err)
 {
 	struct mm_struct *mm = NULL;
-	unsigned long flags;
+	struct task *task;
+	int why = 0;
 
-	*err = -EPERM;
-	if (!may_look_into(p))
-		return NULL;
-	*err = -ESRCH;
-	flags = klock(&tasks_lock);
-	node_for_each(n, &p->threads) {
-		mm = node_entry(n, struct task, threads)->core.mm;
-		if (mm)
-			break;
-	}
-	if (mm)
-		mmget(mm);
-	kunlock(&tasks_lock, flags);
+	for (int tid = 1; !mm && !why && (task = thread_next(p, tid)) != NULL; tid = task->core.pid + 1, task_put(task))
+		mm = task_mm_access(task, true, &why);
+	*err = why ? -EPERM : -ESRCH;
 	return mm;
 }
 

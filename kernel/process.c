@@ -144,6 +144,30 @@ struct mm_struct *task_mm(struct task *task)
 	return mm;
 }
 
+/* The right and the address space are of one moment: execve() takes the new program's rights before its memory. */
+struct mm_struct *task_mm_access(struct task *task, bool real, int *err)
+{
+	unsigned long flags = klock(&tasks_lock);
+	struct mm_struct *mm = task->core.mm;
+
+	*err = may_look_into(task->process, real) ? 0 : -EACCES;
+	if (*err)
+		mm = NULL;
+	if (mm)
+		mmget(mm);
+	kunlock(&tasks_lock, flags);
+	return mm;
+}
+
+struct mm_struct *task_change_mm(struct task *me, struct mm_struct *mm)
+{
+	struct mm_struct *old = octavo_task_mm(&me->core, mm);
+
+	/* Who has still found the old one has his reference when the lock is free. */
+	kunlock(&tasks_lock, klock(&tasks_lock));
+	return old;
+}
+
 /* ---- Parents, groups, sessions ---- */
 
 static struct list_node *all_processes(void)

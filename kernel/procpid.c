@@ -24,16 +24,6 @@ static struct task *vnode_task(const struct vnode *v)
 	return task;
 }
 
-/* May the caller look into @task's address space and files? ptrace(2): PTRACE_MODE_READ. */
-static bool may_look(const struct task *task)
-{
-	const struct mm_task *me = current_task();
-	const struct process *p = task->process;
-
-	return me->process == &p->core || task_capable(me, CAP_SYS_PTRACE) ||
-	       (me->process->uid == p->core.uid && me->process->gid == p->core.gid && p->dumpable);
-}
-
 /* ---- Text of a process: each gets its task ---- */
 
 struct pid_show {
@@ -53,12 +43,13 @@ static int pid_show(struct vnode *v, struct ktext *text)
 
 	if (!task)
 		return -ESRCH;
-	if (how->secret && !may_look(task)) {
-		err = -EACCES;
-	} else if (how->show) {
+	if (how->show) {
 		err = how->show(task, text);
+		/* Asked last, as execve() may come in between; nobody sees text that comes with an error. */
+		if (how->secret && !pid_may_look(task))
+			err = -EACCES;
 	} else {
-		mm = task_mm(task);
+		mm = how->secret ? task_mm_access(task, false, &err) : task_mm(task);
 		if (mm) {
 			err = how->show_mm(mm, text);
 			mmput(mm);
@@ -260,7 +251,7 @@ static long write_coredump_filter(struct task *task, const char *text, size_t le
 	const char *c = text + (base == 16 ? 2 : 0);
 	u64 value = 0;
 
-	if (!may_look(task))
+	if (!pid_may_look(task))
 		return -EACCES;
 	if (!*c || *c == '\n')
 		return -EINVAL;
@@ -331,44 +322,70 @@ static const struct pid_show limits_show = { PID_OPS, .show = show_limits };
 
 /* ---- pagemap and mem: bytes ---- */
 
+/* Both are decided when it is opened: who passes a descriptor on passes the right on, and to that memory only. */
+struct look {
+	struct mm_struct *mm; /* counted as by mmgrab(), or NULL: there was none */
+	bool frames;	      /* pagemap shows their numbers */
+};
+
 static int look_open(struct vnode *v, struct file *file)
 {
+	struct look *look = kzalloc(sizeof(*look), GFP_KERNEL);
 	struct task *task = vnode_task(v);
-	int err = task && may_look(task) ? 0 : task ? -EACCES : -ESRCH;
+	int err = look ? -ESRCH : -ENOMEM;
 
-	/* Decided when it is opened: who passes a descriptor on passes the right on. */
-	file->ra_advice = task_capable(current_task(), CAP_SYS_ADMIN);
+	if (look && task) {
+		struct mm_struct *mm = task_mm_access(task, false, &err);
+
+		look->frames = capable(CAP_SYS_ADMIN);
+		look->mm = mm;
+		if (mm) {
+			mmgrab(mm);
+			mmput(mm);
+		}
+	}
 	if (task)
 		task_put(task);
+	if (err)
+		kfree(look);
+	else
+		file->private_data = look;
 	return err;
 }
 
-static struct mm_struct *file_mm(struct file *file, int *err)
+static void look_release(struct file *file)
 {
-	struct task *task = vnode_task(vnode_of(file->f_inode));
-	struct mm_struct *mm = task ? task_mm(task) : NULL;
+	struct look *look = file->private_data;
 
-	*err = task ? 0 : -ESRCH;
-	if (task)
-		task_put(task);
-	return mm;
+	if (look->mm)
+		mmdrop(look->mm);
+	kfree(look);
+	file_release_path(file);
+}
+
+/* The memory that was there when @file was opened. Return: NULL: the process has another by now, or has ended. */
+static struct mm_struct *look_mm(const struct file *file)
+{
+	const struct look *look = file->private_data;
+
+	return look->mm && mmget_not_zero(look->mm) ? look->mm : NULL;
 }
 
 static s64 pagemap_read(struct file *file, struct iov_iter *to, u64 *pos)
 {
+	const struct look *look = file->private_data;
 	u64 words[64];
 	s64 total = 0;
-	int err;
 	struct mm_struct *mm;
 
 	if (*pos % 8 || to->count % 8)
 		return -EINVAL;
-	mm = file_mm(file, &err);
+	mm = look_mm(file);
 	if (!mm)
-		return err;
+		return 0;
 	while (to->count) {
 		long nr = octavo_pid_pagemap(mm, *pos / 8, words, min(to->count / 8, ARRAY_SIZE(words)),
-					     file->ra_advice);
+					     look->frames);
 		size_t got;
 
 		if (nr <= 0) {
@@ -389,12 +406,11 @@ static s64 pagemap_read(struct file *file, struct iov_iter *to, u64 *pos)
 
 static long pagemap_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	int err;
-	struct mm_struct *mm = file_mm(file, &err);
+	struct mm_struct *mm = look_mm(file);
 	long ret;
 
 	if (!mm)
-		return err ? err : -EINVAL;
+		return -EINVAL;
 	ret = octavo_pid_pagemap_ioctl(mm, cmd, arg);
 	mmput(mm);
 	return ret;
@@ -405,11 +421,10 @@ static s64 mem_rw(struct file *file, struct iov_iter *iter, u64 *pos, bool write
 {
 	char bounce[512];
 	s64 total = 0;
-	int err;
-	struct mm_struct *mm = file_mm(file, &err);
+	struct mm_struct *mm = look_mm(file);
 
 	if (!mm)
-		return err;
+		return 0;
 	while (iter->count) {
 		size_t n = min(iter->count, sizeof(bounce)), got;
 
@@ -456,12 +471,12 @@ static s64 mem_seek(struct file *file, s64 offset, int whence)
 static const struct vnode_ops look_ops = { .open = look_open };
 static const struct file_operations pagemap_fops = { .read_iter = pagemap_read,
 						     .ioctl = pagemap_ioctl,
-						     .release = file_release_path,
+						     .release = look_release,
 						     .show_path = vfs_path };
 static const struct file_operations mem_fops = { .read_iter = mem_read,
 						 .write_iter = mem_write,
 						 .llseek = mem_seek,
-						 .release = file_release_path,
+						 .release = look_release,
 						 .show_path = vfs_path };
 
 /* ---- What is in the directory ---- */
@@ -525,7 +540,7 @@ struct task *pid_task(const struct vnode *v)
 
 bool pid_may_look(const struct task *task)
 {
-	return may_look(task);
+	return may_look_into(task->process, false);
 }
 
 static struct inode *pid_lookup_name(struct vnode *dir, const char *name, int *err)

@@ -59,19 +59,25 @@ static int link_target(struct vnode *v, struct path *to)
 
 	if (!task)
 		return -ENOENT;
-	if (!pid_may_look(task)) {
-		err = -EACCES;
-	} else if (!strcmp(which, "exe")) {
-		mm = task_mm(task);
+	if (!strcmp(which, "exe")) {
+		mm = task_mm_access(task, false, &err);
 		file = mm ? mm_get_exe_file(mm) : NULL;
 		if (mm)
 			mmput(mm);
 		if (file) {
 			err = path_of_file(file, to);
 			fput(file);
+		} else if (!err) {
+			err = -ENOENT;
 		}
 	} else {
 		err = fs_path(task, !strcmp(which, "cwd"), to);
+		/* Asked when it has been found: until then execve() may have come. */
+		if (!pid_may_look(task)) {
+			if (!err)
+				path_put(to);
+			err = -EACCES;
+		}
 	}
 	task_put(task);
 	return err;
@@ -101,12 +107,17 @@ const struct vnode_ops pid_link_ops = { .readlink = link_text, .jump = link_targ
 static struct file *fd_file(const struct vnode *v)
 {
 	struct task *task = pid_task(v);
-	struct files *files = task && pid_may_look(task) ? task_files(task) : NULL;
+	struct files *files = task ? task_files(task) : NULL;
 	struct file *file = NULL;
 
 	if (files) {
 		file = files_lookup(files, (int)(uintptr_t)v->data);
 		files_put(files);
+	}
+	/* Asked when it has been found: until then execve() may have come. */
+	if (file && !pid_may_look(task)) {
+		fput(file);
+		file = NULL;
 	}
 	if (task)
 		task_put(task);

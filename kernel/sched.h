@@ -216,6 +216,10 @@ struct task *task_next(int pid);
 struct task *thread_next(struct process *process, int tid);
 /* The address space, with mmget(), or NULL. */
 struct mm_struct *task_mm(struct task *task);
+/* The same if the caller may look into it: may_look_into(). Return: NULL and *@err: -EACCES, or 0: it has none. */
+struct mm_struct *task_mm_access(struct task *task, bool real, int *err);
+/* @me, the caller, gets another address space. Return: the old one, which task_mm() finds no longer, or NULL. */
+struct mm_struct *task_change_mm(struct task *me, struct mm_struct *mm);
 /* Queue a signal: to one thread, or to its process. Return: 0 or a negative errno. */
 int send_signal(struct task *task, int signo, bool whole_process);
 

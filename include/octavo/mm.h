@@ -223,6 +223,8 @@ OCTAVO_API struct mm_struct *mm_create(const struct mm_process *process, uintptr
 OCTAVO_API void mmget(struct mm_struct *mm);
 OCTAVO_API void mmput(struct mm_struct *mm);
 OCTAVO_API void mmgrab(struct mm_struct *mm);
+/** mmget_not_zero - mmget() by one who has mmgrab() only. Return: false: nobody uses it any more, nothing was taken. */
+OCTAVO_API bool mmget_not_zero(struct mm_struct *mm);
 OCTAVO_API void mmdrop(struct mm_struct *mm);
 
 /**

@@ -193,6 +193,18 @@ void mmget(struct mm_struct *mm)
 	(void)atomic_fetch_add(&mm->users, 1);
 }
 
+bool mmget_not_zero(struct mm_struct *mm)
+{
+	unsigned int users = load_relaxed(&mm->users), was;
+
+	for (; users; users = was) {
+		was = atomic_cmpxchg(&mm->users, users, users + 1);
+		if (was == users)
+			return true;
+	}
+	return false;
+}
+
 void mmgrab(struct mm_struct *mm)
 {
 	(void)atomic_fetch_add(&mm->count, 1);

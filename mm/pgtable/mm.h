@@ -83,6 +83,7 @@ struct mm_struct *mm_alloc(gfp_t gfp);
 /* All address spaces but init_mm, oldest first, NULL before the first and after the last. Nobody makes or drops one. */
 struct mm_struct *mm_after(const struct mm_struct *mm);
 void mmget(struct mm_struct *mm);
+bool mmget_not_zero(struct mm_struct *mm);
 void mmput(struct mm_struct *mm);
 void mmgrab(struct mm_struct *mm);
 void mmdrop(struct mm_struct *mm);

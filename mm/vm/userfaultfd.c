@@ -94,14 +94,7 @@ void userfaultfd_put(struct userfaultfd_ctx *ctx)
 
 bool userfaultfd_mm_get(struct userfaultfd_ctx *ctx)
 {
-	unsigned int users = load_relaxed(&ctx->mm->users), was;
-
-	for (; users; users = was) {
-		was = atomic_cmpxchg(&ctx->mm->users, users, users + 1);
-		if (was == users)
-			return true;
-	}
-	return false;
+	return mmget_not_zero(ctx->mm);
 }
 
 struct userfaultfd_ctx *userfaultfd_new(unsigned int flags, bool device, int *err)

@@ -30,6 +30,18 @@ bool may_look_into(const struct process *p, bool real)
 	       gid == p->sgid && !(p->cap_permitted & ~mine);
 }
 
+/*
+ * Who acts for another now is not to be read by who could read him before (prctl(2): PR_SET_DUMPABLE), and his parent's
+ * end is no reason to signal him (PR_SET_PDEATHSIG). Before the ids change: may_look_into() is asked meanwhile.
+ */
+static void becomes(struct process *p, u32 euid, u32 fsuid, u32 egid, u32 fsgid)
+{
+	if (euid == p->euid && fsuid == p->fsuid && egid == p->egid && fsgid == p->fsgid)
+		return;
+	kstore(&p->dumpable, false);
+	current()->pdeath_signal = 0;
+}
+
 /* What becomes of capabilities when user ids do: capabilities(7), "Effect of user ID changes". */
 static void users_changed(struct process *p, u32 ruid, u32 euid, u32 suid)
 {
@@ -85,8 +97,10 @@ static long sys_setresuid(u32 r, u32 e, u32 s)
 				     (e != ~0u && !is_mine(e, ruid, euid, suid)) ||
 				     (s != ~0u && !is_mine(s, ruid, euid, suid))))
 		return -EPERM;
+	e = e == ~0u ? euid : e;
+	becomes(p, e, e, p->egid, p->fsgid);
 	p->ruid = r == ~0u ? ruid : r;
-	p->euid = e == ~0u ? euid : e;
+	p->euid = e;
 	p->suid = s == ~0u ? suid : s;
 	users_changed(p, ruid, euid, suid);
 	return 0;
@@ -129,8 +143,10 @@ static long sys_setresgid(u32 r, u32 e, u32 s)
 				     (e != ~0u && !is_mine(e, rgid, egid, sgid)) ||
 				     (s != ~0u && !is_mine(s, rgid, egid, sgid))))
 		return -EPERM;
+	e = e == ~0u ? egid : e;
+	becomes(p, p->euid, p->fsuid, e, e);
 	p->rgid = r == ~0u ? rgid : r;
-	p->egid = e == ~0u ? egid : e;
+	p->egid = e;
 	p->sgid = s == ~0u ? sgid : s;
 	p->fsgid = p->core.gid = p->egid;
 	return 0;
@@ -190,8 +206,10 @@ static long sys_setfsuid(u32 uid)
 	struct process *p = current_process();
 	u32 old = p->fsuid;
 
-	if (uid != ~0u && (capable(CAP_SETUID) || is_mine(uid, p->ruid, p->euid, p->suid)))
+	if (uid != ~0u && (capable(CAP_SETUID) || is_mine(uid, p->ruid, p->euid, p->suid))) {
+		becomes(p, p->euid, uid, p->egid, p->fsgid);
 		p->fsuid = uid;
+	}
 	return old;
 }
 SYSCALL(122, sys_setfsuid);
@@ -201,8 +219,10 @@ static long sys_setfsgid(u32 gid)
 	struct process *p = current_process();
 	u32 old = p->fsgid;
 
-	if (gid != ~0u && (capable(CAP_SETGID) || is_mine(gid, p->rgid, p->egid, p->sgid)))
+	if (gid != ~0u && (capable(CAP_SETGID) || is_mine(gid, p->rgid, p->egid, p->sgid))) {
+		becomes(p, p->euid, p->fsuid, p->egid, gid);
 		p->fsgid = gid;
+	}
 	return old;
 }
 SYSCALL(123, sys_setfsgid);

@@ -379,6 +379,30 @@ static bool take_rights(const struct file *file)
 	return p->euid != p->ruid || p->egid != p->rgid;
 }
 
+/* What may be executed but not read is not to be read from the memory of the program either. */
+static bool may_read(const struct program *p, const struct file *file)
+{
+	return !inode_permission(file->f_inode, MAY_READ) &&
+	       (!p->interpreter.file || !inode_permission(p->interpreter.file->f_inode, MAY_READ));
+}
+
+/*
+ * The new program's rights, before its memory can be found: who may look into the caller is asked of both at once. Nobody
+ * may until it has begun; *@dumpable says whether they may then.
+ */
+static bool change_rights(const struct program *p, const struct file *file, bool *dumpable)
+{
+	struct process *proc = current_process();
+	u32 euid = proc->euid, egid = proc->egid, fsuid = proc->fsuid, fsgid = proc->fsgid;
+	bool readable = may_read(p, file), secure;
+
+	kstore(&proc->dumpable, false);
+	secure = take_rights(file);
+	*dumpable = readable && !secure && euid == proc->euid && egid == proc->egid && fsuid == proc->fsuid &&
+		    fsgid == proc->fsgid;
+	return secure;
+}
+
 static int map_program(struct program *p, struct mm_struct *mm, bool secure, uintptr_t *entry, uintptr_t *sp)
 {
 	struct process *proc = current_process();
@@ -414,7 +438,7 @@ static int replace_program(struct program *p, struct file *file, struct mm_struc
 	struct task *me = current();
 	struct mm_struct *old;
 	uintptr_t entry = 0, sp = 0;
-	bool secure;
+	bool secure, dumpable;
 	int err = exec_alone();
 
 	if (err) {
@@ -423,13 +447,13 @@ static int replace_program(struct program *p, struct file *file, struct mm_struc
 	}
 	exec_release_mm();
 	me->robust_list = 0;
+	secure = change_rights(p, file, &dumpable);
 	old = task_change_mm(me, mm);
 	if (old)
 		mmput(old);
 	me->process->shares_vm = me->process->uses_pkeys = false;
 	me->core.flags &= ~(PF_KTHREAD | PF_FORKNOEXEC);
 	me->core.process->personality &= ~PERSONALITY_READ_IMPLIES_EXEC;
-	secure = take_rights(file);
 	mm_set_exe_file(mm, file);
 	err = map_program(p, mm, secure, &entry, &sp);
 	if (err) {
@@ -441,7 +465,7 @@ static int replace_program(struct program *p, struct file *file, struct mm_struc
 	files_close_on_exec(me->files);
 	strscpy(me->core.comm, p->name, sizeof(me->core.comm));
 	me->process->execed = true;
-	me->process->dumpable = !secure;
+	kstore(&me->process->dumpable, dumpable);
 	me->exit_signal = SIGCHLD;
 	me->pdeath_signal = 0;
 	arch_exec(entry, sp);

@@ -320,6 +320,23 @@ static bool put_all(struct dump *d)
 
 /* ---- Its name ---- */
 
+/* A name that others chose must not lead into another directory: core(5). Return: its length. */
+static size_t one_component(char *to, size_t len, size_t size)
+{
+	size_t there = min(len, size), dots = 0;
+
+	for (size_t i = 0; i < there; i++) {
+		dots += to[i] == '.';
+		to[i] = to[i] == '/' ? '!' : to[i];
+	}
+	/* Nothing, ".", ".." */
+	if (size && len <= 2 && dots == len) {
+		to[0] = '!';
+		return max(len, (size_t)1);
+	}
+	return len;
+}
+
 static size_t exe_name(struct mm_struct *mm, char *to, size_t size)
 {
 	struct file *file = mm_get_exe_file(mm);
@@ -329,9 +346,7 @@ static size_t exe_name(struct mm_struct *mm, char *to, size_t size)
 		len = min(file->f_op->show_path(file, to, size), size);
 	if (file)
 		fput(file);
-	for (size_t i = 0; i < len; i++)
-		to[i] = to[i] == '/' ? '!' : to[i];
-	return len;
+	return one_component(to, len, size);
 }
 
 /* What %@letter stands for. */
@@ -359,10 +374,10 @@ static size_t expand(struct dump *d, char letter, char *to, size_t size)
 	case 't':
 		return octavo_snprintf(to, size, "%llu", (unsigned long long)(clock_realtime_ns() / NS_PER_SEC));
 	case 'h':
-		return octavo_snprintf(to, size, "%s", uts.nodename);
+		return one_component(to, octavo_snprintf(to, size, "%s", uts.nodename), size);
 	case 'e':
 	case 'f':
-		return octavo_snprintf(to, size, "%s", current()->core.comm);
+		return one_component(to, octavo_snprintf(to, size, "%s", current()->core.comm), size);
 	case 'c':
 		return octavo_snprintf(to, size, "%lu", p->core.rlimit[RLIMIT_CORE].cur);
 	case 'E':

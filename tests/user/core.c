@@ -205,6 +205,18 @@ static void test_pattern(void)
 	CHECK(get(PATTERN, name, sizeof(name)) > 0 && !strcmp(name, "/tmp/core.%e.%s.%%\n"));
 	CHECK(WCOREDUMP(end_by(SIGQUIT, RLIM_INFINITY, 0)));
 	CHECK(unlink("/tmp/core.core.3.%") == 0);
+	/* Names lead nowhere else. */
+	CHECK(put(PATTERN, "/tmp/core.%e") && prctl(PR_SET_NAME, "/../way/out") == 0);
+	CHECK(WCOREDUMP(end_by(SIGQUIT, RLIM_INFINITY, 0)));
+	CHECK(unlink("/tmp/core.!..!way!out") == 0);
+	CHECK(mkdir("/tmp/core", 0700) == 0);
+	CHECK(put(PATTERN, "/tmp/core/%e/out") && prctl(PR_SET_NAME, "..") == 0);
+	CHECK(!WCOREDUMP(end_by(SIGQUIT, RLIM_INFINITY, 0)));
+	CHECK_ERROR(unlink("/tmp/out"), ENOENT);
+	CHECK(put(PATTERN, "/tmp/core/%e") && prctl(PR_SET_NAME, "") == 0);
+	CHECK(WCOREDUMP(end_by(SIGQUIT, RLIM_INFINITY, 0)));
+	CHECK(unlink("/tmp/core/!") == 0);
+	CHECK(rmdir("/tmp/core") == 0 && prctl(PR_SET_NAME, "core") == 0);
 	CHECK(put(PATTERN, "/tmp/core.%p"));
 	pid = fork();
 	if (!pid) {

@@ -247,7 +247,6 @@ int inode_permission_as(const struct inode *inode, unsigned int may, u32 uid, u3
 
 /* ---- Paths from user space: a kmalloc'ed copy. Return: NULL, *@err why. ---- */
 char *user_path(uintptr_t at, int *err);
-char *user_text(uintptr_t at, size_t max, int *err);
 
 /* ---- Trees: tmpfs.c ---- */
 /* With the names locked. @walk: WALK_MISSING, found nothing. Return: 0; walk->found is it. */

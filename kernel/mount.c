@@ -286,7 +286,7 @@ static long sys_mount(uintptr_t usource, uintptr_t utarget, uintptr_t utype, uns
 	if (target && usource)
 		source = user_path(usource, &err);
 	if (target && !(usource && !source) && utype)
-		type = user_text(utype, 64, &err);
+		type = get_user_string(utype, 64, &err);
 	if (target && !(utype && !type) && udata)
 		data = user_path(udata, &err);
 	ret = !target || (usource && !source) || (utype && !type) || (udata && !data) ? err : 0;

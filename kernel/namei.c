@@ -379,23 +379,7 @@ int path_lookup(int dirfd, const char *name, unsigned int flags, struct path *to
 
 /* ---- Paths from user space ---- */
 
-char *user_text(uintptr_t at, size_t max, int *err)
-{
-	char *text = kmalloc(max, GFP_KERNEL);
-	long len;
-
-	*err = -ENOMEM;
-	if (!text)
-		return NULL;
-	len = strncpy_from_user(text, at, max);
-	if (len >= 0 && (size_t)len < max)
-		return text;
-	*err = len < 0 ? -EFAULT : -ENAMETOOLONG;
-	kfree(text);
-	return NULL;
-}
-
 char *user_path(uintptr_t at, int *err)
 {
-	return user_text(at, PATH_MAX, err);
+	return get_user_string(at, PATH_MAX, err);
 }

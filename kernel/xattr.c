@@ -43,7 +43,7 @@ static long none(long err, uintptr_t uname)
 
 	if (err)
 		return err;
-	name = user_text(uname, XATTR_NAME_MAX + 1, &why);
+	name = get_user_string(uname, XATTR_NAME_MAX + 1, &why);
 	if (!name)
 		return why == -ENAMETOOLONG ? -ERANGE : why;
 	why = *name ? -EOPNOTSUPP : -ERANGE;

@@ -38,7 +38,7 @@ static const struct option options[] = {
 	{ "IO_URING", 425 },
 	{ "ADVISE_SYSCALLS", 28 }, { "MEMBARRIER", 324 }, { "CROSS_MEMORY_ATTACH", 310 }, { "MEMFD_CREATE", 319 },
 	{ "USERFAULTFD", 323 }, { "SYSVIPC", 64 }, { "POSIX_MQUEUE", 240 }, { "FHANDLE", 303 },
-	{ "INOTIFY_USER", 294 }, { "FANOTIFY", 300 }, { "NET", 41 }, { "KEYS", 250 }, { "BPF_SYSCALL", 321 },
+	{ "INOTIFY_USER", 294 }, { "FANOTIFY", 300 }, { "NET", NEVER }, { "KEYS", 250 }, { "BPF_SYSCALL", 321 },
 	{ "SECCOMP", 317 }, { "KCMP", 312 },
 	{ "SWAP", 167 }, { "MODULES", 313 }, { "PERF_EVENTS", 298 }, { "IKCONFIG", ALWAYS },
 	{ "IKCONFIG_PROC", ALWAYS },

@@ -56,6 +56,7 @@ has stat '^cpu  [0-9]+ 0 [0-9]+ [0-9]+ ' cat /proc/stat
 has loadavg '^[0-9.]+ [0-9.]+ [0-9.]+ [0-9]+/[0-9]+ [0-9]+$' cat /proc/loadavg
 has config '^CONFIG_MMU=y$' zcat /proc/config.gz
 has config-not '^# CONFIG_SECCOMP is not set$' zcat /proc/config.gz
+has config-net '^# CONFIG_NET is not set$' zcat /proc/config.gz
 has mountinfo '^[0-9]+ [0-9]+ 0:[0-9]+ / /proc rw,nosuid,nodev,noexec,relatime - proc proc rw$' cat /proc/self/mountinfo
 has partitions '^major minor  #blocks  name$' cat /proc/partitions
 has limits '^Max processes +[0-9]+ +[0-9]+ +processes' cat /proc/self/limits

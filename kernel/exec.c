@@ -387,8 +387,8 @@ static bool may_read(const struct program *p, const struct file *file)
 }
 
 /*
- * The new program's rights, before its memory can be found: who may look into the caller is asked of both at once. Nobody
- * may until it has begun; *@dumpable says whether they may then.
+ * The new program's rights, before its memory can be found: who may look into the caller is asked of both at once.
+ * Nobody may until it has begun; *@dumpable says whether they may then.
  */
 static bool change_rights(const struct program *p, const struct file *file, bool *dumpable)
 {

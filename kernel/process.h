@@ -187,7 +187,7 @@ void process_put(struct process *process);
 bool pgrp_exists(int pgrp, int session);
 bool pgrp_orphaned(int pgrp, const struct process *without);
 bool capable(unsigned int capability);
-/* May the caller look into @p's memory and files? By his real ids, or by those that he opens files with. Any context. */
+/* May the caller look into @p's memory and files? By his real ids, or those that he opens files with. Any context. */
 bool may_look_into(const struct process *p, bool real);
 
 /* ---- fork.c ---- */

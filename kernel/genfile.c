@@ -9,6 +9,7 @@ struct gen_state {
 	struct rw_semaphore lock;
 	struct ktext text;
 	bool made;
+	void *owned; /* (c) */
 };
 
 static struct gen_state *gen_state(struct file *file)
@@ -27,6 +28,16 @@ static struct gen_state *gen_state(struct file *file)
 	return was;
 }
 
+int gen_own(struct file *file, void *owned)
+{
+	struct gen_state *state = gen_state(file);
+
+	if (!state)
+		return -ENOMEM;
+	state->owned = owned;
+	return 0;
+}
+
 static s64 gen_read(struct file *file, struct iov_iter *to, u64 *pos)
 {
 	struct vnode *v = vnode_of(file->f_inode);
@@ -36,13 +47,13 @@ static s64 gen_read(struct file *file, struct iov_iter *to, u64 *pos)
 
 	if (!state)
 		return -ENOMEM;
-	if (!ops->show)
+	if (!ops->show && !ops->show_owned)
 		return -EACCES;
 	down_write(&state->lock);
 	if (!state->made || !*pos) {
 		ktext_free(&state->text);
 		state->made = false;
-		got = ops->show(v, &state->text);
+		got = ops->show_owned ? ops->show_owned(v, state->owned, &state->text) : ops->show(v, &state->text);
 		if (!got && state->text.no_memory)
 			got = -ENOMEM;
 		state->made = !got;
@@ -91,9 +102,12 @@ static s64 gen_write(struct file *file, struct iov_iter *from, u64 *pos)
 
 static void gen_release(struct file *file)
 {
+	const struct gen_ops *ops = vnode_of(file->f_inode)->data;
 	struct gen_state *state = file->private_data;
 
 	if (state) {
+		if (ops->disown)
+			ops->disown(state->owned);
 		ktext_free(&state->text);
 		kfree(state);
 	}

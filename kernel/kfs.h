@@ -309,7 +309,12 @@ extern const struct file_operations gen_fops;
 struct gen_ops {
 	int (*show)(struct vnode *vnode, struct ktext *text);
 	long (*write)(struct vnode *vnode, const char *text, size_t len);
+	/* In place of show(), if opening the file finds what is shown: gen_own() then, and the end of it. */
+	int (*show_owned)(struct vnode *vnode, void *owned, struct ktext *text);
+	void (*disown)(void *owned);
 };
+/* From vnode_ops->open(). Return: 0 or -ENOMEM. */
+int gen_own(struct file *file, void *owned);
 
 /* ---- procfs, sysfs: procfs.c, kernfile.c, procpid.c ---- */
 

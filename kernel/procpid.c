@@ -24,6 +24,51 @@ static struct task *vnode_task(const struct vnode *v)
 	return task;
 }
 
+/* ---- What is looked into ---- */
+
+/* Decided when a file is opened: who passes a descriptor on passes the right on, and to that memory only. */
+struct look {
+	struct mm_struct *mm; /* counted as by mmgrab(), or NULL: there was none */
+	bool frames;	      /* pagemap shows their numbers */
+};
+
+static struct look *look_new(const struct vnode *v, int *err)
+{
+	struct look *look = kzalloc(sizeof(*look), GFP_KERNEL);
+	struct task *task = vnode_task(v);
+
+	*err = look ? -ESRCH : -ENOMEM;
+	if (look && task) {
+		look->mm = task_mm_access(task, false, err);
+		look->frames = capable(CAP_SYS_ADMIN);
+		if (look->mm) {
+			mmgrab(look->mm);
+			mmput(look->mm);
+		}
+	}
+	if (task)
+		task_put(task);
+	if (!*err)
+		return look;
+	kfree(look);
+	return NULL;
+}
+
+static void look_free(void *owned)
+{
+	struct look *look = owned;
+
+	if (look->mm)
+		mmdrop(look->mm);
+	kfree(look);
+}
+
+/* The memory that was there when the file was opened. Return: NULL: the process has another by now, or has ended. */
+static struct mm_struct *look_mm(const struct look *look)
+{
+	return look->mm && mmget_not_zero(look->mm) ? look->mm : NULL;
+}
+
 /* ---- Text of a process: each gets its task ---- */
 
 struct pid_show {
@@ -31,33 +76,57 @@ struct pid_show {
 	int (*show)(struct task *task, struct ktext *text);
 	int (*show_mm)(struct mm_struct *mm, struct ktext *text);
 	long (*write)(struct task *task, const char *text, size_t len);
-	bool secret;
 };
+
+static int show_mm(const struct pid_show *how, struct mm_struct *mm, struct ktext *text)
+{
+	int err = mm ? how->show_mm(mm, text) : 0;
+
+	if (mm)
+		mmput(mm);
+	return err;
+}
 
 static int pid_show(struct vnode *v, struct ktext *text)
 {
 	const struct pid_show *how = v->data;
 	struct task *task = vnode_task(v);
-	struct mm_struct *mm;
-	int err = 0;
+	int err;
 
 	if (!task)
 		return -ESRCH;
-	if (how->show) {
-		err = how->show(task, text);
-		/* Asked last, as execve() may come in between; nobody sees text that comes with an error. */
-		if (how->secret && !pid_may_look(task))
-			err = -EACCES;
-	} else {
-		mm = how->secret ? task_mm_access(task, false, &err) : task_mm(task);
-		if (mm) {
-			err = how->show_mm(mm, text);
-			mmput(mm);
-		}
-	}
+	err = how->show ? how->show(task, text) : show_mm(how, task_mm(task), text);
 	task_put(task);
 	return err;
 }
+
+/* Of the memory that the file was opened for. */
+static int pid_show_secret(struct vnode *v, void *look, struct ktext *text)
+{
+	struct task *task = vnode_task(v);
+	struct mm_struct *mm;
+
+	if (!task)
+		return -ESRCH;
+	task_put(task);
+	mm = look_mm(look);
+	return show_mm(v->data, mm, text);
+}
+
+static int secret_open(struct vnode *v, struct file *file)
+{
+	int err;
+	struct look *look = look_new(v, &err);
+
+	if (!look)
+		return err;
+	err = gen_own(file, look);
+	if (err)
+		look_free(look);
+	return err;
+}
+
+static const struct vnode_ops secret_ops = { .open = secret_open };
 
 static long pid_write(struct vnode *v, const char *text, size_t len)
 {
@@ -73,6 +142,7 @@ static long pid_write(struct vnode *v, const char *text, size_t len)
 }
 
 #define PID_OPS { .show = pid_show }
+#define PID_OPS_SECRET { .show_owned = pid_show_secret, .disown = look_free }
 #define PID_OPS_RW { .show = pid_show, .write = pid_write }
 
 /* ---- Memory ---- */
@@ -232,9 +302,22 @@ static int show_mountinfo(struct task *task, struct ktext *text)
 
 /* ---- What execve() said, and what a core dump will have ---- */
 
-static int show_auxv(struct task *task, struct ktext *text)
+/* The process's: it is that of the memory which the file was opened for if no other has come until it is copied. */
+static int show_auxv(struct vnode *v, void *owned, struct ktext *text)
 {
+	const struct look *look = owned;
+	struct task *task = vnode_task(v);
+	struct mm_struct *mm;
+
+	if (!task)
+		return -ESRCH;
 	ktext_add(text, (const char *)task->process->auxv, task->process->auxv_len);
+	mm = task_mm(task);
+	if (!mm || mm != look->mm)
+		text->len = 0;
+	if (mm)
+		mmput(mm);
+	task_put(task);
 	return 0;
 }
 
@@ -300,15 +383,15 @@ static int show_limits(struct task *task, struct ktext *text)
 	return 0;
 }
 
-static const struct pid_show maps_show = { PID_OPS, .show_mm = show_maps, .secret = true };
-static const struct pid_show smaps_show = { PID_OPS, .show_mm = show_smaps, .secret = true };
-static const struct pid_show numa_maps_show = { PID_OPS, .show_mm = show_numa_maps, .secret = true };
-static const struct pid_show rollup_show = { PID_OPS, .show_mm = show_rollup, .secret = true };
+static const struct pid_show maps_show = { PID_OPS_SECRET, .show_mm = show_maps };
+static const struct pid_show smaps_show = { PID_OPS_SECRET, .show_mm = show_smaps };
+static const struct pid_show numa_maps_show = { PID_OPS_SECRET, .show_mm = show_numa_maps };
+static const struct pid_show rollup_show = { PID_OPS_SECRET, .show_mm = show_rollup };
 static const struct pid_show statm_show = { PID_OPS, .show = show_statm };
 static const struct pid_show stat_show = { PID_OPS, .show = pid_stat_show };
 static const struct pid_show status_show = { PID_OPS, .show = pid_status_show };
 static const struct pid_show cmdline_show = { PID_OPS, .show_mm = show_pid_cmdline };
-static const struct pid_show environ_show = { PID_OPS, .show_mm = show_environ, .secret = true };
+static const struct pid_show environ_show = { PID_OPS_SECRET, .show_mm = show_environ };
 static const struct pid_show clear_show = { { .write = pid_write }, .write = write_clear_refs };
 static const struct pid_show score_show = { PID_OPS, .show = show_oom_score };
 static const struct pid_show score_adj_show = { PID_OPS_RW, .show = show_oom_score_adj, .write = write_oom_score_adj };
@@ -316,59 +399,24 @@ static const struct pid_show adj_show = { PID_OPS_RW, .show = show_oom_adj, .wri
 static const struct pid_show comm_show = { PID_OPS_RW, .show = show_comm, .write = write_comm };
 static const struct pid_show mounts_file_show = { PID_OPS, .show = show_mounts };
 static const struct pid_show mountinfo_file_show = { PID_OPS, .show = show_mountinfo };
-static const struct pid_show auxv_show = { PID_OPS, .show = show_auxv, .secret = true };
+static const struct pid_show auxv_show = { { .show_owned = show_auxv, .disown = look_free } };
 static const struct pid_show filter_show = { PID_OPS_RW, .show = show_coredump_filter, .write = write_coredump_filter };
 static const struct pid_show limits_show = { PID_OPS, .show = show_limits };
 
 /* ---- pagemap and mem: bytes ---- */
 
-/* Both are decided when it is opened: who passes a descriptor on passes the right on, and to that memory only. */
-struct look {
-	struct mm_struct *mm; /* counted as by mmgrab(), or NULL: there was none */
-	bool frames;	      /* pagemap shows their numbers */
-};
-
 static int look_open(struct vnode *v, struct file *file)
 {
-	struct look *look = kzalloc(sizeof(*look), GFP_KERNEL);
-	struct task *task = vnode_task(v);
-	int err = look ? -ESRCH : -ENOMEM;
+	int err;
 
-	if (look && task) {
-		struct mm_struct *mm = task_mm_access(task, false, &err);
-
-		look->frames = capable(CAP_SYS_ADMIN);
-		look->mm = mm;
-		if (mm) {
-			mmgrab(mm);
-			mmput(mm);
-		}
-	}
-	if (task)
-		task_put(task);
-	if (err)
-		kfree(look);
-	else
-		file->private_data = look;
+	file->private_data = look_new(v, &err);
 	return err;
 }
 
 static void look_release(struct file *file)
 {
-	struct look *look = file->private_data;
-
-	if (look->mm)
-		mmdrop(look->mm);
-	kfree(look);
+	look_free(file->private_data);
 	file_release_path(file);
-}
-
-/* The memory that was there when @file was opened. Return: NULL: the process has another by now, or has ended. */
-static struct mm_struct *look_mm(const struct file *file)
-{
-	const struct look *look = file->private_data;
-
-	return look->mm && mmget_not_zero(look->mm) ? look->mm : NULL;
 }
 
 static s64 pagemap_read(struct file *file, struct iov_iter *to, u64 *pos)
@@ -380,7 +428,7 @@ static s64 pagemap_read(struct file *file, struct iov_iter *to, u64 *pos)
 
 	if (*pos % 8 || to->count % 8)
 		return -EINVAL;
-	mm = look_mm(file);
+	mm = look_mm(look);
 	if (!mm)
 		return 0;
 	while (to->count) {
@@ -406,7 +454,7 @@ static s64 pagemap_read(struct file *file, struct iov_iter *to, u64 *pos)
 
 static long pagemap_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	struct mm_struct *mm = look_mm(file);
+	struct mm_struct *mm = look_mm(file->private_data);
 	long ret;
 
 	if (!mm)
@@ -421,7 +469,7 @@ static s64 mem_rw(struct file *file, struct iov_iter *iter, u64 *pos, bool write
 {
 	char bounce[512];
 	s64 total = 0;
-	struct mm_struct *mm = look_mm(file);
+	struct mm_struct *mm = look_mm(file->private_data);
 
 	if (!mm)
 		return 0;
@@ -552,7 +600,8 @@ static struct inode *pid_lookup_name(struct vnode *dir, const char *name, int *e
 
 		if (strcmp(e->name, name) || (e->process && dir->number & THREAD))
 			continue;
-		v = pid_vnode(dir, e->mode, e->ops, e->show ? &gen_fops : e->fop ? e->fop : &dir_fops);
+		v = pid_vnode(dir, e->mode, e->show && e->show->ops.disown ? &secret_ops : e->ops,
+			      e->show ? &gen_fops : e->fop ? e->fop : &dir_fops);
 		*err = -ENOMEM;
 		if (v && e->show)
 			v->data = (void *)(uintptr_t)&e->show->ops;

@@ -6,12 +6,11 @@
 #define _GNU_SOURCE
 #include "check.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
+#include <sys/auxv.h>
 #include <sys/fsuid.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -61,29 +60,20 @@ static int open_of(pid_t pid, const char *name, int flags)
 	return open(path, flags);
 }
 
-/* A file of text is refused when it is opened, or when it is read. */
-static int text_refused(pid_t pid, const char *name)
-{
-	char text[64];
-	int fd = open_of(pid, name, O_RDONLY);
-	int refused = fd < 0 ? errno == EACCES || errno == EPERM : read(fd, text, sizeof(text)) < 0 && errno == EACCES;
-
-	if (fd >= 0)
-		close(fd);
-	return refused;
-}
+static const char *const looks[] = { "maps", "smaps", "numa_maps", "smaps_rollup", "environ", "auxv", "mem", "pagemap" };
+enum { LOOKS = sizeof(looks) / sizeof(looks[0]), TEXTS = 6 /* the first are text */ };
 
 static void check_closed(pid_t pid)
 {
-	static const char *const names[] = { "maps", "smaps", "environ", "auxv", "mem", "pagemap" };
 	struct iovec local = { (void *)(uintptr_t)&word, 0 }, remote = { (void *)(uintptr_t)&word, sizeof(word) };
 	char path[64], text[64];
 	long seen;
 
-	for (unsigned int i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (!text_refused(pid, names[i])) {
+	for (unsigned int i = 0; i < LOOKS; i++) {
+		errno = 0;
+		if (open_of(pid, looks[i], O_RDONLY) >= 0 || errno != EACCES) {
 			failures++;
-			printf("FAIL /proc/PID/%s is open\n", names[i]);
+			printf("FAIL /proc/PID/%s is open (errno %d)\n", looks[i], errno);
 		}
 	}
 	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
@@ -134,10 +124,32 @@ static pid_t lending_begin(int *ready, int *go)
 	return pid;
 }
 
+/* The vector of a program with another's rights says so; Linux goes on showing that of the program before. */
+static int is_lent(const unsigned long *aux, size_t nr)
+{
+	for (size_t i = 0; i + 1 < nr; i += 2)
+		if (aux[i] == AT_SECURE)
+			return aux[i + 1] != 0;
+	return 1;
+}
+
+/* Of the program that has taken the place of the opened one there is nothing to be read. */
+static void check_nothing(int fd, const char *name)
+{
+	unsigned long text[64];
+	ssize_t n = pread(fd, text, sizeof(text), 0);
+
+	if (n > 0 && (strcmp(name, "auxv") || is_lent(text, (size_t)n / sizeof(text[0])))) {
+		failures++;
+		printf("FAIL %s: %zd bytes of another program\n", name, n);
+	}
+	close(fd);
+}
+
 static void over_exec(void)
 {
 	const off_t at = (off_t)(uintptr_t)&word, entry = at / 4096 * 8;
-	int ready, go, mem, pagemap;
+	int ready, go, mem, pagemap, text[TEXTS];
 	uint64_t frame;
 	long seen = 0;
 	pid_t pid;
@@ -151,7 +163,14 @@ static void over_exec(void)
 	CHECK(pread(mem, &seen, sizeof(seen), at) == sizeof(seen) && seen == OWN);
 	CHECK(pwrite(mem, &seen, sizeof(seen), at) == sizeof(seen));
 	CHECK(pread(pagemap, &frame, sizeof(frame), entry) == sizeof(frame) && frame >> 63);
+	for (int i = 0; i < TEXTS; i++) {
+		text[i] = open_of(pid, looks[i], O_RDONLY);
+		CHECK(text[i] >= 0);
+	}
+	CHECK(pread(text[0], &seen, sizeof(seen), 0) == sizeof(seen));
 	CHECK(write(go, &c, 1) == 1 && read(ready, &c, 1) == 1);
+	for (int i = 0; i < TEXTS; i++)
+		check_nothing(text[i], looks[i]);
 	/* The old program's memory is gone; the new one's was never opened. */
 	CHECK(pread(mem, &seen, sizeof(seen), at) == 0);
 	CHECK(pwrite(mem, &seen, sizeof(seen), at) == 0);
@@ -160,8 +179,8 @@ static void over_exec(void)
 	CHECK(write(go, &c, 1) == 1);
 	CHECK(status_of(pid) == 0);
 	CHECK(pread(mem, &seen, sizeof(seen), at) == 0);
-	close(mem);
-	close(pagemap);
+	check_nothing(mem, "mem");
+	check_nothing(pagemap, "pagemap");
 	close(ready);
 	close(go);
 }
@@ -171,6 +190,11 @@ static int inherited(int mem)
 {
 	long value = OWN;
 	ssize_t n;
+
+	for (int i = 0; i < TEXTS; i++)
+		check_nothing(mem + 1 + i, looks[i]);
+	if (failures)
+		return 6;
 
 	word = LENT;
 	n = pwrite(mem, &value, sizeof(value), (off_t)(uintptr_t)&word);
@@ -185,6 +209,8 @@ static void over_own_exec(void)
 	become_nobody();
 	mem = open("/proc/self/mem", O_RDWR);
 	CHECK(mem >= 0);
+	for (int i = 0; i < TEXTS; i++)
+		CHECK(open_of(getpid(), looks[i], O_RDONLY) == mem + 1 + i);
 	snprintf(fd, sizeof(fd), "%d", mem);
 	execl(LENDING, "rights", "inherited", fd, (char *)NULL);
 	failures++;
@@ -304,6 +330,7 @@ static void alone(void (*test)(void))
 	fflush(stdout);
 	pid = fork();
 	if (!pid) {
+		failures = 0;
 		test();
 		fflush(stdout);
 		_exit(failures != 0);

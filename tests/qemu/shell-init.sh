@@ -79,7 +79,9 @@ is comm 'cat' cat /proc/self/comm
 is exe '/bin/busybox' readlink /proc/self/exe
 is cwd '/tmp' run 'cd /tmp; readlink /proc/self/cwd'
 has cmdline '^sleep.7$' run 'sleep 7 & sleep 0.5; tr "\0" " " </proc/$!/cmdline | sed "s/ $//"; kill $!'
-has environ '^PATH=/bin:/sbin$' run 'tr "\0" "\n" </proc/self/environ'
+has environ '^PATH=/bin:/sbin$' run 'cat /proc/self/environ | tr "\0" "\n"'
+# Opened by the shell, for a program that takes its place.
+is environ-before '' run 'tr "\0" "\n" </proc/self/environ'
 has fd ' 1 -> pipe:\[[0-9]+\]$' ls -l /proc/self/fd
 has limits '^Max open files +1024 +4096 +files' cat /proc/self/limits
 is no-such 'cat: can'\''t open '\''/proc/99999/maps'\'': No such file or directory' cat /proc/99999/maps

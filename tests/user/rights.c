@@ -60,7 +60,8 @@ static int open_of(pid_t pid, const char *name, int flags)
 	return open(path, flags);
 }
 
-static const char *const looks[] = { "maps", "smaps", "numa_maps", "smaps_rollup", "environ", "auxv", "mem", "pagemap" };
+static const char *const looks[] = { "maps",	"smaps", "numa_maps", "smaps_rollup",
+				     "environ", "auxv",	 "mem",	      "pagemap" };
 enum { LOOKS = sizeof(looks) / sizeof(looks[0]), TEXTS = 6 /* the first are text */ };
 
 static void check_closed(pid_t pid)

@@ -136,6 +136,21 @@ TEST(pgtable, user_tables_go_with_their_last_entry)
 	mmput(mm);
 }
 
+TEST(pgtable, who_only_holds_an_address_space_may_come_too_late)
+{
+	struct mm_struct *mm = (pgt_test_kernel(), mm_alloc(GFP_KERNEL));
+
+	ASSERT(mm);
+	mmgrab(mm);
+	EXPECT(mmget_not_zero(mm));
+	mmput(mm);
+	EXPECT(mmget_not_zero(mm));
+	mmput(mm);
+	mmput(mm);
+	EXPECT(!mmget_not_zero(mm));
+	mmdrop(mm);
+}
+
 TEST(pgtable, unmapping_splits_at_both_ends)
 {
 	struct mm_struct *mm = (pgt_test_kernel(), mm_alloc(GFP_KERNEL));

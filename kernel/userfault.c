@@ -86,7 +86,8 @@ static void userfault_evict(struct vnode *v)
 {
 	struct userfault *u = v->data;
 
-	if (u->ctx)
+	/* One that was never filled in has none. */
+	if (u && u->ctx)
 		userfaultfd_release(u->ctx);
 	kfree(u);
 }

@@ -7,6 +7,9 @@
 #define _GNU_SOURCE
 #include "leak.h"
 
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
 #include "fuzz.h"
 #include "storm.h"
 
@@ -65,6 +68,32 @@ static void work(unsigned long seed, int rounds)
 	fuzz_clean();
 }
 
+/* What is made of several objects is taken apart again when one of them cannot be had. */
+static void descriptors(void)
+{
+	int slab = open_setting("failslab", "probability"), made = 0, fd[2];
+
+	prepare("failslab");
+	put(slab, "10");
+	for (int i = 0; i < 3000; i++) {
+		fd[0] = (int)syscall(SYS_userfaultfd, 0);
+		if (fd[0] >= 0)
+			close(fd[0]);
+		made += fd[0] >= 0;
+		if (!socketpair(AF_UNIX, SOCK_STREAM, 0, fd)) {
+			close(fd[0]);
+			close(fd[1]);
+		}
+		if (!pipe(fd)) {
+			close(fd[0]);
+			close(fd[1]);
+		}
+	}
+	put(slab, "0");
+	CHECK(made > 0 && made < 3000);
+	close(slab);
+}
+
 int main(int argc, char **argv)
 {
 	unsigned long seed = argc > 1 ? strtoul(argv[1], NULL, 0) : (unsigned long)getpid();
@@ -75,8 +104,10 @@ int main(int argc, char **argv)
 		printf("faults: skipped: there is no failslab\n");
 		return 0;
 	}
+	descriptors();
 	work(seed, rounds);
 	before = resources_now();
+	descriptors();
 	work(seed + 100, rounds);
 	check_resources(&before, 2048);
 	return finish("faults");

@@ -289,6 +289,18 @@ static bool put_frame(struct dump *d, uintptr_t addr)
 	return put(d, d->page, PAGE_SIZE);
 }
 
+/* Long work of the kernel's for one process: others have their turn. Return: it is to go on. */
+static bool dump_goes_on(void)
+{
+	struct task *me = current();
+
+	if (kload(&me->work) & WORK_RESCHED) {
+		kand(&me->work, ~WORK_RESCHED);
+		schedule();
+	}
+	return !fatal_signal_pending(&me->core);
+}
+
 static bool dump_load(struct dump *d, const struct load *l)
 {
 	u64 there[32];
@@ -296,7 +308,7 @@ static bool dump_load(struct dump *d, const struct load *l)
 	for (uintptr_t at = l->start; at < l->start + l->size;) {
 		size_t nr = min((l->start + l->size - at) / PAGE_SIZE, ARRAY_SIZE(there));
 
-		if (fatal_signal_pending(&current()->core))
+		if (!dump_goes_on())
 			return false;
 		if (l->sparse && octavo_pid_pagemap(d->mm, at / PAGE_SIZE, there, nr, false) != (long)nr)
 			return false;

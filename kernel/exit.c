@@ -28,6 +28,14 @@ void pid_take(int pid, struct task *task);
 
 /* ---- Death ---- */
 
+/* (t) It is to leave, whatever it waits for. */
+static void kill_task(struct task *task)
+{
+	kstore(&task->core.fatal_signal, SIGKILL);
+	sched_kick(task, WORK_SIGNAL);
+	wake_task(task, WAKE_ANY | 1u << TASK_STOPPED);
+}
+
 /* (t) All threads of the process but @me are to leave. */
 static void kill_others(struct process *p, struct task *me, u8 death)
 {
@@ -37,9 +45,7 @@ static void kill_others(struct process *p, struct task *me, u8 death)
 		if (task == me || task->state >= TASK_ZOMBIE)
 			continue;
 		task->death = death;
-		kstore(&task->core.fatal_signal, SIGKILL);
-		sched_kick(task, WORK_SIGNAL);
-		wake_task(task, WAKE_ANY | 1u << TASK_STOPPED);
+		kill_task(task);
 	}
 }
 
@@ -63,6 +69,9 @@ void do_group_exit(int code)
 void group_kill_locked(struct process *p, int code);
 void group_kill_locked(struct process *p, int code)
 {
+	/* A dump ends early; what the process died of stays. */
+	if (p->dumping)
+		kill_task(p->dumping);
 	if (p->exiting && !p->execing)
 		return;
 	p->exiting = true;
@@ -124,6 +133,7 @@ bool dump_begin(int signo)
 	p->exiting = true;
 	p->exit_code = signo;
 	p->dumping = me;
+	me->core.flags |= PF_DUMPCORE;
 	kill_others(p, me, DEATH_GROUP_EXIT);
 	while (p->nr_threads - p->parked > 1) {
 		set_state(TASK_UNINTERRUPTIBLE);

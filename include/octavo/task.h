@@ -74,6 +74,7 @@ struct mm_process {
 /* mm_task.flags, with Linux's values (PF_*) where Linux has them. */
 #define PF_EXITING 0x00000004u
 #define PF_FORKNOEXEC 0x00000040u
+#define PF_DUMPCORE 0x00000200u
 #define PF_MEMALLOC 0x00000800u
 #define PF_KSWAPD 0x00020000u
 #define PF_KTHREAD 0x00200000u

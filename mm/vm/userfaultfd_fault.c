@@ -39,7 +39,8 @@ vm_fault_t handle_userfault(struct vm_fault *vmf, vm_flags_t reason)
 	unsigned int flags = vmf->flags;
 	bool wait;
 
-	if (current_task()->flags & PF_EXITING || userfaultfd_has(ctx, UFFD_FEATURE_SIGBUS))
+	/* The other threads of who ends, or is dumped, answer no more. */
+	if (current_task()->flags & (PF_EXITING | PF_DUMPCORE) || userfaultfd_has(ctx, UFFD_FEATURE_SIGBUS))
 		return VM_FAULT_SIGBUS;
 	if (!(flags & FAULT_FLAG_USER) && ctx->flags & UFFD_USER_MODE_ONLY)
 		return VM_FAULT_SIGBUS;

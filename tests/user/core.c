@@ -10,12 +10,16 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/procfs.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+
+#include <linux/userfaultfd.h>
 
 #define PATTERN "/proc/sys/kernel/core_pattern"
 
@@ -247,6 +251,75 @@ static void test_filter(void)
 	CHECK(!put("/proc/self/coredump_filter", "x"));
 }
 
+/* Return: it has ended within some seconds. Who has not is killed, and left if even that does not end it. */
+static int ends(pid_t pid, int *status)
+{
+	for (int i = 0; i < 1000; i++) {
+		if (waitpid(pid, status, WNOHANG) == pid)
+			return 1;
+		usleep(10000);
+	}
+	kill(pid, SIGKILL);
+	return 0;
+}
+
+static void *never_answers(void *arg)
+{
+	char message[64];
+
+	(void)!read(*(int *)arg, message, sizeof(message));
+	return wait_for_ever(NULL);
+}
+
+/* Who would handle the faults of a dump stands still for it: such a page is not there. */
+static void test_missing(void)
+{
+	struct rlimit core = { RLIM_INFINITY, RLIM_INFINITY };
+	pid_t pid = fork();
+	int status = 0;
+
+	if (!pid) {
+		struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_MISSING_SHMEM };
+		int fd = memfd_create("missing", 0), uffd = (int)syscall(SYS_userfaultfd, 0);
+		struct uffdio_register r = { .range.len = 8192, .mode = UFFDIO_REGISTER_MODE_MISSING };
+		pthread_t handler;
+		void *at;
+
+		if (ftruncate(fd, 8192) || ioctl(uffd, UFFDIO_API, &api))
+			_exit(1);
+		at = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		r.range.start = (unsigned long)at;
+		if (ioctl(uffd, UFFDIO_REGISTER, &r) || pthread_create(&handler, NULL, never_answers, &uffd))
+			_exit(2);
+		setrlimit(RLIMIT_CORE, &core);
+		fail_here(SIGSEGV);
+	}
+	CHECK(ends(pid, &status) && WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV && WCOREDUMP(status));
+	unlink("core");
+}
+
+/* One that would take hours ends with the process. */
+static void test_killed(void)
+{
+	struct rlimit core = { RLIM_INFINITY, RLIM_INFINITY };
+	pid_t pid = fork();
+	int status = 0;
+
+	if (!pid) {
+		const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+
+		if (mmap(NULL, 1ul << 46, PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED)
+			_exit(1);
+		setrlimit(RLIMIT_CORE, &core);
+		fail_here(SIGSEGV);
+	}
+	usleep(300000);
+	CHECK(waitpid(pid, &status, WNOHANG) == 0);
+	CHECK(kill(pid, SIGKILL) == 0);
+	CHECK(ends(pid, &status) && WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+	unlink("core");
+}
+
 int main(int argc, char **argv)
 {
 	if (getuid() || chdir("/tmp") || access("/init", F_OK)) {
@@ -261,5 +334,7 @@ int main(int argc, char **argv)
 	test_limits();
 	test_pattern();
 	test_filter();
+	test_missing();
+	test_killed();
 	return finish("core");
 }

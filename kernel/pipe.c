@@ -287,22 +287,29 @@ bool file_is_pipe(const struct file *file)
 int pipe_wait(struct file *file, bool write, bool nonblock)
 {
 	struct pipe *pipe = file->private_data;
-	bool ready = write ? pipe_room(pipe) : pipe_held(pipe);
-	bool other = READ_ONCE(*(write ? &pipe->readers : &pipe->writers));
-	int err = 0;
+	int err;
 
-	/* What was written is there to be read when the writers are gone, but nobody writes to nobody. */
-	if (!other && (write || !ready))
-		return 0;
-	if (ready)
-		return 1;
-	if (nonblock)
-		return -EAGAIN;
-	if (write)
-		err = wait_event_interruptible(&pipe->writable, pipe_room(pipe) || !READ_ONCE(pipe->readers));
-	else
-		err = wait_event_interruptible(&pipe->readable, pipe_held(pipe) || !READ_ONCE(pipe->writers));
-	return err ? err : write ? pipe_room(pipe) != 0 : pipe_held(pipe) != 0;
+	for (;;) {
+		/* First the other side: who writes and goes in between has left something to be read. */
+		bool other = READ_ONCE(*(write ? &pipe->readers : &pipe->writers));
+		bool ready = write ? pipe_room(pipe) : pipe_held(pipe);
+
+		/* Nobody writes to nobody. */
+		if (ready && (other || !write))
+			return 1;
+		if (!other)
+			return 0;
+		if (nonblock)
+			return -EAGAIN;
+		if (write)
+			err = wait_event_interruptible(&pipe->writable,
+						       pipe_room(pipe) || !READ_ONCE(pipe->readers));
+		else
+			err = wait_event_interruptible(&pipe->readable,
+						       pipe_held(pipe) || !READ_ONCE(pipe->writers));
+		if (err)
+			return err;
+	}
 }
 
 size_t pipe_file_room(const struct file *file)

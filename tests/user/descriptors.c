@@ -523,6 +523,68 @@ static void test_socketpair(void)
 	close(s[1]);
 }
 
+struct reader {
+	pthread_t thread;
+	int from, to;
+	ssize_t got;
+};
+
+static int readers_gone;
+
+static void *splice_all(void *arg)
+{
+	struct reader *r = arg;
+
+	while (splice(r->from, NULL, r->to, NULL, 1, 0) == 1)
+		r->got++;
+	__atomic_fetch_add(&readers_gone, 1, __ATOMIC_SEQ_CST);
+	return NULL;
+}
+
+static void *write_and_close(void *arg)
+{
+	struct reader *r = arg;
+
+	r->got = write(r->to, "x", 1);
+	close(r->to);
+	return NULL;
+}
+
+/* The end is told when the writers are gone and all is read: not when another reader was there first. */
+static void test_splice_readers(void)
+{
+	int fd[2], null = open("/dev/null", O_WRONLY), wrong = 0;
+	struct reader r[4];
+
+	CHECK(pipe(fd) == 0);
+	for (int i = 0; i < 4; i++) {
+		r[i] = (struct reader){ .from = fd[0], .to = null };
+		pthread_create(&r[i].thread, NULL, splice_all, &r[i]);
+	}
+	/* Each byte finds all of them waiting, or nearly. */
+	for (int i = 0; i < 10000; i++) {
+		CHECK(write(fd[1], "a", 1) == 1);
+		usleep(i % 64 ? 0 : 1000);
+	}
+	CHECK(!__atomic_load_n(&readers_gone, __ATOMIC_SEQ_CST));
+	close(fd[1]);
+	for (int i = 0; i < 4; i++)
+		pthread_join(r[i].thread, NULL);
+	CHECK(r[0].got + r[1].got + r[2].got + r[3].got == 10000);
+	close(fd[0]);
+	for (int i = 0; i < 3000; i++) {
+		CHECK(pipe(fd) == 0);
+		r[0].to = fd[1];
+		pthread_create(&r[0].thread, NULL, write_and_close, &r[0]);
+		wrong += splice(fd[0], NULL, null, NULL, 1, 0) != 1;
+		pthread_join(r[0].thread, NULL);
+		wrong += splice(fd[0], NULL, null, NULL, 1, 0) != 0;
+		close(fd[0]);
+	}
+	CHECK(!wrong);
+	close(null);
+}
+
 static volatile sig_atomic_t too_large;
 
 static void on_too_large(int signo)
@@ -570,6 +632,7 @@ int main(void)
 	test_position();
 	test_devices();
 	test_socketpair();
+	test_splice_readers();
 	test_file_limit();
 	return finish("descriptors");
 }

@@ -366,8 +366,10 @@ bool file_seekable(const struct file *file);
  */
 struct kiovec *user_iov(uintptr_t at, unsigned long nr, bool own, long *err);
 long rw_each(struct file *file, const struct kiovec *iov, unsigned long nr, u64 *pos, rw_fn fn);
-/* @in_pos, @out_pos move on by what was written. */
-s64 copy_between(struct file *in, u64 *in_pos, struct file *out, u64 *out_pos, size_t len);
+/* The longest message that one call moves as a whole; 0: @file moves bytes. socket.c */
+size_t sock_message_max(const struct file *file);
+/* @in_pos, @out_pos move on by what was written. @once: what one read gives; no wait for more. */
+s64 copy_between(struct file *in, u64 *in_pos, struct file *out, u64 *out_pos, size_t len, bool once);
 
 /* ---- Poll: poll.c ---- */
 struct poll_table;

@@ -348,7 +348,7 @@ SYSCALL(8, sys_lseek);
 
 #define COPY_CHUNK (16 * PAGE_SIZE)
 
-s64 copy_between(struct file *in, u64 *in_pos, struct file *out, u64 *out_pos, size_t len)
+s64 copy_between(struct file *in, u64 *in_pos, struct file *out, u64 *out_pos, size_t len, bool once)
 {
 	size_t chunk = min(len, COPY_CHUNK);
 	s64 total = 0, got = 0, put = 0;
@@ -370,7 +370,7 @@ s64 copy_between(struct file *in, u64 *in_pos, struct file *out, u64 *out_pos, s
 			break;
 		*in_pos += (u64)put;
 		total += put;
-		if (put < got)
+		if (put < got || once)
 			break;
 	}
 	kvfree(buffer);
@@ -403,7 +403,7 @@ static long sys_sendfile(int out_fd, int in_fd, uintptr_t uoffset, size_t len)
 	if (!ret && out->f_flags & O_APPEND)
 		ret = -EINVAL;
 	if (!ret)
-		ret = copy_between(in, &in_pos, out, &out_pos, min(len, OVERFLOW_LIMIT));
+		ret = copy_between(in, &in_pos, out, &out_pos, min(len, OVERFLOW_LIMIT), false);
 	if (ret > 0) {
 		out->f_pos = out_pos;
 		if (!uoffset)
@@ -455,7 +455,7 @@ static long sys_copy_file_range(int in_fd, uintptr_t uin, int out_fd, uintptr_t 
 		ret = copy_range_check(in, out, in_pos, out_pos, len);
 	if (ret)
 		goto out;
-	ret = copy_between(in, &in_pos, out, &out_pos, min(len, OVERFLOW_LIMIT));
+	ret = copy_between(in, &in_pos, out, &out_pos, min(len, OVERFLOW_LIMIT), false);
 	if (ret <= 0)
 		goto out;
 	if (!uin)

@@ -28,6 +28,7 @@ static long closed_pipe(void)
 static long from_file(struct file *in, u64 *pos, struct file *out, size_t len, bool nonblock)
 {
 	u64 nowhere = 0;
+	bool once;
 	int ready;
 
 	if (!has_bytes(in))
@@ -35,7 +36,9 @@ static long from_file(struct file *in, u64 *pos, struct file *out, size_t len, b
 	ready = pipe_wait(out, true, nonblock || out->f_flags & O_NONBLOCK);
 	if (ready <= 0)
 		return ready ? ready : closed_pipe();
-	return (long)copy_between(in, pos, out, &nowhere, min(len, pipe_file_room(out)));
+	/* A terminal gives a line, and more only when more is typed. */
+	once = !S_ISREG(in->f_inode->i_mode) && !S_ISBLK(in->f_inode->i_mode);
+	return (long)copy_between(in, pos, out, &nowhere, min(len, pipe_file_room(out)), once);
 }
 
 static long to_file(struct file *in, struct file *out, u64 *pos, size_t len, bool nonblock)

@@ -585,6 +585,25 @@ static void test_splice_readers(void)
 	close(null);
 }
 
+/* What gives less than was asked for (a line, a record) gave what there was: nobody waits for more. */
+static void test_splice_records(void)
+{
+	int fd[2], record = open("/dev/kmsg", O_RDONLY | O_NONBLOCK), same = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
+	ssize_t got, spliced;
+
+	if (record >= 0 && same >= 0) {
+		CHECK(pipe(fd) == 0);
+		got = read(record, bytes, 8192);
+		spliced = splice(same, NULL, fd[1], NULL, 8192, 0);
+		/* Linux does not splice from this file. */
+		CHECK(got > 0 && (spliced == got || (spliced == -1 && errno == EINVAL)));
+		close(fd[0]);
+		close(fd[1]);
+	}
+	close(record);
+	close(same);
+}
+
 static volatile sig_atomic_t too_large;
 
 static void on_too_large(int signo)
@@ -633,6 +652,7 @@ int main(void)
 	test_devices();
 	test_socketpair();
 	test_splice_readers();
+	test_splice_records();
 	test_file_limit();
 	return finish("descriptors");
 }

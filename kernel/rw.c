@@ -193,10 +193,53 @@ struct kiovec *user_iov(uintptr_t at, unsigned long nr, bool own, long *err)
 	return NULL;
 }
 
+/* Return: bytes copied from (@out) or to user memory at @iov, of the @len at @buffer; or errno. */
+static s64 copy_pieces(const struct kiovec *iov, unsigned long nr, char *buffer, size_t len, bool out)
+{
+	size_t done = 0;
+
+	for (unsigned long i = 0; i < nr && done < len; i++) {
+		size_t n = min_t(size_t, iov[i].len, len - done);
+
+		if (out ? copy_from_user(buffer + done, iov[i].base, n) : copy_to_user(iov[i].base, buffer + done, n))
+			return -EFAULT;
+		done += n;
+	}
+	return (s64)done;
+}
+
+/* A message is what all buffers hold together. @max: the longest there is; one byte more is too long. */
+static long rw_message(struct file *file, const struct kiovec *iov, unsigned long nr, size_t max, u64 *pos, rw_fn fn)
+{
+	size_t len = 0;
+	char *buffer;
+	s64 got;
+
+	for (unsigned long i = 0; i < nr; i++)
+		len += iov[i].len;
+	len = min(len, max + 1);
+	/* No message at all, not an empty one. */
+	if (!len)
+		return 0;
+	buffer = kvmalloc(len, GFP_KERNEL);
+	if (!buffer)
+		return -ENOMEM;
+	got = fn == rw_write ? copy_pieces(iov, nr, buffer, len, true) : 0;
+	if (got >= 0)
+		got = fn(file, buffer, len, pos, false);
+	if (got > 0 && fn != rw_write)
+		got = copy_pieces(iov, nr, buffer, (size_t)got, false);
+	kvfree(buffer);
+	return (long)got;
+}
+
 long rw_each(struct file *file, const struct kiovec *iov, unsigned long nr, u64 *pos, rw_fn fn)
 {
+	size_t message = sock_message_max(file);
 	s64 total = 0, got = 0;
 
+	if (message)
+		return rw_message(file, iov, nr, message, pos, fn);
 	if (!nr)
 		return (long)fn(file, NULL, 0, pos, true);
 	for (unsigned long i = 0; i < nr; i++) {

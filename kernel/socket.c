@@ -242,6 +242,9 @@ static s64 sock_receive(const struct sock *s, struct iov_iter *to, unsigned int 
 static s64 sock_read(struct file *file, struct iov_iter *to, u64 *pos)
 {
 	(void)pos;
+	/* Not even an empty message is taken, as recv(2) does. */
+	if (!to->count)
+		return 0;
 	return sock_receive(file->private_data, to, 0, file->f_flags & O_NONBLOCK);
 }
 
@@ -332,6 +335,13 @@ static const struct file_operations sock_fops = { .read_iter = sock_read,
 						  .ioctl = sock_ioctl,
 						  .show_path = sock_show_path };
 static const struct vnode_ops sock_ops = { .evict = sock_evict };
+
+size_t sock_message_max(const struct file *file)
+{
+	const struct sock *s = file->private_data;
+
+	return file->f_op == &sock_fops && s->pair->type != SOCK_STREAM ? QUEUE_BYTES : 0;
+}
 
 static long sock_fd(struct pair *pair, unsigned int at, int flags)
 {

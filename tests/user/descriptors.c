@@ -523,6 +523,41 @@ static void test_socketpair(void)
 	close(s[1]);
 }
 
+/* Messages from several buffers and into several; of nothing; nothing asked for. */
+static void test_packets(int type)
+{
+	static char big[300000];
+	char a[3] = { 0 }, b[16] = { 0 };
+	struct iovec out[3] = { { (char *)"one", 3 }, { NULL, 0 }, { (char *)"two+", 4 } };
+	struct iovec in[3] = { { a, 3 }, { NULL, 0 }, { b, sizeof(b) } };
+	int s[2];
+
+	CHECK(socketpair(AF_UNIX, type | SOCK_NONBLOCK, 0, s) == 0);
+	CHECK(writev(s[0], out, 3) == 7 && read(s[1], big, 100) == 7 && !memcmp(big, "onetwo+", 7));
+	CHECK_ERROR(read(s[1], big, 100), EAGAIN);
+	CHECK(write(s[0], "onetwo+", 7) == 7 && write(s[0], "next", 4) == 4);
+	CHECK(readv(s[1], in, 3) == 7 && !memcmp(a, "one", 3) && !memcmp(b, "two+", 4));
+	in[2].iov_len = 0;
+	CHECK(readv(s[1], in, 3) == 3 && !memcmp(a, "nex", 3)); /* the rest of it is gone */
+	CHECK_ERROR(readv(s[1], in, 3), EAGAIN);
+	out[1] = (struct iovec){ big, sizeof(big) };
+	CHECK_ERROR(writev(s[0], out, 3), EMSGSIZE);
+	out[1] = (struct iovec){ bad, 1 };
+	CHECK_ERROR(writev(s[0], out, 3), EFAULT);
+	CHECK_ERROR(read(s[1], big, 100), EAGAIN);
+	in[2] = (struct iovec){ bad, 9 };
+	CHECK(write(s[0], "onetwo", 6) == 6);
+	CHECK_ERROR(readv(s[1], in, 3), EFAULT);
+	while (recv(s[1], b, sizeof(b), 0) > 0)
+		;
+	out[0].iov_len = out[1].iov_len = out[2].iov_len = 0;
+	CHECK(writev(s[0], out, 3) == 0);
+	CHECK_ERROR(recv(s[1], b, 1, 0), EAGAIN);
+	CHECK(write(s[0], "x", 1) == 1 && read(s[1], b, 0) == 0 && read(s[1], b, 2) == 1);
+	close(s[0]);
+	close(s[1]);
+}
+
 struct reader {
 	pthread_t thread;
 	int from, to;
@@ -651,6 +686,8 @@ int main(void)
 	test_position();
 	test_devices();
 	test_socketpair();
+	test_packets(SOCK_DGRAM);
+	test_packets(SOCK_SEQPACKET);
 	test_splice_readers();
 	test_splice_records();
 	test_file_limit();

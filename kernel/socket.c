@@ -38,7 +38,7 @@ struct message {
 
 struct side {
 	struct message *first, **last;
-	size_t held; /* bytes */
+	size_t held; /* bytes, of message_cost() */
 	struct wait_queue readable, writable;
 	bool open, no_reads, no_writes; /* shutdown(2), and the end of either side */
 };
@@ -68,12 +68,19 @@ static struct side *other_side(const struct sock *s)
 	return &s->pair->side[!s->at];
 }
 
-static bool may_send(const struct sock *s, size_t need)
+/* Bytes that one with @len bytes takes: of what is empty, too, there is an end. */
+static size_t message_cost(size_t len)
+{
+	return sizeof(struct message) + len;
+}
+
+/* Is there room for a message of @len bytes, or nothing to wait for? */
+static bool may_send(const struct sock *s, size_t len)
 {
 	const struct side *to = other_side(s);
 
 	return !READ_ONCE(to->open) || READ_ONCE(to->no_reads) || READ_ONCE(own_side(s)->no_writes) ||
-	       !READ_ONCE(to->held) || READ_ONCE(to->held) + need <= QUEUE_BYTES;
+	       !READ_ONCE(to->held) || READ_ONCE(to->held) + message_cost(len) <= QUEUE_BYTES;
 }
 
 static bool may_receive(const struct sock *s)
@@ -87,7 +94,7 @@ static bool may_receive(const struct sock *s)
 
 static struct message *message_new(struct iov_iter *from, size_t len, long *err)
 {
-	struct message *m = kvmalloc(sizeof(*m) + len, GFP_KERNEL);
+	struct message *m = kvmalloc(message_cost(len), GFP_KERNEL);
 
 	*err = -ENOBUFS;
 	if (!m)
@@ -113,7 +120,7 @@ static long enqueue(const struct sock *s, struct message *m)
 		return 0;
 	*to->last = m;
 	to->last = &m->next;
-	WRITE_ONCE(to->held, to->held + m->len);
+	WRITE_ONCE(to->held, to->held + message_cost(m->len));
 	return 1;
 }
 
@@ -176,7 +183,7 @@ static void drop_first(struct side *own)
 	WRITE_ONCE(own->first, m->next);
 	if (!own->first)
 		own->last = &own->first;
-	WRITE_ONCE(own->held, own->held - m->len);
+	WRITE_ONCE(own->held, own->held - message_cost(m->len));
 	kvfree(m);
 }
 

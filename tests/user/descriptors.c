@@ -530,7 +530,7 @@ static void test_packets(int type)
 	char a[3] = { 0 }, b[16] = { 0 };
 	struct iovec out[3] = { { (char *)"one", 3 }, { NULL, 0 }, { (char *)"two+", 4 } };
 	struct iovec in[3] = { { a, 3 }, { NULL, 0 }, { b, sizeof(b) } };
-	int s[2];
+	int s[2], n = 0;
 
 	CHECK(socketpair(AF_UNIX, type | SOCK_NONBLOCK, 0, s) == 0);
 	CHECK(writev(s[0], out, 3) == 7 && read(s[1], big, 100) == 7 && !memcmp(big, "onetwo+", 7));
@@ -554,6 +554,14 @@ static void test_packets(int type)
 	CHECK(writev(s[0], out, 3) == 0);
 	CHECK_ERROR(recv(s[1], b, 1, 0), EAGAIN);
 	CHECK(write(s[0], "x", 1) == 1 && read(s[1], b, 0) == 0 && read(s[1], b, 2) == 1);
+	/* What is empty takes memory, too. */
+	while (n < 100000 && send(s[0], b, 0, 0) == 0)
+		n++;
+	CHECK(n > 0 && n < 100000 && errno == EAGAIN);
+	CHECK(recv(s[1], b, sizeof(b), 0) == 0);
+	while (--n)
+		CHECK(recv(s[1], b, sizeof(b), 0) == 0);
+	CHECK_ERROR(recv(s[1], b, sizeof(b), 0), EAGAIN);
 	close(s[0]);
 	close(s[1]);
 }

@@ -25,8 +25,9 @@
 #define MSG_PEEK 2u
 #define MSG_TRUNC 0x20u
 #define MSG_DONTWAIT 0x40u
+#define MSG_WAITALL 0x100u
 #define MSG_NOSIGNAL 0x4000u
-#define MSG_KNOWN (MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT | MSG_NOSIGNAL | 0x100u /* MSG_WAITALL */)
+#define MSG_KNOWN (MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT | MSG_NOSIGNAL | MSG_WAITALL)
 #define QUEUE_BYTES 212992u /* as /proc/sys/net/core/wmem_default has it by default */
 #define PIECE_BYTES 16384u  /* of a stream */
 
@@ -217,30 +218,36 @@ static s64 take(const struct sock *s, struct iov_iter *to, unsigned int flags)
 
 static s64 sock_receive(const struct sock *s, struct iov_iter *to, unsigned int flags, bool nonblock)
 {
+	bool stream = s->pair->type == SOCK_STREAM, all = stream && flags & MSG_WAITALL && !(flags & MSG_PEEK);
 	struct side *own = own_side(s);
+	s64 total = 0;
 
-	if (s->pair->type == SOCK_STREAM && !to->count)
+	if (stream && !to->count)
 		return 0;
 	for (;;) {
-		bool any;
+		bool any, end;
 		s64 got;
 		int err;
 
 		down_write(&s->pair->lock);
+		end = own->no_reads;
 		any = own->first;
 		got = any ? take(s, to, flags) : 0;
 		up_write(&s->pair->lock);
-		if (any) {
+		if (any)
 			wake_up(&own->writable);
-			return got;
-		}
-		if (READ_ONCE(own->no_reads))
-			return 0;
+		if (got < 0)
+			return total ? total : got;
+		total += got;
+		if (any && (!all || !to->count))
+			return total;
+		if (end && !any)
+			return total;
 		if (nonblock)
-			return -EAGAIN;
+			return total ? total : -EAGAIN;
 		err = wait_event_interruptible(&own->readable, may_receive(s));
 		if (err)
-			return err;
+			return total ? total : err;
 	}
 }
 

@@ -566,6 +566,30 @@ static void test_packets(int type)
 	close(s[1]);
 }
 
+static void test_wait_all(void)
+{
+	char text[16];
+	int s[2], status;
+
+	CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, s) == 0);
+	if (!fork()) {
+		CHECK(write(s[0], "abc", 3) == 3);
+		usleep(50000);
+		CHECK(write(s[0], "defg", 4) == 4);
+		usleep(50000);
+		_exit(failures);
+	}
+	close(s[0]);
+	CHECK(recv(s[1], text, 6, MSG_WAITALL) == 6 && !memcmp(text, "abcdef", 6));
+	CHECK(recv(s[1], text, 6, MSG_WAITALL | MSG_DONTWAIT) == 1 && text[0] == 'g');
+	CHECK(recv(s[1], text, 6, MSG_WAITALL) == 0);
+	CHECK(wait(&status) > 0 && status == 0);
+	close(s[1]);
+	CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, s) == 0 && write(s[0], "hi", 2) == 2 && close(s[0]) == 0);
+	CHECK(recv(s[1], text, 6, MSG_WAITALL) == 2);
+	close(s[1]);
+}
+
 struct reader {
 	pthread_t thread;
 	int from, to;
@@ -696,6 +720,7 @@ int main(void)
 	test_socketpair();
 	test_packets(SOCK_DGRAM);
 	test_packets(SOCK_SEQPACKET);
+	test_wait_all();
 	test_splice_readers();
 	test_splice_records();
 	test_file_limit();

@@ -83,7 +83,7 @@ has environ '^PATH=/bin:/sbin$' run 'cat /proc/self/environ | tr "\0" "\n"'
 # Opened by the shell, for a program that takes its place.
 is environ-before '' run 'tr "\0" "\n" </proc/self/environ'
 has fd ' 1 -> pipe:\[[0-9]+\]$' ls -l /proc/self/fd
-has limits '^Max open files +1024 +4096 +files' cat /proc/self/limits
+has limits-files '^Max open files +1024 +4096 +files' cat /proc/self/limits
 is no-such 'cat: can'\''t open '\''/proc/99999/maps'\'': No such file or directory' cat /proc/99999/maps
 is sysctl-name 'Linux' cat /proc/sys/kernel/ostype
 is sysctl-write '1' run 'echo 1 >/proc/sys/vm/overcommit_memory; cat /proc/sys/vm/overcommit_memory'

@@ -256,7 +256,7 @@ static s64 sock_receive(const struct sock *s, struct iov_iter *to, unsigned int 
 static s64 sock_read(struct file *file, struct iov_iter *to, u64 *pos)
 {
 	(void)pos;
-	/* Not even an empty message is taken, as recv(2) does. */
+	/* No message is taken, not even an empty one: recv(2) does that. */
 	if (!to->count)
 		return 0;
 	return sock_receive(file->private_data, to, 0, file->f_flags & O_NONBLOCK);

@@ -336,7 +336,13 @@ static int shmem_userfault_page(struct vm_area_struct *vma, unsigned long pgoff,
 	err = shmem_get_folio(inode, pgoff, SHMEM_THERE, folio);
 	if (err)
 		return err == -EINVAL ? -EFAULT : err;
-	return *folio ? 0 : -ENOENT;
+	if (!*folio)
+		return -ENOENT;
+	if (unlikely(PageHWPoison(&(*folio)->page))) {
+		unlock_and_put(*folio);
+		return -EIO;
+	}
+	return 0;
 }
 
 const struct vm_operations_struct shmem_vm_ops = {

@@ -302,6 +302,29 @@ TEST(userfaultfd, minor_faults)
 	fput(file);
 }
 
+TEST(userfaultfd, continue_leaves_bad_pages)
+{
+	uintptr_t other;
+	s64 done;
+
+	ASSERT(begin(UFFD_FEATURE_SIGBUS));
+	p.process.capabilities = (u64)1 << CAP_SYS_ADMIN;
+	at = map_shmem(MAP_SHARED);
+	other = test_map_file(0, SIZE, RW, MAP_SHARED, file, 0);
+	ASSERT(at && other);
+	ASSERT(!uffd_register(ctx, at, SIZE, MINOR, NULL));
+	EXPECT(test_user_fill(other, 3 * PAGE_SIZE, 5));
+	EXPECT_EQ(ksys_madvise(other + PAGE_SIZE, PAGE_SIZE, MADV_HWPOISON), 0);
+	EXPECT_EQ(uffd_fill(ctx, UFFDIO_CONTINUE, page(0), 3 * PAGE_SIZE, 0, &done), -EAGAIN);
+	EXPECT_EQ(done, PAGE_SIZE);
+	EXPECT_EQ(uffd_fill(ctx, UFFDIO_CONTINUE, page(1), PAGE_SIZE, 0, &done), -EIO);
+	EXPECT_EQ(entry(page(1)), 0);
+	EXPECT_EQ(uffd_fill(ctx, UFFDIO_CONTINUE, page(2), PAGE_SIZE, 0, &done), 0);
+	EXPECT(test_user_all(page(0), PAGE_SIZE, 5) && test_user_all(page(2), PAGE_SIZE, 5));
+	end();
+	fput(file);
+}
+
 TEST(userfaultfd, write_protection)
 {
 	u64 map[PAGES];

@@ -569,7 +569,8 @@ void __free_pages(struct page *page, unsigned int order)
 		free_not_last(page);
 		return;
 	}
-	if (unlikely(page->_mapcount != -1 || page->mapping_index)) {
+	/* The flags once more: who had the other reference may have poisoned the page before giving it back. */
+	if (unlikely(load_relaxed(&page->flags) != FLAGS_FRESH || page->_mapcount != -1 || page->mapping_index)) {
 		(void)free_pages_ok(page, 0);
 		return;
 	}

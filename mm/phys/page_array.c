@@ -29,6 +29,7 @@ unsigned long prep_new_pages(struct zone *zone, const unsigned long *pfns, unsig
 
 /*
  * Pages of one row and zone, from pages[0] on, of which the caller holds the only reference: a bit for each in *@mask.
+ * The count comes before the state: who poisons a page has a reference, so behind a count of 1 the mark can be seen.
  * Return: how many.
  */
 static force_inline unsigned long plain_row(struct page *const *pages, unsigned long nr, u64 fresh, u64 *mask)
@@ -39,7 +40,7 @@ static force_inline unsigned long plain_row(struct page *const *pages, unsigned 
 		struct page *page = pages[i];
 		unsigned long pfn = page_to_pfn(page);
 
-		if (pfn >> ROW_ORDER != row || !state_is(page, fresh) || page_ref_count(page) != 1 ||
+		if (pfn >> ROW_ORDER != row || load_acquire(&page->_refcount) != 1 || !state_is(page, fresh) ||
 		    page->_mapcount != -1 || page->mapping_index)
 			break;
 		if (likely(atomic_sub_fetch(&page->_refcount, 1) == 0))
@@ -108,7 +109,7 @@ static force_inline unsigned long user_row(struct page *const *pages, unsigned l
 		struct page *page = pages[i];
 		unsigned long pfn = page_to_pfn(page);
 
-		if (pfn >> ROW_ORDER != row || !user_state_is(page, fresh) || page_ref_count(page) != 1 ||
+		if (pfn >> ROW_ORDER != row || load_acquire(&page->_refcount) != 1 || !user_state_is(page, fresh) ||
 		    load_relaxed(&page->_mapcount) != -1 ||
 		    (page->mapping_index && !(page_mapping_handle(page) & PAGE_MAPPING_ANON)))
 			break;

@@ -7,6 +7,8 @@
 #include <octavo/page.h>
 #include <octavo/port.h>
 
+#include "mm/phys/hwpoison.h"
+#include "mm/phys/page_alloc.h"
 #include "pagebook.h"
 #include "schedules.h"
 
@@ -279,6 +281,58 @@ static void put_reference(unsigned int cpu, void *ctx)
 TEST(alloc_sched, the_last_reference_frees)
 {
 	struct scenario s = { .cpus = CPUS, .setup = share_setup, .work = put_reference, .check = check };
+
+	scenario_test(&s, test_scaled(SEEDS));
+}
+
+/* ---- A page that goes bad while it is freed ---- */
+
+#define WAYS 3
+
+static struct page *bad[WAYS];
+
+static void poison_setup(void *ctx)
+{
+	(void)ctx;
+	for (unsigned int i = 0; i < WAYS; i++) {
+		bad[i] = alloc_page(GFP_KERNEL);
+		get_page(bad[i]);
+	}
+}
+
+/* One gives the page back, in one of the ways there are; the other does what memory_failure() does to a kernel's. */
+static void free_or_poison(unsigned int cpu, void *ctx)
+{
+	(void)ctx;
+	for (unsigned int i = 0; i < WAYS; i++) {
+		if (cpu) {
+			SetPageHWPoison(bad[i]);
+			poisoned_pages_add(1);
+			put_page(bad[i]);
+		} else if (!i) {
+			__free_page(bad[i]);
+		} else if (i == 1) {
+			free_page_array(&bad[i], 1);
+		} else {
+			release_pages(&bad[i], 1);
+		}
+	}
+}
+
+static bool poison_check(void *ctx)
+{
+	bool well = true;
+
+	(void)ctx;
+	for (unsigned int i = 0; i < WAYS; i++)
+		well = well && PageHWPoison(bad[i]) && !page_ref_count(bad[i]) &&
+		       !frame_state(page_zone_of(bad[i]), page_to_pfn(bad[i]));
+	return well;
+}
+
+TEST(alloc_sched, what_goes_bad_is_not_free)
+{
+	struct scenario s = { .cpus = 2, .setup = poison_setup, .work = free_or_poison, .check = poison_check };
 
 	scenario_test(&s, test_scaled(SEEDS));
 }

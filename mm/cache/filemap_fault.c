@@ -134,13 +134,6 @@ static vm_fault_t filemap_fault(struct vm_fault *vmf)
 #define FLAGS_MAPPABLE (1u << PG_uptodate)
 #define FLAGS_LOOK (1u << PG_uptodate | 1u << PG_locked | 1u << PG_hwpoison | 1u << PG_reclaim)
 
-/* A large folio of which a page went bad is left to faults, which look at the page. */
-static force_inline bool part_is_poisoned(const struct folio *folio)
-{
-	return unlikely(load_relaxed(&num_poisoned_pages)) && folio_order(folio) &&
-	       block_is_poisoned(&folio->page, folio_order(folio));
-}
-
 /* A reference to the folio that a slot holds, locked, if it can be mapped at @pgoff without waiting; else NULL. */
 static force_inline struct folio *take_ready(void *entry, const struct address_space *mapping, unsigned long pgoff)
 {
@@ -154,8 +147,9 @@ static force_inline struct folio *take_ready(void *entry, const struct address_s
 	if (unlikely(!folio_try_get(folio)))
 		return NULL;
 	if (likely(folio_trylock_fast(folio))) {
+		/* One of which a page went bad, maybe since its flags were seen, is left to faults: they tell which. */
 		if (likely(folio_is_at(folio, mapping, pgoff) && PageUptodate(&folio->page) &&
-			   !part_is_poisoned(folio)))
+			   !block_has_poison(&folio->page, folio_order(folio))))
 			return folio;
 		folio_unlock(folio);
 	}

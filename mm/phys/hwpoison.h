@@ -5,13 +5,22 @@
 
 #include <octavo/page.h>
 
+#include "../base/compiler.h"
+#include "../sync/atomic.h"
+
 extern unsigned long num_poisoned_pages;
 
 /* Any context. */
 void poisoned_pages_add(long n);
 
-/* The block, whose last reference has gone, has a poisoned page. */
 bool block_is_poisoned(const struct page *page, unsigned int order);
+
+/* It has a poisoned page. Context: it has no reference any more, or the folio's lock. */
+static force_inline bool block_has_poison(const struct page *page, unsigned int order)
+{
+	return unlikely(load_relaxed(&num_poisoned_pages)) && block_is_poisoned(page, order);
+}
+
 /* Its pages are freed one by one, and the page allocator keeps those. */
 void free_around_poison(struct page *page, unsigned int order);
 

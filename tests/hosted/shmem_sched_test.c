@@ -5,6 +5,7 @@
  * off.
  */
 #include <octavo/mm.h>
+#include <octavo/pagemap.h>
 #include <octavo/shmem_fs.h>
 #include <octavo/verify.h>
 
@@ -115,4 +116,53 @@ TEST(shmem_sched, resize_and_fault)
 #else
 	scenario_test(&s, test_scaled(12));
 #endif
+}
+
+/* ---- A page that goes bad while its neighbour is faulted in ---- */
+
+static uintptr_t second;
+
+static void bad_setup(void *ctx)
+{
+	setup(ctx);
+	p.process.capabilities = (u64)1 << CAP_SYS_ADMIN;
+	test_switch(&threads[0]);
+	/* Elsewhere, so that it has a table, and that a lock, of its own. */
+	second = test_map_file(at - ((uintptr_t)16 << 20), PAGES * PAGE_SIZE, PROT_READ, MAP_SHARED | MAP_FIXED, file,
+			       0);
+	if (!second || !test_user_fill(at, 3 * PAGE_SIZE, 7))
+		wrong++;
+	test_switch(NULL);
+}
+
+static void bad_work(unsigned int cpu, void *ctx)
+{
+	u8 byte;
+
+	(void)ctx;
+	test_switch(&threads[cpu]);
+	if (!cpu && ksys_madvise(at + PAGE_SIZE, PAGE_SIZE, MADV_HWPOISON))
+		wrong++;
+	else if (cpu && test_user_read(second, &byte, 1) != 1)
+		atomic_fetch_add(&wrong, 1);
+	test_switch(NULL);
+}
+
+/* Fault-around has not entered it behind memory_failure()'s back (MO-I5). */
+static bool bad_check(void *ctx)
+{
+	struct folio *folio = filemap_get_folio(file->f_mapping, 1);
+	bool well = folio && PageHWPoison(&folio->page) && !page_mapcount(&folio->page);
+
+	if (folio)
+		folio_put(folio);
+	return sound(ctx) && well;
+}
+
+TEST(shmem_sched, fault_around_what_goes_bad)
+{
+	u64 seed = test_seed;
+	struct scenario s = { .cpus = 2, .setup = bad_setup, .work = bad_work, .check = bad_check, .ctx = &seed };
+
+	scenario_test(&s, test_scaled(200));
 }

@@ -2,6 +2,7 @@
 /* Reading files through the page cache. */
 #include <octavo/highmem.h>
 
+#include "../phys/hwpoison.h"
 #include "filemap.h"
 
 /* ---- Until a folio holds what the file holds ---- */
@@ -89,7 +90,7 @@ static struct folio *fill(struct file *file, struct address_space *mapping, unsi
 }
 
 #define FLAGS_READY (1u << PG_uptodate)
-#define FLAGS_LOOK (1u << PG_uptodate | 1u << PG_reclaim)
+#define FLAGS_LOOK (1u << PG_uptodate | 1u << PG_reclaim | 1u << PG_hwpoison)
 
 /* What is at hand and needs no further thought; else NULL. */
 static force_inline struct folio *read_ready(struct address_space *mapping, unsigned long index)
@@ -152,6 +153,15 @@ static unsigned long pages_wanted(const struct iov_iter *to, u64 at)
 	return (unsigned long)((to->count + (at & ~PAGE_MASK) + PAGE_SIZE - 1) >> PAGE_SHIFT);
 }
 
+/* Of @part bytes from @offset on, how many come before a page that went bad. */
+static noinline size_t sound_part(struct folio *folio, size_t offset, size_t part)
+{
+	for (size_t at = offset & PAGE_MASK; at < offset + part; at += PAGE_SIZE)
+		if (PageHWPoison(folio_page(folio, at >> PAGE_SHIFT)))
+			return at > offset ? at - offset : 0;
+	return part;
+}
+
 /* What there is of [@at, ...] in one folio. Return: bytes; 0: the end of the file; errno. */
 static force_inline s64 read_part(struct file *file, struct address_space *mapping, struct iov_iter *to, u64 at)
 {
@@ -166,6 +176,8 @@ static force_inline s64 read_part(struct file *file, struct address_space *mappi
 		folio = read_slow(file, mapping, index, pages_wanted(to, at), true, &err);
 		if (!folio)
 			return err;
+		if (unlikely(PageHWPoison(&folio->page) && !folio_order(folio)))
+			goto bad;
 	}
 	/* Looked at behind the folio: what a truncation has cut off by now is zeros, and not to be read. */
 	size = i_size_read(mapping->host);
@@ -175,6 +187,10 @@ static force_inline s64 read_part(struct file *file, struct address_space *mappi
 		/* By alignment: where it is in the file it says only as long as it is. */
 		offset = (size_t)at & (folio_size(folio) - 1);
 		part = folio_size(folio) - offset;
+		if (block_has_poison(&folio->page, folio_order(folio)))
+			part = sound_part(folio, offset, part);
+		if (unlikely(!part))
+			goto bad;
 	}
 	if (unlikely(at + part > size))
 		part = at < size ? (size_t)min((u64)part, size - at) : 0;
@@ -185,6 +201,9 @@ static force_inline s64 read_part(struct file *file, struct address_space *mappi
 	if (unlikely(copied < part && !copied))
 		return -EFAULT;
 	return (s64)copied;
+bad:
+	folio_put(folio);
+	return -EIO;
 }
 
 s64 generic_file_read_iter(struct file *file, struct iov_iter *to, u64 *pos)

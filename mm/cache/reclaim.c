@@ -9,10 +9,10 @@
  * enough has been freed and goes on from there the next time. A folio that has been used since the hand was last there
  * (PG_referenced) is let go of that once: the clock algorithm.
  *
- * What goes is clean, mapped by nobody, locked by nobody and in nobody's hands. What is dirty is written first, if the
- * request lets its caller do I/O (__GFP_IO) and enter a file system (__GFP_FS), and the file system has write_folio.
- * Caches of kernel objects (shrinkers) are asked next: for their share if the files had enough, else ever harder until
- * something is freed.
+ * What goes is clean, mapped by nobody, locked by nobody, in nobody's hands, and sound (memory_failure.c). What is
+ * dirty is written first, if the request lets its caller do I/O (__GFP_IO) and enter a file system (__GFP_FS), and
+ * the file system has write_folio. Caches of kernel objects (shrinkers) are asked next: for their share if the
+ * files had enough, else ever harder until something is freed.
  *
  * Locking. Whoever comes here may hold any sleeping lock, the folio's lock of a page that is being filled included. So
  * nothing is waited for but the store itself: locks are tried, and a folio that is locked or under writeback stays.
@@ -30,6 +30,7 @@
 #include <octavo/shrinker.h>
 
 #include "../base/part.h"
+#include "../phys/hwpoison.h"
 #include "filemap.h"
 
 #define BATCH 15u
@@ -83,7 +84,7 @@ static unsigned long drop_one(struct shortage *s, struct address_space *mapping,
 	if (!would_help(s, folio) || !folio_trylock(folio))
 		return 0;
 	if (!folio_is_of(folio, mapping) || PageWriteback(&folio->page) || folio_mapped(folio) ||
-	    TestClearPageReferenced(&folio->page))
+	    block_has_poison(&folio->page, folio_order(folio)) || TestClearPageReferenced(&folio->page))
 		goto unlock;
 	if (PageDirty(&folio->page)) {
 		if (!s->may_write || !mapping->a_ops->write_folio || page_ref_count(&folio->page) != 2)

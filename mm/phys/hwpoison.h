@@ -15,7 +15,7 @@ void poisoned_pages_add(long n);
 
 bool block_is_poisoned(const struct page *page, unsigned int order);
 
-/* It has a poisoned page. Context: it has no reference any more, or the folio's lock. */
+/* It has a poisoned page. Context: for good only where it has no reference any more, or under the folio's lock. */
 static force_inline bool block_has_poison(const struct page *page, unsigned int order)
 {
 	return unlikely(load_relaxed(&num_poisoned_pages)) && block_is_poisoned(page, order);

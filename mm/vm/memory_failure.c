@@ -14,7 +14,8 @@
  *	the kernel's		nothing that could be done: -EBUSY, and it is poisoned when it is freed
  *
  * A poisoned page of shmem stays in its file until that is truncated: its bytes are nowhere else, and must not turn
- * into zeros.
+ * into zeros. Where one stays in a file's cache (it could not leave all mappings, or is part of a large folio that is
+ * dirty), reading it is -EIO, and reclaim leaves it alone.
  *
  * Invariants
  *	MO-I5  a poisoned page is mapped nowhere, and is never allocated.
@@ -55,7 +56,7 @@ static bool of_the_kernel(const struct page *page)
 static int fail_file_page(struct folio *folio, struct page *page)
 {
 	struct address_space *mapping = folio_mapping(folio);
-	bool stored = mapping->a_ops->writepages, lost;
+	bool stored = mapping->a_ops->read_folio, lost;
 
 	if (stored && folio_mkclean(folio))
 		(void)folio_mark_dirty(folio);

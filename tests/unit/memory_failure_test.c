@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 /* Memory that went bad, or is about to: MADV_HWPOISON and MADV_SOFT_OFFLINE on each kind of page. MO-I5, MO-I6. */
 #include <octavo/pagemap.h>
+#include <octavo/reclaim_hook.h>
 #include <octavo/shmem_fs.h>
 #include <octavo/verify.h>
 
 #include "harness.h"
+#include "mm/cache/filemap.h"
 #include "mm/phys/hwpoison.h"
 #include "mm/phys/vmstat.h"
 #include "mm/vm/gup.h"
@@ -201,6 +203,84 @@ TEST(memory_failure, of_a_file)
 	EXPECT_EQ(file->f_op->fsync(file, 0, ~(u64)0, false), -EIO);
 	EXPECT(test_user_all(m + 2 * PAGE_SIZE, PAGE_SIZE, 0x33));
 	EXPECT_EQ(ksys_munmap(m, PAGES * PAGE_SIZE), 0);
+	fput(file);
+	ram_file_put(&ram);
+	over();
+}
+
+/* Its store cannot be written to: it is a store all the same. */
+TEST(memory_failure, of_a_file_that_is_only_read)
+{
+	struct address_space_operations read_only;
+	struct folio *folio;
+	struct file *file;
+	uintptr_t m;
+	u8 byte;
+
+	ASSERT(begin());
+	memset(store, 0x33, sizeof(store));
+	ASSERT(ram_file_make(&ram, store, PAGES * PAGE_SIZE, false));
+	read_only = *ram.inode.i_mapping->a_ops;
+	read_only.writepages = NULL;
+	read_only.write_folio = NULL;
+	read_only.write_begin = NULL;
+	read_only.write_end = NULL;
+	ram.inode.i_mapping->a_ops = &read_only;
+	file = ram_file_open(&ram);
+	ASSERT(file);
+	m = test_map_file(0, PAGES * PAGE_SIZE, PROT_READ, MAP_PRIVATE, file, 0);
+	EXPECT(test_user_all(m, PAGES * PAGE_SIZE, 0x33));
+	go_bad(m + PAGE_SIZE, MADV_HWPOISON);
+	EXPECT(test_user_all(m, PAGES * PAGE_SIZE, 0x33));
+	EXPECT(page_at(m + PAGE_SIZE) != gone[0]);
+	/* One that could not leave the cache. */
+	folio = filemap_get_folio(file->f_mapping, 0);
+	ASSERT(folio);
+	gone[nr_gone++] = &folio->page;
+	SetPageHWPoison(&folio->page);
+	poisoned_pages_add(1);
+	folio_put(folio);
+	EXPECT_EQ(ram_file_read(file, &byte, 1, 0), -EIO);
+	EXPECT_EQ(ram_file_read(file, &byte, 1, PAGE_SIZE), 1);
+	EXPECT_EQ(ksys_munmap(m, PAGES * PAGE_SIZE), 0);
+	fput(file);
+	ram_file_put(&ram);
+	over();
+}
+
+/* Of a large folio that is dirty nothing is dropped, nor written back over what the store has, nor read. */
+TEST(memory_failure, of_a_large_folio_that_is_dirty)
+{
+	const struct reclaim_request request = { .gfp = GFP_KERNEL, .highest = MAX_NR_ZONES - 1 };
+	static u8 buffer[16 * PAGE_SIZE];
+	const s64 part = PAGE_SIZE + 16;
+	struct file *file;
+	uintptr_t m;
+
+	ASSERT(begin());
+	memset(store, 0x33, sizeof(store));
+	ASSERT(ram_file_make(&ram, store, sizeof(buffer), true));
+	file = ram_file_open(&ram);
+	ASSERT(file);
+	memset(buffer, 0x44, sizeof(buffer));
+	EXPECT_EQ(ram_file_write(file, buffer, sizeof(buffer), 0), sizeof(buffer));
+	m = test_map_file(0, sizeof(buffer), RW, MAP_SHARED, file, 0);
+	EXPECT(test_user_all(m, sizeof(buffer), 0x44));
+	gone[nr_gone++] = page_at(m + 2 * PAGE_SIZE);
+	ASSERT(gone[0] && folio_order(page_folio(gone[0])));
+	EXPECT_EQ(ksys_madvise(m + 2 * PAGE_SIZE, PAGE_SIZE, MADV_HWPOISON), -EBUSY);
+	EXPECT_REFUSED(m + 2 * PAGE_SIZE, false, BUS, MCEERR_AR);
+	EXPECT(test_user_all(m + 3 * PAGE_SIZE, PAGE_SIZE, 0x44));
+	EXPECT_EQ(ksys_munmap(m, sizeof(buffer)), 0);
+	for (unsigned int i = 0; i < 3; i++) {
+		EXPECT_EQ(ram_file_read(file, buffer, sizeof(buffer), PAGE_SIZE - 16), part);
+		EXPECT_EQ(ram_file_read(file, buffer, 1, 2 * PAGE_SIZE), -EIO);
+		EXPECT_EQ(ram_file_read(file, buffer, 9, 3 * PAGE_SIZE - 1), -EIO);
+		EXPECT_EQ(ram_file_read(file, buffer, PAGE_SIZE, 3 * PAGE_SIZE), PAGE_SIZE);
+		(void)page_cache_reclaim(&request);
+		EXPECT(filemap_range_has_page(file->f_mapping, 2 * PAGE_SIZE, 3 * PAGE_SIZE - 1));
+		EXPECT_EQ(store[2 * PAGE_SIZE], 0x33);
+	}
 	fput(file);
 	ram_file_put(&ram);
 	over();

@@ -428,6 +428,13 @@ static const char *block_bad_reason(struct page *page, unsigned int order)
 	return why;
 }
 
+/* Linux's, too: who unmapped it last did not know that it was locked. */
+static void forget_mlocked(struct page *page, unsigned int order)
+{
+	if (unlikely(PageMlocked(page)) && TestClearPageMlocked(page))
+		mod_zone_page_state(page_zone_of(page), NR_MLOCK, -(1l << order));
+}
+
 bool free_pages_ok(struct page *page, unsigned int order)
 {
 	unsigned int hooks = READ_ONCE(alloc_hooks);
@@ -436,9 +443,7 @@ bool free_pages_ok(struct page *page, unsigned int order)
 
 	if (page_mapping_handle(page) & PAGE_MAPPING_ANON)
 		page->mapping_index = 0;
-	/* Linux's, too: who unmapped it last did not know that it was locked. */
-	if (unlikely(PageMlocked(page)) && TestClearPageMlocked(page))
-		mod_zone_page_state(page_zone_of(page), NR_MLOCK, -(1l << order));
+	forget_mlocked(page, order);
 	why = block_bad_reason(page, order);
 	if (unlikely(why)) {
 		bad_page(page, why);
@@ -475,10 +480,12 @@ static noinline void free_frame(struct page *page, unsigned long pfn, unsigned i
 /* What is poisoned of it stays out of use. */
 static noinline void free_block(struct page *page, unsigned int order)
 {
-	if (unlikely(load_relaxed(&num_poisoned_pages)) && block_is_poisoned(page, order))
+	if (block_has_poison(page, order)) {
+		forget_mlocked(page, order); /* the head's mark stands for all */
 		free_around_poison(page, order);
-	else
+	} else {
 		(void)free_pages_ok(page, order);
+	}
 }
 
 /*

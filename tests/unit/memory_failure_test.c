@@ -317,3 +317,21 @@ TEST(memory_failure, of_a_memory_file)
 	fput(file);
 	over();
 }
+
+/* The mark of a locked folio is its head's, and counts for all of its pages. */
+TEST(memory_failure, of_a_large_folio_that_is_locked)
+{
+	struct page *page;
+
+	ASSERT(begin());
+	page = alloc_pages(GFP_HIGHUSER | __GFP_COMP, 2);
+	ASSERT(page);
+	SetPageMlocked(page);
+	mod_zone_page_state(page_zone(page), NR_MLOCK, 4);
+	gone[nr_gone++] = page + 3;
+	SetPageHWPoison(page + 3);
+	poisoned_pages_add(1);
+	put_page(page);
+	EXPECT_EQ(global_zone_page_state(NR_MLOCK), 0);
+	over();
+}

@@ -538,7 +538,8 @@ static noinline void free_pages_general(struct page *page, unsigned int order)
 		if (head)
 			__ClearPageHead(page);
 		if (likely(load_relaxed(&page->flags) == FLAGS_FRESH && page->_mapcount == -1 &&
-			   !page->mapping_index && !(alloc_hooks & HOOKS_AT_FREE))) {
+			   !page->mapping_index && !(alloc_hooks & HOOKS_AT_FREE) &&
+			   !load_relaxed(&num_poisoned_pages))) {
 			store_relaxed(&page->order, 0);
 			free_frame(page, pfn, order);
 		} else {

@@ -8,6 +8,7 @@
 #include "harness.h"
 #include "mm/cache/filemap.h"
 #include "mm/phys/hwpoison.h"
+#include "mm/phys/page_alloc.h"
 #include "mm/phys/vmstat.h"
 #include "mm/vm/gup.h"
 #include "mm/vm/thp.h"
@@ -333,5 +334,23 @@ TEST(memory_failure, of_a_large_folio_that_is_locked)
 	poisoned_pages_add(1);
 	put_page(page);
 	EXPECT_EQ(global_zone_page_state(NR_MLOCK), 0);
+	over();
+}
+
+/* A driver's, which nobody but it has marked. */
+TEST(memory_failure, of_a_block_in_the_plainest_state)
+{
+	struct page *page;
+
+	ASSERT(begin());
+	page = alloc_pages(GFP_KERNEL | __GFP_COMP, 2);
+	ASSERT(page);
+	gone[nr_gone++] = page + 2;
+	SetPageHWPoison(page + 2);
+	poisoned_pages_add(1);
+	put_page(page);
+	EXPECT_EQ(frame_state(page_zone_of(page), page_to_pfn(page + 2)), 0);
+	EXPECT(frame_state(page_zone_of(page), page_to_pfn(page)));
+	EXPECT(frame_state(page_zone_of(page), page_to_pfn(page + 3)));
 	over();
 }

@@ -550,10 +550,10 @@ static noinline void free_pages_general(struct page *page, unsigned int order)
 	}
 }
 
-/* The count is not 0 after it was lowered. Below 0 the page was free already. */
+/* The count was not 0 after it was lowered. Below 0 the page was free already; at 0 another's last one went since. */
 static noinline void free_not_last(struct page *page)
 {
-	if (likely(page_ref_count(page) > 0))
+	if (likely(page_ref_count(page) >= 0))
 		return;
 	atomic_fetch_add(&page->_refcount, 1);
 	free_bad(page, 0);

@@ -288,13 +288,17 @@ TEST(alloc_sched, the_last_reference_frees)
 /* ---- A page that goes bad while it is freed ---- */
 
 #define WAYS 3
+#define BAD (16 * WAYS)
 
-static struct page *bad[WAYS];
+static struct page *bad[BAD];
 
 static void poison_setup(void *ctx)
 {
 	(void)ctx;
-	for (unsigned int i = 0; i < WAYS; i++) {
+	/* With checks on no page is in the plainest state, and each way is the same. */
+	alloc_hooks &= ~HOOK_CHECK;
+	page_alloc_gate();
+	for (unsigned int i = 0; i < BAD; i++) {
 		bad[i] = alloc_page(GFP_KERNEL);
 		get_page(bad[i]);
 	}
@@ -304,14 +308,14 @@ static void poison_setup(void *ctx)
 static void free_or_poison(unsigned int cpu, void *ctx)
 {
 	(void)ctx;
-	for (unsigned int i = 0; i < WAYS; i++) {
+	for (unsigned int i = 0; i < BAD; i++) {
 		if (cpu) {
 			SetPageHWPoison(bad[i]);
 			poisoned_pages_add(1);
 			put_page(bad[i]);
-		} else if (!i) {
+		} else if (i % WAYS == 0) {
 			__free_page(bad[i]);
-		} else if (i == 1) {
+		} else if (i % WAYS == 1) {
 			free_page_array(&bad[i], 1);
 		} else {
 			release_pages(&bad[i], 1);
@@ -324,7 +328,7 @@ static bool poison_check(void *ctx)
 	bool well = true;
 
 	(void)ctx;
-	for (unsigned int i = 0; i < WAYS; i++)
+	for (unsigned int i = 0; i < BAD; i++)
 		well = well && PageHWPoison(bad[i]) && !page_ref_count(bad[i]) &&
 		       !frame_state(page_zone_of(bad[i]), page_to_pfn(bad[i]));
 	return well;

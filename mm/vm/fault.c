@@ -125,16 +125,12 @@ void set_pte_range(struct vm_fault *vmf, pgt_entry_t *entry, struct folio *folio
 /* ---- Entries that are neither none nor present ---- */
 
 /* Whoever migrates the page holds its lock until the entry leads to the new one. */
-static void migration_entry_wait(struct vm_fault *vmf)
+void migration_entry_wait(pgt_entry_t e, spinlock_t *lock)
 {
-	swp_entry_t swap = pte_to_swp_entry(__pte((pgt_entry_t)vmf->orig));
-	struct folio *folio;
+	struct folio *folio = page_folio(pfn_swap_entry_to_page(pte_to_swp_entry(__pte(e))));
 
-	if (!vmf_lock(vmf))
-		return;
-	folio = page_folio(pfn_swap_entry_to_page(swap));
 	folio_get(folio);
-	vmf_unlock(vmf);
+	spin_unlock(lock);
 	folio_wait_locked(folio);
 	folio_put(folio);
 }
@@ -145,7 +141,8 @@ vm_fault_t do_swap_page(struct vm_fault *vmf)
 	swp_entry_t swap = pte_to_swp_entry(pte);
 
 	if (is_migration_entry(swap)) {
-		migration_entry_wait(vmf);
+		if (vmf_lock(vmf))
+			migration_entry_wait((pgt_entry_t)vmf->orig, vmf->lock);
 		return 0;
 	}
 	if (is_hwpoison_entry(swap))

@@ -169,6 +169,8 @@ vm_fault_t do_file_page(struct vm_fault *vmf);
 vm_fault_t do_file_page_alone(struct vm_fault *vmf);
 /* An entry that is neither none nor present. */
 vm_fault_t do_swap_page(struct vm_fault *vmf);
+/* Until the page behind @e, a migration entry whose table's @lock is held, has moved. Lets go of @lock. May sleep. */
+void migration_entry_wait(pgt_entry_t e, spinlock_t *lock);
 
 /* What an entry of a fresh page says: its owner may write to it at once. */
 static force_inline pgt_entry_t vm_fresh_entry(const struct vm_area_struct *vma, unsigned long pfn)

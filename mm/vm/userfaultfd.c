@@ -189,7 +189,7 @@ bool userfaultfd_wait(struct userfaultfd_ctx *ctx, struct uffd_wait *w, unsigned
 	/* A reader may be at work with it (a child's descriptor is made), and finds it where it was. */
 	while (w->busy) {
 		spin_unlock_irqrestore(&ctx->lock, irq);
-		port_cpu_relax();
+		port_park(0);
 		spin_lock_irqsave(&ctx->lock, irq);
 	}
 	list_del(&w->link);
@@ -260,6 +260,8 @@ static int hand_over_child(struct userfaultfd_ctx *ctx, struct uffd_wait *w, uns
 	fd = install(arg, w->child);
 	spin_lock_irqsave(&ctx->lock, *irq);
 	w->busy = false;
+	/* It may be killed by now, and wait for us. */
+	port_unpark(w->thread);
 	if (fd < 0)
 		return fd;
 	w->child = NULL;

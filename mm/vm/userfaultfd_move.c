@@ -6,6 +6,7 @@
  */
 #include <octavo/pagemap.h>
 
+#include "fault.h"
 #include "share.h"
 #include "userfaultfd_wait.h"
 
@@ -154,6 +155,21 @@ static pgt_entry_t look_at_src(const struct move *m, uintptr_t src, bool *table)
 	return e;
 }
 
+/* Who moves it needs neither the mmap lock nor, on a machine with one CPU, us to be in the way. */
+static void wait_at_src(const struct move *m, uintptr_t src)
+{
+	spinlock_t *lock;
+	pgt_entry_t *entry = entry_of(m->src->vm_mm, src, &lock), e;
+
+	if (!entry)
+		return;
+	e = pgt_get(entry);
+	if (!pgt_none(e) && !pgt_present(e) && is_migration_entry(pte_to_swp_entry(__pte(e))))
+		migration_entry_wait(e, lock);
+	else
+		spin_unlock(lock);
+}
+
 static int move_one(const struct move *m, uintptr_t dst, uintptr_t src)
 {
 	bool table;
@@ -174,7 +190,7 @@ static int move_one(const struct move *m, uintptr_t dst, uintptr_t src)
 		if (pgt_present(e)) {
 			err = move_page(m, dst, src, e);
 		} else if (is_migration_entry(swap)) {
-			port_cpu_relax();
+			wait_at_src(m, src);
 			err = -EAGAIN;
 		} else {
 			return is_pte_marker_entry(swap) && m->holes ? 0 : -EFAULT;

@@ -4,6 +4,9 @@
  * thrown away (UF-I3: nobody sleeps for ever; UF-I4: what comes back after a removal that was told is new), forks whose
  * children are handled, moves and unmappings that are told, and write faults.
  */
+#include <time.h>
+
+#include <octavo/pagemap.h>
 #include <octavo/verify.h>
 
 #include "mm/sync/atomic.h"
@@ -13,6 +16,7 @@
 
 #define CPUS 3u
 #define PAGES 6u
+#define WAIT_MS 150
 #define RW (PROT_READ | PROT_WRITE)
 
 static struct test_process p __memsys;
@@ -251,5 +255,117 @@ TEST(userfaultfd_sched, nothing_is_filled_before_a_change_is_told)
 {
 	setup(NULL);
 	EXPECT_EQ(hosted_run_cpus(2, remove_one, NULL), 0);
+	EXPECT(check(NULL));
+}
+
+/* ---- Who waits for another thread sleeps ---- */
+
+static uintptr_t sleeper __memsys;
+static unsigned long idle_ms __memsys;
+
+static unsigned long now_ms(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (unsigned long)t.tv_sec * 1000 + (unsigned long)t.tv_nsec / 1000000;
+}
+
+/* How long none of our CPUs is at work, of WAIT_MS: the process's time says who spins. */
+static void sleep_a_while(void)
+{
+	struct timespec t = { .tv_nsec = WAIT_MS * 1000000 };
+	unsigned long used = now_ms(CLOCK_PROCESS_CPUTIME_ID);
+
+	nanosleep(&t, NULL);
+	used = now_ms(CLOCK_PROCESS_CPUTIME_ID) - used;
+	idle_ms = used < WAIT_MS ? WAIT_MS - used : 0;
+}
+
+/* Who forked is killed while its child's descriptor is made. */
+static int slow_install(void *arg, struct userfaultfd_ctx *child)
+{
+	(void)arg;
+	(void)child;
+	store_release(&thread[1].fatal_signal, 1);
+	port_unpark(load_acquire(&sleeper));
+	sleep_a_while();
+	return -EMFILE;
+}
+
+static void fork_and_read(unsigned int cpu, void *arg)
+{
+	struct mm_struct *copy;
+	struct uffd_msg msg;
+
+	(void)arg;
+	test_switch(&thread[cpu]);
+	if (cpu == 1) {
+		store_release(&sleeper, port_thread_self());
+		copy = mm_fork(p.task.mm, &p.process);
+		EXPECT(copy);
+		if (copy)
+			mmput(copy);
+	} else {
+		while (!userfaultfd_pending(ctx))
+			port_cpu_relax();
+		EXPECT_EQ(userfaultfd_read(ctx, &msg, slow_install, NULL), -EMFILE);
+	}
+	test_switch(NULL);
+}
+
+TEST(userfaultfd_sched, who_is_killed_sleeps_until_the_reader_is_done)
+{
+	setup(NULL);
+	test_switch(&p.task);
+	userfaultfd_release(ctx);
+	ctx = uffd_open(UFFD_FEATURE_EVENT_FORK);
+	ASSERT(ctx && !uffd_register(ctx, at, PAGES * PAGE_SIZE, UFFDIO_REGISTER_MODE_MISSING, NULL));
+	test_switch(NULL);
+	idle_ms = 0;
+	EXPECT_EQ(hosted_run_cpus(2, fork_and_read, NULL), 0);
+	EXPECT(idle_ms > WAIT_MS / 2);
+	thread[1].fatal_signal = 0;
+	EXPECT(check(NULL));
+}
+
+static struct folio *moving __memsys;
+
+static void move_migrating(unsigned int cpu, void *arg)
+{
+	s64 done;
+
+	(void)arg;
+	test_switch(&thread[cpu]);
+	if (cpu == 1) {
+		sleep_a_while();
+		remove_migration_ptes(moving, moving);
+		folio_unlock(moving);
+		folio_put(moving);
+	} else {
+		EXPECT_EQ(uffd_copy(ctx, UFFDIO_MOVE, at, src, PAGE_SIZE, 0, &done), 0);
+	}
+	test_switch(NULL);
+}
+
+TEST(userfaultfd_sched, a_move_sleeps_until_the_page_has_migrated)
+{
+	struct page *page;
+
+	setup(NULL);
+	test_switch(&p.task);
+	test_user_put(src, 77);
+	test_user_put(uffd_args, 1);
+	ASSERT(get_user_pages_fast(src, 1, 0, &page) == 1);
+	moving = page_folio(page);
+	folio_lock(moving);
+	EXPECT(try_to_migrate(moving, 0));
+	test_switch(NULL);
+	idle_ms = 0;
+	EXPECT_EQ(hosted_run_cpus(2, move_migrating, NULL), 0);
+	EXPECT(idle_ms > WAIT_MS / 2);
+	test_switch(&p.task);
+	EXPECT_EQ(test_user_get(at), 77);
+	test_switch(NULL);
 	EXPECT(check(NULL));
 }

@@ -136,7 +136,9 @@ long change_protection(struct mmu_gather *tlb, struct vm_area_struct *vma, uintp
 {
 	struct change c = { .tlb = tlb, .vma = vma, .flags = flags };
 	long pages = 0;
-	int err = vm_own_tables(vma, start, end);
+	/* To take protection away needs no memory: shared tables have none (UF-I5). */
+	bool shared_too = !(flags & MM_CP_UFFD_WP_RESOLVE);
+	int err = shared_too ? vm_own_tables(vma, start, end) : 0;
 
 	c.markers = flags & MM_CP_UFFD_WP && userfaultfd_marks(vma);
 
@@ -156,6 +158,8 @@ long change_protection(struct mmu_gather *tlb, struct vm_area_struct *vma, uintp
 				return -ENOMEM;
 			e = pgt_get_table(pgt_descend(vma->vm_mm, addr, 1, &level));
 		}
+		if (!shared_too && !pgt_table_write(1, e))
+			continue;
 		table = pgt_table_of(1, e);
 		lock = &pgt_page_of(table_page(table))->lock;
 		spin_lock(lock);

@@ -147,7 +147,10 @@ bool zap_shared_tables(struct mmu_gather *tlb, struct mm_struct *mm, uintptr_t s
 #define MM_CP_UFFD_WP 2u
 #define MM_CP_UFFD_WP_RESOLVE 4u
 #define MM_CP_TRY_WRITE 8u
-/* New rights, from vma->vm_page_prot, for what is mapped. Return: entries changed, or -ENOMEM (a table to unshare). */
+/*
+ * New rights, from vma->vm_page_prot, for what is mapped. Return: entries changed, or -ENOMEM (a table to unshare), but
+ * with MM_CP_UFFD_WP_RESOLVE never.
+ */
 long change_protection(struct mmu_gather *tlb, struct vm_area_struct *vma, uintptr_t start, uintptr_t end,
 		       unsigned int flags);
 /*

@@ -3,12 +3,14 @@
  * userfaultfd by one thread: what each ioctl does and refuses, and what becomes of registered and protected memory in
  * fork, mremap, mprotect, madvise (UF-I1, UF-I2, UF-I5). Threads that wait: tests/hosted/userfaultfd_sched_test.c.
  */
+#include <octavo/fault.h>
 #include <octavo/pagemap.h>
 #include <octavo/proc_pid.h>
 #include <octavo/shmem_fs.h>
 #include <octavo/uaccess.h>
 #include <octavo/verify.h>
 
+#include "mm/pgtable/tables.h"
 #include "mm/vm/userfaultfd.h"
 #include "uffd.h"
 
@@ -615,6 +617,44 @@ TEST(userfaultfd, migration_keeps_protection)
 	EXPECT_REFUSED(at, true, 7, BUS_ADRERR);
 	EXPECT(test_user_all(at, PAGE_SIZE, 3));
 	end();
+}
+
+/* Tables that a child shares have nothing protected: what is taken away elsewhere needs none of them, and no memory. */
+TEST(userfaultfd, protection_goes_without_memory)
+{
+	struct test_process child;
+	uintptr_t far;
+
+	if (!UFFD_HAS_WP)
+		SKIP("entries have no bit for it");
+	for (unsigned int how = 0; how < 2; how++) {
+		ASSERT(begin(UFFD_FEATURE_SIGBUS));
+		at = test_map(0, 2 * (pgt_last(1, 0) + 1), RW, MAP_PRIVATE);
+		ASSERT(at);
+		far = pgt_last(1, at) + 1;
+		EXPECT(test_user_fill(at, PAGE_SIZE, 3) && test_user_fill(far, PAGE_SIZE, 3));
+		ASSERT(test_process_fork(&child, &p));
+		ASSERT(!uffd_register(ctx, at, far + PAGE_SIZE - at, WP, NULL));
+		ASSERT(!uffd_protect(ctx, far, PAGE_SIZE, 1));
+		EXPECT(entry_uffd_wp(entry(far)));
+		test_user_put(uffd_args, 1);
+		fail_nth_set(1);
+		if (how) {
+			userfaultfd_release(ctx);
+			ctx = NULL;
+		} else {
+			EXPECT_EQ(uffd_range(ctx, UFFDIO_UNREGISTER, at, far + PAGE_SIZE - at), 0);
+		}
+		fail_nth_set(0);
+		EXPECT(!entry_uffd_wp(entry(far)) && flags_at(at) == 0 && flags_at(far) == 0);
+		EXPECT_EQ(mm_verify(report, NULL), 0);
+		EXPECT(test_user_fill(at, PAGE_SIZE, 4) && test_user_fill(far, PAGE_SIZE, 4));
+		test_switch(&child.task);
+		EXPECT(test_user_all(at, PAGE_SIZE, 3) && test_user_all(far, PAGE_SIZE, 3));
+		test_switch(&p.task);
+		test_process_exit(&child);
+		end();
+	}
 }
 
 TEST(userfaultfd, a_child_without_the_event_has_nothing_of_it)

@@ -7,6 +7,7 @@
 
 #include "../base/string.h"
 #include "entries.h"
+#include "userfaultfd.h"
 
 #define VEC_BYTES 256u
 #define CAP_FOWNER 3u
@@ -64,8 +65,9 @@ static void of_table(struct entries_walk *walk, pgt_entry_t *entry, uintptr_t ad
 
 	for (; addr < end; addr += PAGE_SIZE, entry++) {
 		pgt_entry_t e = pgt_get(entry);
+		bool unmapped = pgt_none(e) || pgt_is_marker(e);
 
-		a->vec[(addr - a->start) >> PAGE_SHIFT] = pgt_none(e) ? in_cache(walk->vma, addr) : 1;
+		a->vec[(addr - a->start) >> PAGE_SHIFT] = unmapped ? in_cache(walk->vma, addr) : 1;
 	}
 }
 

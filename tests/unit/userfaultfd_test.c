@@ -534,6 +534,31 @@ TEST(userfaultfd, poison)
 	end();
 }
 
+TEST(userfaultfd, mincore_of_what_is_only_marked)
+{
+	s64 done;
+	u8 vec[PAGES];
+
+	ASSERT(begin(UFFD_FEATURE_WP_UNPOPULATED));
+	at = map_shmem(MAP_SHARED);
+	ASSERT(at && !uffd_register(ctx, at, SIZE, UFFD_HAS_WP ? MISSING | WP : MISSING, NULL));
+	EXPECT_EQ(uffd_copy(ctx, UFFDIO_COPY, page(1), src, PAGE_SIZE, 0, &done), 0);
+	EXPECT_EQ(uffd_copy(ctx, UFFDIO_COPY, page(2), src, PAGE_SIZE, 0, &done), 0);
+	EXPECT_EQ(ksys_madvise(page(2), PAGE_SIZE, MADV_DONTNEED), 0);
+	EXPECT_EQ(uffd_fill(ctx, UFFDIO_POISON, page(3), PAGE_SIZE, 0, &done), 0);
+	if (UFFD_HAS_WP) {
+		EXPECT_EQ(uffd_protect(ctx, at, SIZE, 1), 0);
+		EXPECT(pgt_is_marker(entry(page(2))) && pgt_is_marker(entry(page(4))));
+	}
+	EXPECT_EQ(ksys_mincore(at, SIZE, src), 0);
+	EXPECT_EQ(test_user_read(src, vec, PAGES), PAGES);
+	/* Nothing but what is in the file. */
+	for (unsigned int i = 0; i < PAGES; i++)
+		EXPECT_EQ(vec[i], i == 1 || i == 2);
+	end();
+	fput(file);
+}
+
 TEST(userfaultfd, move)
 {
 	struct test_process child;

@@ -43,6 +43,8 @@ struct dirty_limits dirty_limits(void)
 	return limits;
 }
 
+DEFINE_PER_CPU(unsigned long, dirtied_here);
+
 static unsigned long unwritten(void)
 {
 	return global_node_page_state_pages(NR_FILE_DIRTY) + global_node_page_state_pages(NR_WRITEBACK);
@@ -52,6 +54,7 @@ void balance_dirty_pages(struct address_space *mapping)
 {
 	struct dirty_limits limits = dirty_limits();
 
+	this_cpu_write(dirtied_here, 0);
 	if (unwritten() <= limits.background)
 		return;
 	(void)filemap_fdatawrite_range(mapping, 0, ~(u64)0);

@@ -5,6 +5,7 @@
 
 #include <octavo/mm.h>
 #include <octavo/pagemap.h>
+#include <octavo/percpu.h>
 
 #include "../phys/zone.h"
 #include "../sync/rcu.h"
@@ -262,6 +263,16 @@ extern int sysctl_dirty_ratio, sysctl_dirty_background_ratio;
 extern unsigned long sysctl_dirty_bytes, sysctl_dirty_background_bytes;
 /* A writer of @mapping has made pages dirty: it writes, if there are too many. Context: may sleep, no folio locked. */
 void balance_dirty_pages(struct address_space *mapping);
+
+#define DIRTY_STRIDE 32u /* pages */
+/* That became dirty on this CPU since one last looked whether they are too many, wherever in files they are. */
+DECLARE_PER_CPU(unsigned long, dirtied_here);
+
+/* Not at every page: balance_dirty_pages() adds up counters of all nodes. */
+static force_inline bool dirty_balance_is_due(void)
+{
+	return this_cpu_read(dirtied_here) >= DIRTY_STRIDE;
+}
 
 /* ---- bdev.c ---- */
 

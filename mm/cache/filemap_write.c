@@ -6,7 +6,6 @@
 #include "filemap.h"
 
 #define O_APPEND 02000
-#define DIRTY_STRIDE 32u /* pages */
 #define O_DSYNC 010000
 #define O_SYNC 04000000
 
@@ -149,8 +148,7 @@ s64 generic_perform_write(struct file *file, struct iov_iter *from, u64 pos)
 		}
 		pos += (u64)written;
 		done += written;
-		/* Not at every turn: it adds up counters of all nodes. */
-		if (unlikely((pos >> PAGE_SHIFT) % DIRTY_STRIDE == 0))
+		if (unlikely(dirty_balance_is_due()))
 			balance_dirty_pages(mapping);
 		if (unlikely(!written && fatal_signal_pending(current_task()))) {
 			err = -EINTR;

@@ -30,6 +30,7 @@ bool filemap_dirty_folio(struct address_space *mapping, struct folio *folio)
 	if (folio_is_of(folio, mapping)) {
 		count_folio(folio, NR_FILE_DIRTY, nr);
 		count_folio(folio, NR_DIRTIED, nr);
+		this_cpu_add(dirtied_here, (unsigned long)nr);
 		mod_zone_page_state(page_zone(&folio->page), NR_ZONE_WRITE_PENDING, nr);
 		__xa_set_tag(&mapping->i_pages, folio_index(folio), PAGECACHE_TAG_DIRTY);
 	}

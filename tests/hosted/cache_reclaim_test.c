@@ -151,6 +151,13 @@ TEST(cache_reclaim, dirty_limits)
 		over += global_node_page_state(NR_FILE_DIRTY) > dirty_limits().background + 64;
 	}
 	EXPECT_EQ(over, 0);
+	/* Here and there, wherever it ends. */
+	for (u64 pos = 3 * PAGE_SIZE; pos < DISK; pos += 8 * PAGE_SIZE) {
+		fill_chunk(pos, PAGE_SIZE, 1);
+		EXPECT_EQ(rw(true, chunk, PAGE_SIZE, pos), PAGE_SIZE);
+		over += global_node_page_state(NR_FILE_DIRTY) > dirty_limits().background + 64;
+	}
+	EXPECT_EQ(over, 0);
 	EXPECT(disk[0] == byte_of(0, 1) && disk[DISK / 4] == byte_of(DISK / 4, 1));
 	EXPECT_EQ(proc_put("/proc/sys/vm/dirty_bytes", "100000"), 6);
 	EXPECT_EQ(proc_value("/proc/vmstat", "nr_dirty_threshold"), 25);

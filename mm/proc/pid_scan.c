@@ -134,21 +134,25 @@ static void scan_table(struct entries_walk *walk, pgt_entry_t *entry, uintptr_t 
 		    s->arg->flags & PM_SCAN_WP_MATCHING)
 			protect(s, entry, e);
 	}
+	walk->stop = s->stop || fatal_signal_pending(current_task());
 }
 
 static void scan_hole(struct entries_walk *walk, uintptr_t addr, uintptr_t end)
 {
 	struct scan *s = walk->arg;
 
-	if (s->stop || !wanted(s, s->vma_category))
+	/* There may be millions in a row. */
+	walk->stop = fatal_signal_pending(current_task());
+	if (!wanted(s, s->vma_category))
 		return;
 	end = tell(s, s->vma_category, addr, end);
 	/* Without memory for a table nothing of it is protected: it is found again. */
 	if (end > addr && s->arg->flags & PM_SCAN_WP_MATCHING)
 		(void)userfaultfd_wp_range(walk->vma, addr, end, true);
+	walk->stop = walk->stop || s->stop;
 }
 
-/* Return: 0; -EPERM: what shall be protected cannot be; -ENOMEM. */
+/* Return: 0; -EPERM: what shall be protected cannot be; -ENOMEM; -EINTR: killed. */
 static int scan_vma(struct scan *s, struct vm_area_struct *vma, uintptr_t start, uintptr_t end)
 {
 	struct entries_walk walk = { .vma = vma, .table = scan_table, .hole = scan_hole, .arg = s,
@@ -168,7 +172,7 @@ static int scan_vma(struct scan *s, struct vm_area_struct *vma, uintptr_t start,
 	err = entries_walk(&walk, start, end);
 	if (s->changed)
 		(void)flush_tlb_mm_range(vma->vm_mm, start, end, PAGE_SHIFT, false);
-	return err;
+	return err ?: walk.stop && !s->stop ? -EINTR : 0;
 }
 
 /* Until the end, or there is no room. Return: regions told, or an errno. */
@@ -181,7 +185,7 @@ static long scan_range(struct mm_struct *mm, struct scan *s)
 	while (!err && at < end) {
 		s->nr = 0;
 		s->stop = 0;
-		if (mmap_read_lock_killable(mm))
+		if (fatal_signal_pending(current_task()) || mmap_read_lock_killable(mm))
 			return -EINTR;
 		for_each_vma_range (mm, vma, at, end) {
 			err = scan_vma(s, vma, max(vma->vm_start, at), min(vma->vm_end, end));

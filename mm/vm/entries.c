@@ -5,7 +5,7 @@ int entries_walk(struct entries_walk *walk, uintptr_t start, uintptr_t end)
 {
 	uintptr_t addr = start;
 
-	while (addr < end) {
+	while (addr < end && !walk->stop) {
 		uintptr_t next = pgt_addr_end(addr, end, 1);
 		bool shared = false;
 		spinlock_t *lock;

@@ -11,7 +11,8 @@ struct entries_walk {
 	void (*table)(struct entries_walk *walk, pgt_entry_t *entry, uintptr_t addr, uintptr_t end);
 	/* There is no table. NULL: nothing to do. */
 	void (*hole)(struct entries_walk *walk, uintptr_t addr, uintptr_t end);
-	bool own; /* entries will be changed: shared tables are copied first */
+	bool own;  /* entries will be changed: shared tables are copied first */
+	bool stop; /* set by either: what follows is not looked at */
 	void *arg;
 };
 

@@ -11,6 +11,7 @@
 #include <octavo/verify.h>
 
 #include "mm/pgtable/tables.h"
+#include "mm/vm/entries.h"
 #include "mm/vm/userfaultfd.h"
 #include "uffd.h"
 
@@ -478,6 +479,63 @@ TEST(userfaultfd, scans_find_what_was_written_since)
 	EXPECT_EQ(octavo_pid_pagemap_ioctl(p.task.mm, PAGEMAP_SCAN, 16), -EFAULT);
 	EXPECT_EQ(scan(4, 2, r, 6), -EINVAL);
 	EXPECT_EQ(scan(0, 256, r, 6), -EINVAL);
+	end();
+}
+
+static unsigned int looks;
+
+static void second_hole(struct entries_walk *walk, uintptr_t addr, uintptr_t end)
+{
+	(void)addr;
+	(void)end;
+	walk->stop = ++looks == 2;
+}
+
+static void first_table(struct entries_walk *walk, pgt_entry_t *entry, uintptr_t addr, uintptr_t end)
+{
+	(void)entry;
+	(void)addr;
+	(void)end;
+	looks++;
+	walk->stop = true;
+}
+
+/* What lies behind the last region that there is room for is not looked at: it may be terabytes. */
+TEST(userfaultfd, scans_stop_where_there_is_no_room)
+{
+	uintptr_t reach = pgt_last(1, 0) + 1, area;
+	u64 arg[12] = { sizeof(arg), 0, 0, 0, 0, 0, 40, 0, 0, 8, 0, 8 }, r[40][3];
+	struct entries_walk walk = { .hole = second_hole, .table = first_table };
+
+	ASSERT(begin(0));
+	area = test_map(0, 6 * reach, RW, MAP_PRIVATE | MAP_NORESERVE);
+	ASSERT(area);
+	area = ALIGN(area, reach);
+	walk.vma = vma_lookup(p.task.mm, area);
+	looks = 0;
+	EXPECT_EQ(entries_walk(&walk, area, area + 4 * reach), 0);
+	EXPECT_EQ(looks, 2);
+	/* 44 regions, in two tables: in batches, and never more than there is room for. */
+	for (unsigned int i = 0; i < 44; i++)
+		test_user_put(area + (i & 1) * 3 * reach + i * 2 * PAGE_SIZE, i);
+	looks = 0;
+	walk.stop = false;
+	EXPECT_EQ(entries_walk(&walk, area, area + 4 * reach), 0);
+	EXPECT_EQ(looks, 1);
+	arg[2] = area;
+	arg[3] = area + 4 * reach;
+	arg[5] = src;
+	EXPECT_EQ(test_user_write(uffd_args, arg, sizeof(arg)), sizeof(arg));
+	EXPECT_EQ(octavo_pid_pagemap_ioctl(p.task.mm, PAGEMAP_SCAN, uffd_args), 40);
+	EXPECT(test_user_read(src, r, sizeof(r)) == sizeof(r));
+	for (unsigned int i = 0; i < 40; i++)
+		EXPECT_EQ(r[i][0], area + (i < 22 ? i * 4 * PAGE_SIZE : 3 * reach + ((i - 22) * 4 + 2) * PAGE_SIZE));
+	EXPECT_EQ(test_user_read(uffd_args, arg, sizeof(arg)), sizeof(arg));
+	EXPECT_EQ(arg[4], area + 3 * reach + (18 * 4 + 2) * PAGE_SIZE);
+	/* Who has been killed does not go on. */
+	p.task.fatal_signal = 1;
+	EXPECT_EQ(octavo_pid_pagemap_ioctl(p.task.mm, PAGEMAP_SCAN, uffd_args), -EINTR);
+	p.task.fatal_signal = 0;
 	end();
 }
 

@@ -7,6 +7,7 @@
 
 #include "../base/printk.h"
 #include "fault.h"
+#include "userfaultfd.h"
 
 static bool in_vma(const struct vm_area_struct *vma, uintptr_t addr, size_t size)
 {
@@ -85,6 +86,20 @@ int vm_iomap_memory(struct vm_area_struct *vma, phys_addr_t start, size_t len)
 			       vma->vm_page_prot);
 }
 
+/* Nothing is mapped there, whatever is noted. */
+static bool is_free(pgt_entry_t e)
+{
+	return pgt_none(e) || (pgt_is_marker(e) && !marker_has(e, PTE_MARKER_POISONED));
+}
+
+/* Where a write is to be noted (UFFD_FEATURE_WP_ASYNC), which may be in any mapping, it is another fault. */
+static void fill_free(pgt_entry_t *entry, pgt_entry_t e)
+{
+	bool protected = marker_has(pgt_get(entry), PTE_MARKER_UFFD_WP);
+
+	pgt_fill(entry, protected ? pgt_mkuffd_wp(0, e) : e);
+}
+
 /* A page of the driver's, counted. Return: 0, -ENOMEM, -EBUSY: something is mapped there. */
 static int insert_page(struct vm_area_struct *vma, uintptr_t addr, struct page *page)
 {
@@ -95,11 +110,11 @@ static int insert_page(struct vm_area_struct *vma, uintptr_t addr, struct page *
 
 	if (!entry)
 		return -ENOMEM;
-	if (pgt_none(pgt_get(entry))) {
+	if (is_free(pgt_get(entry))) {
 		folio_get(folio);
 		mm_counter_add(vma->vm_mm, mm_counter_file(folio), 1);
 		folio_add_file_rmap_ptes(folio, page, 1, vma);
-		pgt_fill(entry, vm_make_entry(vma, page_to_pfn(page), vma->vm_page_prot));
+		fill_free(entry, vm_make_entry(vma, page_to_pfn(page), vma->vm_page_prot));
 		err = 0;
 	}
 	spin_unlock(lock);
@@ -152,8 +167,8 @@ static vm_fault_t insert_pfn(struct vm_area_struct *vma, uintptr_t addr, unsigne
 		return VM_FAULT_OOM;
 	if (write)
 		e = maybe_mkwrite(pgt_mkdirty(0, pgt_mkyoung(0, e)), vma);
-	if (pgt_none(pgt_get(entry)))
-		pgt_fill(entry, e);
+	if (is_free(pgt_get(entry)))
+		fill_free(entry, e);
 	else if (write && pgt_leaf_phys(0, pgt_get(entry)) == PFN_PHYS(pfn))
 		(void)pgt_entry_raise(0, entry, e);
 	spin_unlock(lock);

@@ -9,14 +9,16 @@
 #include "mm/pgtable/pgtable.h"
 #include "mm/phys/vmstat.h"
 #include "mm/vm/fault.h"
+#include "mm/vm/userfaultfd.h"
 #include "tasks.h"
+#include "uffd.h"
 
 #define SEGV 11
 #define BUS 7
 #define RW (PROT_READ | PROT_WRITE)
 #define PAGES 4u
 
-enum { REMAP, IOMAP, INSERT, MAP_ALL, VMALLOC, BY_FAULT, BY_FAULT_MIXED, NOTHING_THERE };
+enum { REMAP, IOMAP, INSERT, MAP_ALL, VMALLOC, BY_FAULT, BY_FAULT_MIXED, BY_FAULT_INSERT, NOTHING_THERE };
 
 static struct test_process p;
 static struct driver {
@@ -36,6 +38,14 @@ static vm_fault_t fault_frame(struct vm_fault *vmf)
 	drv.faults++;
 	if (drv.how == NOTHING_THERE || vmf->pgoff >= PAGES)
 		return VM_FAULT_SIGBUS;
+	/* A fault without end fails the test. */
+	if (drv.faults > 100)
+		return VM_FAULT_SIGBUS;
+	if (drv.how == BY_FAULT_INSERT) {
+		int err = vm_insert_page(vmf->vma, vmf->address, drv.pages[vmf->pgoff]);
+
+		return !err || err == -EBUSY ? VM_FAULT_NOPAGE : VM_FAULT_SIGBUS;
+	}
 	if (drv.how == BY_FAULT_MIXED)
 		return vmf_insert_mixed(vmf->vma, vmf->address, page_to_pfn(drv.pages[vmf->pgoff]), false);
 	return vmf_insert_pfn(vmf->vma, vmf->address, page_to_pfn(drv.pages[vmf->pgoff]));
@@ -66,7 +76,7 @@ static int driver_mmap(struct file *file, struct vm_area_struct *vma)
 	case VMALLOC:
 		return remap_vmalloc_range(vma, drv.area, vma->vm_pgoff);
 	default:
-		vm_flags_set(vma, drv.how == BY_FAULT_MIXED ? VM_MIXEDMAP : VM_PFNMAP);
+		vm_flags_set(vma, drv.how == BY_FAULT_MIXED || drv.how == BY_FAULT_INSERT ? VM_MIXEDMAP : VM_PFNMAP);
 		vma->vm_ops = &fault_ops;
 		return 0;
 	}
@@ -113,6 +123,19 @@ static void end(void)
 		put_page(drv.pages[i]);
 	}
 	EXPECT_EQ(mm_verify(report, NULL), 0);
+}
+
+static pgt_entry_t entry(uintptr_t addr)
+{
+	spinlock_t *lock;
+	bool shared;
+	pgt_entry_t *entry = vm_entry_find(p.task.mm, addr, &lock, &shared), e;
+
+	if (!entry)
+		return 0;
+	e = pgt_get(entry);
+	spin_unlock(lock);
+	return e;
 }
 
 static u8 byte_of(unsigned int page, size_t offset)
@@ -268,4 +291,47 @@ TEST(pfn_maps, frames_are_no_pages_for_others)
 	EXPECT_EQ(drv.faults, 2);
 	EXPECT_REFUSED(at, true, SEGV, SEGV_ACCERR);
 	end();
+}
+
+/* Writes to frames are noted by userfaultfd: what is protected before it is mapped comes protected. */
+static void writes_are_noted(unsigned int how)
+{
+	struct userfaultfd_ctx *ctx;
+	uintptr_t at;
+	u8 byte;
+
+	ASSERT(begin(how));
+	uffd_args = 0;
+	ctx = uffd_open(UFFD_FEATURE_WP_ASYNC);
+	at = test_map_file(0, PAGES * PAGE_SIZE, RW, MAP_SHARED, drv.file, 0);
+	ASSERT(ctx && at);
+	ASSERT(!uffd_register(ctx, at, PAGES * PAGE_SIZE, UFFDIO_REGISTER_MODE_WP, NULL));
+	ASSERT(!uffd_protect(ctx, at, PAGES * PAGE_SIZE, 1));
+	memset_page(drv.pages[1], 0, 'f', PAGE_SIZE);
+	/* A read leaves it protected, a write is let through. */
+	EXPECT_EQ(test_user_read(at + PAGE_SIZE, &byte, 1), 1);
+	EXPECT_EQ(byte, 'f');
+	EXPECT_EQ(drv.faults, 1);
+	EXPECT(entry_uffd_wp(entry(at + PAGE_SIZE)));
+	EXPECT_EQ(mm_verify(report, NULL), 0);
+	EXPECT_EQ(test_user_write(at + PAGE_SIZE, "w", 1), 1);
+	EXPECT_EQ(byte_of(1, 0), 'w');
+	EXPECT(!entry_uffd_wp(entry(at + PAGE_SIZE)));
+	EXPECT_EQ(test_user_write(at + 2 * PAGE_SIZE, "v", 1), 1);
+	EXPECT_EQ(byte_of(2, 0), 'v');
+	EXPECT(!entry_uffd_wp(entry(at + 2 * PAGE_SIZE)) && entry_uffd_wp(entry(at + 3 * PAGE_SIZE)));
+	userfaultfd_release(ctx);
+	EXPECT_EQ(test_user_write(at + 3 * PAGE_SIZE, "u", 1), 1);
+	EXPECT_EQ(byte_of(3, 0), 'u');
+	end();
+}
+
+TEST(pfn_maps, writes_to_frames_are_noted)
+{
+	static const unsigned int how[] = { BY_FAULT, BY_FAULT_MIXED, BY_FAULT_INSERT };
+
+	if (!UFFD_HAS_WP)
+		SKIP("entries have no bit for it");
+	for (unsigned int i = 0; i < ARRAY_SIZE(how); i++)
+		writes_are_noted(how[i]);
 }

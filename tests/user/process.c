@@ -3,6 +3,10 @@
 #define _GNU_SOURCE
 #include "check.h"
 
+#ifndef SYS_process_mrelease
+#define SYS_process_mrelease 448 /* musl of Debian 12 does not know it */
+#endif
+
 #include <elf.h>
 #include <fcntl.h>
 #include <poll.h>

@@ -61,6 +61,11 @@ long poll_loop(int (*ready)(void *ctx, struct poll_table *table), void *ctx, u64
 				return 0;
 			}
 		}
+		/* One that became ready before the last was waited for has woken a thread that was not asleep yet. */
+		if (!n && table.first && table.first->next) {
+			set_state(TASK_INTERRUPTIBLE);
+			n = ready(ctx, NULL);
+		}
 		if (!n && signal_pending())
 			n = -ERESTARTNOHAND;
 		if (n) {

@@ -20,6 +20,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <time.h>
 
 static char bytes[1 << 17] __attribute__((aligned(4096)));
 static void *volatile bad = (void *)8; /* nobody's memory */
@@ -702,8 +703,47 @@ static void test_file_limit(void)
 	close(fd);
 }
 
+/* The first of two files becomes ready while the second is not yet waited for: over and over, on whatever CPU. */
+static void test_poll_of_two(void)
+{
+	int ask[2], answer[2], never[2];
+	char byte = 0;
+	pid_t pid;
+
+	CHECK(!pipe(ask) && !pipe(answer) && !pipe(never));
+	pid = fork();
+	if (!pid) {
+		close(ask[1]);
+		while (read(ask[0], &byte, 1) == 1)
+			(void)!write(answer[1], &byte, 1);
+		_exit(0);
+	}
+	for (int i = 0; i < 20000; i++) {
+		struct pollfd two[2] = { { answer[0], POLLIN, 0 }, { never[0], POLLIN, 0 } };
+
+		struct timespec begin, end;
+
+		(void)!write(ask[1], &byte, 1);
+		clock_gettime(CLOCK_MONOTONIC, &begin);
+		CHECK(poll(two, 2, 10000) == 1 && read(answer[0], &byte, 1) == 1);
+		clock_gettime(CLOCK_MONOTONIC, &end);
+		if (end.tv_sec - begin.tv_sec >= 10) {
+			CHECK(!"poll(2) of two files has slept on");
+			break;
+		}
+	}
+	close(ask[1]);
+	CHECK(waitpid(pid, NULL, 0) == pid);
+	close(ask[0]);
+	for (int i = 0; i < 2; i++) {
+		close(answer[i]);
+		close(never[i]);
+	}
+}
+
 int main(void)
 {
+	test_poll_of_two();
 	test_dup();
 	test_rw();
 	test_copy();

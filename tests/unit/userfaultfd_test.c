@@ -597,7 +597,7 @@ TEST(userfaultfd, mincore_of_what_is_only_marked)
 	s64 done;
 	u8 vec[PAGES];
 
-	ASSERT(begin(UFFD_FEATURE_WP_UNPOPULATED));
+	ASSERT(begin(UFFD_HAS_WP ? UFFD_FEATURE_WP_UNPOPULATED : 0));
 	at = map_shmem(MAP_SHARED);
 	ASSERT(at && !uffd_register(ctx, at, SIZE, UFFD_HAS_WP ? MISSING | WP : MISSING, NULL));
 	EXPECT_EQ(uffd_copy(ctx, UFFDIO_COPY, page(1), src, PAGE_SIZE, 0, &done), 0);

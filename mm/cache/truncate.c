@@ -24,9 +24,7 @@ static void unmap_pages(struct address_space *mapping, struct range range, const
 {
 	struct vm_area_struct *vma;
 
-	/* Nobody looks at the tree who cannot be in it: the mmap of a VMA comes before its first fault. */
-	if (!load_relaxed(&mapping->i_mmap))
-		return;
+	/* With the lock alone: who changes a VMA may have taken the only one out of the tree for a moment. */
 	down_read(&mapping->i_mmap_rwsem);
 	vma_interval_tree_foreach(vma, mapping->i_mmap, range.first, range.last) {
 		unsigned long last = vma->vm_pgoff + vma_pages(vma) - 1;

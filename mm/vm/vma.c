@@ -334,8 +334,9 @@ void vma_place(struct vm_area_struct *vma, uintptr_t start, uintptr_t end)
 	if (has_anon(vma))
 		anon_vma_update_begin(vma);
 	vma->vm_pgoff += (unsigned long)(((intptr_t)start - (intptr_t)vma->vm_start) >> PAGE_SHIFT);
-	vma->vm_start = start;
-	vma->vm_end = end;
+	/* Faults compare their threads' last VMA before they lock it, to no harm: then they look again. */
+	store_relaxed(&vma->vm_start, start);
+	store_relaxed(&vma->vm_end, end);
 	if (has_anon(vma))
 		anon_vma_update_end(vma);
 	if (mapping) {

@@ -190,7 +190,7 @@ struct vm_area_struct *lock_task_vma(struct mm_task *task, uintptr_t addr)
 	round = numbers_come_again ? load_acquire(&mm->mm_lock_round) : 0;
 	seq = load_acquire(&mm->mm_lock_seq);
 	if (!vma || seq != task->fault_vma_seq || (numbers_come_again && round != task->fault_vma_round) ||
-	    addr < vma->vm_start || addr >= vma->vm_end) {
+	    addr < load_relaxed(&vma->vm_start) || addr >= load_relaxed(&vma->vm_end)) {
 		vma = range_tree_load(&mm->vmas, addr);
 		task->fault_vma = seq & 1 ? NULL : vma;
 		task->fault_vma_seq = seq;

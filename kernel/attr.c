@@ -473,7 +473,7 @@ static long sys_sync_file_range(int fd, s64 offset, s64 len, unsigned int flags)
 		ret = -EBADF;
 	else if (has_pages(file) && file->f_mapping)
 		ret = sync_file_range(file, offset, len, flags);
-	else if (flags & ~7u || offset < 0 || len < 0 || offset > INT64_MAX - len)
+	else if (flags & ~SYNC_FILE_RANGE_FLAGS || offset < 0 || len < 0 || offset > INT64_MAX - len)
 		ret = -EINVAL;
 	else
 		ret = has_pages(file) || S_ISDIR(file->f_inode->i_mode) ? 0 : -ESPIPE;

@@ -150,7 +150,7 @@ int pid_status_show(struct task *task, struct ktext *text)
 		ktext_printf(text, "%u ", p->groups[i]);
 	ktext_printf(text, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\nKthread:\t%d\n", task->core.tgid,
 		     task->core.pid, s.pgrp, s.session, !!(task->core.flags & PF_KTHREAD));
-	octavo_pid_status(mm, ktext_add, text);
+	octavo_pid_status(mm, READ_ONCE(task->process->dumping) != NULL, ktext_add, text);
 	if (mm)
 		mmput(mm);
 	ktext_printf(text, "Threads:\t%d\nSigQ:\t0/%lu\n", s.threads, p->core.rlimit[RLIMIT_SIGPENDING].cur);

@@ -254,6 +254,7 @@ CORE_SRCS := \
 	mm/vm/layout.c \
 	mm/vm/madvise.c \
 	mm/vm/madvise_pages.c \
+	mm/vm/mdwe.c \
 	mm/vm/membarrier.c \
 	mm/vm/memory_failure.c \
 	mm/vm/mincore.c \

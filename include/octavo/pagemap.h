@@ -113,6 +113,7 @@ OCTAVO_API void mapping_set_error(struct address_space *mapping, int error);
 #define SYNC_FILE_RANGE_WAIT_BEFORE 1u
 #define SYNC_FILE_RANGE_WRITE 2u
 #define SYNC_FILE_RANGE_WAIT_AFTER 4u
+#define SYNC_FILE_RANGE_FLAGS (SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER)
 /**
  * sync_file_range - sync_file_range(2): begin to write, or wait for what is being written, of @len bytes from @offset
  * @len: 0: all behind. Return: 0; -EINVAL; -ESPIPE: no file with pages; an error of writeback that is news to @file.

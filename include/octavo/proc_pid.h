@@ -42,8 +42,12 @@ OCTAVO_API int octavo_pid_rollup(struct mm_struct *mm, octavo_emit_fn emit, void
 /** octavo_pid_statm - /proc/PID/statm. @mm may be NULL (a kernel thread): zeros. */
 OCTAVO_API void octavo_pid_statm(struct mm_struct *mm, octavo_emit_fn emit, void *ctx);
 
-/** octavo_pid_status - the lines VmPeak to HugetlbPages of /proc/PID/status. @mm NULL: none. */
-OCTAVO_API void octavo_pid_status(struct mm_struct *mm, octavo_emit_fn emit, void *ctx);
+/**
+ * octavo_pid_status - the lines VmPeak to untag_mask of /proc/PID/status
+ * @mm: NULL: none
+ * @core_dumping: the process is writing a core dump
+ */
+OCTAVO_API void octavo_pid_status(struct mm_struct *mm, bool core_dumping, octavo_emit_fn emit, void *ctx);
 
 /**
  * struct octavo_pid_stat - the numbers of /proc/PID/stat that an address space has, by their names in proc(5)

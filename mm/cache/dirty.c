@@ -27,6 +27,7 @@ static unsigned long limit_of(unsigned long bytes, int ratio, unsigned long page
 {
 	if (bytes)
 		return bytes / PAGE_SIZE + (bytes % PAGE_SIZE != 0);
+	/* In bytes of a page, whole: so Linux rounds, and its thresholds in vmstat are to the page. */
 	return (unsigned long)((u64)pages * ((u64)(unsigned int)ratio * PAGE_SIZE / 100) / PAGE_SIZE);
 }
 

@@ -295,7 +295,7 @@ int sync_file_range(struct file *file, s64 offset, s64 len, unsigned int flags)
 	u64 start = (u64)offset, end = len ? start + (u64)len - 1 : (u64)INT64_MAX;
 	int err = 0;
 
-	if (flags & ~7u || offset < 0 || len < 0 || (len && end >= (u64)INT64_MAX))
+	if (flags & ~SYNC_FILE_RANGE_FLAGS || offset < 0 || len < 0 || (len && end >= (u64)INT64_MAX))
 		return -EINVAL;
 	if (!mapping)
 		return -ESPIPE;

@@ -31,7 +31,7 @@ static void line(struct seq_file *m, const char *label, unsigned long pages)
 	seq_printf(m, "%s:\t%8lu kB\n", label, pages << (PAGE_SHIFT - 10));
 }
 
-void octavo_pid_status(struct mm_struct *mm, octavo_emit_fn emit, void *ctx)
+void octavo_pid_status(struct mm_struct *mm, bool core_dumping, octavo_emit_fn emit, void *ctx)
 {
 	unsigned long rss, vm, exe;
 	struct seq_file m;
@@ -58,7 +58,8 @@ void octavo_pid_status(struct mm_struct *mm, octavo_emit_fn emit, void *ctx)
 	line(&m, "VmPTE", load_relaxed(&mm->pgtable_pages));
 	line(&m, "VmSwap", rss_of(mm, MM_SWAPENTS));
 	line(&m, "HugetlbPages", 0);
-	seq_puts(&m, "CoreDumping:\t0\nTHP_enabled:\t1\n"); /* nobody writes cores, or forbids large folios */
+	/* Large folios nobody can forbid: there is no PR_SET_THP_DISABLE. */
+	seq_printf(&m, "CoreDumping:\t%d\nTHP_enabled:\t1\n", core_dumping);
 	if (sizeof(long) == 8 && proc_machine_x86())
 		seq_puts(&m, "untag_mask:\t0xffffffffffffffff\n");
 	seq_flush(&m);

@@ -257,15 +257,16 @@ bool vmf_find_entry(struct vm_fault *vmf)
 /* What comes to be mapped in a locked VMA is mlocked; faults that a userfaultfd wants are not ours. */
 static noinline vm_fault_t fault_of_few(struct vm_fault *vmf)
 {
-	pgt_entry_t e;
 	vm_fault_t result;
 
-	if (vmf->vma->vm_flags & VM_UFFD_ANY && userfaultfd_fault(vmf, &result))
-		e = 0;
-	else if (e = (pgt_entry_t)vmf->orig, pgt_none(e))
-		result = vma_is_anonymous(vmf->vma) ? do_anonymous_page(vmf) : do_file_page(vmf);
-	else
-		result = pgt_present(e) ? do_present(vmf) : do_swap_page(vmf);
+	if (!(vmf->vma->vm_flags & VM_UFFD_ANY) || !userfaultfd_fault(vmf, &result)) {
+		pgt_entry_t e = (pgt_entry_t)vmf->orig;
+
+		if (pgt_none(e))
+			result = vma_is_anonymous(vmf->vma) ? do_anonymous_page(vmf) : do_file_page(vmf);
+		else
+			result = pgt_present(e) ? do_present(vmf) : do_swap_page(vmf);
+	}
 	if (!(result & (VM_FAULT_ERROR | VM_FAULT_RETRY | VM_FAULT_COMPLETED)) && vmf->vma->vm_flags & VM_LOCKED)
 		mlock_vma_page(vmf->vma, vmf->address);
 	return result;

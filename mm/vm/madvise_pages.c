@@ -45,7 +45,7 @@ long ksys_process_mrelease(struct mm_struct *mm)
 {
 	if (mmap_write_lock_killable(mm))
 		return -EINTR;
-	for (struct vm_area_struct *vma = find_vma(mm, 0); vma; vma = vma->vm_next)
+	for_each_vma (mm, vma)
 		release_vma(vma);
 	mmap_write_unlock(mm);
 	return 0;

@@ -65,7 +65,7 @@ static void of_table(struct entries_walk *walk, pgt_entry_t *entry, uintptr_t ad
 
 	for (; addr < end; addr += PAGE_SIZE, entry++) {
 		pgt_entry_t e = pgt_get(entry);
-		bool unmapped = pgt_none(e) || pgt_is_marker(e);
+		bool unmapped = pgt_none_mostly(e);
 
 		a->vec[(addr - a->start) >> PAGE_SHIFT] = unmapped ? in_cache(walk->vma, addr) : 1;
 	}

@@ -86,12 +86,6 @@ int vm_iomap_memory(struct vm_area_struct *vma, phys_addr_t start, size_t len)
 			       vma->vm_page_prot);
 }
 
-/* Nothing is mapped there, whatever is noted. */
-static bool is_free(pgt_entry_t e)
-{
-	return pgt_none(e) || (pgt_is_marker(e) && !marker_has(e, PTE_MARKER_POISONED));
-}
-
 /* Where a write is to be noted (UFFD_FEATURE_WP_ASYNC), which may be in any mapping, it is another fault. */
 static void fill_free(pgt_entry_t *entry, pgt_entry_t e)
 {
@@ -110,7 +104,7 @@ static int insert_page(struct vm_area_struct *vma, uintptr_t addr, struct page *
 
 	if (!entry)
 		return -ENOMEM;
-	if (is_free(pgt_get(entry))) {
+	if (pgt_awaits_page(pgt_get(entry))) {
 		folio_get(folio);
 		mm_counter_add(vma->vm_mm, mm_counter_file(folio), 1);
 		folio_add_file_rmap_ptes(folio, page, 1, vma);
@@ -167,7 +161,7 @@ static vm_fault_t insert_pfn(struct vm_area_struct *vma, uintptr_t addr, unsigne
 		return VM_FAULT_OOM;
 	if (write)
 		e = maybe_mkwrite(pgt_mkdirty(0, pgt_mkyoung(0, e)), vma);
-	if (is_free(pgt_get(entry)))
+	if (pgt_awaits_page(pgt_get(entry)))
 		fill_free(entry, e);
 	else if (write && pgt_leaf_phys(0, pgt_get(entry)) == PFN_PHYS(pfn))
 		(void)pgt_entry_raise(0, entry, e);

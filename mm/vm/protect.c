@@ -102,7 +102,7 @@ static pgt_entry_t wait_for_exchange(pgt_entry_t *entry, spinlock_t *lock)
 {
 	pgt_entry_t e;
 
-	while (e = pgt_get(entry), pgt_present(e) && !pgt_valid(e) && !pgt_protnone(e)) {
+	for (e = pgt_get(entry); pgt_present(e) && !pgt_valid(e) && !pgt_protnone(e); e = pgt_get(entry)) {
 		spin_unlock(lock);
 		port_cpu_relax();
 		spin_lock(lock);

@@ -92,11 +92,6 @@ void userfaultfd_put(struct userfaultfd_ctx *ctx)
 	kfree(ctx);
 }
 
-bool userfaultfd_mm_get(struct userfaultfd_ctx *ctx)
-{
-	return mmget_not_zero(ctx->mm);
-}
-
 struct userfaultfd_ctx *userfaultfd_new(unsigned int flags, bool device, int *err)
 {
 	const struct mm_task *task = current_task();
@@ -130,7 +125,7 @@ void userfaultfd_release(struct userfaultfd_ctx *ctx)
 	unsigned long irq;
 
 	store_release(&ctx->released, true);
-	if (userfaultfd_mm_get(ctx)) {
+	if (mmget_not_zero(ctx->mm)) {
 		mmap_write_lock(ctx->mm);
 		userfaultfd_forget(ctx);
 		mmap_write_unlock(ctx->mm);

@@ -52,14 +52,12 @@ void userfaultfd_get(struct userfaultfd_ctx *ctx);
 void userfaultfd_put(struct userfaultfd_ctx *ctx);
 /* Faults in [start, start + len) go on. */
 void userfaultfd_wake(struct userfaultfd_ctx *ctx, uintptr_t start, size_t len);
-/* Nobody lets go of the address space before mmput(). False: its last user has gone. */
-bool userfaultfd_mm_get(struct userfaultfd_ctx *ctx);
 /* Is the VMA's memory such that faults can be handled: anonymous, or of a file that can be filled? */
 bool userfaultfd_can(const struct vm_area_struct *vma, vm_flags_t flags, bool async);
 /* What an ioctl may be told of. Return: 0 or -EINVAL. */
 int userfaultfd_range_ok(const struct mm_struct *mm, u64 start, u64 len);
 
-/* ---- ioctls: userfaultfd_register.c, _fill.c, _wp.c, _move.c ---- */
+/* ---- ioctls: userfaultfd_register.c, _fill.c, _move.c ---- */
 long userfaultfd_register(struct userfaultfd_ctx *ctx, uintptr_t start, size_t len, vm_flags_t flags);
 long userfaultfd_unregister(struct userfaultfd_ctx *ctx, uintptr_t start, size_t len);
 /* Of all of @mm, those of @ctx. Context: mmap lock for writing. */
@@ -99,6 +97,18 @@ static inline bool pgt_is_marker(pgt_entry_t e)
 static inline bool marker_has(pgt_entry_t e, unsigned long marker)
 {
 	return pgt_is_marker(e) && pte_marker_get(pte_to_swp_entry(__pte(e))) & marker;
+}
+
+/* Nothing is mapped there, whatever is noted. */
+static inline bool pgt_none_mostly(pgt_entry_t e)
+{
+	return pgt_none(e) || pgt_is_marker(e);
+}
+
+/* The same, and a page may come: it is not poisoned. */
+static inline bool pgt_awaits_page(pgt_entry_t e)
+{
+	return pgt_none_mostly(e) && !marker_has(e, PTE_MARKER_POISONED);
 }
 
 /* @e, of whatever kind, is protected. */

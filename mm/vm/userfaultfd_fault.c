@@ -29,7 +29,7 @@ static bool must_wait(const struct vm_fault *vmf, vm_flags_t reason)
 
 	if (reason == VM_UFFD_WP)
 		return entry_uffd_wp(e);
-	return pgt_none(e) || (pgt_is_marker(e) && !marker_has(e, PTE_MARKER_POISONED));
+	return pgt_awaits_page(e);
 }
 
 vm_fault_t handle_userfault(struct vm_fault *vmf, vm_flags_t reason)
@@ -138,7 +138,7 @@ bool userfaultfd_fault(struct vm_fault *vmf, vm_fault_t *result)
 	struct vm_area_struct *vma = vmf->vma;
 	pgt_entry_t e = (pgt_entry_t)vmf->orig;
 
-	if (pgt_none(e) || (pgt_is_marker(e) && !marker_has(e, PTE_MARKER_POISONED))) {
+	if (pgt_awaits_page(e)) {
 		if (vma_is_anonymous(vma))
 			return fault_anonymous(vmf, result);
 		return fault_file(vmf, result);

@@ -100,12 +100,6 @@ static int get_contents(struct fill *f, uintptr_t src)
 
 /* ---- Entries ---- */
 
-/* Nothing is mapped there, whatever is noted. */
-static bool none_mostly(pgt_entry_t e)
-{
-	return pgt_none(e) || pgt_is_marker(e);
-}
-
 static bool beyond_end(const struct fill *f)
 {
 	const struct vm_area_struct *vma = f->vma;
@@ -136,7 +130,7 @@ static int fill_anonymous(struct fill *f)
 		return -ENOMEM;
 	if (beyond_end(f)) {
 		err = -EFAULT;
-	} else if (!none_mostly(pgt_get(entry))) {
+	} else if (!pgt_none_mostly(pgt_get(entry))) {
 		err = -EEXIST;
 	} else {
 		page_become_anon(f->page, vma, f->addr);
@@ -182,7 +176,7 @@ static int look(struct fill *f)
 {
 	spinlock_t *lock;
 	pgt_entry_t *entry = vm_entry_lock(f->vma, f->addr, &lock);
-	bool there = entry && !none_mostly(pgt_get(entry));
+	bool there = entry && !pgt_none_mostly(pgt_get(entry));
 
 	if (!entry)
 		return -ENOMEM;
@@ -200,7 +194,7 @@ static int enter_folio(struct fill *f, struct folio *folio)
 
 	if (!entry) {
 		err = -ENOMEM;
-	} else if (!none_mostly(pgt_get(entry))) {
+	} else if (!pgt_none_mostly(pgt_get(entry))) {
 		err = -EEXIST;
 		spin_unlock(lock);
 	} else {

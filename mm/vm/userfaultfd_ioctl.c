@@ -139,7 +139,7 @@ static long ioctl_copy(struct userfaultfd_ctx *ctx, uintptr_t arg)
 	if (source_ok(ctx->mm, c.src, c.len) || userfaultfd_range_ok(ctx->mm, c.dst, c.len) ||
 	    c.mode & ~(UFFDIO_COPY_MODE_DONTWAKE | UFFDIO_COPY_MODE_WP))
 		return -EINVAL;
-	if (!userfaultfd_mm_get(ctx))
+	if (!mmget_not_zero(ctx->mm))
 		return -ESRCH;
 	done = userfaultfd_fill(ctx, UFFD_COPY, (uintptr_t)c.dst, (uintptr_t)c.src, (size_t)c.len,
 				c.mode & UFFDIO_COPY_MODE_WP);
@@ -166,7 +166,7 @@ static long ioctl_fill(struct userfaultfd_ctx *ctx, uintptr_t arg, enum uffd_fil
 		return -EFAULT;
 	if (userfaultfd_range_ok(ctx->mm, c.range.start, c.range.len) || c.mode & ~modes)
 		return -EINVAL;
-	if (!userfaultfd_mm_get(ctx))
+	if (!mmget_not_zero(ctx->mm))
 		return -ESRCH;
 	done = userfaultfd_fill(ctx, how, (uintptr_t)c.range.start, 0, (size_t)c.range.len,
 				c.mode & UFFDIO_CONTINUE_MODE_WP);
@@ -189,7 +189,7 @@ static long ioctl_move(struct userfaultfd_ctx *ctx, uintptr_t arg)
 	    userfaultfd_range_ok(ctx->mm, m.src, m.len) ||
 	    m.mode & ~(UFFDIO_MOVE_MODE_DONTWAKE | UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES))
 		return -EINVAL;
-	if (!userfaultfd_mm_get(ctx))
+	if (!mmget_not_zero(ctx->mm))
 		return -ESRCH;
 	done = userfaultfd_move(ctx, (uintptr_t)m.dst, (uintptr_t)m.src, (size_t)m.len,
 				m.mode & UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES);
@@ -210,7 +210,7 @@ static long ioctl_writeprotect(struct userfaultfd_ctx *ctx, uintptr_t arg)
 	err = userfaultfd_range_ok(ctx->mm, w.range.start, w.range.len);
 	if (err || w.mode & ~(wp | dontwake) || w.mode == (wp | dontwake))
 		return -EINVAL;
-	if (!userfaultfd_mm_get(ctx))
+	if (!mmget_not_zero(ctx->mm))
 		return -ESRCH;
 	err = userfaultfd_writeprotect(ctx, (uintptr_t)w.range.start, (size_t)w.range.len, w.mode & wp);
 	mmput(ctx->mm);

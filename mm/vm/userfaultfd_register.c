@@ -90,7 +90,7 @@ long userfaultfd_register(struct userfaultfd_ctx *ctx, uintptr_t start, size_t l
 {
 	long err;
 
-	if (!userfaultfd_mm_get(ctx))
+	if (!mmget_not_zero(ctx->mm))
 		return -ENOMEM;
 	mmap_write_lock(ctx->mm);
 	err = register_locked(ctx, start, start + len, flags);
@@ -148,7 +148,7 @@ long userfaultfd_unregister(struct userfaultfd_ctx *ctx, uintptr_t start, size_t
 {
 	long err;
 
-	if (!userfaultfd_mm_get(ctx))
+	if (!mmget_not_zero(ctx->mm))
 		return -ENOMEM;
 	mmap_write_lock(ctx->mm);
 	err = unregister_locked(ctx, start, start + len);

@@ -42,12 +42,12 @@ static bool may_vanish(const struct vm_area_struct *vma)
 }
 
 /* @vma is about to take over pages of @from. Return: 0 or -ENOMEM. */
-static int take_anon(struct vm_area_struct *vma, const struct vm_area_struct *from)
+static int take_anon(struct vm_area_struct *vma, struct vm_area_struct *from)
 {
 	if (!from)
 		return 0;
 	/* Faults under their locks may be giving either an anon_vma. */
-	vma_start_write((struct vm_area_struct *)(uintptr_t)from);
+	vma_start_write(from);
 	vma_start_write(vma);
 	return vma->anon_vma || !has_anon(from) ? 0 : anon_vma_clone(vma, from);
 }

@@ -113,7 +113,7 @@ TEST(pid_host, status_labels)
 		SKIP("this host has no /proc/self/status");
 	ASSERT(test_process_start(&p));
 	ours_len = 0;
-	octavo_pid_status(p.task.mm, collect, NULL);
+	octavo_pid_status(p.task.mm, false, collect, NULL);
 	EXPECT_STREQ(form(ours, "VmPeak:", "untag_mask:", NULL),
 		     form(theirs, "VmPeak:", strstr(theirs, "untag_mask:") ? "untag_mask:" : "Threads:", NULL));
 	test_process_exit(&p);

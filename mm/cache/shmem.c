@@ -128,10 +128,10 @@ void shmem_recalc(struct inode *inode, unsigned long added)
 	struct address_space *mapping = inode->i_mapping;
 	unsigned long flags = xa_lock_irqsave(&mapping->i_pages), freed = 0;
 
-	info->alloced += added;
+	store_relaxed(&info->alloced, info->alloced + added);
 	if (info->alloced > mapping->nrpages) {
 		freed = info->alloced - mapping->nrpages;
-		info->alloced = mapping->nrpages;
+		store_relaxed(&info->alloced, mapping->nrpages);
 	}
 	inode->i_blocks = (u64)info->alloced * SHMEM_SECTORS;
 	xa_unlock_irqrestore(&mapping->i_pages, flags);

@@ -32,25 +32,21 @@ tables="$tables dax bdev"
 # name|needs|make variables|options of the test program
 variants="
 gcc|gcc|CC=gcc|
-clang|clang|CC=clang|--effort 25
+clang|clang|CC=clang MODEL=discontig BOOTMEM=1|--effort 25
 m32|m32|CC=gcc M32=1|--effort 50
 m32-debug|m32|CC=gcc M32=1 DEBUG=1 SCHED=1 MODEL=vmemmap|--effort 20
 address|asan|CC=gcc SAN=address,undefined|--effort 20
-thread|tsan|CC=gcc SAN=thread|--effort 15
+thread|tsan|CC=gcc ARCH=x86_64_la57 SAN=thread|--effort 15
 sched|gcc|CC=gcc SCHED=1 DEBUG=1|--effort 80
-sparse|gcc|CC=gcc MODEL=sparse|--effort 25
-discontig|gcc|CC=gcc MODEL=discontig BOOTMEM=1|--effort 25
-flat|gcc|CC=gcc MODEL=flat INLINE=call|--effort 25
 slab-sched|m32|CC=gcc M32=1 SLAB=slab SCHED=1 DEBUG=1|--effort 40 $heap
 slab-thread|tsan|CC=gcc SLAB=slab SAN=thread|--effort 15 $heap
 slob-sched|m32|CC=gcc M32=1 SLAB=slob SCHED=1 DEBUG=1|--effort 35 $heap
 slob-address|asan|CC=gcc SLAB=slob SAN=address,undefined|--effort 15 $heap
-la57|gcc|CC=gcc ARCH=x86_64_la57|--effort 25
-arm64|gcc|CC=gcc ARCH=arm64|--effort 25
+la57|gcc|CC=gcc ARCH=x86_64_la57 MODEL=flat INLINE=call|--effort 25
+arm64|gcc|CC=gcc ARCH=arm64 MODEL=sparse|--effort 25
 i386|m32|CC=gcc M32=1 ARCH=i386|--effort 25
 arm64-sched|gcc|CC=gcc ARCH=arm64 SCHED=1 DEBUG=1|--effort 30 $tables
 i386-sched|m32|CC=gcc M32=1 ARCH=i386 SCHED=1 DEBUG=1|--effort 30 $tables
-la57-thread|tsan|CC=gcc ARCH=x86_64_la57 SAN=thread|--effort 15 $tables
 "
 others='nm|install|readme|procps|conformance|fuzz|qemu|kernel|qemu-la57|qemu-i386|qemu-pae|qemu-slab|qemu-slob|tidy'
 

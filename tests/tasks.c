@@ -4,6 +4,7 @@
 
 #include "mm/sync/atomic.h"
 #include "mm/sync/cpu.h"
+#include "mm/vm/vm.h"
 #include "tasks.h"
 
 /* As the core's own: it may do anything, without limits. */
@@ -194,4 +195,17 @@ bool test_user_fill(uintptr_t addr, size_t n, u8 value)
 			return false;
 	}
 	return true;
+}
+
+pgt_entry_t test_user_entry(uintptr_t addr)
+{
+	spinlock_t *lock;
+	bool shared;
+	pgt_entry_t *entry = vm_entry_find(current_task()->mm, addr, &lock, &shared), e;
+
+	if (!entry)
+		return 0;
+	e = pgt_get(entry);
+	spin_unlock(lock);
+	return e;
 }

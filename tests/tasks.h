@@ -18,6 +18,7 @@
 #include <octavo/task.h>
 
 #include "harness.h"
+#include "mm/pgtable/pgtable.h"
 
 /**
  * struct test_process - its core's sides; tests may change limits, capabilities and personality as they like
@@ -81,5 +82,7 @@ void test_user_refused(const char *file, int line, uintptr_t addr, bool write, i
 bool test_user_all(uintptr_t addr, size_t n, u8 value);
 /* They become so. False: refused. */
 bool test_user_fill(uintptr_t addr, size_t n, u8 value);
+/* What the current task's last-level entry of @addr says; 0 where there is no table. */
+pgt_entry_t test_user_entry(uintptr_t addr);
 
 #endif

@@ -3,12 +3,28 @@
 
 #include <octavo/fs.h>
 #include <octavo/port.h>
+#include <octavo/shmem_fs.h>
 #include <octavo/verify.h>
 
 #include "harness.h"
+#include "hosted.h"
 #include "mm/sync/atomic.h"
 
 struct crew crew __memsys;
+
+struct file *crew_found(const char *name, u64 bytes)
+{
+	struct file *file;
+	int err = 0;
+
+	crew.wrong = NULL;
+	crew.arrived = 0;
+	file = memfd_setup(name, 0, &err);
+	if (file && !shmem_truncate(file->f_inode, bytes) && test_process_start(&crew.parent))
+		return file;
+	crew.wrong = "no memory";
+	return NULL;
+}
 
 /* A CPU that is lazy keeps translations of pages that have gone, and does not use them: none is before all are done. */
 void crew_wait(void)
@@ -56,4 +72,11 @@ bool crew_dismiss(struct file *file)
 	if (crew.wrong)
 		pr_err("%s\n", crew.wrong);
 	return !crew.wrong && !findings;
+}
+
+void crew_threads(const struct scenario *s)
+{
+	s->setup(s->ctx);
+	EXPECT_EQ(hosted_run_cpus(s->cpus, s->work, s->ctx), 0);
+	EXPECT(s->check(s->ctx));
 }

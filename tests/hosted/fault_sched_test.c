@@ -289,23 +289,23 @@ static bool check(void *ctx)
 	return right;
 }
 
+static const struct scenario scenario = {
+	.cpus = CPUS, .setup = setup, .work = work, .check = check, .strict_structure = true,
+	.max_steps = 3000000
+};
+
 TEST(fault_sched, schedules)
 {
-	struct scenario s = { .cpus = CPUS, .setup = setup, .work = work, .check = check, .strict_structure = true,
-			      .max_steps = 3000000 };
-
 	steps = 40;
 	forks = pins = 0;
-	scenario_test(&s, test_scaled(80));
+	scenario_test(&scenario, test_scaled(80));
 	EXPECT(forks && pins);
 }
 
 TEST(fault_sched, threads)
 {
 	steps = test_scaled(1500);
-	setup(NULL);
-	EXPECT_EQ(hosted_run_cpus(CPUS, work, NULL), 0);
-	EXPECT(check(NULL));
+	crew_threads(&scenario);
 }
 
 /* ---- Private copies of what is cut off ---- */

@@ -185,17 +185,11 @@ static void work(unsigned int cpu, void *ctx)
 
 static void setup(void *ctx)
 {
-	int err = 0;
-
 	(void)ctx;
-	crew.wrong = NULL;
-	crew.arrived = 0;
 	memset(value, 0, sizeof(value));
-	file = memfd_setup("sched", 0, &err);
-	if (!file || shmem_truncate(file->f_inode, FILE_PAGES * PAGE_SIZE) || !test_process_start(&crew.parent)) {
-		crew.wrong = "no memory";
+	file = crew_found("sched", FILE_PAGES * PAGE_SIZE);
+	if (!file)
 		return;
-	}
 	for (unsigned int i = 0; i < 2; i++)
 		(void)test_map(PLACE + i * (uintptr_t)PGT_SIZE(1), 16 * PAGE_SIZE, RW, MAP_PRIVATE | MAP_FIXED);
 	(void)test_map_file(file_at(0), FILE_PAGES * PAGE_SIZE, RW, MAP_SHARED | MAP_FIXED, file, 0);
@@ -210,20 +204,20 @@ static bool check(void *ctx)
 	return crew_dismiss(file);
 }
 
+static const struct scenario scenario = {
+	.cpus = CPUS, .setup = setup, .work = work, .check = check, .strict_structure = true
+};
+
 TEST(fork_sched, schedules)
 {
-	struct scenario s = { .cpus = CPUS, .setup = setup, .work = work, .check = check, .strict_structure = true };
-
 	steps = 40;
 	forks = moves = taken = 0;
-	scenario_test(&s, test_scaled(60));
+	scenario_test(&scenario, test_scaled(60));
 	EXPECT(forks && moves && taken);
 }
 
 TEST(fork_sched, threads)
 {
 	steps = test_scaled(1500);
-	setup(NULL);
-	EXPECT_EQ(hosted_run_cpus(CPUS, work, NULL), 0);
-	EXPECT(check(NULL));
+	crew_threads(&scenario);
 }

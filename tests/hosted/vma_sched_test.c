@@ -182,16 +182,10 @@ static void work(unsigned int cpu, void *ctx)
 
 static void setup(void *ctx)
 {
-	int err = 0;
-
 	(void)ctx;
-	crew.wrong = NULL;
-	crew.arrived = 0;
-	file = memfd_setup("vma_sched", 0, &err);
-	if (!file || shmem_truncate(file->f_inode, PAGES * PAGE_SIZE) || !test_process_start(&crew.parent)) {
-		crew.wrong = "no memory";
+	file = crew_found("vma_sched", PAGES * PAGE_SIZE);
+	if (!file)
 		return;
-	}
 	(void)test_map_file(SHARED_AT, PAGES * PAGE_SIZE, RW, MAP_SHARED | MAP_FIXED, file, 0);
 	(void)test_map_file(PRIVATE_AT, PAGES * PAGE_SIZE, RW, MAP_PRIVATE | MAP_FIXED, file, 0);
 	(void)test_map(WIPED_AT, PAGES * PAGE_SIZE, RW, MAP_PRIVATE | MAP_FIXED);
@@ -211,20 +205,20 @@ static bool check(void *ctx)
 	return crew_dismiss(file);
 }
 
+static const struct scenario scenario = {
+	.cpus = CPUS, .setup = setup, .work = work, .check = check, .strict_structure = true
+};
+
 TEST(vma_sched, schedules)
 {
-	struct scenario s = { .cpus = CPUS, .setup = setup, .work = work, .check = check, .strict_structure = true };
-
 	steps = 25;
 	forks = cut = 0;
-	scenario_test(&s, test_scaled(60));
+	scenario_test(&scenario, test_scaled(60));
 	EXPECT(forks && cut);
 }
 
 TEST(vma_sched, threads)
 {
 	steps = test_scaled(1000);
-	setup(NULL);
-	EXPECT_EQ(hosted_run_cpus(CPUS, work, NULL), 0);
-	EXPECT(check(NULL));
+	crew_threads(&scenario);
 }

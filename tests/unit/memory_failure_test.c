@@ -77,15 +77,24 @@ static void go_bad(uintptr_t addr, int advice)
 	EXPECT_EQ(ksys_madvise(addr, PAGE_SIZE, advice), 0);
 }
 
-TEST(memory_failure, anonymous_contents_are_lost)
+/* A process with PAGES words, 40 and on, one a page, and its child. Return: where they are, or 0. */
+static uintptr_t family_with_pages(void)
 {
 	uintptr_t m;
 
-	ASSERT(begin());
+	if (!begin())
+		return 0;
 	m = test_map(0, PAGES * PAGE_SIZE, RW, MAP_PRIVATE);
 	for (unsigned int i = 0; i < PAGES; i++)
 		test_user_put(m + i * PAGE_SIZE, 40 + i);
-	ASSERT(test_process_fork(&child, &p));
+	return test_process_fork(&child, &p) ? m : 0;
+}
+
+TEST(memory_failure, anonymous_contents_are_lost)
+{
+	uintptr_t m = family_with_pages();
+
+	ASSERT(m);
 	go_bad(m + PAGE_SIZE, MADV_HWPOISON);
 	EXPECT_REFUSED(m + PAGE_SIZE, false, BUS, MCEERR_AR);
 	EXPECT_REFUSED(m + PAGE_SIZE + 8, true, BUS, MCEERR_AR);
@@ -111,13 +120,9 @@ TEST(memory_failure, anonymous_contents_are_lost)
 
 TEST(memory_failure, soft_offline_keeps_contents)
 {
-	uintptr_t m;
+	uintptr_t m = family_with_pages();
 
-	ASSERT(begin());
-	m = test_map(0, PAGES * PAGE_SIZE, RW, MAP_PRIVATE);
-	for (unsigned int i = 0; i < PAGES; i++)
-		test_user_put(m + i * PAGE_SIZE, 40 + i);
-	ASSERT(test_process_fork(&child, &p));
+	ASSERT(m);
 	for (unsigned int i = 0; i < PAGES; i++) {
 		go_bad(m + i * PAGE_SIZE, MADV_SOFT_OFFLINE);
 		EXPECT_EQ(test_user_get(m + i * PAGE_SIZE), 40 + i);

@@ -125,19 +125,6 @@ static void end(void)
 	EXPECT_EQ(mm_verify(report, NULL), 0);
 }
 
-static pgt_entry_t entry(uintptr_t addr)
-{
-	spinlock_t *lock;
-	bool shared;
-	pgt_entry_t *entry = vm_entry_find(p.task.mm, addr, &lock, &shared), e;
-
-	if (!entry)
-		return 0;
-	e = pgt_get(entry);
-	spin_unlock(lock);
-	return e;
-}
-
 static u8 byte_of(unsigned int page, size_t offset)
 {
 	u8 byte;
@@ -312,14 +299,15 @@ static void writes_are_noted(unsigned int how)
 	EXPECT_EQ(test_user_read(at + PAGE_SIZE, &byte, 1), 1);
 	EXPECT_EQ(byte, 'f');
 	EXPECT_EQ(drv.faults, 1);
-	EXPECT(entry_uffd_wp(entry(at + PAGE_SIZE)));
+	EXPECT(entry_uffd_wp(test_user_entry(at + PAGE_SIZE)));
 	EXPECT_EQ(mm_verify(report, NULL), 0);
 	EXPECT_EQ(test_user_write(at + PAGE_SIZE, "w", 1), 1);
 	EXPECT_EQ(byte_of(1, 0), 'w');
-	EXPECT(!entry_uffd_wp(entry(at + PAGE_SIZE)));
+	EXPECT(!entry_uffd_wp(test_user_entry(at + PAGE_SIZE)));
 	EXPECT_EQ(test_user_write(at + 2 * PAGE_SIZE, "v", 1), 1);
 	EXPECT_EQ(byte_of(2, 0), 'v');
-	EXPECT(!entry_uffd_wp(entry(at + 2 * PAGE_SIZE)) && entry_uffd_wp(entry(at + 3 * PAGE_SIZE)));
+	EXPECT(!entry_uffd_wp(test_user_entry(at + 2 * PAGE_SIZE)));
+	EXPECT(entry_uffd_wp(test_user_entry(at + 3 * PAGE_SIZE)));
 	userfaultfd_release(ctx);
 	EXPECT_EQ(test_user_write(at + 3 * PAGE_SIZE, "u", 1), 1);
 	EXPECT_EQ(byte_of(3, 0), 'u');

@@ -73,19 +73,6 @@ static uintptr_t page(unsigned int i)
 	return at + i * PAGE_SIZE;
 }
 
-static pgt_entry_t entry(uintptr_t addr)
-{
-	spinlock_t *lock;
-	bool shared;
-	pgt_entry_t *entry = vm_entry_find(p.task.mm, addr, &lock, &shared), e;
-
-	if (!entry)
-		return 0;
-	e = pgt_get(entry);
-	spin_unlock(lock);
-	return e;
-}
-
 static vm_flags_t flags_at(uintptr_t addr)
 {
 	const struct vm_area_struct *vma = vma_lookup(current_task()->mm, addr);
@@ -321,7 +308,7 @@ TEST(userfaultfd, continue_leaves_bad_pages)
 	EXPECT_EQ(uffd_fill(ctx, UFFDIO_CONTINUE, page(0), 3 * PAGE_SIZE, 0, &done), -EAGAIN);
 	EXPECT_EQ(done, PAGE_SIZE);
 	EXPECT_EQ(uffd_fill(ctx, UFFDIO_CONTINUE, page(1), PAGE_SIZE, 0, &done), -EIO);
-	EXPECT_EQ(entry(page(1)), 0);
+	EXPECT_EQ(test_user_entry(page(1)), 0);
 	EXPECT_EQ(uffd_fill(ctx, UFFDIO_CONTINUE, page(2), PAGE_SIZE, 0, &done), 0);
 	EXPECT(test_user_all(page(0), PAGE_SIZE, 5) && test_user_all(page(2), PAGE_SIZE, 5));
 	end();
@@ -356,14 +343,14 @@ TEST(userfaultfd, write_protection)
 	ASSERT(!ksys_mprotect(at, SIZE, RW));
 	EXPECT_REFUSED(page(1), true, 7, BUS_ADRERR);
 	EXPECT_EQ(uffd_protect(ctx, page(1), PAGE_SIZE, 0), 0);
-	EXPECT(pgt_write(0, entry(page(1)))); /* at once, it needs no copy */
+	EXPECT(pgt_write(0, test_user_entry(page(1)))); /* at once, it needs no copy */
 	EXPECT(test_user_fill(page(1), 1, 1));
 	EXPECT_REFUSED(page(2), true, 7, BUS_ADRERR);
 	EXPECT_EQ(uffd_copy(ctx, UFFDIO_COPY, page(7), src, PAGE_SIZE, UFFDIO_COPY_MODE_WP, &done), 0);
 	EXPECT_REFUSED(page(7), true, 7, BUS_ADRERR);
 	/* Without it the bits are gone. */
 	EXPECT_EQ(uffd_range(ctx, UFFDIO_UNREGISTER, at, SIZE), 0);
-	EXPECT(!entry_uffd_wp(entry(page(2))) && test_user_fill(at, SIZE, 8));
+	EXPECT(!entry_uffd_wp(test_user_entry(page(2))) && test_user_fill(at, SIZE, 8));
 	end();
 }
 
@@ -376,7 +363,7 @@ TEST(userfaultfd, protection_where_nothing_is)
 	ASSERT(begin(UFFD_FEATURE_SIGBUS | UFFD_FEATURE_WP_UNPOPULATED));
 	ASSERT(!uffd_register(ctx, at, SIZE, WP, NULL));
 	EXPECT_EQ(uffd_protect(ctx, at, SIZE, 1), 0);
-	EXPECT(marker_has(entry(page(3)), PTE_MARKER_UFFD_WP));
+	EXPECT(marker_has(test_user_entry(page(3)), PTE_MARKER_UFFD_WP));
 	EXPECT_EQ(octavo_pid_pagemap(p.task.mm, page(3) >> PAGE_SHIFT, &map, 1, false), 1);
 	EXPECT(map >> 57 & 1);
 	EXPECT_REFUSED(page(3), true, 7, BUS_ADRERR);
@@ -410,12 +397,12 @@ TEST(userfaultfd, protection_of_files)
 	EXPECT_EQ(uffd_copy(ctx, UFFDIO_COPY, page(5), src, PAGE_SIZE, 0, &done), 0);
 	EXPECT(test_user_fill(page(5), 1, 1));
 	ASSERT(!file->f_op->fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, PAGE_SIZE, PAGE_SIZE));
-	EXPECT(marker_has(entry(page(1)), PTE_MARKER_UFFD_WP));
+	EXPECT(marker_has(test_user_entry(page(1)), PTE_MARKER_UFFD_WP));
 	EXPECT_REFUSED(page(1), false, 7, BUS_ADRERR); /* missing by now */
 	EXPECT_EQ(uffd_protect(ctx, at, SIZE, 0), 0);
-	EXPECT_EQ(entry(page(1)), 0);
+	EXPECT_EQ(test_user_entry(page(1)), 0);
 	EXPECT(test_user_fill(page(2), 8, 2));
-	EXPECT(pgt_write(0, entry(page(2))));
+	EXPECT(pgt_write(0, test_user_entry(page(2))));
 	end();
 	fput(file);
 }
@@ -606,7 +593,7 @@ TEST(userfaultfd, mincore_of_what_is_only_marked)
 	EXPECT_EQ(uffd_fill(ctx, UFFDIO_POISON, page(3), PAGE_SIZE, 0, &done), 0);
 	if (UFFD_HAS_WP) {
 		EXPECT_EQ(uffd_protect(ctx, at, SIZE, 1), 0);
-		EXPECT(pgt_is_marker(entry(page(2))) && pgt_is_marker(entry(page(4))));
+		EXPECT(pgt_is_marker(test_user_entry(page(2))) && pgt_is_marker(test_user_entry(page(4))));
 	}
 	EXPECT_EQ(ksys_mincore(at, SIZE, src), 0);
 	EXPECT_EQ(test_user_read(src, vec, PAGES), PAGES);
@@ -630,13 +617,13 @@ TEST(userfaultfd, move)
 	EXPECT_EQ(done, 2 * PAGE_SIZE);
 	EXPECT(test_user_all(page(0), PAGE_SIZE, 1) && test_user_all(page(1), PAGE_SIZE, 2));
 	EXPECT(test_user_fill(page(0), 1, 9));
-	EXPECT_EQ(entry(src), 0);
+	EXPECT_EQ(test_user_entry(src), 0);
 	EXPECT_EQ(mm_verify(report, NULL), 0);
 	EXPECT_EQ(uffd_copy(ctx, UFFDIO_MOVE, page(2), src, PAGE_SIZE, 0, &done), -ENOENT);
 	EXPECT_EQ(uffd_copy(ctx, UFFDIO_MOVE, page(1), src + 2 * PAGE_SIZE, PAGE_SIZE, 0, &done), -EEXIST);
 	EXPECT_EQ(uffd_copy(ctx, UFFDIO_MOVE, page(2), src, 3 * PAGE_SIZE, UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES, &done), 0);
 	EXPECT_EQ(done, 3 * PAGE_SIZE);
-	EXPECT(test_user_all(page(4), PAGE_SIZE, 3) && entry(page(2)) == 0);
+	EXPECT(test_user_all(page(4), PAGE_SIZE, 3) && test_user_entry(page(2)) == 0);
 	/* The zero page moves as itself. */
 	EXPECT_EQ(test_user_get(src), 0);
 	EXPECT_EQ(uffd_copy(ctx, UFFDIO_MOVE, page(2), src, PAGE_SIZE, 0, &done), 0);
@@ -664,12 +651,12 @@ TEST(userfaultfd, moved_memory_is_found_by_its_pages)
 	ASSERT(begin(0));
 	ASSERT(!uffd_register(ctx, at, SIZE, MISSING, NULL));
 	ASSERT(!uffd_copy(ctx, UFFDIO_MOVE, page(3), src + PAGE_SIZE, PAGE_SIZE, 0, &done));
-	moved = pfn_to_page(PFN_DOWN(pgt_leaf_phys(0, entry(page(3)))));
+	moved = pfn_to_page(PFN_DOWN(pgt_leaf_phys(0, test_user_entry(page(3)))));
 	folio = page_folio(moved);
 	EXPECT_EQ(page_mappers(moved), 1);
 	folio_get(folio);
 	folio_lock(folio);
-	EXPECT(try_to_migrate(folio, 0) && !pgt_present(entry(page(3))));
+	EXPECT(try_to_migrate(folio, 0) && !pgt_present(test_user_entry(page(3))));
 	remove_migration_ptes(folio, folio);
 	folio_unlock(folio);
 	folio_put(folio);
@@ -686,13 +673,13 @@ TEST(userfaultfd, migration_keeps_protection)
 	ASSERT(begin(UFFD_FEATURE_SIGBUS));
 	EXPECT(test_user_fill(at, PAGE_SIZE, 3));
 	ASSERT(!uffd_register(ctx, at, SIZE, WP, NULL) && !uffd_protect(ctx, at, SIZE, 1));
-	folio = page_folio(pfn_to_page(PFN_DOWN(pgt_leaf_phys(0, entry(at)))));
+	folio = page_folio(pfn_to_page(PFN_DOWN(pgt_leaf_phys(0, test_user_entry(at)))));
 	folio_get(folio);
 	folio_lock(folio);
 	EXPECT(try_to_migrate(folio, 0));
-	EXPECT(entry_uffd_wp(entry(at)) && !pgt_present(entry(at)));
+	EXPECT(entry_uffd_wp(test_user_entry(at)) && !pgt_present(test_user_entry(at)));
 	EXPECT_EQ(uffd_protect(ctx, at, PAGE_SIZE, 0), 0);
-	EXPECT(!entry_uffd_wp(entry(at)));
+	EXPECT(!entry_uffd_wp(test_user_entry(at)));
 	EXPECT_EQ(uffd_protect(ctx, at, PAGE_SIZE, 1), 0);
 	remove_migration_ptes(folio, folio);
 	folio_unlock(folio);
@@ -719,7 +706,7 @@ TEST(userfaultfd, protection_goes_without_memory)
 		ASSERT(test_process_fork(&child, &p));
 		ASSERT(!uffd_register(ctx, at, far + PAGE_SIZE - at, WP, NULL));
 		ASSERT(!uffd_protect(ctx, far, PAGE_SIZE, 1));
-		EXPECT(entry_uffd_wp(entry(far)));
+		EXPECT(entry_uffd_wp(test_user_entry(far)));
 		test_user_put(uffd_args, 1);
 		fail_nth_set(1);
 		if (how) {
@@ -729,7 +716,7 @@ TEST(userfaultfd, protection_goes_without_memory)
 			EXPECT_EQ(uffd_range(ctx, UFFDIO_UNREGISTER, at, far + PAGE_SIZE - at), 0);
 		}
 		fail_nth_set(0);
-		EXPECT(!entry_uffd_wp(entry(far)) && flags_at(at) == 0 && flags_at(far) == 0);
+		EXPECT(!entry_uffd_wp(test_user_entry(far)) && flags_at(at) == 0 && flags_at(far) == 0);
 		EXPECT_EQ(mm_verify(report, NULL), 0);
 		EXPECT(test_user_fill(at, PAGE_SIZE, 4) && test_user_fill(far, PAGE_SIZE, 4));
 		test_switch(&child.task);

@@ -228,7 +228,7 @@ static struct uffd_wait *first_sleeper(const struct list_head *queue)
 	struct uffd_wait *w;
 
 	list_for_each_entry(w, queue, link)
-		if (!w->woken && !w->busy)
+		if (!load_relaxed(&w->woken) && !w->busy)
 			return w;
 	return NULL;
 }

@@ -248,7 +248,7 @@ static void account_for(struct mapping *m)
 		else
 			m->mm->locked_vm += pages;
 	}
-	vma->vm_flags |= VM_SOFTDIRTY;
+	store_relaxed_u64(&vma->vm_flags, vma->vm_flags | VM_SOFTDIRTY); /* truncation looks at it already */
 	vma_set_page_prot(vma);
 }
 

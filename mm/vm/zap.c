@@ -274,7 +274,7 @@ void zap_page_range(struct mmu_gather *tlb, struct vm_area_struct *vma, uintptr_
 	struct zap z = { .tlb = tlb, .vma = vma, .details = details };
 	uintptr_t addr = start;
 
-	z.keep = details && !details->folio && vma->vm_flags & VM_UFFD_WP && !vma_is_anonymous(vma);
+	z.keep = details && !details->folio && load_relaxed_u64(&vma->vm_flags) & VM_UFFD_WP && !vma_is_anonymous(vma);
 	hiwater(vma->vm_mm);
 	while (addr < end) {
 		unsigned int level;

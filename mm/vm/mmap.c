@@ -244,7 +244,7 @@ static void account_for(struct mapping *m)
 	vm_stat_account(m->mm, m->flags, (long)pages);
 	if (unlikely(m->flags & VM_LOCKED)) {
 		if (vma->vm_flags & VM_SPECIAL)
-			vma->vm_flags &= ~VM_LOCKED_MASK;
+			store_relaxed_u64(&vma->vm_flags, vma->vm_flags & ~VM_LOCKED_MASK);
 		else
 			m->mm->locked_vm += pages;
 	}

@@ -55,7 +55,8 @@ static noinline void zap_file_page(struct zap *z, struct page *page, pgt_entry_t
 	z->rss[mm_counter_file(folio)]--;
 	if (pgt_dirty(0, e))
 		(void)folio_mark_dirty(folio);
-	if (pgt_young(0, e) && !(z->vma->vm_flags & (VM_SEQ_READ | VM_RAND_READ)) && !PageReferenced(&folio->page))
+	if (pgt_young(0, e) && !(load_relaxed_u64(&z->vma->vm_flags) & (VM_SEQ_READ | VM_RAND_READ)) &&
+	    !PageReferenced(&folio->page))
 		SetPageReferenced(&folio->page);
 	folio_remove_rmap_ptes(folio, page, 1, z->vma);
 }

@@ -165,14 +165,14 @@ struct interval_node {
  * (m) vm_file->f_mapping->i_mmap_rwsem, (v) anon_vma's lock
  */
 struct vm_area_struct {
-	uintptr_t vm_start, vm_end;	/* (w) */
+	uintptr_t vm_start, vm_end;	/* (w); atomic, for who looks before he locks */
 	struct vm_area_struct *vm_next, *vm_prev; /* (w) neighbours in address order; mmap lock to read */
 	struct mm_struct *vm_mm;	/* (c) */
-	vm_flags_t vm_flags;		/* (w) */
+	vm_flags_t vm_flags;		/* (w); mm/vm/vm.h: vma_flags_now() without a lock */
 	pgprot_t vm_page_prot;		/* (w) */
 	u32 vm_refs;			/* (a) per-VMA lock: readers, and a bit of the writer's; 0: detached */
 	unsigned long vm_lock_seq;	/* equals mm->mm_lock_seq: write-locked until the mmap lock is let go */
-	unsigned long vm_pgoff;		/* (w) of vm_start, in pages; anonymous: vm_start >> PAGE_SHIFT at first */
+	unsigned long vm_pgoff;		/* (w) of vm_start, in pages; anonymous: its page number at first */
 	struct file *vm_file;		/* (c) */
 	const struct vm_operations_struct *vm_ops; /* NULL: anonymous */
 	void *vm_private_data;

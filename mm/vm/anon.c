@@ -113,7 +113,7 @@ vm_fault_t do_anonymous_page(struct vm_fault *vmf)
 		return VM_FAULT_SIGBUS;
 	if (!(vmf->flags & (FAULT_FLAG_WRITE | FAULT_FLAG_UNSHARE)))
 		return map_zero_page(vmf);
-	if (unlikely(!load_acquire(&vma->anon_vma)) && anon_vma_prepare(vma))
+	if (anon_vma_prepare(vma))
 		return VM_FAULT_OOM;
 	if (unlikely(orders)) {
 		folio = alloc_large(vmf, orders, &run);

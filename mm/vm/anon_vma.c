@@ -328,14 +328,11 @@ static bool has_none_of_its_own(const struct vm_area_struct *vma)
 	return anon_link_of(vma) && !load_acquire(&vma->anon_vma);
 }
 
-int anon_vma_prepare(struct vm_area_struct *vma)
+noinline int anon_vma_make(struct vm_area_struct *vma)
 {
-	struct anon_link *link;
+	struct anon_link *link = anon_link_of(vma);
 	int err;
 
-	if (likely(load_acquire(&vma->anon_vma)))
-		return 0;
-	link = anon_link_of(vma);
 	if (link)
 		return prepare_child(vma, link);
 	do {

@@ -49,7 +49,7 @@ int do_brk_flags(struct mm_struct *mm, uintptr_t addr, size_t len, vm_flags_t fl
 	vm_stat_account(mm, flags, (long)pages);
 	if (flags & VM_LOCKED)
 		mm->locked_vm += pages;
-	store_relaxed_u64(&vma->vm_flags, vma->vm_flags | VM_SOFTDIRTY);
+	vma_change_flags(vma, vma->vm_flags | VM_SOFTDIRTY);
 	return 0;
 }
 

@@ -148,7 +148,7 @@ static vm_fault_t wp_page_copy(struct vm_fault *vmf, struct page *old)
 	vm_fault_t result = VM_FAULT_OOM;
 	unsigned int drop = 1;
 
-	if (unlikely(!load_acquire(&vma->anon_vma)) && anon_vma_prepare(vma))
+	if (anon_vma_prepare(vma))
 		goto out;
 	copy = alloc_page(GFP_HIGHUSER_MOVABLE);
 	if (unlikely(!copy))

@@ -108,7 +108,7 @@ static vm_fault_t cow_fault(struct vm_fault *vmf)
 	vm_fault_t result;
 	struct folio *copy;
 
-	if (unlikely(!load_acquire(&vma->anon_vma)) && anon_vma_prepare(vma))
+	if (anon_vma_prepare(vma))
 		return VM_FAULT_OOM;
 	copy = vma_alloc_folio(vmf, false);
 	if (unlikely(!copy))

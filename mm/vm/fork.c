@@ -382,7 +382,7 @@ static struct vm_area_struct *copy_vma(struct fork *f, struct vm_area_struct *vm
 	if (!copy)
 		return NULL;
 	copy->vm_mm = f->count.child;
-	store_relaxed_u64(&copy->vm_flags, copy->vm_flags & ~(VM_LOCKED | VM_LOCKONFAULT));
+	copy->vm_flags &= ~(VM_LOCKED | VM_LOCKONFAULT);
 	copy->anon_vma = NULL;
 	if (unlikely(vma->vm_flags & VM_UFFD_ANY) && userfaultfd_dup(copy, vma)) {
 		vma_discard(copy);

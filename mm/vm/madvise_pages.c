@@ -35,7 +35,7 @@ static void release_vma(struct vm_area_struct *vma)
 		return;
 	vma_start_write(vma);
 	vm_stat_account(vma->vm_mm, flags, -pages);
-	store_relaxed_u64(&vma->vm_flags, vma->vm_flags & ~(VM_ACCESS_FLAGS | VM_MAY_ALL));
+	vma_change_flags(vma, vma->vm_flags & ~(VM_ACCESS_FLAGS | VM_MAY_ALL));
 	vm_stat_account(vma->vm_mm, vma->vm_flags, pages);
 	vma_set_page_prot(vma);
 	(void)madvise_dontneed(vma, vma->vm_start, vma->vm_end);

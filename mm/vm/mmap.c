@@ -244,11 +244,11 @@ static void account_for(struct mapping *m)
 	vm_stat_account(m->mm, m->flags, (long)pages);
 	if (unlikely(m->flags & VM_LOCKED)) {
 		if (vma->vm_flags & VM_SPECIAL)
-			store_relaxed_u64(&vma->vm_flags, vma->vm_flags & ~VM_LOCKED_MASK);
+			vma_change_flags(vma, vma->vm_flags & ~VM_LOCKED_MASK);
 		else
 			m->mm->locked_vm += pages;
 	}
-	store_relaxed_u64(&vma->vm_flags, vma->vm_flags | VM_SOFTDIRTY); /* truncation looks at it already */
+	vma_change_flags(vma, vma->vm_flags | VM_SOFTDIRTY);
 	vma_set_page_prot(vma);
 }
 

@@ -194,7 +194,7 @@ static void keep_old(struct remap *r, vm_flags_t flags)
 		r->mm->locked_vm += one ? 0 : pages_of(r->new_len);
 		munlock_vma_pages(vma, vma->vm_start, vma->vm_end);
 	}
-	store_relaxed_u64(&vma->vm_flags, vma->vm_flags & ~VM_LOCKED_MASK);
+	vma_change_flags(vma, vma->vm_flags & ~VM_LOCKED_MASK);
 	if (has_anon(vma) && vma->vm_start == r->addr && vma->vm_end == r->addr + r->old_len && !one)
 		unlink_anon_vmas(vma);
 }

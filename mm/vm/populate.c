@@ -44,7 +44,7 @@ static unsigned long populate_row(struct vm_area_struct *vma, uintptr_t addr, ui
 	unsigned long nr, got, entered;
 
 	if (!vma_is_anonymous(vma) || vma->vm_flags & (VM_SHARED | VM_UFFD_ANY) || !(vma->vm_flags & VM_WRITE) ||
-	    thp_orders(vma) || (!load_acquire(&vma->anon_vma) && anon_vma_prepare(vma)) || !vmf_find_entry(&vmf))
+	    thp_orders(vma) || anon_vma_prepare(vma) || !vmf_find_entry(&vmf))
 		return 0;
 	nr = min((end - addr) >> PAGE_SHIFT, (uintptr_t)ROW);
 	nr = min(nr, (unsigned long)(PGT_ENTRIES(0) - pgt_index(0, addr)));

@@ -226,12 +226,12 @@ static bool referenced_one(struct rmap_walk *walk, struct folio *folio, struct v
 		mapped = true;
 		/* No flush: until the translation is dropped for another reason the page looks older than it is. */
 		if (pgt_entry_clear_young(0, at.entry) &&
-		    !(load_relaxed_u64(&vma->vm_flags) & (VM_SEQ_READ | VM_RAND_READ)))
+		    !(vma_flags_now(vma) & (VM_SEQ_READ | VM_RAND_READ)))
 			r->nr++;
 		spin_unlock(at.lock);
 	}
 	if (mapped)
-		r->flags |= load_relaxed_u64(&vma->vm_flags);
+		r->flags |= vma_flags_now(vma);
 	return true;
 }
 
@@ -350,14 +350,14 @@ static bool may_discard(const struct at *at, pgt_entry_t e)
 {
 	bool written = pgt_dirty(0, e) || PageDirty(&at->folio->page);
 
-	return (!written || load_relaxed_u64(&at->vma->vm_flags) & VM_DROPPABLE) &&
+	return (!written || vma_flags_now(at->vma) & VM_DROPPABLE) &&
 	       page_ref_count(&at->folio->page) == folio_mapcount(at->folio) + 1;
 }
 
 /* Of a file's page that is protected, a marker. */
 static pgt_entry_t left_behind(const struct at *at)
 {
-	bool keep = load_relaxed_u64(&at->vma->vm_flags) & VM_UFFD_WP && !vma_is_anonymous(at->vma) &&
+	bool keep = vma_flags_now(at->vma) & VM_UFFD_WP && !vma_is_anonymous(at->vma) &&
 		    pgt_uffd_wp(0, at->e);
 
 	return keep ? make_pte_marker(PTE_MARKER_UFFD_WP).pte : 0;
@@ -369,7 +369,7 @@ static bool unmap_entry(struct change *c, struct at *at)
 	bool anon = page_is_anon(&at->folio->page);
 
 	/* A swap entry would be needed. */
-	if (anon && PageSwapBacked(&at->folio->page) && !(load_relaxed_u64(&at->vma->vm_flags) & VM_DROPPABLE)) {
+	if (anon && PageSwapBacked(&at->folio->page) && !(vma_flags_now(at->vma) & VM_DROPPABLE)) {
 		spin_unlock(at->lock);
 		return false;
 	}
@@ -396,7 +396,7 @@ static bool unmap_one(struct rmap_walk *walk, struct folio *folio, struct vm_are
 
 	(void)addr;
 	for (at_begin(&at, folio, vma); at_next(&at);) {
-		if (load_relaxed_u64(&vma->vm_flags) & VM_LOCKED && !(c->ttu & TTU_IGNORE_MLOCK)) {
+		if (vma_flags_now(vma) & VM_LOCKED && !(c->ttu & TTU_IGNORE_MLOCK)) {
 			spin_unlock(at.lock);
 			c->failed = true;
 		} else if (!unmap_entry(c, &at)) {
@@ -553,7 +553,7 @@ static bool arrive_one(struct rmap_walk *walk, struct folio *to, struct vm_area_
 			else
 				folio_add_file_rmap_ptes(to, page, 1, vma);
 			pgt_set(entry, arrived(vma, e, page));
-			if (unlikely(load_relaxed_u64(&vma->vm_flags) & VM_LOCKED))
+			if (unlikely(vma_flags_now(vma) & VM_LOCKED))
 				mlock_folio(to);
 			c->nr++;
 		}

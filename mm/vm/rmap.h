@@ -26,7 +26,11 @@ static inline bool page_is_anon(const struct page *page)
 /* ---- anon_vma.c ---- */
 
 /* vma->anon_vma is there from now on. Context: a lock of the VMA's; may sleep. Return: 0 or -ENOMEM. */
-int anon_vma_prepare(struct vm_area_struct *vma);
+int anon_vma_make(struct vm_area_struct *vma);
+static force_inline int anon_vma_prepare(struct vm_area_struct *vma)
+{
+	return likely(load_acquire(&vma->anon_vma)) ? 0 : anon_vma_make(vma);
+}
 /* A copy of @from (split, mremap) is linked to what @from is linked to. Return: 0 or -ENOMEM. */
 int anon_vma_clone(struct vm_area_struct *vma, const struct vm_area_struct *from);
 /* @vma is about to become two, which may be one again later: they need one owner. Return: 0 or -ENOMEM. */

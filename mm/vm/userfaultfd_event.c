@@ -96,7 +96,7 @@ int userfaultfd_dup(struct vm_area_struct *copy, const struct vm_area_struct *vm
 	struct kept *kept;
 
 	copy->uffd = NULL;
-	store_relaxed_u64(&copy->vm_flags, copy->vm_flags & ~VM_UFFD_ANY);
+	copy->vm_flags &= ~VM_UFFD_ANY;
 	if (userfaultfd_has(ctx, UFFD_FEATURE_EVENT_FORK) && !load_acquire(&ctx->released)) {
 		kept = kept_child(ctx, copy->vm_mm) ?: keep(ctx, UFFD_EVENT_FORK);
 		if (!kept->child)
@@ -104,7 +104,7 @@ int userfaultfd_dup(struct vm_area_struct *copy, const struct vm_area_struct *vm
 		if (!kept->child)
 			return -ENOMEM;
 		copy->uffd = kept->child;
-		store_relaxed_u64(&copy->vm_flags, copy->vm_flags | (vma->vm_flags & VM_UFFD_ANY));
+		copy->vm_flags |= vma->vm_flags & VM_UFFD_ANY;
 	}
 	vma_set_page_prot(copy);
 	return 0;

@@ -65,7 +65,7 @@ static int fill_lock(struct fill *f)
 	}
 	down_read(&f->ctx->changing_lock);
 	err = check(f);
-	if (!err && !(f->vma->vm_flags & VM_SHARED) && !f->vma->anon_vma && anon_vma_prepare(f->vma))
+	if (!err && !(f->vma->vm_flags & VM_SHARED) && anon_vma_prepare(f->vma))
 		err = -ENOMEM;
 	if (err)
 		fill_unlock(f);

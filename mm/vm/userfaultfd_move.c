@@ -211,7 +211,7 @@ static s64 move_range(struct move *m, uintptr_t dst, uintptr_t src, size_t len)
 	m->src = vma_lookup(m->ctx->mm, src);
 	m->dst = vma_lookup(m->ctx->mm, dst);
 	err = check(m, dst, src, len);
-	if (!err && !m->dst->anon_vma && anon_vma_prepare(m->dst))
+	if (!err && anon_vma_prepare(m->dst))
 		err = -ENOMEM;
 	if (err)
 		return err;

@@ -172,7 +172,7 @@ void userfaultfd_forget(struct userfaultfd_ctx *ctx)
 		}
 		/* No memory to merge: let go of it as it is. Its entries are done already, which needs none (UF-I5). */
 		vma->uffd = NULL;
-		store_relaxed_u64(&vma->vm_flags, vma->vm_flags & ~VM_UFFD_ANY);
+		vma_change_flags(vma, vma->vm_flags & ~VM_UFFD_ANY);
 		vma_set_page_prot(vma);
 	}
 }

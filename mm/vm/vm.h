@@ -25,6 +25,7 @@
 #include "../pgtable/pgtable.h"
 #include "../pgtable/tlb.h"
 #include "../pgtable/walk.h"
+#include "../sync/atomic.h"
 
 struct mmu_gather;
 
@@ -56,6 +57,18 @@ bool vma_start_read(struct vm_area_struct *vma);
 void vma_end_read(struct vm_area_struct *vma);
 /* Readers are gone and new ones fail until mmap_write_unlock(). */
 void vma_start_write(struct vm_area_struct *vma);
+/*
+ * Reverse mapping and truncation look at flags with neither the mmap lock nor the VMA's own: they see what was or what
+ * is. Context: mmap_lock for writing and vma_start_write(), as for any change.
+ */
+static inline void vma_change_flags(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	store_relaxed_u64(&vma->vm_flags, flags);
+}
+static inline vm_flags_t vma_flags_now(const struct vm_area_struct *vma)
+{
+	return load_relaxed_u64(&vma->vm_flags);
+}
 /* VMAs in address order; context: mmap lock. */
 static inline struct vm_area_struct *vma_next(const struct vm_area_struct *vma)
 {

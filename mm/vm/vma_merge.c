@@ -252,7 +252,7 @@ static void *changed(void *now, void *wanted)
 static void set_properties(struct vm_area_struct *vma, const struct vma_like *like)
 {
 	vma_start_write(vma);
-	store_relaxed_u64(&vma->vm_flags, like->flags | (vma->vm_flags & VM_IGNORE_MERGE));
+	vma_change_flags(vma, like->flags | (vma->vm_flags & VM_IGNORE_MERGE));
 	vma->uffd = like->uffd;
 	vma->policy = like->policy;
 	if (vma->anon_name != like->anon_name) {

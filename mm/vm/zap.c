@@ -55,7 +55,7 @@ static noinline void zap_file_page(struct zap *z, struct page *page, pgt_entry_t
 	z->rss[mm_counter_file(folio)]--;
 	if (pgt_dirty(0, e))
 		(void)folio_mark_dirty(folio);
-	if (pgt_young(0, e) && !(load_relaxed_u64(&z->vma->vm_flags) & (VM_SEQ_READ | VM_RAND_READ)) &&
+	if (pgt_young(0, e) && !(vma_flags_now(z->vma) & (VM_SEQ_READ | VM_RAND_READ)) &&
 	    !PageReferenced(&folio->page))
 		SetPageReferenced(&folio->page);
 	folio_remove_rmap_ptes(folio, page, 1, z->vma);
@@ -275,7 +275,7 @@ void zap_page_range(struct mmu_gather *tlb, struct vm_area_struct *vma, uintptr_
 	struct zap z = { .tlb = tlb, .vma = vma, .details = details };
 	uintptr_t addr = start;
 
-	z.keep = details && !details->folio && load_relaxed_u64(&vma->vm_flags) & VM_UFFD_WP && !vma_is_anonymous(vma);
+	z.keep = details && !details->folio && vma_flags_now(vma) & VM_UFFD_WP && !vma_is_anonymous(vma);
 	hiwater(vma->vm_mm);
 	while (addr < end) {
 		unsigned int level;

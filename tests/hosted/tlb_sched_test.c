@@ -299,7 +299,7 @@ TEST(tlb_sched, threads)
 	EXPECT(check(NULL));
 }
 
-/* @by NULL: whatever comes first. */
+/* @by: what the finding says, or the end of it */
 static void caught(enum plant which, const char *by)
 {
 	struct scenario_result r;
@@ -309,8 +309,8 @@ static void caught(enum plant which, const char *by)
 	r = scenario_search(&scenario, test_seed, 200);
 	plant = PLANT_NOTHING;
 	EXPECT(!r.ok && !r.stuck && what);
-	if (by && what)
-		EXPECT_STREQ(what, by);
+	if (what)
+		EXPECT(strstr(what, by));
 }
 
 /* ---- Kernel addresses: every CPU uses them, in whatever address space it is, lazy or not ---- */
@@ -424,7 +424,7 @@ TEST(tlb_sched, a_missing_flush_of_kernel_addresses_is_caught)
 
 TEST(tlb_sched, a_missing_flush_is_caught)
 {
-	caught(PLANT_NO_FLUSH, NULL); /* freed frames and freed tables are both still led to */
+	caught(PLANT_NO_FLUSH, "that was freed"); /* a frame or a table: both are still led to */
 }
 
 TEST(tlb_sched, freeing_ahead_of_the_flush_is_caught)
@@ -444,5 +444,5 @@ TEST(tlb_sched, leaving_lazy_mode_without_a_look_at_the_generation_is_caught)
 
 TEST(tlb_sched, a_mask_that_has_the_cpu_after_the_load_is_caught)
 {
-	caught(PLANT_LATE_BIT, NULL);
+	caught(PLANT_LATE_BIT, "that was freed");
 }

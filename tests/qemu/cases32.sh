@@ -37,7 +37,7 @@ limit=
 fault() { # NAME PATTERN...: a boot with octavo.crash=NAME
 	kind=$1
 	shift
-	boot "fault-$kind" "$(machine 128M 2) $cpu" "$exit_port octavo.crash=$kind" 37 'EIP: 0008:c0[1-9a-f]' 'CR3: ' \
+	boot "fault-$kind" "$(machine 128M 2) $cpu" "$exit_port octavo.crash=$kind" 37 'EIP: 0008:c0[2-7]' 'CR3: ' \
 		'Call trace:' ' pc_start\+' '!Panic inside' "$@"
 }
 E='BUG: unable to handle page fault for address: '

@@ -55,20 +55,6 @@ static long rss(unsigned int which)
 	return p.task.mm->rss[which];
 }
 
-/* The entry of an address, or 0. */
-static pgt_entry_t entry_at(uintptr_t addr)
-{
-	spinlock_t *lock;
-	bool shared;
-	pgt_entry_t *entry = vm_entry_find(current_task()->mm, addr, &lock, &shared), e;
-
-	if (!entry)
-		return 0;
-	e = pgt_get(entry);
-	spin_unlock(lock);
-	return e;
-}
-
 /* This CPU runs a process with so many pages of private memory. Return: where; 0 after the test has failed. */
 static uintptr_t start_with(unsigned int pages)
 {
@@ -77,7 +63,7 @@ static uintptr_t start_with(unsigned int pages)
 
 static struct page *page_at(uintptr_t addr)
 {
-	pgt_entry_t e = entry_at(addr);
+	pgt_entry_t e = test_user_entry(addr);
 
 	return e && pgt_present(e) ? pfn_to_page(PFN_DOWN(pgt_leaf_phys(0, e))) : NULL;
 }
@@ -91,11 +77,11 @@ TEST(page_faults, who_reads_gets_the_zero_page_who_writes_a_page)
 
 	at = start_with(4);
 	ASSERT(at);
-	EXPECT_EQ(entry_at(at), 0);
+	EXPECT_EQ(test_user_entry(at), 0);
 	EXPECT_EQ(test_user_read(at + 5, &byte, 1), 1);
 	EXPECT_EQ(byte, 0);
 	EXPECT(page_at(at) == pfn_to_page(zero_pfn));
-	EXPECT(!pgt_write(0, entry_at(at)));
+	EXPECT(!pgt_write(0, test_user_entry(at)));
 	EXPECT_EQ(rss(MM_ANONPAGES), 0);
 	byte = 7;
 	EXPECT_EQ(test_user_write(at + 5, &byte, 1), 1);
@@ -103,7 +89,7 @@ TEST(page_faults, who_reads_gets_the_zero_page_who_writes_a_page)
 	EXPECT_EQ(rss(MM_ANONPAGES), 1);
 	EXPECT_EQ(test_user_write(at + PAGE_SIZE, &byte, 1), 1);
 	EXPECT_EQ(rss(MM_ANONPAGES), 2);
-	EXPECT(pgt_write(0, entry_at(at + PAGE_SIZE)) && pgt_dirty(0, entry_at(at + PAGE_SIZE)));
+	EXPECT(pgt_write(0, test_user_entry(at + PAGE_SIZE)) && pgt_dirty(0, test_user_entry(at + PAGE_SIZE)));
 	EXPECT(PageAnonExclusive(page_at(at)) && page_mapcount(page_at(at)) == 1 && page_count(page_at(at)) == 1);
 	EXPECT(test_user_all(at, 5, 0) && test_user_all(at + 6, PAGE_SIZE - 6, 0));
 	EXPECT_EQ(p.task.maj_flt, 0);
@@ -111,7 +97,7 @@ TEST(page_faults, who_reads_gets_the_zero_page_who_writes_a_page)
 	all_is_sound();
 	EXPECT_EQ(ksys_munmap(at, 4 * PAGE_SIZE), 0);
 	EXPECT_EQ(rss(MM_ANONPAGES), 0);
-	EXPECT_EQ(entry_at(at), 0);
+	EXPECT_EQ(test_user_entry(at), 0);
 	over();
 }
 
@@ -271,7 +257,7 @@ TEST(page_faults, rights_come_and_go_and_the_page_stays)
 	page = page_at(at + PAGE_SIZE);
 	ASSERT(!ksys_mprotect(at, 3 * PAGE_SIZE, PROT_NONE));
 	EXPECT_REFUSED(at + PAGE_SIZE, false, SEGV, SEGV_ACCERR);
-	EXPECT(pgt_protnone(entry_at(at + PAGE_SIZE)));
+	EXPECT(pgt_protnone(test_user_entry(at + PAGE_SIZE)));
 	all_is_sound();
 	ASSERT(!ksys_mprotect(at, 3 * PAGE_SIZE, PROT_READ));
 	EXPECT_EQ(test_user_get(at + PAGE_SIZE), 5);
@@ -489,7 +475,7 @@ TEST(page_faults, get_user_pages_refuses_and_forces)
 	EXPECT_EQ(access_remote_vm(p.task.mm, at + PAGE_SIZE - 4, "debugger", 8, FOLL_WRITE | FOLL_FORCE), 8);
 	EXPECT_EQ(access_remote_vm(p.task.mm, at + PAGE_SIZE - 4, text, 8, FOLL_FORCE), 8);
 	EXPECT(!memcmp(text, "debugger", 8));
-	EXPECT(!pgt_write(0, entry_at(at)));
+	EXPECT(!pgt_write(0, test_user_entry(at)));
 	EXPECT_REFUSED(at, true, SEGV, SEGV_ACCERR);
 	over();
 }

@@ -720,7 +720,6 @@ static void test_poll_of_two(void)
 	}
 	for (int i = 0; i < 20000; i++) {
 		struct pollfd two[2] = { { answer[0], POLLIN, 0 }, { never[0], POLLIN, 0 } };
-
 		struct timespec begin, end;
 
 		(void)!write(ask[1], &byte, 1);

@@ -230,17 +230,22 @@ bool wake_task(struct task *task, unsigned int states)
 {
 	unsigned long flags;
 	struct run_queue *q;
+	enum task_state state;
 
 	/* What made the sleeper's condition true comes before the look at its state. */
 	kfence();
 	if (!(1u << READ_ONCE(task->state) & states))
 		return false;
 	q = lock_queue_of(task, &flags);
-	if (!(1u << task->state & states)) {
-		kunlock(&q->lock, flags);
-		return false;
-	}
-	WRITE_ONCE(task->state, TASK_RUNNING);
+	/* One that runs changes its state without the lock: it may be about to sleep otherwise, or to die. */
+	do {
+		state = READ_ONCE(task->state);
+		if (!(1u << state & states)) {
+			kunlock(&q->lock, flags);
+			return false;
+		}
+	} while (!__atomic_compare_exchange_n(&task->state, &state, TASK_RUNNING, false, __ATOMIC_SEQ_CST,
+					      __ATOMIC_RELAXED));
 	if (task->queued || q->running == task)
 		kunlock_raw(&q->lock);
 	else

@@ -34,6 +34,7 @@ struct program {
 	char name[16]; /* of the thread from then on: a script's own */
 	char line[SCRIPT_LINE + 1];
 	u8 random[16];
+	int fatal; /* the signal that ends the process: it could not become the program; or 0 */
 };
 
 int signal_unshare(void);
@@ -432,7 +433,7 @@ static int map_program(struct program *p, struct mm_struct *mm, bool secure, uin
 	return *sp ? 0 : -EFAULT;
 }
 
-/* Nothing of the old program is left after this: errors end the process. */
+/* Nothing of the old program is left once this has begun: an error then ends the process, by p->fatal. */
 static int replace_program(struct program *p, struct file *file, struct mm_struct *mm)
 {
 	struct task *me = current();
@@ -458,7 +459,8 @@ static int replace_program(struct program *p, struct file *file, struct mm_struc
 	err = map_program(p, mm, secure, &entry, &sp);
 	if (err) {
 		printk("%s[%d]: the program cannot be mapped: error %d\n", p->path, me->core.pid, err);
-		do_group_exit(fatal_signal_pending(&me->core) ? SIGKILL : SIGSEGV);
+		p->fatal = fatal_signal_pending(&me->core) ? SIGKILL : SIGSEGV;
+		return err;
 	}
 	signal_exec();
 	timers_exec(me->process);
@@ -481,6 +483,7 @@ static struct program *program_new(void)
 		return NULL;
 	memset(&p->args, 0, sizeof(p->args));
 	p->interpreter.file = NULL;
+	p->fatal = 0;
 	p->args.limit = clamp(stack / 4, 32 * PAGE_SIZE, ARG_TOTAL_MAX);
 	for (unsigned int i = 0; i < 2; i++) {
 		u64 bits = port_random();
@@ -490,12 +493,17 @@ static struct program *program_new(void)
 	return p;
 }
 
+/* Where there is nothing to go back to, the caller ends with it. */
 static void program_free(struct program *p)
 {
+	int fatal = p->fatal;
+
 	if (p->interpreter.file)
 		fput(p->interpreter.file);
 	kvfree(p->args.text);
 	kvfree(p);
+	if (fatal)
+		do_group_exit(fatal);
 }
 
 static int run(struct program *p, int dirfd, int flags)

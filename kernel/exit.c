@@ -24,7 +24,6 @@ enum { P_ALL, P_PID, P_PGID, P_PIDFD };
 void process_list_remove(struct process *process);
 bool pgrp_has_stopped(int pgrp);
 int signal_many(int pgrp, const struct k_siginfo *info, bool check);
-void pid_take(int pid, struct task *task);
 
 /* ---- Death ---- */
 

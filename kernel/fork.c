@@ -105,7 +105,7 @@ struct task *task_alloc(void)
 	task->stack = stack;
 	task->thread.fpu = fpu;
 	task->refs = 2; /* while it runs; and as long as it has a number */
-	task->state = TASK_UNINTERRUPTIBLE;
+	task->state = TASK_NEW;
 	task->start_time = clock_monotonic_ns();
 	task->timer_slack_ns = 50000;
 	return task;
@@ -276,6 +276,7 @@ static int publish(struct task *child, const struct clone_args *args)
 		kunlock(&tasks_lock, flags);
 		return -ERESTARTNOINTR;
 	}
+	pid_take(child->core.pid, child);
 	node_append(&p->threads, &child->threads);
 	p->nr_threads++;
 	kadd(&p->live, 1);
@@ -548,6 +549,7 @@ int kthread_create(void (*fn)(void *arg), void *arg, const char *name)
 	p->nr_threads = p->live = 1;
 	process_get(p); /* given back when it ends, as a parent's is */
 	flags = klock(&tasks_lock);
+	pid_take(pid, task);
 	node_append(&p->threads, &task->threads);
 	process_list_add(p);
 	kunlock(&tasks_lock, flags);
@@ -559,10 +561,36 @@ int kthread_create(void (*fn)(void *arg), void *arg, const char *name)
 	return pid;
 }
 
+/* What was asked for before there was an init, which is to have number 1. */
+static struct early_thread {
+	void (*fn)(void *arg);
+	void *arg;
+	char name[16];
+} early_threads[8];
+static unsigned int early_threads_nr;
+
 int port_thread_create(void (*fn)(void *arg), void *arg, const char *name, int node)
 {
-	int pid = kthread_create(fn, arg, name);
+	struct early_thread *early;
+	int pid;
 
 	(void)node;
-	return pid < 0 ? pid : 0;
+	if (init_process) {
+		pid = kthread_create(fn, arg, name);
+		return min(pid, 0);
+	}
+	if (early_threads_nr == ARRAY_SIZE(early_threads))
+		return -EAGAIN;
+	early = &early_threads[early_threads_nr++];
+	early->fn = fn;
+	early->arg = arg;
+	strscpy(early->name, name, sizeof(early->name));
+	return 0;
+}
+
+void kthreads_begin(void)
+{
+	for (unsigned int i = 0; i < early_threads_nr; i++)
+		if (kthread_create(early_threads[i].fn, early_threads[i].arg, early_threads[i].name) < 0)
+			kernel_panic("no memory for the thread %s", early_threads[i].name);
 }

@@ -251,6 +251,7 @@ static void init_thread(void *arg)
 
 	(void)arg;
 	begin_init();
+	kthreads_begin();
 	if (!w)
 		kernel_panic("no memory for the first program");
 	memset(w, 0, sizeof(*w));

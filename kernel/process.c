@@ -11,6 +11,7 @@ struct process *init_process;
 unsigned int processes_nr;
 
 static struct task *by_pid[PID_MAX];
+static struct task nobody; /* has the numbers that are given out, and whose threads are not to be found yet */
 static int last_pid;
 #define PID_RESERVED 300 /* numbers below are given out once */
 
@@ -28,7 +29,7 @@ int pid_alloc(struct task *task)
 		if (++pid >= (int)READ_ONCE(pid_limit))
 			pid = PID_RESERVED;
 		if (!by_pid[pid]) {
-			by_pid[pid] = task;
+			by_pid[pid] = &nobody;
 			numbers_nr++;
 			last_pid = pid;
 			task->core.pid = pid;
@@ -46,8 +47,6 @@ void pid_free(int pid)
 	numbers_nr--;
 }
 
-/* Number @pid is @task's from now on: the thread that execve() leaves takes the leader's. (t) */
-void pid_take(int pid, struct task *task);
 void pid_take(int pid, struct task *task)
 {
 	by_pid[pid] = task;
@@ -56,7 +55,7 @@ void pid_take(int pid, struct task *task)
 
 struct task *pid_lookup(int pid)
 {
-	return pid > 0 && pid < PID_MAX ? by_pid[pid] : NULL;
+	return pid > 0 && pid < PID_MAX && by_pid[pid] != &nobody ? by_pid[pid] : NULL;
 }
 
 /* ---- References ---- */
@@ -104,7 +103,7 @@ struct task *task_next(int pid)
 	unsigned long flags = klock(&tasks_lock);
 
 	for (pid = max(pid, 1); pid < PID_MAX; pid++) {
-		struct task *task = by_pid[pid];
+		struct task *task = pid_lookup(pid);
 
 		if (task && task->process && task->process->leader == task) {
 			task_get(task);

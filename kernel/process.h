@@ -174,8 +174,10 @@ static inline struct process *current_process(void)
 
 /* ---- process.c ---- */
 void process_init(void);
-/* A number for a new thread, and @task found by it. Return: it, or -EAGAIN. */
+/* A number for a new thread, which nobody finds by it before pid_take(). Return: it, or -EAGAIN. */
 int pid_alloc(struct task *task);
+/* Number @pid is @task's: that of a thread that is complete now, or the leader's, which execve() leaves to it. (t) */
+void pid_take(int pid, struct task *task);
 /* How many threads a user has, zombies too. */
 unsigned long threads_of_user(u32 ruid);
 /* (t) */

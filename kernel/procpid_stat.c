@@ -17,7 +17,7 @@ struct snapshot {
 
 static char state_letter(const struct task *task)
 {
-	static const char letters[] = "RSDTZX";
+	static const char letters[] = "RSDTRZX";
 
 	return task->process->zombie ? 'Z' : letters[min_t(unsigned int, task->state, sizeof(letters) - 2)];
 }

@@ -22,7 +22,16 @@ struct fs_context;
 struct process;
 struct sighand;
 
-enum task_state { TASK_RUNNING, TASK_INTERRUPTIBLE, TASK_UNINTERRUPTIBLE, TASK_STOPPED, TASK_ZOMBIE, TASK_DEAD };
+/* TASK_NEW: until sched_start(); nobody wakes it */
+enum task_state {
+	TASK_RUNNING,
+	TASK_INTERRUPTIBLE,
+	TASK_UNINTERRUPTIBLE,
+	TASK_STOPPED,
+	TASK_NEW,
+	TASK_ZOMBIE,
+	TASK_DEAD
+};
 
 typedef u64 sigset_k; /* bit n - 1: signal n */
 
@@ -225,6 +234,8 @@ int send_signal(struct task *task, int signo, bool whole_process);
 
 /* Return: its number or a negative errno. */
 int kthread_create(void (*fn)(void *arg), void *arg, const char *name);
+/* Threads that the core asked for while it booted run from now on. Context: init. */
+void kthreads_begin(void);
 u64 clock_realtime_ns(void);
 u64 clock_monotonic_ns(void);
 

@@ -62,13 +62,15 @@ boot() {
 # Nothing of these may be in any log: the kernel's own complaints.
 clean='!BUG:|WARNING:|Kernel panic|Call trace|Call Trace|something is still mapped'
 
-# The shell, on one CPU and on several.
+# The shell, on one CPU and on several; on one with a thread that the core asks for before there is an init.
+early=kmemleak=on
 for cpus in 1 4; do
 	if wanted shell-$cpus; then
 		tools/initramfs.sh "$out/shell-test.cpio" tests/qemu/shell-init.sh || exit 2
-		boot shell-$cpus 256M $cpus "$out/shell-test.cpio" </dev/null
+		boot shell-$cpus 256M $cpus "$out/shell-test.cpio" $early </dev/null
 		judge shell-$cpus "$status" 33 '^shell: passed' '!^FAIL' "$clean"
 	fi
+	early=
 done
 
 # run_programs NAME MEMORY COMMAND...: commands of an init, one a line; programs of tests/user are those they begin with.

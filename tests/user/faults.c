@@ -109,6 +109,6 @@ int main(int argc, char **argv)
 	before = resources_now();
 	descriptors();
 	work(seed + 100, rounds);
-	check_resources(&before, 2048);
+	check_resources(&before, 1024);
 	return finish("faults");
 }

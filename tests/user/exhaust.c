@@ -142,12 +142,41 @@ static void bomb_free(void)
 	bomb();
 }
 
+/* Ends all of the bomb's user once it is told to. It is there before the bomb: afterwards there may be no number left. */
+static pid_t start_ender(int *tell)
+{
+	int ends[2];
+	pid_t pid;
+
+	CHECK(pipe(ends) == 0);
+	pid = fork();
+	if (!pid) {
+		char byte;
+
+		close(ends[1]);
+		(void)!read(ends[0], &byte, 1);
+		/* kill(-1) spares who sends it: one that may not fork first sees them all. */
+		prctl(PR_SET_NAME, "ender");
+		if (setresuid(1000, 1000, 1000))
+			_exit(1);
+		for (int quiet = 0; quiet < 3;)
+			quiet = kill(-1, SIGKILL) ? quiet + 1 : 0;
+		_exit(0);
+	}
+	CHECK(pid > 0);
+	close(ends[0]);
+	*tell = ends[1];
+	return pid;
+}
+
 /* Lets them fork for a while, then ends them all, as their user could not any more. */
 static void test_bomb(void (*work)(void), int seconds)
 {
-	pid_t pid = fork(), helper;
+	int tell, status, ended = -1;
+	pid_t ender = start_ender(&tell), pid = fork(), helper;
 
 	if (!pid) {
+		close(tell);
 		work();
 		_exit(0);
 	}
@@ -160,21 +189,12 @@ static void test_bomb(void (*work)(void), int seconds)
 		if (helper > 0)
 			CHECK(waitpid(helper, NULL, 0) == helper);
 	}
-	helper = -1;
-	for (int tries = 0; helper < 0 && tries < 100; tries++, usleep(helper < 0 ? 10000 : 0))
-		helper = fork();
-	CHECK(helper >= 0);
-	if (!helper) {
-		/* kill(-1) spares who sends it: one that may not fork first sees them all. */
-		prctl(PR_SET_NAME, "ender");
-		if (setresuid(1000, 1000, 1000))
-			_exit(1);
-		for (int quiet = 0; quiet < 3;)
-			quiet = kill(-1, SIGKILL) ? quiet + 1 : 0;
-		_exit(0);
-	}
-	while (wait(NULL) > 0)
-		;
+	CHECK(write(tell, "", 1) == 1);
+	close(tell);
+	while ((helper = wait(&status)) > 0)
+		if (helper == ender)
+			ended = status;
+	CHECK(ended == 0);
 	CHECK(count_processes() < 20);
 }
 

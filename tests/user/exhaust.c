@@ -142,7 +142,7 @@ static void bomb_free(void)
 	bomb();
 }
 
-/* Ends all of the bomb's user once it is told to. It is there before the bomb: afterwards there may be no number left. */
+/* Ends all of the bomb's user once it is told to. It is there before the bomb: later there may be no number left. */
 static pid_t start_ender(int *tell)
 {
 	int ends[2];

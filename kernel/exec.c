@@ -433,7 +433,7 @@ static int map_program(struct program *p, struct mm_struct *mm, bool secure, uin
 	return *sp ? 0 : -EFAULT;
 }
 
-/* Nothing of the old program is left once this has begun: an error then ends the process, by p->fatal. */
+/* Once the caller is alone nothing of the old program is left: an error then ends the process, by p->fatal. */
 static int replace_program(struct program *p, struct file *file, struct mm_struct *mm)
 {
 	struct task *me = current();

@@ -225,8 +225,7 @@ static bool referenced_one(struct rmap_walk *walk, struct folio *folio, struct v
 	for (at_begin(&at, folio, vma); at_next(&at);) {
 		mapped = true;
 		/* No flush: until the translation is dropped for another reason the page looks older than it is. */
-		if (pgt_entry_clear_young(0, at.entry) &&
-		    !(vma_flags_now(vma) & (VM_SEQ_READ | VM_RAND_READ)))
+		if (pgt_entry_clear_young(0, at.entry) && !(vma_flags_now(vma) & (VM_SEQ_READ | VM_RAND_READ)))
 			r->nr++;
 		spin_unlock(at.lock);
 	}
@@ -357,8 +356,7 @@ static bool may_discard(const struct at *at, pgt_entry_t e)
 /* Of a file's page that is protected, a marker. */
 static pgt_entry_t left_behind(const struct at *at)
 {
-	bool keep = vma_flags_now(at->vma) & VM_UFFD_WP && !vma_is_anonymous(at->vma) &&
-		    pgt_uffd_wp(0, at->e);
+	bool keep = vma_flags_now(at->vma) & VM_UFFD_WP && !vma_is_anonymous(at->vma) && pgt_uffd_wp(0, at->e);
 
 	return keep ? make_pte_marker(PTE_MARKER_UFFD_WP).pte : 0;
 }

@@ -25,8 +25,8 @@ static inline bool page_is_anon(const struct page *page)
 
 /* ---- anon_vma.c ---- */
 
+int anon_vma_make(struct vm_area_struct *vma); /* where it is not there yet */
 /* vma->anon_vma is there from now on. Context: a lock of the VMA's; may sleep. Return: 0 or -ENOMEM. */
-int anon_vma_make(struct vm_area_struct *vma);
 static force_inline int anon_vma_prepare(struct vm_area_struct *vma)
 {
 	return likely(load_acquire(&vma->anon_vma)) ? 0 : anon_vma_make(vma);

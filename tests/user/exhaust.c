@@ -297,6 +297,25 @@ static void take_stack(void)
 	_exit(deep(0) & 1);
 }
 
+/* No room for the program, which is found out when the old one is gone already. */
+static void exec_without_room(void)
+{
+	struct rlimit limit = { 65536, 65536 };
+
+	setrlimit(RLIMIT_AS, &limit);
+	execl("/bin/busybox", "busybox", "true", NULL);
+	_exit(1);
+}
+
+static void test_exec(void)
+{
+	for (int i = 0; i < 200; i++) {
+		int status = in_child(exec_without_room);
+
+		CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+	}
+}
+
 static void all(void)
 {
 	int status = in_child(take_memory);
@@ -319,6 +338,7 @@ static void all(void)
 	CHECK(in_child(take_shm) == 0);
 	status = in_child(take_stack);
 	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+	test_exec();
 	test_bomb(bomb_limited, 2);
 	test_bomb(bomb_free, 4);
 }

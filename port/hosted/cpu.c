@@ -466,7 +466,10 @@ static void cpu_leave(void)
 static void *cpu_thread(void *arg)
 {
 	struct cpu *cpu = arg;
+	uintptr_t low, high;
 
+	/* With a lock of the host's, which an interrupt that asks would wait for: once before there is one. */
+	cpu_stack_bounds(&low, &high);
 	hosted_enter_cpu(cpu->id);
 	if (cpu_join_machine(cpu))
 		port_panic("mm_cpu_online failed");

@@ -9,8 +9,10 @@ PGFMT_ARCHES := x86_64 x86_64_la57 i386 i386_pae arm64
 PGFMT_OBJS := $(PGFMT_ARCHES:%=$(B)/core/tests/pgfmt/%.o)
 UNIT_OBJS := $(call objs,$(B)/core,$(UNIT_SRCS)) $(PGFMT_OBJS)
 HTEST_OBJS := $(call objs,$(B)/hosted,$(HTEST_SRCS))
-$(UNIT_OBJS): CFLAGS_CORE += -I. -Itests
-$(HTEST_OBJS): CFLAGS_HOSTED += -Itests
+# Tests are compiled more often than they run long: -O1. (kmemleak_test.c needs registers and stacks that forget.)
+TEST_OPT = $(if $(filter %/kmemleak_test.o,$@),,$(if $(filter-out -O0,$(OPT)),-O1))
+$(UNIT_OBJS): CFLAGS_CORE += -I. -Itests $(TEST_OPT)
+$(HTEST_OBJS): CFLAGS_HOSTED += -Itests $(TEST_OPT)
 
 upper = $(shell echo $(1) | tr a-z A-Z)
 $(PGFMT_OBJS): $(B)/core/tests/pgfmt/%.o: tests/pgfmt/pgfmt_test.c

@@ -291,4 +291,5 @@ CORE_SRCS := \
 	mm/vm/vma_lock.c \
 	mm/vm/vma_merge.c \
 	mm/vm/vma_verify.c \
-	mm/vm/zap.c
+	mm/vm/zap.c \
+	mm/zswap/zswap.c

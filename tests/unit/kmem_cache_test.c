@@ -183,7 +183,7 @@ static void counting_ctor(void *object)
 TEST(kmem_cache, a_constructor_runs_once_an_object)
 {
 	struct kmem_cache *cache = kmem_cache_create("constructed", 64, 0, 0, counting_ctor);
-	unsigned int after_first;
+	unsigned int after_first = 0;
 	void *objects[8];
 
 	ASSERT(cache);

@@ -14,6 +14,8 @@ CORE_SRCS := \
 	mm/base/range_tree_nodes.c \
 	mm/base/range_tree_verify.c \
 	mm/base/string.c \
+	mm/block/block.c \
+	mm/block/brd.c \
 	mm/boot/bootmem.c \
 	mm/boot/bootmem_machine.c \
 	mm/boot/core_params.c \

@@ -19,8 +19,8 @@
  *	BLK-I2	no transfer begins or ends outside of the device
  *
  * Locking. The registry's spinlock guards the list. A device's transfers take what the device needs. The bounce page
- * has a mutex; no device's rw begins a transfer that needs it again. Nothing that a transfer allocates may start another one: PF_MEMALLOC_NOIO is in effect, or
- * the device has said that its operations know (noio).
+ * has a mutex; no device's rw begins a transfer that needs it again. Nothing that a transfer allocates may start another
+ * one: PF_MEMALLOC_NOIO is in effect, or the device has said that its operations know (noio).
  *
  * Memory use. Where there is high memory, one page (the *bounce* page) from which it is written and into which it is
  * read, for devices that know addresses only. It is there before memory is short.

@@ -48,7 +48,7 @@ struct bdev {
 	struct bdev *next;				 /* the list's lock */
 };
 
-/* Context: any thread. Return: 0; -EEXIST: number or name; -ENOMEM. What @bdev points at stays until bdev_unregister(). */
+/* Context: thread. Return: 0; -EEXIST: number or name; -ENOMEM. What @bdev points at stays until bdev_unregister(). */
 int __must_check bdev_register(struct bdev *bdev);
 /* Nobody uses it any more, nor finds it from now on. */
 void bdev_unregister(struct bdev *bdev);

@@ -231,6 +231,18 @@ CORE_SRCS := \
 	mm/slab/slub_slabs.c \
 	mm/slab/track.c \
 	mm/slab/usercopy.c \
+	mm/swap/header.c \
+	mm/swap/lru_absent.c \
+	mm/swap/slot.c \
+	mm/swap/slot_alloc.c \
+	mm/swap/swap.c \
+	mm/swap/swap_cache.c \
+	mm/swap/swap_io.c \
+	mm/swap/swap_table.c \
+	mm/swap/swapin.c \
+	mm/swap/swapoff.c \
+	mm/swap/swapon.c \
+	mm/swap/verify.c \
 	mm/sync/cpu.c \
 	mm/sync/lockdep.c \
 	mm/sync/log.c \

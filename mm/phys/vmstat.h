@@ -96,6 +96,8 @@ enum vm_event_item {
 	PGFREE,
 	PGPGIN, /* sectors of 512 bytes from block devices; PGPGOUT: to them */
 	PGPGOUT,
+	PSWPIN, /* pages read from swap devices; PSWPOUT: written to them */
+	PSWPOUT,
 	PGLAZYFREE, /* pages that MADV_FREE let go of */
 	PGFAULT,
 	PGMAJFAULT,
@@ -110,6 +112,12 @@ enum vm_event_item {
 	COMPACTSUCCESS,
 	CMA_ALLOC_SUCCESS,
 	CMA_ALLOC_FAIL,
+	THP_SWPOUT, /* folios of 2 MiB written in one piece; THP_SWPOUT_FALLBACK: not so, for want of slots together */
+	THP_SWPOUT_FALLBACK,
+	SWAP_RA, /* pages read ahead from swap; SWAP_RA_HIT: that were then wanted */
+	SWAP_RA_HIT,
+	SWPIN_ZERO, /* pages of zeros, which need no device */
+	SWPOUT_ZERO,
 	/* Counted, but no lines of /proc/vmstat: Linux has those with CONFIG_DEBUG_TLBFLUSH only. */
 	NR_TLB_REMOTE_FLUSH,
 	NR_TLB_REMOTE_FLUSH_RECEIVED,

@@ -12,6 +12,7 @@
 #include "../cache/filemap.h"
 #include "../phys/hwpoison.h"
 #include "../phys/watermark.h"
+#include "../swap/swap.h"
 #include "../vm/account.h"
 
 /* Counters are pages; the files show KiB. */
@@ -120,8 +121,8 @@ static void memory_lines(struct seq_file *m)
 		line(m, "LowTotal:", managed_pages_of(false));
 		line(m, "LowFree:", free_pages_of(false));
 	}
-	line(m, "SwapTotal:", 0);
-	line(m, "SwapFree:", 0);
+	line(m, "SwapTotal:", swap_pages_total());
+	line(m, "SwapFree:", swap_pages_free());
 	line(m, "Zswap:", 0);
 	line(m, "Zswapped:", 0);
 	line(m, "Dirty:", node_sum(NR_FILE_DIRTY));

@@ -23,7 +23,10 @@ struct vm_area_struct;
 
 /* ---- Slots ---- */
 
-/* One more, or one fewer, holder of each of @nr slots from @entry on. duplicate: -EINVAL if a slot is not in use. */
+/*
+ * One more, or one fewer, holder of each of @nr slots from @entry on. duplicate: -EINVAL if a slot is not in use;
+ * -ENOMEM: it has as many holders as can be counted.
+ */
 int swap_duplicate_nr(swp_entry_t entry, unsigned int nr);
 /* The last holder gone and nobody in the cache: the slot is free. A folio in the cache that nobody holds goes, too. */
 void free_swap_and_cache_nr(swp_entry_t entry, unsigned int nr);
@@ -49,17 +52,22 @@ static inline bool folio_in_swap_cache(const struct folio *folio)
 	return PageSwapBacked(&folio->page) && PageSwapCache(&folio->page);
 }
 
-/* The slot of its first page; the others' follow. Context: folio in the swap cache and locked, or the answer may be old. */
+/* The slot of its first page; the others' follow. Context: in the swap cache, locked, or the answer may be old. */
 swp_entry_t folio_swap_entry(const struct folio *folio);
+/* The slot of one page of it. */
+swp_entry_t page_swap_entry(const struct page *page);
 /* With a reference, or NULL. The caller locks it and looks again whether it is this slot's. */
 struct folio *swap_cache_get_folio(swp_entry_t entry);
-/* A slot for each page, and into the cache, dirty. Locked, uptodate, swap-backed. Return: 0, -ENOSPC, -ENOMEM. */
+/*
+ * A slot for each page, and into the cache, dirty. Locked, uptodate, swap-backed. Return: 0; -ENOSPC; -ENOMEM; -E2BIG:
+ * there are so many slots, but not so many together.
+ */
 int add_to_swap(struct folio *folio);
 /* It has no slot any more; the slots are free if nobody else holds them. Locked, not under writeback. */
 void delete_from_swap_cache(struct folio *folio);
 /* The same with a trace of it left behind for its return: reclaim. */
 void evict_from_swap_cache(struct folio *folio, unsigned long shadow);
-/* Nobody but the cache holds its slots, it is not under writeback: out of the cache. Locked. Return: whether it went. */
+/* Nobody but the cache holds its slots, no writeback: out of the cache. Locked. Return: whether it went. */
 bool folio_free_swap(struct folio *folio);
 
 /* ---- Transfer ---- */
@@ -82,7 +90,7 @@ struct folio *read_swap_cache(swp_entry_t entry, gfp_t gfp, bool *fresh, int *er
 
 /* ---- Areas ---- */
 
-/* swapon(2): @file a device's or a regular one; @path what /proc/swaps shows. Return: 0, -EINVAL, -EBUSY, -EPERM, ... */
+/* swapon(2): @file a device's or a regular one; @path what /proc/swaps shows. Return: 0, -EINVAL, -EBUSY, -EPERM... */
 int swapon_file(struct file *file, const char *path, int flags);
 /* The same for a device without a file: hosted machines, tests. */
 int swapon_bdev(struct bdev *bdev, const char *path, int flags);

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/* Swap inside: areas, slot words, clusters; what the files of mm/swap call of each other. The theory is in swap.c. */
+#ifndef MM_SWAP_AREA_H
+#define MM_SWAP_AREA_H
+
+#include "../phys/zone.h"
+#include "../sync/rcu.h"
+#include "swap.h"
+
+struct findings;
+
+/* ---- Slot words ---- */
+
+/*
+ * One u64 a slot:
+ *
+ *	 63                    24 23                 4  3    2   1    0
+ *	+------------------------+--------------------+---+----+--------+
+ *	|  frame number (FOLIO)  |      holders       |   |ZERO|  kind  |
+ *	+------------------------+--------------------+---+----+--------+
+ *	 63                               16 15      4
+ *	+-----------------------------------+---------+---+----+--------+
+ *	|            shadow (SHADOW)        | holders |   |ZERO|  kind  |
+ *	+-----------------------------------+---------+---+----+--------+
+ *
+ * All zero: the slot is free. SLOT_BAD: it never will be.
+ */
+enum slot_kind { SLOT_EMPTY, SLOT_FOLIO, SLOT_SHADOW, SLOT_BAD };
+#define SLOT_KIND ((u64)3)
+#define SLOT_ZERO ((u64)4) /* the page holds zeros; the device was not written */
+#define SLOT_COUNT_SHIFT 4
+#define SLOT_ONE ((u64)1 << SLOT_COUNT_SHIFT)
+#define SLOT_COUNT_BITS 20 /* a million holders: then swap_duplicate() fails */
+#define SLOT_COUNT_MAX ((1u << SLOT_COUNT_BITS) - 1)
+#define SLOT_SHADOW_COUNT_BITS 12 /* with more holders than these can count a shadow is dropped: it is a hint only */
+#define SLOT_SHADOW_COUNT_MAX ((1u << SLOT_SHADOW_COUNT_BITS) - 1)
+#define SLOT_PFN_SHIFT (SLOT_COUNT_SHIFT + SLOT_COUNT_BITS)
+#define SLOT_SHADOW_SHIFT (SLOT_COUNT_SHIFT + SLOT_SHADOW_COUNT_BITS)
+octavo_static_assert(64 - SLOT_PFN_SHIFT >= 52 - PAGE_SHIFT, "any frame number fits");
+
+static force_inline unsigned int slot_kind(u64 word)
+{
+	return (unsigned int)(word & SLOT_KIND);
+}
+
+static force_inline unsigned int slot_count(u64 word)
+{
+	return (unsigned int)(word >> SLOT_COUNT_SHIFT) &
+	       (slot_kind(word) == SLOT_SHADOW ? SLOT_SHADOW_COUNT_MAX : SLOT_COUNT_MAX);
+}
+
+static force_inline unsigned long slot_pfn(u64 word)
+{
+	return (unsigned long)(word >> SLOT_PFN_SHIFT);
+}
+
+static force_inline unsigned long slot_shadow(u64 word)
+{
+	return slot_kind(word) == SLOT_SHADOW ? (unsigned long)(word >> SLOT_SHADOW_SHIFT) : 0;
+}
+
+static force_inline u64 slot_make_folio(unsigned long pfn, unsigned int count, u64 zero)
+{
+	return (u64)pfn << SLOT_PFN_SHIFT | (u64)count << SLOT_COUNT_SHIFT | zero | SLOT_FOLIO;
+}
+
+/* No shadow, or no room for one: an empty word with that count. */
+static force_inline u64 slot_make_shadow(unsigned long shadow, unsigned int count, u64 zero)
+{
+	u64 word = (u64)count << SLOT_COUNT_SHIFT | zero;
+
+	if (!shadow || count > SLOT_SHADOW_COUNT_MAX)
+		return word;
+	return word | (u64)shadow << SLOT_SHADOW_SHIFT | SLOT_SHADOW;
+}
+
+/* *@old becomes what was there if that is something else. */
+static force_inline bool slot_cas(u64 *word, u64 *old, u64 value)
+{
+	bool same;
+
+	sched_point();
+	same = whole_cmpxchg(word, old, value);
+	sched_point();
+	return same;
+}
+
+/* ---- Clusters ---- */
+
+#define CLUSTER_SHIFT 9 /* 2 MiB of swap: the greatest folio fits */
+#define CLUSTER_SLOTS (1u << CLUSTER_SHIFT)
+#define CLUSTER_NONE (~0u)
+
+enum cluster_state {
+	CLUSTER_FULL,	 /* nothing free, or not known to be */
+	CLUSTER_PARTIAL, /* in the list of those with something free */
+	CLUSTER_FREE,	 /* in the list of those with nothing in use */
+	CLUSTER_TAKEN,	 /* CPUs allocate from it */
+	CLUSTER_DISCARD, /* nothing in use; the device is to be told before it is used again */
+	CLUSTER_STATES
+};
+
+/* (l) area->lock, (a) atomic, (c) constant */
+struct swap_cluster {
+	s32 free;	 /* (a) slots; for moments off by what is on its way */
+	u16 usable;	 /* (c) slots that are not bad, not beyond the end */
+	u8 state;	 /* (l) enum cluster_state */
+	u32 users;	 /* (l) in state TAKEN: places of CPUs that lead here */
+	u32 next, prev;	 /* (l) in lists; CLUSTER_NONE: the end */
+};
+
+struct cluster_list {
+	u32 first, last; /* (l) */
+	u32 nr;		 /* (l) */
+};
+
+/* Where a CPU allocates: any thread may find it changed under its hands and loses nothing but order. */
+struct swap_place {
+	u32 cluster; /* written under area->lock */
+	u32 next;    /* slot in it */
+};
+enum { PLACE_SINGLE, PLACE_LARGE, PLACES };
+
+struct swap_cpu {
+	struct swap_place place[PLACES];
+} __aligned(32);
+
+/* ---- Areas ---- */
+
+/* Pages [@start, @start + @nr) of an area are at @sector of the device. */
+struct swap_extent {
+	unsigned long start, nr;
+	u64 sector;
+};
+
+enum swap_area_flags {
+	SWP_USED = 1,	      /* the type is taken */
+	SWP_WRITEOK = 2,      /* slots are handed out */
+	SWP_DISCARDABLE = 4,  /* the device knows discard */
+	SWP_AREA_DISCARD = 8, /* all of it at swapon */
+	SWP_PAGE_DISCARD = 16, /* clusters as they become free */
+	SWP_SOLIDSTATE = 32,
+	SWP_FS = 64,	      /* a regular file: through its file system */
+	SWP_SYNCHRONOUS = 128, /* a RAM disk: nothing is gained by waiting or reading ahead */
+};
+
+/* (m) swap_mutex, (l) lock, (a) atomic, (c) constant while the area is in use */
+struct swap_area {
+	unsigned int type;	   /* (c) */
+	unsigned int flags;	   /* (a) SWP_* */
+	int prio;		   /* (c) */
+	unsigned long max;	   /* (c) slots, the header's included */
+	unsigned long pages;	   /* (c) slots that can be used */
+	unsigned long used;	   /* (a) slots that are; the last thing to change when one is freed */
+	unsigned long visitors;	   /* (a) who may not be met by swapoff: between rcu readers */
+	u64 *words;		   /* (c) */
+	struct swap_cluster *clusters; /* (c) */
+	struct swap_cpu *cpus;	   /* (c) by CPU; of a rotating disk all use the first */
+	unsigned int nr_clusters;  /* (c) */
+	struct cluster_list free, partial, discard; /* (l) */
+	struct bdev *bdev;	   /* (c) NULL: a file */
+	struct file *file;	   /* (c) with a reference; NULL: swapon_bdev() */
+	struct swap_extent whole;  /* (c) */
+	unsigned long hand;	   /* (a) where folios without holders were last looked for */
+	u32 read_errors, write_errors; /* (a) messages so far */
+	char path[256];		   /* (c) */
+	spinlock_t lock __aligned(64);
+};
+
+/* By type. Read inside of RCU readers, or by who knows the area to stay: it holds a slot, or a folio in the cache. */
+extern struct swap_area *swap_areas[MAX_SWAPFILES];
+extern struct mutex swap_mutex; /* swapon, swapoff */
+
+static force_inline struct swap_area *swap_area_of(unsigned int type)
+{
+	return type < MAX_SWAPFILES ? load_acquire(&swap_areas[type]) : NULL;
+}
+
+static force_inline struct swap_area *swap_area_of_entry(swp_entry_t entry)
+{
+	return swap_area_of(swp_type(entry));
+}
+
+/* The word of a slot of an area that cannot go; NULL: there is none. Inside of an RCU reader or as above. */
+static force_inline u64 *slot_word(swp_entry_t entry)
+{
+	struct swap_area *area = swap_area_of_entry(entry);
+
+	return area && swp_offset(entry) < area->max ? &area->words[swp_offset(entry)] : NULL;
+}
+
+static force_inline swp_entry_t swp_entry_plus(swp_entry_t entry, unsigned long n)
+{
+	return (swp_entry_t){ entry.val + n };
+}
+
+/* The same of an area that is to stay without any of that: until swap_area_put(). */
+struct swap_area *swap_area_get(unsigned int type);
+static force_inline void swap_area_put(struct swap_area *area)
+{
+	atomic_fetch_sub(&area->visitors, 1);
+}
+
+/* ---- slot_alloc.c ---- */
+
+/*
+ * A run of @nr (a power of two) slots that begins at a multiple of @nr, each word SLOT_FOLIO with the frames from
+ * @pfn on. Return: 0; -ENOSPC; -E2BIG: there are as many, but not together.
+ */
+int swap_alloc_slots(unsigned long pfn, unsigned int nr, swp_entry_t *entry);
+/* @nr slots from @slot on, whose words were made 0 by the caller, are free: the area may go after this. */
+void swap_slots_freed(struct swap_area *area, unsigned long slot, unsigned int nr);
+/* Lists of an area whose words are set: each cluster's counts. Return: 0. */
+void swap_clusters_init(struct swap_area *area);
+/* Areas came or went: their order is made anew. Context: swap_mutex. */
+void swap_order_update(void);
+/* Slots wait for the device to be told (discard). Context: may sleep. Return: whether any became free. */
+bool swap_discard_some(void);
+
+/* ---- slot.c ---- */
+
+/* The cache's part of a slot goes, with @shadow left behind if somebody holds it. Context: the folio locked. */
+void slot_leave_cache(struct swap_area *area, unsigned long slot, unsigned long pfn, unsigned long shadow);
+/* Set or clear SLOT_ZERO. Context: the slot's folio locked, or under writeback. */
+void slot_set_zero(u64 *word, bool zero);
+/*
+ * Folios in the cache whose slots nobody holds leave it, of up to @nr slots from *@hand on, which moves on and around.
+ * Context: may hold the lock of another folio. Return: slots.
+ */
+unsigned long swap_reclaim_cached(struct swap_area *area, unsigned long *hand, unsigned long nr);
+extern unsigned long swap_bad_frees; /* slots given back that were not held: a defect of who did it */
+
+/* ---- swap_table.c: folio -> slot ---- */
+
+/* Room for frames [@pfn, @pfn + @nr). Return: 0 or -ENOMEM. */
+int swap_table_prepare(unsigned long pfn, unsigned long nr);
+/* Context: prepared. */
+void swap_table_set(unsigned long pfn, unsigned long nr, swp_entry_t first);
+/* Nothing is in the cache any more, no area is in use, and readers have left. */
+void swap_table_free_all(void);
+
+/* ---- swap_cache.c ---- */
+
+/* @folio, locked, of one page, is to be that of @entry; *@shadow: left there. Return: 0, -EEXIST, -ENOENT, -ENOMEM. */
+int swap_cache_add(struct folio *folio, swp_entry_t entry, unsigned long *shadow);
+
+static force_inline void swap_count_folio(const struct folio *folio, enum node_stat_item item, long pages)
+{
+	atomic_add_relaxed(&NODE_DATA(page_to_nid(&folio->page))->stat[item], (unsigned long)pages);
+}
+
+/* ---- swap_io.c ---- */
+
+/* Fill a locked folio of the cache; unlocks it. Return: 0 or -EIO. */
+int swap_read_folio(struct folio *folio);
+/* @page from or to its slot. Return: 0 or errno. */
+int swap_rw_page(struct swap_area *area, unsigned long slot, struct page *page, bool write);
+/* The device need not keep what is in slots [@first, @end). Return: 0 or errno. */
+int swap_discard_slots(struct swap_area *area, unsigned long first, unsigned long end);
+
+/* ---- header.c ---- */
+
+/* What a header says. */
+struct swap_header {
+	unsigned long max;	     /* slots, the header's included */
+	unsigned int nr_bad;
+	bool swapped;		     /* written by a machine of the other byte order */
+};
+#define SWAP_BAD_MAX 637u /* of version 1: (4096 - 1536 - 10) / 4 */
+
+/* @page: the first of the area, @pages what there is of it. Return: 0 or -EINVAL after a message. */
+int swap_header_read(const void *page, unsigned long pages, bool regular_file, struct swap_header *h);
+unsigned long swap_header_bad_page(const void *page, const struct swap_header *h, unsigned int i);
+
+/* ---- verify.c ---- */
+
+void swap_verify(struct findings *f);
+
+/* ---- swapon.c ---- */
+
+void swap_area_free(struct swap_area *area);
+extern int swap_least_priority; /* (m) what the next area without a priority of its own gets, plus 1 */
+
+#endif

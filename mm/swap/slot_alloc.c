@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Free slots: clusters, and what each CPU has of them.
+ *
+ * An area is divided into clusters of 512 slots. A CPU that needs a slot takes the next free one of *its* cluster (its
+ * place), so that what one CPU swaps out together lies together, and CPUs do not meet; single slots and runs for large
+ * folios have a place each. That a word is 0 is the only truth about a slot: it is taken by changing the word, so
+ * places may be shared, or change while somebody uses them, and nothing breaks but the order.
+ *
+ * A cluster's number of free slots, changed after the words, decides in which list it is, if in any (SW-I4):
+ *
+ *		       all free	       some free	 none free
+ *	no place	FREE, DISCARD	PARTIAL		 FULL
+ *	places lead here	  TAKEN, whatever is free
+ *
+ * The lists have a lock, which is taken when a CPU leaves its cluster for another, and by who frees the first or the
+ * last slot of one. A place prefers FREE clusters, then PARTIAL ones, then what other places have. A rotating disk has
+ * one place for all CPUs, so that its head moves on in one direction.
+ *
+ * Areas are tried in order of their priority. Among equals a CPU goes to the next one after each STRIPE slots.
+ *
+ * What is to be discarded (SWP_PAGE_DISCARD) waits in the list DISCARD for somebody who may sleep: who allocates.
+ */
+#include "area.h"
+
+#include <octavo/percpu.h>
+
+#define STRIPE 64u
+#define LARGE_TRIES 16u /* PARTIAL clusters that a large folio looks into */
+
+/* Areas in the order they are tried. Read without a lock: who meets a change misses an area, or sees one twice. */
+static struct {
+	u32 nr;
+	u8 type[MAX_SWAPFILES];
+	s16 prio[MAX_SWAPFILES];
+} order __memsys;
+
+static DEFINE_PER_CPU(u32, stripe);
+static u32 discards_waiting __memsys; /* (a) clusters in state DISCARD */
+
+/* ---- Lists of clusters: context: area->lock ---- */
+
+static void list_append(struct swap_area *area, struct cluster_list *list, u32 c)
+{
+	struct swap_cluster *cluster = &area->clusters[c];
+
+	cluster->next = CLUSTER_NONE;
+	cluster->prev = list->nr ? list->last : CLUSTER_NONE;
+	if (list->nr)
+		area->clusters[list->last].next = c;
+	else
+		list->first = c;
+	list->last = c;
+	store_relaxed(&list->nr, list->nr + 1);
+}
+
+static void list_remove(struct swap_area *area, struct cluster_list *list, u32 c)
+{
+	struct swap_cluster *cluster = &area->clusters[c];
+
+	if (cluster->next != CLUSTER_NONE)
+		area->clusters[cluster->next].prev = cluster->prev;
+	else
+		list->last = cluster->prev;
+	if (cluster->prev != CLUSTER_NONE)
+		area->clusters[cluster->prev].next = cluster->next;
+	else
+		list->first = cluster->next;
+	store_relaxed(&list->nr, list->nr - 1);
+}
+
+static struct cluster_list *list_of(struct swap_area *area, enum cluster_state state)
+{
+	return state == CLUSTER_FREE ? &area->free : state == CLUSTER_PARTIAL ? &area->partial :
+	       state == CLUSTER_DISCARD ? &area->discard : NULL;
+}
+
+/* Into the state, and so into the list. */
+static void move_to(struct swap_area *area, u32 c, enum cluster_state state)
+{
+	struct swap_cluster *cluster = &area->clusters[c];
+	struct cluster_list *from = list_of(area, (enum cluster_state)cluster->state), *to = list_of(area, state);
+
+	if (from)
+		list_remove(area, from, c);
+	if (unlikely((cluster->state == CLUSTER_DISCARD) != (state == CLUSTER_DISCARD)))
+		atomic_add_relaxed(&discards_waiting, state == CLUSTER_DISCARD ? 1u : ~0u);
+	cluster->state = (u8)state;
+	if (to)
+		list_append(area, to, c);
+}
+
+/* No place leads to it: where it belongs by what is free. */
+static void settle(struct swap_area *area, u32 c)
+{
+	s32 free = load_relaxed(&area->clusters[c].free);
+
+	if (free <= 0)
+		move_to(area, c, CLUSTER_FULL);
+	else if (free < area->clusters[c].usable)
+		move_to(area, c, CLUSTER_PARTIAL);
+	else
+		move_to(area, c, area->flags & SWP_PAGE_DISCARD ? CLUSTER_DISCARD : CLUSTER_FREE);
+}
+
+static void take(struct swap_area *area, u32 c)
+{
+	move_to(area, c, CLUSTER_TAKEN);
+	area->clusters[c].users++;
+}
+
+/* ---- Places ---- */
+
+static u32 first_partial_with(struct swap_area *area, unsigned int nr)
+{
+	u32 c = area->partial.nr ? area->partial.first : CLUSTER_NONE;
+
+	for (unsigned int i = 0; i < LARGE_TRIES && c != CLUSTER_NONE; i++, c = area->clusters[c].next)
+		if (load_relaxed(&area->clusters[c].free) >= (s32)nr)
+			break;
+	return c;
+}
+
+/* One that another place leads to and that has something free. */
+static u32 shared_with(struct swap_area *area, unsigned int nr)
+{
+	for_each_possible_cpu(cpu)
+		for (unsigned int i = 0; i < PLACES; i++) {
+			u32 c = area->cpus[cpu].place[i].cluster;
+
+			if (c != CLUSTER_NONE && load_relaxed(&area->clusters[c].free) >= (s32)nr)
+				return c;
+		}
+	return CLUSTER_NONE;
+}
+
+/* @seen is exhausted: another cluster for the place. Return: false: there is none. */
+static bool next_cluster(struct swap_area *area, struct swap_place *place, u32 seen, unsigned int nr)
+{
+	unsigned long flags;
+	u32 c = CLUSTER_NONE;
+
+	spin_lock_irqsave(&area->lock, flags);
+	if (place->cluster != seen) { /* somebody did it for us */
+		c = place->cluster;
+		goto out;
+	}
+	if (seen != CLUSTER_NONE && !--area->clusters[seen].users)
+		settle(area, seen);
+	store_relaxed(&place->cluster, CLUSTER_NONE);
+	if (area->free.nr)
+		c = area->free.first;
+	else if (nr > 1)
+		c = first_partial_with(area, nr);
+	else if (area->partial.nr)
+		c = area->partial.first;
+	if (c == CLUSTER_NONE)
+		c = shared_with(area, nr);
+	if (c != CLUSTER_NONE) {
+		take(area, c);
+		store_relaxed(&place->next, 0);
+		store_relaxed(&place->cluster, c);
+	}
+out:
+	spin_unlock_irqrestore(&area->lock, flags);
+	return c != CLUSTER_NONE;
+}
+
+/* All of [@slot, @slot + @nr) or none. */
+static bool take_run(struct swap_area *area, unsigned long slot, unsigned long pfn, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		u64 old = 0;
+
+		if (load_relaxed_u64(&area->words[slot + i]) ||
+		    !slot_cas(&area->words[slot + i], &old, slot_make_folio(pfn + i, 0, 0)))
+			break;
+	}
+	if (likely(i == nr))
+		return true;
+	/* The cache has them in name only: nobody can have found the folio and become a holder. */
+	while (i--) {
+		u64 old = slot_make_folio(pfn + i, 0, 0);
+
+		(void)slot_cas(&area->words[slot + i], &old, 0);
+	}
+	return false;
+}
+
+/* From where the place is to its cluster's end. Return: 0: nothing there. */
+static unsigned long search(struct swap_area *area, struct swap_place *place, u32 c, unsigned long pfn,
+			    unsigned int nr)
+{
+	unsigned long first = (unsigned long)c << CLUSTER_SHIFT, slot = first + load_relaxed(&place->next);
+	unsigned long end = min(first + CLUSTER_SLOTS, area->max);
+
+	for (slot = ALIGN(slot, (unsigned long)nr); slot + nr <= end; slot += nr) {
+		if (load_relaxed_u64(&area->words[slot]) || !take_run(area, slot, pfn, nr))
+			continue;
+		store_relaxed(&place->next, (u32)(slot + nr - first));
+		return slot;
+	}
+	store_relaxed(&place->next, CLUSTER_SLOTS);
+	return 0;
+}
+
+static unsigned long area_alloc(struct swap_area *area, unsigned long pfn, unsigned int nr)
+{
+	unsigned int cpu = area->flags & SWP_SOLIDSTATE ? smp_processor_id() : 0;
+	struct swap_place *place = &area->cpus[cpu].place[nr > 1 ? PLACE_LARGE : PLACE_SINGLE];
+	unsigned int tries = nr > 1 ? LARGE_TRIES : area->nr_clusters + LARGE_TRIES;
+
+	if (unlikely(load_relaxed(&area->used) + nr > area->pages))
+		return 0;
+	while (tries--) {
+		u32 c = load_relaxed(&place->cluster);
+		unsigned long slot = c != CLUSTER_NONE ? search(area, place, c, pfn, nr) : 0;
+
+		if (likely(slot)) {
+			atomic_add_relaxed(&area->clusters[slot >> CLUSTER_SHIFT].free, -(s32)nr);
+			atomic_add_relaxed(&area->used, nr);
+			return slot;
+		}
+		if (!next_cluster(area, place, c, nr))
+			break;
+	}
+	return 0;
+}
+
+/* ---- All areas ---- */
+
+void swap_order_update(void)
+{
+	u32 nr = 0;
+
+	store_relaxed(&order.nr, 0);
+	for (unsigned int type = 0; type < MAX_SWAPFILES; type++) {
+		const struct swap_area *area = swap_areas[type];
+		u32 at = nr;
+
+		if (!area || !(area->flags & SWP_WRITEOK))
+			continue;
+		for (; at && order.prio[at - 1] < area->prio; at--) {
+			order.prio[at] = order.prio[at - 1];
+			store_relaxed(&order.type[at], order.type[at - 1]);
+		}
+		order.prio[at] = (s16)area->prio;
+		store_relaxed(&order.type[at], (u8)type);
+		nr++;
+	}
+	store_release(&order.nr, nr);
+}
+
+/* Areas [@first, the result) of the order have one priority. */
+static u32 group_end(u32 first, u32 nr)
+{
+	u32 end = first + 1;
+
+	while (end < nr && load_relaxed(&order.prio[end]) == load_relaxed(&order.prio[first]))
+		end++;
+	return end;
+}
+
+static int try_areas(unsigned long pfn, unsigned int nr, swp_entry_t *entry)
+{
+	u32 areas = load_acquire(&order.nr), turn = this_cpu_read(stripe) / STRIPE;
+	int err = -ENOSPC;
+
+	for (u32 first = 0, end; first < areas; first = end) {
+		end = group_end(first, areas);
+		for (u32 i = 0; i < end - first; i++) {
+			u32 at = first + (end - first == 1 ? 0 : (turn + i) % (end - first));
+			struct swap_area *area = swap_area_of(load_relaxed(&order.type[at]));
+			unsigned long slot;
+
+			if (unlikely(!area || !(load_relaxed(&area->flags) & SWP_WRITEOK)))
+				continue;
+			slot = area_alloc(area, pfn, nr);
+			if (likely(slot)) {
+				*entry = swp_entry(area->type, slot);
+				this_cpu_add(stripe, nr);
+				return 0;
+			}
+			if (nr > 1 && load_relaxed(&area->used) + nr <= area->pages)
+				err = -E2BIG;
+		}
+	}
+	return err;
+}
+
+/* Every area is full: what the cache keeps only to save a transfer goes. Return: whether anything did. */
+static bool reclaim_some(void)
+{
+	unsigned long freed = 0;
+
+	for (unsigned int type = 0; type < MAX_SWAPFILES; type++) {
+		struct swap_area *area = swap_area_get(type);
+
+		if (!area)
+			continue;
+		freed += swap_reclaim_cached(area, &area->hand, 4 * CLUSTER_SLOTS);
+		swap_area_put(area);
+	}
+	return freed != 0;
+}
+
+int swap_alloc_slots(unsigned long pfn, unsigned int nr, swp_entry_t *entry)
+{
+	bool again;
+	int err;
+
+	do {
+		rcu_reader_begin();
+		err = try_areas(pfn, nr, entry);
+		rcu_reader_end();
+		again = swap_discard_some();
+		if (likely(!err))
+			return 0;
+	} while (again || (nr == 1 && reclaim_some()));
+	return err;
+}
+
+void swap_slots_freed(struct swap_area *area, unsigned long slot, unsigned int nr)
+{
+	for (unsigned int left = nr; left;) {
+		u32 c = (u32)(slot >> CLUSTER_SHIFT);
+		unsigned int here = min(left, CLUSTER_SLOTS - (unsigned int)(slot & (CLUSTER_SLOTS - 1)));
+		struct swap_cluster *cluster = &area->clusters[c];
+		s32 was = atomic_fetch_add(&cluster->free, (s32)here);
+
+		if (unlikely(was <= 0 || was + (s32)here >= cluster->usable)) {
+			unsigned long flags;
+
+			spin_lock_irqsave(&area->lock, flags);
+			if (cluster->state == CLUSTER_FULL || cluster->state == CLUSTER_PARTIAL)
+				settle(area, c);
+			spin_unlock_irqrestore(&area->lock, flags);
+		}
+		slot += here;
+		left -= here;
+	}
+	atomic_fetch_sub(&area->used, (unsigned long)nr);
+}
+
+/* ---- Discard ---- */
+
+static bool discard_one(struct swap_area *area)
+{
+	unsigned long flags, first;
+	u32 c = CLUSTER_NONE;
+
+	spin_lock_irqsave(&area->lock, flags);
+	if (area->discard.nr) {
+		c = area->discard.first;
+		move_to(area, c, CLUSTER_TAKEN);
+		area->clusters[c].users = 1;
+	}
+	spin_unlock_irqrestore(&area->lock, flags);
+	if (c == CLUSTER_NONE)
+		return false;
+	first = (unsigned long)c << CLUSTER_SHIFT;
+	/* The first cluster has the header in it. */
+	(void)swap_discard_slots(area, first ? first : 1, min(first + CLUSTER_SLOTS, area->max));
+	spin_lock_irqsave(&area->lock, flags);
+	area->clusters[c].users = 0;
+	move_to(area, c, CLUSTER_FREE);
+	spin_unlock_irqrestore(&area->lock, flags);
+	return true;
+}
+
+bool swap_discard_some(void)
+{
+	bool any = false;
+
+	if (likely(!load_relaxed(&discards_waiting)))
+		return false;
+	for (unsigned int type = 0; type < MAX_SWAPFILES; type++) {
+		struct swap_area *area = swap_area_get(type);
+
+		if (!area)
+			continue;
+		any |= discard_one(area);
+		swap_area_put(area);
+	}
+	return any;
+}
+
+/* ---- The start ---- */
+
+void swap_clusters_init(struct swap_area *area)
+{
+	for (u32 c = 0; c < area->nr_clusters; c++) {
+		struct swap_cluster *cluster = &area->clusters[c];
+		unsigned long first = (unsigned long)c << CLUSTER_SHIFT, end = min(first + CLUSTER_SLOTS, area->max);
+
+		for (unsigned long slot = first; slot < end; slot++)
+			cluster->usable += !area->words[slot];
+		cluster->free = cluster->usable;
+		cluster->state = CLUSTER_FULL;
+		if (cluster->usable)
+			move_to(area, c, CLUSTER_FREE);
+	}
+	for_each_possible_cpu(cpu)
+		for (unsigned int i = 0; i < PLACES; i++)
+			area->cpus[cpu].place[i].cluster = CLUSTER_NONE;
+}

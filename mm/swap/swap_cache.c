@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+/* The swap cache: folios and their slots, found from either side. The theory is in swap.c. */
+#include "area.h"
+
+#include "../lru/lru.h"
+
+/* Its reference is what the cache holds. Context: no slot leads to it yet. */
+static void enter(struct folio *folio, long nr)
+{
+	atomic_add_relaxed(&folio->page._refcount, 1);
+	SetPageSwapCache(&folio->page);
+	swap_count_folio(folio, NR_FILE_PAGES, nr);
+	swap_count_folio(folio, NR_SWAPCACHE, nr);
+}
+
+/* No slot leads to it any more. The caller has a reference of its own. */
+static void leave(struct folio *folio, long nr)
+{
+	ClearPageSwapCache(&folio->page);
+	swap_count_folio(folio, NR_FILE_PAGES, -nr);
+	swap_count_folio(folio, NR_SWAPCACHE, -nr);
+	folio_put(folio);
+}
+
+struct folio *swap_cache_get_folio(swp_entry_t entry)
+{
+	struct folio *folio = NULL;
+	const u64 *word;
+	u64 seen;
+
+	rcu_reader_begin();
+	word = slot_word(entry);
+	while (word && slot_kind(seen = whole_load_acquire(word)) == SLOT_FOLIO) {
+		struct page *page = pfn_to_page(slot_pfn(seen));
+
+		folio = page_folio(page);
+		/* The frame may have had another life since: with a reference it can be told. */
+		if (get_page_unless_zero(&folio->page)) {
+			u64 now = whole_load_acquire(word);
+
+			if (likely(slot_kind(now) == SLOT_FOLIO && slot_pfn(now) == slot_pfn(seen) &&
+				   page_folio(page) == folio))
+				break;
+			folio_put(folio);
+		}
+		folio = NULL;
+		port_cpu_relax();
+	}
+	rcu_reader_end();
+	return folio;
+}
+
+int add_to_swap(struct folio *folio)
+{
+	unsigned int nr = 1u << folio_order(folio);
+	unsigned long pfn = folio_pfn(folio);
+	swp_entry_t entry;
+	int err = swap_table_prepare(pfn, nr);
+
+	if (unlikely(err))
+		return err;
+	/* Whoever finds it by its slot finds the folio as one of the cache. */
+	enter(folio, (long)nr);
+	err = swap_alloc_slots(pfn, nr, &entry);
+	if (unlikely(err)) {
+		leave(folio, (long)nr);
+		return err;
+	}
+	swap_table_set(pfn, nr, entry);
+	SetPageDirty(&folio->page);
+	return 0;
+}
+
+int swap_cache_add(struct folio *folio, swp_entry_t entry, unsigned long *shadow)
+{
+	unsigned long pfn = folio_pfn(folio);
+	u64 *word, seen;
+	int err = swap_table_prepare(pfn, 1);
+
+	if (unlikely(err))
+		return err;
+	swap_table_set(pfn, 1, entry);
+	enter(folio, 1);
+	rcu_reader_begin();
+	word = slot_word(entry);
+	seen = word ? whole_load(word) : 0;
+	do {
+		err = !seen || slot_kind(seen) == SLOT_BAD ? -ENOENT : slot_kind(seen) == SLOT_FOLIO ? -EEXIST : 0;
+	} while (!err && !slot_cas(word, &seen, slot_make_folio(pfn, slot_count(seen), seen & SLOT_ZERO)));
+	rcu_reader_end();
+	if (unlikely(err))
+		leave(folio, 1);
+	else
+		*shadow = slot_shadow(seen);
+	return err;
+}
+
+void evict_from_swap_cache(struct folio *folio, unsigned long shadow)
+{
+	unsigned int nr = 1u << folio_order(folio);
+	unsigned long pfn = folio_pfn(folio);
+	swp_entry_t entry = folio_swap_entry(folio);
+	struct swap_area *area = swap_area_of_entry(entry);
+
+	/* The last slot that goes may take the area with it. */
+	rcu_reader_begin();
+	for (unsigned int i = 0; i < nr; i++)
+		slot_leave_cache(area, swp_offset(entry) + i, pfn + i, shadow);
+	rcu_reader_end();
+	leave(folio, (long)nr);
+}
+
+void delete_from_swap_cache(struct folio *folio)
+{
+	evict_from_swap_cache(folio, 0);
+}
+
+static bool anyone_holds(const struct folio *folio)
+{
+	swp_entry_t entry = folio_swap_entry(folio);
+	const u64 *word = slot_word(entry);
+
+	for (unsigned long i = 0; i < folio_nr_pages(folio); i++)
+		if (slot_count(whole_load(word + i)))
+			return true;
+	return false;
+}
+
+bool folio_free_swap(struct folio *folio)
+{
+	if (!folio_in_swap_cache(folio) || PageWriteback(&folio->page) || anyone_holds(folio))
+		return false;
+	/* What it holds is nowhere else any more. */
+	SetPageDirty(&folio->page);
+	delete_from_swap_cache(folio);
+	return true;
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+/*
+ * swapoff(2): nothing new goes to the area, then everything comes back, then it goes.
+ *
+ * What holds slots is with the users that registered. Each round asks all of them, and then looks at what is left in
+ * the cache alone. Entries move meanwhile: a fork copies them to a place that a round has passed, a folio that was
+ * locked stays. So there are rounds until no slot is in use; each leaves fewer, for no new ones are made.
+ */
+#include "area.h"
+
+#include <octavo/task.h>
+
+#include "../base/string.h"
+#include "../zswap/zswap.h"
+
+static struct swap_user *users __memsys;
+
+void register_swap_user(struct swap_user *user)
+{
+	mutex_lock(&swap_mutex);
+	user->next = users;
+	users = user;
+	mutex_unlock(&swap_mutex);
+}
+
+static int unuse_round(struct swap_area *area)
+{
+	unsigned long hand = 0;
+
+	for (struct swap_user *user = users; user; user = user->next) {
+		int err = load_relaxed(&area->used) ? user->unuse(area->type) : 0;
+
+		if (err)
+			return err;
+		if (fatal_signal_pending(current_task()))
+			return -EINTR;
+	}
+	if (load_relaxed(&area->used))
+		(void)swap_reclaim_cached(area, &hand, area->max);
+	return 0;
+}
+
+static int try_to_unuse(struct swap_area *area)
+{
+	int err = 0;
+
+	while (!err && atomic_fetch_add(&area->used, 0)) {
+		err = unuse_round(area);
+		if (!err && load_relaxed(&area->used))
+			port_cpu_relax();
+	}
+	return err;
+}
+
+/* Areas without a priority of their own stand in the order of their swapon: those behind move up. */
+static void close_gap(int prio)
+{
+	if (prio >= 0)
+		return;
+	for (unsigned int type = 0; type < MAX_SWAPFILES; type++)
+		if (swap_areas[type] && swap_areas[type]->prio < prio)
+			swap_areas[type]->prio++;
+	swap_least_priority++;
+}
+
+static int swapoff_locked(struct swap_area *area)
+{
+	bool last = true;
+	int err;
+
+	atomic_fetch_and(&area->flags, ~(unsigned int)SWP_WRITEOK);
+	swap_order_update();
+	/* Who is about to take a slot, or looks after the area. */
+	synchronize_rcu();
+	while (load_acquire(&area->visitors))
+		port_cpu_relax();
+	err = try_to_unuse(area);
+	if (err) {
+		atomic_fetch_or(&area->flags, (unsigned int)SWP_WRITEOK);
+		swap_order_update();
+		return err;
+	}
+	store_release(&swap_areas[area->type], NULL);
+	close_gap(area->prio);
+	swap_order_update();
+	zswap_swapoff(area->type);
+	for (unsigned int type = 0; type < MAX_SWAPFILES; type++)
+		last &= !swap_areas[type];
+	synchronize_rcu();
+	if (last)
+		swap_table_free_all();
+	swap_area_free(area);
+	return 0;
+}
+
+int swapoff_path(const char *path)
+{
+	int err = -EINVAL;
+
+	mutex_lock(&swap_mutex);
+	for (unsigned int type = 0; type < MAX_SWAPFILES; type++)
+		if (swap_areas[type] && !strcmp(swap_areas[type]->path, path)) {
+			err = swapoff_locked(swap_areas[type]);
+			break;
+		}
+	mutex_unlock(&swap_mutex);
+	return err;
+}

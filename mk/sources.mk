@@ -183,6 +183,8 @@ CORE_SRCS := \
 	mm/proc/sysv_file.c \
 	mm/proc/table.c \
 	mm/proc/thp_file.c \
+	mm/proc/trace_file.c \
+	mm/proc/trace_format.c \
 	mm/proc/vm_sysctl.c \
 	mm/proc/vmallocinfo.c \
 	mm/proc/zoneinfo.c \
@@ -251,6 +253,7 @@ CORE_SRCS := \
 	mm/sync/port_default.c \
 	mm/sync/rcu.c \
 	mm/sync/rwsem.c \
+	mm/sync/trace.c \
 	mm/vm/account.c \
 	mm/vm/anon.c \
 	mm/vm/anon_vma.c \

@@ -75,6 +75,14 @@ void gfp_flags_text(char *text, size_t size, gfp_t gfp)
 		octavo_snprintf(text + len, size - len, "0x%x", gfp);
 }
 
+const char *gfp_flags_name(unsigned int i, gfp_t *mask)
+{
+	if (i >= ARRAY_SIZE(gfp_names))
+		return NULL;
+	*mask = gfp_names[i].mask;
+	return gfp_names[i].name;
+}
+
 /* ---- Scopes ---- */
 
 #define SCOPE_SLOTS 256u

@@ -14,6 +14,9 @@
 /* "GFP_KERNEL|__GFP_ZERO": combinations first, then single flags, then what has no name in hexadecimal. */
 void gfp_flags_text(char *text, size_t size, gfp_t gfp);
 
+/* The names in the order in which that tries them; NULL behind the last. */
+const char *gfp_flags_name(unsigned int i, gfp_t *mask);
+
 /* The scopes this thread is in: PF_MEMALLOC and its kind. */
 unsigned int current_task_flags(void);
 

@@ -9,7 +9,7 @@
  * Words
  *	entry: one file of the table (table.c), or as many as there are numbers for the "#" in its path.
  *	kind: what such a number counts: nodes, memory blocks, entries of the firmware's map; caches of the heap, whose
- *	numbers stand in paths as their names.
+ *	numbers stand in paths as their names; trace events, likewise, of one group.
  *	link: a directory that Linux shows a second time (node0/memory3, memory3/node0), also a cache's other names.
  *
  * Structures
@@ -43,6 +43,7 @@
 
 #include "../slab/info.h"
 #include "../slab/shrinker.h"
+#include "../sync/trace.h"
 
 #define PATH_SIZE 128
 /* A write longer than this cannot be a value. */
@@ -103,10 +104,14 @@ bool proc_id_next(enum proc_id kind, unsigned long from, unsigned long *id)
 		return next_cache(kind, from, id);
 	case PROC_ID_SHRINKER:
 		return next_shrinker(from, id);
+	case PROC_ID_CPU:
+		*id = from;
+		return from < nr_cpu_ids;
 	case PROC_ID_NONE:
-		break;
+		return false;
+	default:
+		return trace_event_next(kind - PROC_ID_TRACE, from, id);
 	}
-	return false;
 }
 
 static bool id_exists(enum proc_id kind, unsigned long id)
@@ -145,6 +150,17 @@ static size_t parse_shrinker(const char *path, unsigned long *id)
 	return 0;
 }
 
+static size_t parse_trace_event(unsigned int group, const char *path, unsigned long *id)
+{
+	for (unsigned long from = 0; trace_event_next(group, from, id); from = *id + 1) {
+		size_t len = strlen(trace_event_info[*id].name);
+
+		if (!strncmp(path, trace_event_info[*id].name, len) && (!path[len] || path[len] == '/'))
+			return len;
+	}
+	return 0;
+}
+
 /* What stands in place of "#". Return: its length, 0 if nothing of the kind has that number or name. */
 static size_t parse_component(enum proc_id kind, const char *path, unsigned long *id)
 {
@@ -153,6 +169,8 @@ static size_t parse_component(enum proc_id kind, const char *path, unsigned long
 
 	if (kind == PROC_ID_SHRINKER)
 		return parse_shrinker(path, id);
+	if (kind >= PROC_ID_TRACE)
+		return parse_trace_event(kind - PROC_ID_TRACE, path, id);
 	if (kind != PROC_ID_CACHE && kind != PROC_ID_TRACKED) {
 		len = parse_id(path, id);
 	} else {
@@ -174,6 +192,10 @@ static void component_text(enum proc_id kind, unsigned long id, char *text, size
 	if (kind == PROC_ID_SHRINKER) {
 		if (!shrinker_next((unsigned int)id, &found, text, size) || found != id)
 			text[0] = 0;
+		return;
+	}
+	if (kind >= PROC_ID_TRACE) {
+		strscpy(text, trace_event_info[id].name, size);
 		return;
 	}
 	if (kind != PROC_ID_CACHE && kind != PROC_ID_TRACKED)

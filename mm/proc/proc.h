@@ -42,6 +42,8 @@ enum proc_id {
 	PROC_ID_CACHE,	/* a cache of the heap, by its name or another name of it */
 	PROC_ID_TRACKED, /* the same, of those that remember who allocated each object */
 	PROC_ID_SHRINKER, /* registered shrinkers, by "name-number" */
+	PROC_ID_CPU,
+	PROC_ID_TRACE, /* trace events of the first group, by name; the other groups' follow */
 };
 
 struct proc_entry {
@@ -181,6 +183,27 @@ PROC_SHOW(sysvipc_shm_show);
 PROC_SHOW(shm_limit_show); /* data: a struct shm_limit_file */
 PROC_STORE(shm_limit_store);
 extern const struct shm_limit_file shm_limit_max, shm_limit_all, shm_limit_mni;
+
+/* trace_file.c; data: of a group's files its name, NULL: all groups */
+PROC_SHOW(trace_show);
+PROC_STORE(trace_store);
+PROC_SHOW(trace_stats_show);
+PROC_SHOW(tracing_on_show);
+PROC_STORE(tracing_on_store);
+PROC_SHOW(trace_size_show);
+PROC_STORE(trace_size_store);
+PROC_SHOW(trace_total_size_show);
+PROC_SHOW(trace_available_show);
+PROC_SHOW(trace_set_show);
+PROC_STORE(trace_set_store);
+PROC_SHOW(trace_word_show); /* data: the text */
+PROC_SHOW(trace_group_enable_show);
+PROC_STORE(trace_group_enable_store);
+PROC_SHOW(trace_enable_show);
+PROC_STORE(trace_enable_store);
+PROC_SHOW(trace_id_show);
+PROC_SHOW(trace_format_show);
+bool trace_event_next(unsigned int group, unsigned long from, unsigned long *id);
 
 /* Times each of the caches was dropped: /proc/vmstat shows it. */
 unsigned long sysctl_drops(bool slab);

@@ -2,6 +2,8 @@
 /* All files. "#" in a path stands for a number of the entry's kind; directories follow from the paths. */
 #include "proc.h"
 
+#include "../sync/trace.h"
+
 #define NODE "/sys/devices/system/node/"
 #define BLOCK "/sys/devices/system/memory/"
 #define MEMMAP "/sys/firmware/memmap/#/"
@@ -25,6 +27,15 @@
 		  .data = (const void *)order, __VA_ARGS__ },                                                         \
 		{ THP "hugepages-" size "/stats/anon_fault_fallback", .show = thp_fault_fallback_show,                \
 		  .data = (const void *)order, __VA_ARGS__ }
+#define TRACING "/sys/kernel/tracing/"
+#define TRACE_GROUP_FILES(group)                                                                                      \
+	{ TRACING "events/" #group "/enable", .show = trace_group_enable_show, .store = trace_group_enable_store,     \
+	  .data = #group },                                                                                           \
+		{ TRACING "events/" #group "/#/enable", PROC_ID_TRACE + TRACE_GROUP_##group,                          \
+		  .show = trace_enable_show, .store = trace_enable_store },                                           \
+		{ TRACING "events/" #group "/#/format", PROC_ID_TRACE + TRACE_GROUP_##group,                          \
+		  .show = trace_format_show },                                                                        \
+		{ TRACING "events/" #group "/#/id", PROC_ID_TRACE + TRACE_GROUP_##group, .show = trace_id_show },
 #define NUMA_ONLY .present = proc_machine_numa
 
 const struct proc_entry proc_table[] = {
@@ -180,6 +191,21 @@ const struct proc_entry proc_table[] = {
 	{ "/sys/kernel/debug/kernel_page_tables", .show = kernel_page_tables_show, .present = kernel_has_page_tables },
 	{ "/sys/kernel/debug/x86/tlb_single_page_flush_ceiling", .show = sysctl_show, .store = sysctl_store,
 	  .present = proc_machine_x86, .data = &ctl_flush_ceiling },
+	{ TRACING "available_events", .show = trace_available_show },
+	{ TRACING "available_tracers", .show = trace_word_show, .data = "nop\n" },
+	{ TRACING "buffer_size_kb", .show = trace_size_show, .store = trace_size_store },
+	{ TRACING "buffer_total_size_kb", .show = trace_total_size_show },
+	{ TRACING "current_tracer", .show = trace_word_show, .data = "nop\n" },
+	{ TRACING "events/enable", .show = trace_group_enable_show, .store = trace_group_enable_store },
+	TRACE_GROUPS(TRACE_GROUP_FILES)
+	{ TRACING "per_cpu/cpu#/stats", PROC_ID_CPU, .show = trace_stats_show },
+	{ TRACING "per_cpu/cpu#/trace", PROC_ID_CPU, .show = trace_show, .store = trace_store,
+	  .data = "one" },
+	{ TRACING "set_event", .show = trace_set_show, .store = trace_set_store },
+	{ TRACING "trace", .show = trace_show, .store = trace_store },
+	{ TRACING "trace_clock", .show = trace_word_show, .data = "[mono]\n" },
+	{ TRACING "tracing_on", .show = tracing_on_show, .store = tracing_on_store },
+
 	{ "/sys/kernel/debug/page_owner", .show = page_owner_show, .present = page_owner_on },
 };
 

@@ -48,7 +48,8 @@ enum lock_rank {
 	LOCK_RANK_REPORT,    /* one report of the heap at a time */
 	LOCK_RANK_RWSEM,     /* a rw_semaphore's queue of waiters: nothing is taken inside */
 	LOCK_RANK_PERCPU_UNIT, /* a CPU's per-CPU variables get their first values */
-	LOCK_RANK_CONSOLE,   /* the kernel log: last, so that anyone may report */
+	LOCK_RANK_CONSOLE,   /* the kernel log: behind the others, so that anyone may report */
+	LOCK_RANK_TRACE,     /* a CPU's ring of trace records: events fire under any lock, and take no other */
 	LOCK_RANK_NR
 };
 

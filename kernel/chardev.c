@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * Devices by number: null(4), full(4), random(4), mem(4), console(4), and the block device. Numbers are Linux's
+ * Devices by number: null(4), full(4), random(4), mem(4), console(4), and what blkdev.c opens. Numbers are Linux's
  * (Documentation/admin-guide/devices.txt).
  */
 #include <octavo/port.h>
 #include <octavo/vmalloc.h>
 
+#include "blkdev.h"
 #include "isa.h"
 #include "kfs.h"
 #include "kmsg.h"
-#include "virtio_blk.h"
 
 /* ---- null, full ---- */
 
@@ -177,7 +177,7 @@ static const struct file_operations kmem_fops = { .read_iter = kmem_read,
 
 struct device {
 	const char *name;
-	u32 mode; /* with S_IFCHR or S_IFBLK */
+	u32 mode; /* with S_IFCHR */
 	u32 dev;
 	const struct file_operations *fop;
 	int (*open)(struct inode *inode, struct file *file);
@@ -207,11 +207,12 @@ static const struct device devices[] = {
 	{ "console", S_IFCHR | 0600, MKDEV(5, 1), NULL, tty_open },
 	{ "ttyS0", S_IFCHR | 0660, MKDEV(4, 64), NULL, tty_open },
 	{ "userfaultfd", S_IFCHR | 0600, MKDEV(10, 257), &userfaultfd_dev_fops, NULL },
-	{ "vda", S_IFBLK | 0660, VIRTIO_BLK_DEV, NULL, virtio_blk_open },
 };
 
 int device_open(struct inode *inode, struct file *file)
 {
+	if (S_ISBLK(inode->i_mode))
+		return block_open(inode, file);
 	for (size_t i = 0; i < ARRAY_SIZE(devices); i++) {
 		const struct device *d = &devices[i];
 
@@ -239,11 +240,10 @@ int devices_init(const char *dir)
 	mem_fops = dev_mem_fops;
 	fops_with_path(&mem_fops);
 	for (size_t i = 0; i < ARRAY_SIZE(devices) && !err; i++) {
-		if (devices[i].dev == VIRTIO_BLK_DEV && virtio_blk_init())
-			continue; /* there is none, or it has said what is wrong */
 		octavo_snprintf(path, sizeof(path), "%s/%s", dir, devices[i].name);
 		err = vfs_mknod(path, devices[i].mode, devices[i].dev);
 	}
+	err = err ? err : block_nodes(dir);
 	for (size_t i = 0; i < ARRAY_SIZE(links) && !err; i++) {
 		octavo_snprintf(path, sizeof(path), "%s/%s", dir, links[i][1]);
 		err = vfs_symlink(links[i][0], path);
@@ -255,6 +255,5 @@ int devices_init(const char *dir)
 void devices_show(struct ktext *text)
 {
 	ktext_printf(text, "Character devices:\n  1 mem\n  4 ttyS\n  5 /dev/tty\n  5 /dev/console\n\nBlock devices:\n");
-	if (virtio_blk_present())
-		ktext_printf(text, "%3u virtblk\n", MAJOR(VIRTIO_BLK_DEV));
+	block_show_majors(text);
 }

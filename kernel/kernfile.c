@@ -3,11 +3,11 @@
 #include <octavo/port.h>
 #include <octavo/proc_pid.h>
 
+#include "blkdev.h"
 #include "coredump.h"
 #include "kfs.h"
 #include "smp.h"
 #include "uts.h"
-#include "virtio_blk.h"
 
 #define CENTI(ns) ((unsigned long long)((ns) / 10000000 % 100))
 #define SECONDS(ns) ((unsigned long long)((ns) / NS_PER_SEC))
@@ -250,16 +250,19 @@ static const struct gen_ops core_pattern_ops = { .show = show_core_pattern, .wri
 
 static int show_partitions(struct vnode *v, struct ktext *text)
 {
-	u64 bytes = virtio_blk_bytes();
-
 	(void)v;
-	ktext_printf(text, "major minor  #blocks  name\n\n");
-	if (bytes)
-		ktext_printf(text, "%4u  %7u %10llu vda\n", VIRTIO_BLK_DEV >> 20, VIRTIO_BLK_DEV & 0xfffff,
-			     (unsigned long long)(bytes / 1024));
+	block_show_partitions(text);
 	return 0;
 }
 SHOW(partitions);
+
+static int show_diskstats(struct vnode *v, struct ktext *text)
+{
+	(void)v;
+	block_show_stats(text);
+	return 0;
+}
+SHOW(diskstats);
 
 static int show_hostname(struct vnode *v, struct ktext *text)
 {
@@ -370,6 +373,7 @@ const struct kernfile kernfiles[] = {
 	{ .path = "/proc/filesystems", .mode = 0444, .ops = &filesystems_ops },
 	{ .path = "/proc/devices", .mode = 0444, .ops = &devices_ops },
 	{ .path = "/proc/partitions", .mode = 0444, .ops = &partitions_ops },
+	{ .path = "/proc/diskstats", .mode = 0444, .ops = &diskstats_ops },
 	{ .path = "/proc/config.gz", .mode = 0444, .ops = &config_ops },
 	{ .path = "/proc/swaps", .mode = 0444, .ops = &swaps_ops },
 	{ .path = "/proc/kpageflags", .mode = 0400, .fop = &kpageflags_fops },

@@ -18,7 +18,7 @@
  *
  * Files
  *   dentry.c namei.c mount.c vnode.c: names; tmpfs.c: trees; procfs.c kernfile.c procpid*.c genfile.c: text that is
- *   made when read; chardev.c console.c ldisc.c kmsg.c virtio_blk.c: devices; pipe.c eventfd.c epoll.c poll.c: waiting;
+ *   made when read; *dev.c console.c ldisc.c kmsg.c virtio_blk.c: devices; pipe.c eventfd.c epoll.c poll.c: waiting;
  *   open.c files.c rw.c stat.c dirs.c attr.c flock.c fscontext.c: system calls; cpio.c initramfs.c: the first files.
  *
  * Invariants
@@ -42,6 +42,7 @@
  *   POSIX.1-2017; the manual pages of section 2, 4, 5 and 7 named in each file.
  */
 #include "kfs.h"
+#include "virtio_blk.h"
 
 static int mount_at(const struct fs_type *type, const char *source, const char *dir, unsigned long flags)
 {
@@ -79,6 +80,7 @@ static int mount_all(void)
 			return err;
 		}
 	}
+	virtio_blk_init();
 	return devices_init("/dev");
 }
 

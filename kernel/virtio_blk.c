@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * A virtio block device: one, over PCI, one request at a time, whose end is polled for. Source: Virtual I/O Device
+ * Virtio block devices over PCI: each serves one request at a time, whose end is polled for. Source: Virtual I/O Device
  * (VIRTIO) version 1.2, sections 2.7 (split queues), 4.1 (PCI), 5.2 (block devices); PCI Local Bus 3.0 for the
  * configuration space.
  */
 #include "virtio_blk.h"
 
+#include <octavo/blkdev.h>
 #include <octavo/io.h>
 #include <octavo/port.h>
 #include <octavo/vmalloc.h>
@@ -39,7 +40,7 @@ enum {
 #define STATUS_FEATURES_OK 8u
 #define FEATURE_VERSION_1_HIGH 1u /* bit 32 */
 #define FEATURE_BLK_RO (1u << 5)
-#define FEATURE_BLK_FLUSH (1u << 9)
+#define FEATURE_BLK_DISCARD (1u << 13)
 
 /* 2.7.5 */
 struct vring_desc {
@@ -55,15 +56,23 @@ struct blk_header {
 	u32 type, reserved;
 	u64 sector;
 };
-enum { BLK_IN = 0, BLK_OUT = 1 };
+enum { BLK_IN = 0, BLK_OUT = 1, BLK_DISCARD = 11 };
+struct blk_discard {
+	u64 sector;
+	u32 sectors, flags;
+};
+#define CONFIG_DISCARD_MOST 36 /* sectors at once: 5.2.4 */
 
 #define QUEUE 8u	 /* three descriptors are used */
 #define RING_AVAIL 1024u /* where the parts lie in the ring's page */
 #define RING_USED 2048u
 #define RING_HEADER 3072u
 #define RING_STATUS 3200u
+#define RING_DISCARD 3328u
 
-static struct {
+#define DISKS 8u
+
+struct vblk {
 	struct rw_semaphore lock;	       /* one request at a time */
 	volatile void __iomem *cfg[CFG_KINDS];
 	volatile void __iomem *notify;
@@ -71,13 +80,13 @@ static struct {
 	char *ring;			       /* one page */
 	u64 ring_phys;
 	u16 used;
-	u64 sectors;
-	bool present, read_only;
-	struct inode inode;		       /* its bytes, cached */
-} vblk __memsys;
+	u32 discard_most;		       /* sectors; 0: cannot */
+	bool present;			       /* and answers */
+	char name[8];
+	struct bdev bdev;
+};
 
-/* The core's operations, with the kernel's name for the file. */
-static struct file_operations vblk_fops __memsys;
+static struct vblk disks[DISKS] __memsys;
 
 /* ---- PCI ---- */
 
@@ -98,17 +107,13 @@ static u8 pci_read8(u32 device, u32 at)
 	return (u8)(pci_read(device, at) >> 8 * (at & 3));
 }
 
-/* Function 0 of each device of bus 0: where the emulators put them. Return: -1: none. */
-static int pci_find(void)
+/* Function 0 of each device of bus 0: where the emulators put them. */
+static bool pci_is_disk(u32 device)
 {
-	for (u32 device = 0; device < 32; device++) {
-		u32 id = pci_read(device, 0);
+	u32 id = pci_read(device, 0);
 
-		if ((id & 0xffff) == VIRTIO_VENDOR &&
-		    (id >> 16 == VIRTIO_BLK_TRANSITIONAL || id >> 16 == VIRTIO_BLK_MODERN))
-			return (int)device;
-	}
-	return -1;
+	return (id & 0xffff) == VIRTIO_VENDOR &&
+	       (id >> 16 == VIRTIO_BLK_TRANSITIONAL || id >> 16 == VIRTIO_BLK_MODERN);
 }
 
 static phys_addr_t pci_bar(u32 device, u32 bar)
@@ -124,7 +129,7 @@ static phys_addr_t pci_bar(u32 device, u32 bar)
 }
 
 /* Shows the structures that the capabilities point at. Return: false: one is missing. */
-static bool map_structures(u32 device)
+static bool map_structures(struct vblk *disk, u32 device)
 {
 	u32 cap = pci_read8(device, PCI_CAPABILITIES);
 
@@ -138,112 +143,75 @@ static bool map_structures(u32 device)
 		bar = pci_read8(device, cap + 4);
 		offset = pci_read(device, cap + 8);
 		len = pci_read(device, cap + 12);
-		if (kind < CFG_COMMON || kind > CFG_DEVICE || bar > 5 || vblk.cfg[kind] || !pci_bar(device, bar))
+		if (kind < CFG_COMMON || kind > CFG_DEVICE || bar > 5 || disk->cfg[kind] || !pci_bar(device, bar))
 			continue;
-		vblk.cfg[kind] = ioremap(pci_bar(device, bar) + offset, len);
+		disk->cfg[kind] = ioremap(pci_bar(device, bar) + offset, len);
 		if (kind == CFG_NOTIFY)
-			vblk.notify_multiplier = pci_read(device, cap + 16);
+			disk->notify_multiplier = pci_read(device, cap + 16);
 	}
-	return vblk.cfg[CFG_COMMON] && vblk.cfg[CFG_NOTIFY] && vblk.cfg[CFG_DEVICE];
+	return disk->cfg[CFG_COMMON] && disk->cfg[CFG_NOTIFY] && disk->cfg[CFG_DEVICE];
 }
 
 /* ---- Start ---- */
 
-static volatile void __iomem *common(u32 at)
+static volatile void __iomem *common(const struct vblk *disk, u32 at)
 {
-	return (volatile char __iomem *)vblk.cfg[CFG_COMMON] + at;
+	return (volatile char __iomem *)disk->cfg[CFG_COMMON] + at;
 }
 
-static void set_address(u32 at, u64 phys)
+static u32 config(const struct vblk *disk, u32 at)
 {
-	writel((u32)phys, common(at));
-	writel((u32)(phys >> 32), common(at + 4));
+	return readl((volatile char __iomem *)disk->cfg[CFG_DEVICE] + at);
+}
+
+static void set_address(const struct vblk *disk, u32 at, u64 phys)
+{
+	writel((u32)phys, common(disk, at));
+	writel((u32)(phys >> 32), common(disk, at + 4));
 }
 
 /* 3.1.1, up to features. Return: the device takes them. */
-static bool negotiate(void)
+static bool negotiate(struct vblk *disk)
 {
 	u32 low;
 
-	writeb(0, common(COMMON_STATUS));
-	while (readb(common(COMMON_STATUS)))
+	writeb(0, common(disk, COMMON_STATUS));
+	while (readb(common(disk, COMMON_STATUS)))
 		port_cpu_relax();
-	writeb(STATUS_ACKNOWLEDGE, common(COMMON_STATUS));
-	writeb(STATUS_ACKNOWLEDGE | STATUS_DRIVER, common(COMMON_STATUS));
-	writel(0, common(COMMON_DEVICE_FEATURE_SELECT));
-	low = readl(common(COMMON_DEVICE_FEATURE));
-	vblk.read_only = low & FEATURE_BLK_RO;
-	writel(0, common(COMMON_DRIVER_FEATURE_SELECT));
-	writel(low & FEATURE_BLK_RO, common(COMMON_DRIVER_FEATURE));
-	writel(1, common(COMMON_DRIVER_FEATURE_SELECT));
-	writel(FEATURE_VERSION_1_HIGH, common(COMMON_DRIVER_FEATURE));
-	writeb(STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_FEATURES_OK, common(COMMON_STATUS));
-	return readb(common(COMMON_STATUS)) & STATUS_FEATURES_OK;
+	writeb(STATUS_ACKNOWLEDGE, common(disk, COMMON_STATUS));
+	writeb(STATUS_ACKNOWLEDGE | STATUS_DRIVER, common(disk, COMMON_STATUS));
+	writel(0, common(disk, COMMON_DEVICE_FEATURE_SELECT));
+	low = readl(common(disk, COMMON_DEVICE_FEATURE));
+	disk->bdev.read_only = low & FEATURE_BLK_RO;
+	writel(0, common(disk, COMMON_DRIVER_FEATURE_SELECT));
+	writel(low & (FEATURE_BLK_RO | FEATURE_BLK_DISCARD), common(disk, COMMON_DRIVER_FEATURE));
+	writel(1, common(disk, COMMON_DRIVER_FEATURE_SELECT));
+	disk->discard_most = low & FEATURE_BLK_DISCARD;
+	writel(FEATURE_VERSION_1_HIGH, common(disk, COMMON_DRIVER_FEATURE));
+	writeb(STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_FEATURES_OK, common(disk, COMMON_STATUS));
+	return readb(common(disk, COMMON_STATUS)) & STATUS_FEATURES_OK;
 }
 
-static int start_queue(void)
+static int start_queue(struct vblk *disk)
 {
 	struct page *page = alloc_pages(GFP_KERNEL | __GFP_ZERO, 0);
 	u16 off;
 
 	if (!page)
 		return -ENOMEM;
-	vblk.ring = page_address(page);
-	vblk.ring_phys = PFN_PHYS(page_to_pfn(page));
-	writew(0, common(COMMON_QUEUE_SELECT));
-	if (readw(common(COMMON_QUEUE_SIZE)) < QUEUE)
+	disk->ring = page_address(page);
+	disk->ring_phys = PFN_PHYS(page_to_pfn(page));
+	writew(0, common(disk, COMMON_QUEUE_SELECT));
+	if (readw(common(disk, COMMON_QUEUE_SIZE)) < QUEUE)
 		return -ENODEV;
-	writew(QUEUE, common(COMMON_QUEUE_SIZE));
-	set_address(COMMON_QUEUE_DESC, vblk.ring_phys);
-	set_address(COMMON_QUEUE_DRIVER, vblk.ring_phys + RING_AVAIL);
-	set_address(COMMON_QUEUE_DEVICE, vblk.ring_phys + RING_USED);
-	off = readw(common(COMMON_QUEUE_NOTIFY_OFF));
-	vblk.notify = (volatile char __iomem *)vblk.cfg[CFG_NOTIFY] + off * vblk.notify_multiplier;
-	writew(1, common(COMMON_QUEUE_ENABLE));
-	writeb(STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_FEATURES_OK | STATUS_DRIVER_OK, common(COMMON_STATUS));
-	return 0;
-}
-
-u64 virtio_blk_bytes(void)
-{
-	return virtio_blk_present() ? vblk.sectors << 9 : 0;
-}
-
-bool virtio_blk_present(void)
-{
-	return vblk.present;
-}
-
-int virtio_blk_init(void)
-{
-	int device = pci_find(), err;
-
-	if (device < 0)
-		return -ENODEV;
-	pci_write((u32)device, PCI_COMMAND, pci_read((u32)device, PCI_COMMAND) | PCI_COMMAND_MEMORY_MASTER);
-	if (!map_structures((u32)device)) {
-		printk("vda: the device at PCI 00:%02x has no structures of virtio 1\n", device);
-		return -EIO;
-	}
-	if (!negotiate()) {
-		printk("vda: the device does not take our features\n");
-		return -EIO;
-	}
-	err = start_queue();
-	if (err) {
-		printk("vda: its queue cannot be set up (error %d)\n", -err);
-		return err;
-	}
-	vblk.sectors = readl(vblk.cfg[CFG_DEVICE]);
-	vblk.sectors |= (u64)readl((volatile char __iomem *)vblk.cfg[CFG_DEVICE] + 4) << 32;
-	vblk.present = true;
-	err = bdev_init_inode(&vblk.inode, 0, vblk.sectors);
-	if (err)
-		return err;
-	vblk.inode.i_mode = S_IFBLK | 0660;
-	vblk.inode.i_rdev = VIRTIO_BLK_DEV;
-	printk("vda: %llu sectors of 512 bytes%s\n", (unsigned long long)vblk.sectors,
-	       vblk.read_only ? ", read only" : "");
+	writew(QUEUE, common(disk, COMMON_QUEUE_SIZE));
+	set_address(disk, COMMON_QUEUE_DESC, disk->ring_phys);
+	set_address(disk, COMMON_QUEUE_DRIVER, disk->ring_phys + RING_AVAIL);
+	set_address(disk, COMMON_QUEUE_DEVICE, disk->ring_phys + RING_USED);
+	off = readw(common(disk, COMMON_QUEUE_NOTIFY_OFF));
+	disk->notify = (volatile char __iomem *)disk->cfg[CFG_NOTIFY] + off * disk->notify_multiplier;
+	writew(1, common(disk, COMMON_QUEUE_ENABLE));
+	writeb(STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_FEATURES_OK | STATUS_DRIVER_OK, common(disk, COMMON_STATUS));
 	return 0;
 }
 
@@ -253,13 +221,13 @@ int virtio_blk_init(void)
 #define WAIT_NS 100000ull    /* then others may run */
 #define GIVE_UP 100000u	     /* ten seconds of them */
 
-static int wait_used(void)
+static int wait_used(struct vblk *disk)
 {
-	const u16 *used = (const u16 *)(vblk.ring + RING_USED) + 1;
+	const u16 *used = (const u16 *)(disk->ring + RING_USED) + 1;
 
 	for (u32 i = 0; i < SPINS + GIVE_UP; i++) {
-		if (kload(used) != vblk.used) {
-			vblk.used++;
+		if (kload(used) != disk->used) {
+			disk->used++;
 			return 0;
 		}
 		if (i < SPINS) {
@@ -269,30 +237,32 @@ static int wait_used(void)
 			schedule_timeout(WAIT_NS);
 		}
 	}
-	printk("vda: a request is not answered; the device is given up\n");
-	vblk.present = false;
+	printk("%s: a request is not answered; the device is given up\n", disk->name);
+	disk->present = false;
 	return -EIO;
 }
 
 /* @phys: contiguous. With the lock held. */
-static int request(u64 sector, u64 phys, u32 bytes, bool write)
+static int request(struct vblk *disk, u32 type, u64 sector, u64 phys, u32 bytes)
 {
-	struct vring_desc *desc = (struct vring_desc *)vblk.ring;
-	struct blk_header *head = (struct blk_header *)(vblk.ring + RING_HEADER);
-	u16 *avail = (u16 *)(vblk.ring + RING_AVAIL);
-	u8 *status = (u8 *)vblk.ring + RING_STATUS;
+	struct vring_desc *desc = (struct vring_desc *)disk->ring;
+	struct blk_header *head = (struct blk_header *)(disk->ring + RING_HEADER);
+	u16 *avail = (u16 *)(disk->ring + RING_AVAIL);
+	u8 *status = (u8 *)disk->ring + RING_STATUS;
 	int err;
 
-	*head = (struct blk_header){ write ? BLK_OUT : BLK_IN, 0, sector };
+	if (!disk->present)
+		return -EIO;
+	*head = (struct blk_header){ type, 0, sector };
 	*status = 0xff;
-	desc[0] = (struct vring_desc){ vblk.ring_phys + RING_HEADER, sizeof(*head), DESC_NEXT, 1 };
-	desc[1] = (struct vring_desc){ phys, bytes, DESC_NEXT | (write ? 0 : DESC_WRITE), 2 };
-	desc[2] = (struct vring_desc){ vblk.ring_phys + RING_STATUS, 1, DESC_WRITE, 0 };
+	desc[0] = (struct vring_desc){ disk->ring_phys + RING_HEADER, sizeof(*head), DESC_NEXT, 1 };
+	desc[1] = (struct vring_desc){ phys, bytes, DESC_NEXT | (type == BLK_IN ? DESC_WRITE : 0), 2 };
+	desc[2] = (struct vring_desc){ disk->ring_phys + RING_STATUS, 1, DESC_WRITE, 0 };
 	avail[2 + avail[1] % QUEUE] = 0;
 	kstore(&avail[1], (u16)(avail[1] + 1));
 	kfence();
-	writew(0, vblk.notify);
-	err = wait_used();
+	writew(0, disk->notify);
+	err = wait_used(disk);
 	return err ? err : kload(status) ? -EIO : 0;
 }
 
@@ -303,78 +273,93 @@ static u64 phys_of(const char *at)
 	return PFN_PHYS(pfn) | ((uintptr_t)at & (PAGE_SIZE - 1));
 }
 
-int port_block_rw(unsigned int device, u64 sector, void *buffer, unsigned int count, bool write)
+static int vblk_rw(struct bdev *bdev, u64 sector, void *buffer, unsigned int count, bool write)
 {
-	size_t left = (size_t)count << 9;
+	struct vblk *disk = bdev->private_data;
+	size_t left = (size_t)count << SECTOR_SHIFT;
 	char *at = buffer;
 	int err = 0;
 
-	if (device || !vblk.present)
-		return -ENXIO;
-	if (sector > vblk.sectors || count > vblk.sectors - sector)
-		return -EINVAL;
-	if (write && vblk.read_only)
-		return -EROFS;
-	down_write(&vblk.lock);
+	down_write(&disk->lock);
 	while (left && !err) {
 		/* What the direct map shows is contiguous as far as it goes. */
 		size_t page = PAGE_SIZE - ((uintptr_t)at & (PAGE_SIZE - 1));
 		size_t n = is_vmalloc_addr(at) ? min(left, page) : left;
 
-		err = vblk.present ? request(sector, phys_of(at), (u32)n, write) : -EIO;
+		err = request(disk, write ? BLK_OUT : BLK_IN, sector, phys_of(at), (u32)n);
 		at += n;
 		left -= n;
-		sector += n >> 9;
+		sector += n >> SECTOR_SHIFT;
 	}
-	up_write(&vblk.lock);
+	up_write(&disk->lock);
 	return err;
 }
 
-/* ---- /dev/vda ---- */
-
-#define BLKROGET 0x125e
-#define BLKGETSIZE 0x1260
-#define BLKFLSBUF 0x1261
-#define BLKSSZGET 0x1268
-#define BLKBSZGET 0x80081270ul
-#define BLKGETSIZE64 0x80081272ul
-
-static long vblk_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+static int vblk_discard(struct bdev *bdev, u64 sector, u64 count)
 {
-	s32 sector = 512, block = PAGE_SIZE, read_only = vblk.read_only;
-	u64 bytes = vblk.sectors << 9;
-	unsigned long sectors = (unsigned long)vblk.sectors;
+	struct vblk *disk = bdev->private_data;
+	struct blk_discard *range = (struct blk_discard *)(disk->ring + RING_DISCARD);
+	int err = 0;
 
-	switch (cmd) {
-	case BLKROGET:
-		return put_user(read_only, arg);
-	case BLKGETSIZE:
-		return put_user(sectors, arg);
-	case BLKGETSIZE64:
-		return put_user(bytes, arg);
-	case BLKSSZGET:
-		return put_user(sector, arg);
-	case BLKBSZGET:
-		return put_user(block, arg);
-	case BLKFLSBUF:
-		return file_write_and_wait_range(file, 0, ~0ull >> 1);
+	down_write(&disk->lock);
+	while (disk->discard_most && count && !err) {
+		u32 n = (u32)min(count, (u64)disk->discard_most);
+
+		*range = (struct blk_discard){ .sector = sector, .sectors = n };
+		err = request(disk, BLK_DISCARD, 0, disk->ring_phys + RING_DISCARD, sizeof(*range));
+		sector += n;
+		count -= n;
 	}
-	return -ENOTTY;
+	up_write(&disk->lock);
+	return err;
 }
 
-int virtio_blk_open(struct inode *inode, struct file *file)
+static const struct bdev_ops vblk_ops = { .rw = vblk_rw, .discard = vblk_discard };
+
+/* ---- Finding them ---- */
+
+static int start(struct vblk *disk, u32 device)
 {
-	(void)inode;
-	if (!vblk.present)
-		return -ENXIO;
-	if (file->f_mode & FMODE_WRITE && vblk.read_only)
-		return -EACCES;
-	if (!vblk_fops.read_iter) {
-		vblk_fops = bdev_fops;
-		fops_with_path(&vblk_fops);
-		vblk_fops.ioctl = vblk_ioctl;
+	int err;
+
+	pci_write(device, PCI_COMMAND, pci_read(device, PCI_COMMAND) | PCI_COMMAND_MEMORY_MASTER);
+	if (!map_structures(disk, device)) {
+		printk("%s: the device at PCI 00:%02x has no structures of virtio 1\n", disk->name, device);
+		return -EIO;
 	}
-	file->f_op = &vblk_fops;
-	file->f_mapping = &vblk.inode.i_data;
-	return 0;
+	if (!negotiate(disk)) {
+		printk("%s: the device does not take our features\n", disk->name);
+		return -EIO;
+	}
+	err = start_queue(disk);
+	if (err) {
+		printk("%s: its queue cannot be set up (error %d)\n", disk->name, -err);
+		return err;
+	}
+	disk->bdev.sectors = config(disk, 0) | (u64)config(disk, 4) << 32;
+	if (disk->discard_most)
+		disk->discard_most = config(disk, CONFIG_DISCARD_MOST);
+	disk->present = true;
+	return bdev_register(&disk->bdev);
+}
+
+void virtio_blk_init(void)
+{
+	unsigned int nr = 0;
+
+	for (u32 device = 0; device < 32 && nr < DISKS; device++) {
+		struct vblk *disk = &disks[nr];
+
+		if (!pci_is_disk(device))
+			continue;
+		octavo_snprintf(disk->name, sizeof(disk->name), "vd%c", 'a' + (int)nr);
+		init_rwsem(&disk->lock);
+		disk->bdev = (struct bdev){ .name = disk->name, .dev = BDEV(PORT_DISK_MAJOR, 16 * nr),
+					    .ops = &vblk_ops, .private_data = disk, .slow = true };
+		if (start(disk, device))
+			continue; /* what is wrong has been printed; the next one gets the name */
+		printk("%s: %llu sectors of 512 bytes%s\n", disk->name, (unsigned long long)disk->bdev.sectors,
+		       disk->bdev.read_only ? ", read only" : "");
+		nr++;
+	}
 }

@@ -16,6 +16,7 @@ CORE_SRCS := \
 	mm/base/string.c \
 	mm/block/block.c \
 	mm/block/brd.c \
+	mm/block/brd_params.c \
 	mm/boot/bootmem.c \
 	mm/boot/bootmem_machine.c \
 	mm/boot/core_params.c \

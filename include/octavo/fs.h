@@ -175,6 +175,9 @@ OCTAVO_API void fput(struct file *file);
 /** alloc_file - an open file on @inode, whose reference (ihold()) becomes the file's. Return: NULL without memory. */
 OCTAVO_API struct file *alloc_file(struct inode *inode, u32 mode, u32 flags, const struct file_operations *f_op);
 
+/** file_set_mapping - @file, just opened, shows the pages of @mapping, which another inode than its own may have */
+OCTAVO_API void file_set_mapping(struct file *file, struct address_space *mapping);
+
 /** ihold, iput - references to an inode; the last iput() calls i_op->evict */
 struct inode_operations {
 	void (*evict)(struct inode *inode); /* nobody uses it: truncate, free what it is embedded in */

@@ -193,10 +193,13 @@ OCTAVO_API size_t fault_in_iov_iter_readable(const struct iov_iter *from, size_t
 struct vm_operations_struct;
 OCTAVO_API extern const struct vm_operations_struct generic_file_vm_ops;
 
-/* ---- Block devices: bytes of a device as a file, written back in the simplest correct form ---- */
-/** bdev_init_inode - @inode shows @sectors of port_block_rw()'s @device through a page cache */
-OCTAVO_API int __must_check bdev_init_inode(struct inode *inode, unsigned int device, u64 sectors);
+/* ---- Block devices: bytes of a device as a file ---- */
+struct bdev;
+/** bdev_init_inode - @inode shows the sectors of @bdev, which stays as long, through a page cache */
+OCTAVO_API int __must_check bdev_init_inode(struct inode *inode, struct bdev *bdev);
 OCTAVO_API extern const struct file_operations bdev_fops;
+/** file_bdev - the device that the file shows; NULL: it is another kind of file */
+OCTAVO_API struct bdev *file_bdev(const struct file *file);
 
 OCTAVO_END_DECLS
 #endif

@@ -19,8 +19,8 @@
  *	BLK-I2	no transfer begins or ends outside of the device
  *
  * Locking. The registry's spinlock guards the list. A device's transfers take what the device needs. The bounce page
- * has a mutex; no device's rw begins a transfer that needs it again. Nothing that a transfer allocates may start another
- * one: PF_MEMALLOC_NOIO is in effect, or the device has said that its operations know (noio).
+ * has a mutex; no device's rw begins a transfer that needs it again. Nothing that a transfer allocates may start
+ * another one: PF_MEMALLOC_NOIO is in effect, or the device has said that its operations know (noio).
  *
  * Memory use. Where there is high memory, one page (the *bounce* page) from which it is written and into which it is
  * read, for devices that know addresses only. It is there before memory is short.
@@ -157,11 +157,14 @@ struct bdev *bdev_find_name(const char *name)
 
 /* ---- Transfers ---- */
 
-static bool within(const struct bdev *bdev, u64 sector, u64 count)
+/* May it be? Return: 0 or errno. */
+static int check(const struct bdev *bdev, u64 sector, u64 count, bool write)
 {
 	u64 sectors = load_relaxed_u64(&bdev->sectors);
 
-	return sector <= sectors && count <= sectors - sector;
+	if (unlikely(sector > sectors || count > sectors - sector))
+		return -EINVAL;
+	return unlikely(write && bdev->read_only) ? -EROFS : 0;
 }
 
 static void count_transfer(struct bdev *bdev, unsigned int count, bool write, int err)
@@ -175,11 +178,11 @@ static void count_transfer(struct bdev *bdev, unsigned int count, bool write, in
 
 int bdev_rw(struct bdev *bdev, u64 sector, void *buffer, unsigned int count, bool write)
 {
+	int err = check(bdev, sector, count, write);
 	unsigned int scope = 0;
-	int err;
 
-	if (unlikely(!within(bdev, sector, count)))
-		return -EINVAL;
+	if (err)
+		return err;
 	if (!bdev->noio)
 		scope = memalloc_noio_save();
 	err = bdev->ops->rw(bdev, sector, buffer, count, write);
@@ -209,11 +212,11 @@ static int rw_by_address(struct bdev *bdev, u64 sector, struct page *page, bool 
 
 int bdev_rw_page(struct bdev *bdev, u64 sector, struct page *page, bool write)
 {
+	int err = check(bdev, sector, PAGE_SECTORS, write);
 	unsigned int scope = 0;
-	int err;
 
-	if (unlikely(!within(bdev, sector, PAGE_SECTORS)))
-		return -EINVAL;
+	if (err)
+		return err;
 	if (!bdev->noio)
 		scope = memalloc_noio_save();
 	if (bdev->ops->rw_page)
@@ -228,13 +231,11 @@ int bdev_rw_page(struct bdev *bdev, u64 sector, struct page *page, bool write)
 
 int bdev_discard(struct bdev *bdev, u64 sector, u64 count)
 {
+	int err = check(bdev, sector, count, true);
 	unsigned int scope;
-	int err;
 
-	if (!within(bdev, sector, count))
-		return -EINVAL;
-	if (!bdev->ops->discard || !count)
-		return 0;
+	if (err || !bdev->ops->discard || !count)
+		return err;
 	scope = memalloc_noio_save();
 	err = bdev->ops->discard(bdev, sector, count);
 	memalloc_noio_restore(scope);

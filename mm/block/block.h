@@ -1,86 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Block devices as the core uses them: swap areas, files of devices, RAM disks. One structure for what a port drives
- * (port_block_rw()) and what the core makes of memory (brd.c, zram.c), found by its device number. The theory is in
- * block.c.
- */
+/* Block devices: <octavo/blkdev.h> says it all. */
 #ifndef MM_BLOCK_BLOCK_H
 #define MM_BLOCK_BLOCK_H
 
-#include <octavo/page.h>
-
-#define SECTOR_SHIFT 9
-#define PAGE_SECTORS (1u << (PAGE_SHIFT - SECTOR_SHIFT))
-
-/* Numbers as Linux's devices.txt has them; bdev_of_port()'s are of the range for local use that virtio disks get. */
-#define RAMDISK_MAJOR 1u
-#define PORT_DISK_MAJOR 254u
-#define BDEV(major, minor) ((u32)(major) << 20 | (minor))
-
-struct bdev;
-
-/*
- * @rw: @count sectors from or to memory that the core reaches. Thread context, may sleep; its own allocations find
- *      PF_MEMALLOC_NOIO in effect. Return: 0; -EIO; -ENXIO: the device has gone; -EROFS; -ENOMEM: a device in memory
- *      has no room for what it had not got yet.
- * @rw_page: the same for PAGE_SECTORS of one page, of high memory, too; NULL: by way of @rw
- * @discard: these sectors will not be read before they are written; NULL: no use
- * The sectors are within the device: bdev_*() below see to it.
- */
-struct bdev_ops {
-	int (*rw)(struct bdev *bdev, u64 sector, void *buffer, unsigned int count, bool write);
-	int (*rw_page)(struct bdev *bdev, u64 sector, struct page *page, bool write);
-	int (*discard)(struct bdev *bdev, u64 sector, u64 count);
-};
-
-/* Fill in what (c) says, the rest zero. */
-struct bdev {
-	const char *name;	   /* (c) "vda", "ram0", "zram0" */
-	u32 dev;		   /* (c) BDEV(major, minor) */
-	u64 sectors;		   /* (a) */
-	const struct bdev_ops *ops; /* (c) */
-	void *private_data;
-	bool slow;		   /* (c) whoever writes may wait long: not a RAM disk */
-	bool rotational;	   /* (c) */
-	bool noio;		   /* (c) @ops allocate with GFP_NOIO only: no scope is opened for them */
-	unsigned long ios[2], ios_sectors[2], errors[2]; /* (a) read, write */
-	unsigned long discards, discard_sectors;	 /* (a) */
-	struct bdev *next;				 /* the list's lock */
-};
-
-/* Context: thread. Return: 0; -EEXIST: number or name; -ENOMEM. What @bdev points at stays until bdev_unregister(). */
-int __must_check bdev_register(struct bdev *bdev);
-/* Nobody uses it any more, nor finds it from now on. */
-void bdev_unregister(struct bdev *bdev);
-struct bdev *bdev_find(u32 dev);
-struct bdev *bdev_find_name(const char *name);
-/* The one with the smallest number above @dev; NULL: none. From 0 on: all of them. */
-struct bdev *bdev_next(u32 dev);
-
-/*
- * One of port_block_rw()'s devices, made known under @name as BDEV(PORT_DISK_MAJOR, 16 * @device), as if partitions
- * followed. Return: NULL: no memory, or there is one already.
- */
-struct bdev *bdev_of_port(unsigned int device, const char *name, u64 sectors, bool slow);
-/* Gives such a one up. */
-void bdev_put_port(struct bdev *bdev);
-
-/*
- * Counted (here, and pgpgin, pgpgout of /proc/vmstat), PF_MEMALLOC_NOIO in effect. Context: thread, may sleep.
- * Return: as bdev_ops.rw; -EINVAL: not within the device.
- */
-int bdev_rw(struct bdev *bdev, u64 sector, void *buffer, unsigned int count, bool write);
-int bdev_rw_page(struct bdev *bdev, u64 sector, struct page *page, bool write);
-/* Return: 0, also if the device makes no use of it. */
-int bdev_discard(struct bdev *bdev, u64 sector, u64 count);
-
-/*
- * brd.c: a RAM disk whose pages come with the first write and go with a discard. "ramN" gets Linux's number for it,
- * another name a free one from 256 on. Return: NULL, *@err why.
- */
-struct bdev *brd_create(const char *name, u64 sectors, int *err);
-void brd_destroy(struct bdev *bdev);
-/* Pages that it holds now. */
-unsigned long brd_pages(const struct bdev *bdev);
+#include <octavo/blkdev.h>
 
 #endif

@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * A block device as a file: its bytes in the page cache, read and written by folio through port_block_rw().
+ * A block device as a file: its bytes in the page cache, read and written by folio through bdev_rw().
  *
  * Whoever writes back waits for the device: the simplest correct form. Folios are in memory that the direct map shows,
  * so that the port can be given their address.
  */
 #include "filemap.h"
 
-#include <octavo/port.h>
-#include <octavo/reclaim_hook.h>
-
 #include "../base/string.h"
+#include "../block/block.h"
 
-#define SECTOR_SHIFT 9
 #define BDEV_ORDER_MAX 5u /* 128 KiB at once */
 
 static unsigned long blockdev_pages __memsys;
@@ -27,9 +24,16 @@ void bdev_count_pages(long nr)
 	atomic_add_relaxed(&blockdev_pages, (unsigned long)nr);
 }
 
-static unsigned int device_of(const struct address_space *mapping)
+static struct bdev *device_of(const struct address_space *mapping)
 {
-	return (unsigned int)(uintptr_t)mapping->private_data;
+	return mapping->private_data;
+}
+
+struct bdev *file_bdev(const struct file *file)
+{
+	const struct address_space *mapping = file->f_mapping;
+
+	return mapping && mapping->a_ops == &bdev_aops ? device_of(mapping) : NULL;
 }
 
 /* Bytes of the folio that the device has: of the last one less than a folio, perhaps. */
@@ -40,22 +44,15 @@ static size_t bytes_of(const struct address_space *mapping, const struct folio *
 	return start < size ? (size_t)min(size - start, (u64)folio_size(folio)) : 0;
 }
 
-/* What the driver allocates must not wait for another transfer. */
 static int transfer(const struct address_space *mapping, struct folio *folio, bool write)
 {
 	u64 sector = (u64)page_index(&folio->page) << (PAGE_SHIFT - SECTOR_SHIFT);
 	size_t bytes = bytes_of(mapping, folio);
-	unsigned int scope;
-	int err;
 
 	if (!bytes)
 		return 0;
-	scope = memalloc_noio_save();
-	err = port_block_rw(device_of(mapping), sector, page_address(&folio->page),
-			    (unsigned int)(bytes >> SECTOR_SHIFT), write);
-	memalloc_noio_restore(scope);
-	count_vm_events(write ? PGPGOUT : PGPGIN, bytes >> SECTOR_SHIFT);
-	return err;
+	return bdev_rw(device_of(mapping), sector, page_address(&folio->page), (unsigned int)(bytes >> SECTOR_SHIFT),
+		       write);
 }
 
 static int bdev_read_folio(struct file *file, struct folio *folio)
@@ -147,14 +144,15 @@ const struct file_operations bdev_fops = {
 	.llseek = generic_file_llseek,
 };
 
-int bdev_init_inode(struct inode *inode, unsigned int device, u64 sectors)
+int bdev_init_inode(struct inode *inode, struct bdev *bdev)
 {
 	int err = inode_init_mapping(inode, &bdev_aops, GFP_KERNEL);
 
 	if (err)
 		return err;
-	inode->i_size = sectors << SECTOR_SHIFT;
-	inode->i_data.private_data = (void *)(uintptr_t)device;
+	inode->i_size = load_relaxed_u64(&bdev->sectors) << SECTOR_SHIFT;
+	inode->i_rdev = bdev->dev;
+	inode->i_data.private_data = bdev;
 	inode->i_data.gfp_mask = GFP_USER;
 	atomic_fetch_or(&inode->i_data.flags, 1ul << AS_LARGE_FOLIO_SUPPORT);
 	inode->i_fop = &bdev_fops;

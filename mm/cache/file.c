@@ -20,10 +20,18 @@ MM_PART(page_cache, .order = MM_PART_FILE, .init = file_init, .verify = page_cac
 
 /* ---- Open files ---- */
 
+void file_set_mapping(struct file *file, struct address_space *mapping)
+{
+	u32 error = load_relaxed(&mapping->wb_err);
+
+	file->f_mapping = mapping;
+	file->f_wb_err = wb_err_seen(error) ? error : 0; /* one nobody has heard of is the first opener's */
+	file_ra_state_init(file);
+}
+
 struct file *alloc_file(struct inode *inode, u32 mode, u32 flags, const struct file_operations *f_op)
 {
 	struct file *file = kmem_cache_zalloc(file_cache, GFP_KERNEL);
-	u32 error;
 
 	if (!file)
 		return NULL;
@@ -32,12 +40,8 @@ struct file *alloc_file(struct inode *inode, u32 mode, u32 flags, const struct f
 	file->f_flags = flags;
 	file->f_op = f_op;
 	file->f_inode = inode;
-	file->f_mapping = inode ? inode->i_mapping : NULL;
-	if (file->f_mapping) {
-		error = load_relaxed(&file->f_mapping->wb_err);
-		file->f_wb_err = wb_err_seen(error) ? error : 0; /* one nobody has heard of is the first opener's */
-		file_ra_state_init(file);
-	}
+	if (inode && inode->i_mapping)
+		file_set_mapping(file, inode->i_mapping);
 	return file;
 }
 

@@ -6,6 +6,7 @@
 #include "harness.h"
 #include "hosted.h"
 #include "mm/base/findings.h"
+#include "mm/block/block.h"
 #include "mm/cache/filemap.h"
 #include "tasks.h"
 
@@ -14,6 +15,7 @@
 static u8 disk[SECTORS * 512], buffer[64 * 1024];
 static struct inode inode;
 static struct file *file;
+static struct bdev *device;
 
 static void evict(struct inode *gone)
 {
@@ -28,7 +30,8 @@ static bool begin(void)
 		disk[i] = (u8)(i ^ i >> 9);
 	memset(&inode, 0, sizeof(inode));
 	inode.i_op = &i_ops;
-	if (hosted_block_set(1, disk, SECTORS) || bdev_init_inode(&inode, 1, SECTORS))
+	device = hosted_block_set(1, disk, SECTORS) ? NULL : bdev_of_port(1, "disk1", SECTORS, true);
+	if (!device || bdev_init_inode(&inode, device))
 		return false;
 	file = alloc_file(&inode, FMODE_READ | FMODE_WRITE, 0, &bdev_fops);
 	return file != NULL;
@@ -42,6 +45,7 @@ static void end(void)
 	EXPECT_EQ(f.n, 0);
 	fput(file); /* with the inode's only reference */
 	EXPECT_EQ(nr_blockdev_pages(), 0);
+	bdev_put_port(device);
 	EXPECT_EQ(hosted_block_set(1, NULL, 0), 0);
 }
 
@@ -86,6 +90,7 @@ TEST(bdev, any_size_and_offset)
 TEST(bdev, its_end)
 {
 	ASSERT(begin());
+	EXPECT(file_bdev(file) == device);
 	EXPECT_EQ(rw(false, buffer, 100, sizeof(disk)), 0);
 	EXPECT_EQ(rw(false, buffer, 100, sizeof(disk) - 7), 7);
 	EXPECT_EQ(rw(true, buffer, 100, sizeof(disk)), -ENOSPC);

@@ -8,6 +8,7 @@
 #include "../unit/proc_text.h"
 #include "harness.h"
 #include "hosted.h"
+#include "mm/block/block.h"
 #include "mm/cache/filemap.h"
 #include "ramfile.h"
 #include "schedules.h"
@@ -19,6 +20,7 @@
 
 static u8 disk[DISK], chunk[CHUNK];
 static struct inode inode;
+static struct bdev *device;
 static struct file *file;
 
 static void evict(struct inode *gone)
@@ -40,7 +42,8 @@ static bool open_disk(void)
 {
 	memset(&inode, 0, sizeof(inode));
 	inode.i_op = &i_ops;
-	if (hosted_block_set(1, disk, DISK / 512) || bdev_init_inode(&inode, 1, DISK / 512))
+	device = hosted_block_set(1, disk, DISK / 512) ? NULL : bdev_of_port(1, "disk1", DISK / 512, true);
+	if (!device || bdev_init_inode(&inode, device))
 		return false;
 	file = alloc_file(&inode, FMODE_READ | FMODE_WRITE, 0, &bdev_fops);
 	return file != NULL;
@@ -49,6 +52,7 @@ static bool open_disk(void)
 static void close_disk(void)
 {
 	fput(file);
+	bdev_put_port(device);
 	EXPECT_EQ(hosted_block_set(1, NULL, 0), 0);
 	EXPECT_EQ(mm_verify(NULL, NULL), 0);
 }

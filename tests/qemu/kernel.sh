@@ -261,6 +261,40 @@ if wanted disk; then
 	drive=
 fi
 
+# Two disks, one for reading only, one on which a write of sector 8 fails, and RAM disks: each has its own bytes, and an
+# error reaches who syncs. (Of a third disk the BIOS keeps tables where QEMU has put the archive.)
+if wanted disks; then
+	{
+		printf '#!/bin/sh\nexport PATH=/bin\n'
+		printf 'head -n 1 /dev/vda\nhead -n 1 /dev/vdb\n'
+		printf 'dd if=/dev/vda of=/dev/vdb bs=64k skip=1 seek=1 count=48 conv=notrunc,fsync 2>/dev/null && echo copied\n'
+		printf 'cmp -n 3145728 /dev/vda /dev/vdb 65536 65536 && echo the same\n'
+		printf 'dd if=/dev/zero of=/dev/vda bs=4k count=1 || echo read only\n'
+		printf 'dd if=/dev/zero of=/dev/vdb bs=4k count=4 conv=notrunc,fsync 2>&1\n'
+		printf 'dd if=/dev/zero of=/dev/vdb bs=4k seek=300 count=4 conv=notrunc,fsync 2>/dev/null && echo sound there\n'
+		printf 'dd if=/dev/vda of=/dev/ram1 bs=64k count=4 conv=notrunc,fsync 2>/dev/null\n'
+		printf 'cmp -n 262144 /dev/vda /dev/ram1 && echo in memory\nblockdev --getsz /dev/ram1\n'
+		printf 'ls /dev | grep -c ^ram\ncat /proc/partitions /proc/diskstats\npoweroff -f\n'
+	} >"$out/disks-init.sh"
+	tools/initramfs.sh "$out/disks.cpio" "$out/disks-init.sh" || exit 2
+	for disk in a b; do
+		{
+			echo "the disk vd$disk"
+			head -c 4194291 /dev/urandom
+		} >"$out/disk-$disk.img"
+	done
+	printf '[inject-error]\nevent = "write_aio"\nerrno = "5"\niotype = "write"\nsector = "8"\n' >"$out/blkdebug.conf"
+	drive="-drive file=$out/disk-a.img,if=none,id=a,format=raw,readonly=on -device virtio-blk-pci,drive=a"
+	drive="$drive -drive file=blkdebug:$out/blkdebug.conf:$out/disk-b.img,if=none,id=b,format=raw,werror=report"
+	drive="$drive -device virtio-blk-pci,drive=b"
+	boot disks 256M 2 "$out/disks.cpio" 'brd.rd_nr=3 ramdisk_size=2048' </dev/null
+	judge disks "$status" 33 '^the disk vda' '^the disk vdb' '^copied$' '^the same$' '^read only$' \
+		'^dd:.*(I/O|Input/output) error' '^sound there$' '^in memory$' '^4096$' '^3$' \
+		'^ *1 +2 +2048 ram2$' '^ *254 +16 +4096 vdb$' "$clean"
+	rm -f "$out"/disk-[ab].img
+	drive=
+fi
+
 # A disk larger than memory: read, copied onto itself, and what is on it afterwards.
 if wanted disk-large; then
 	{

@@ -82,6 +82,10 @@ TEST(block, transfers_within_are_counted)
 	EXPECT_EQ(vm_event_sum(PGPGOUT) - out, 2);
 	EXPECT_EQ(bdev_discard(&a, 0, 8), 0);
 	EXPECT_EQ(bdev_discard(&a, SECTORS, 1), -EINVAL);
+	a.read_only = true;
+	EXPECT_EQ(bdev_rw(&a, 0, buffer, 1, true), -EROFS);
+	EXPECT_EQ(bdev_discard(&a, 0, 8), -EROFS);
+	EXPECT_EQ(bdev_rw(&a, 0, buffer, 1, false), 0);
 }
 
 /* A page of high memory where there is any: it comes and goes through the bounce page. */

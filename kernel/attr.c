@@ -256,6 +256,8 @@ static long set_size(struct inode *inode, s64 size)
 		return -EISDIR;
 	if (!S_ISREG(inode->i_mode))
 		return -EINVAL;
+	if (inode->i_flags & S_SWAPFILE)
+		return -ETXTBSY;
 	if (vnode_of(inode)) /* generated text has no size to set; opening it for writing may ask all the same */
 		return 0;
 	if ((u64)size > task_rlimit(current_task(), RLIMIT_FSIZE)) {

@@ -11,6 +11,7 @@
 #include <octavo/mmzone.h>
 #include <octavo/port.h>
 
+#include "mm/swap/swap.h"
 #include "port/pc/pc.h"
 #include "port/pc/smp.h"
 
@@ -75,6 +76,8 @@ static long sys_sysinfo(uintptr_t user)
 		.uptime = (s64)(clock_monotonic_ns() / NS_PER_SEC),
 		.totalram = totalram_pages() << PAGE_SHIFT,
 		.freeram = nr_free_pages() << PAGE_SHIFT,
+		.totalswap = (u64)swap_pages_total() << PAGE_SHIFT,
+		.freeswap = (u64)swap_pages_free() << PAGE_SHIFT,
 		.procs = (u16)processes_nr,
 		.unit = 1,
 	};

@@ -144,13 +144,6 @@ static int show_cpus(struct vnode *v, struct ktext *text)
 	return 0;
 }
 
-static int show_swaps(struct vnode *v, struct ktext *text)
-{
-	(void)v;
-	ktext_printf(text, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
-	return 0;
-}
-
 static int show_active_console(struct vnode *v, struct ktext *text)
 {
 	(void)v;
@@ -168,7 +161,6 @@ SHOW(cpuinfo);
 SHOW(filesystems);
 SHOW(devices);
 SHOW(cpus);
-SHOW(swaps);
 SHOW(active_console);
 
 /* ---- Names and constants of /proc/sys ---- */
@@ -375,7 +367,6 @@ const struct kernfile kernfiles[] = {
 	{ .path = "/proc/partitions", .mode = 0444, .ops = &partitions_ops },
 	{ .path = "/proc/diskstats", .mode = 0444, .ops = &diskstats_ops },
 	{ .path = "/proc/config.gz", .mode = 0444, .ops = &config_ops },
-	{ .path = "/proc/swaps", .mode = 0444, .ops = &swaps_ops },
 	{ .path = "/proc/kpageflags", .mode = 0400, .fop = &kpageflags_fops },
 	{ .path = "/proc/kpagecount", .mode = 0400, .fop = &kpagecount_fops },
 	{ .path = "/proc/sys/kernel/ostype", .mode = 0444, .ops = &ostype_ops },

@@ -179,6 +179,7 @@ CORE_SRCS := \
 	mm/proc/shrinker_file.c \
 	mm/proc/slab_sysfs.c \
 	mm/proc/slabinfo.c \
+	mm/proc/swaps.c \
 	mm/proc/sysctl.c \
 	mm/proc/sysctl_params.c \
 	mm/proc/sysv_file.c \

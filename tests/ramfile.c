@@ -109,7 +109,31 @@ static int writepages(struct address_space *mapping, u64 start, u64 end)
 	return write_cache_pages(mapping, start, end, write_folio, mapping);
 }
 
+/* ---- As swap: past the page cache ---- */
+
+static int swap_activate(struct file *file)
+{
+	return of(file->f_mapping)->holes ? -EINVAL : 0;
+}
+
+static int swap_rw(struct file *file, u64 pos, struct page *page, bool write)
+{
+	struct ram_file *f = of(file->f_mapping);
+
+	wait(f);
+	atomic_fetch_add(write ? &f->writes : &f->reads, 1);
+	if (fails(write ? &f->fail_writes : &f->fail_reads))
+		return -EIO;
+	if (write)
+		memcpy_from_page(f->store + pos, page, 0, PAGE_SIZE);
+	else
+		memcpy_to_page(page, 0, f->store + pos, PAGE_SIZE);
+	return 0;
+}
+
 static const struct address_space_operations a_ops = {
+	.swap_activate = swap_activate,
+	.swap_rw = swap_rw,
 	.read_folio = read_folio,
 	.readahead = readahead,
 	.writepages = writepages,

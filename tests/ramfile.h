@@ -18,6 +18,7 @@
  * @write_error: what failing writes return; 0: -EIO
  * @delay: turns of port_cpu_relax() in each
  * @reads, @writes: folios, so far
+ * @holes: it cannot be swapped to
  * @evicted: nobody uses the inode any more
  */
 struct ram_file {
@@ -26,7 +27,7 @@ struct ram_file {
 	unsigned int fail_reads, fail_writes, delay;
 	int write_error;
 	unsigned int reads, writes;
-	bool evicted;
+	bool holes, evicted;
 };
 
 /* An empty file of @size bytes with @store (RAM_FILE_BYTES, contents stay); @large: large folios. False: no memory. */

@@ -20,6 +20,7 @@ struct folio;
 struct inode;
 struct interval_node;
 struct mm_struct;
+struct page;
 struct vm_area_struct;
 
 /**
@@ -49,6 +50,11 @@ enum { PAGECACHE_TAG_DIRTY, PAGECACHE_TAG_WRITEBACK, PAGECACHE_TAG_TOWRITE };
  * @write_begin: a locked folio that [@pos, @pos + @len) can be written to, the rest of it uptodate
  * @write_end: @copied bytes were; unlocks and puts it. Return: bytes accepted, or errno.
  * @free_folio: left the cache
+ * @swap_activate: the file is to hold swap: all of it is there, and stays where it is. i_rwsem held. NULL: this file
+ *                 system has no swap files. Return: 0; -EINVAL: it has holes; errno.
+ * @swap_deactivate: no more
+ * @swap_rw: one page at @pos from or to the store, past the page cache; allocates with GFP_NOIO at most. Return: 0 or
+ *           errno.
  */
 struct address_space_operations {
 	int (*read_folio)(struct file *file, struct folio *folio);
@@ -62,6 +68,9 @@ struct address_space_operations {
 			 struct folio *folio);
 	void (*free_folio)(struct folio *folio);
 	int (*migrate_folio)(struct address_space *mapping, struct folio *to, struct folio *from);
+	int (*swap_activate)(struct file *file);
+	void (*swap_deactivate)(struct file *file);
+	int (*swap_rw)(struct file *file, u64 pos, struct page *page, bool write);
 };
 
 /* address_space.flags: bits */
@@ -112,7 +121,11 @@ struct inode {
 	void *i_private;		 /* the file system's */
 	void *i_sb;			 /* the kernel's */
 	s32 i_writers;			 /* the kernel's: who has it open for writing; below 0: programs that it is */
+	u32 i_flags;			 /* (a) S_*; changed under i_rwsem */
 };
+
+/* inode.i_flags */
+#define S_SWAPFILE 256u /* swapon(2): nobody writes to it or changes its size (-ETXTBSY) */
 
 /* file.f_mode */
 #define FMODE_READ 1u

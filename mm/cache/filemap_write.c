@@ -178,6 +178,10 @@ s64 generic_file_write_iter(struct file *file, struct iov_iter *from, u64 *pos)
 		return -EINVAL;
 	down_write(&inode->i_rwsem);
 	at = file->f_flags & O_APPEND ? i_size_read(inode) : *pos;
+	if (unlikely(inode->i_flags & S_SWAPFILE)) {
+		up_write(&inode->i_rwsem);
+		return -ETXTBSY;
+	}
 	if (limit != RLIM_INFINITY && from->count) {
 		if (at >= limit)
 			written = -EFBIG;

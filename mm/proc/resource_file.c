@@ -72,10 +72,3 @@ void cmdline_show(struct seq_file *m, const struct proc_entry *entry, unsigned l
 	seq_puts(m, saved_command_line);
 	seq_puts(m, "\n");
 }
-
-void swaps_show(struct seq_file *m, const struct proc_entry *entry, unsigned long id)
-{
-	(void)entry;
-	(void)id;
-	seq_puts(m, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
-}

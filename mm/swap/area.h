@@ -127,12 +127,6 @@ struct swap_cpu {
 
 /* ---- Areas ---- */
 
-/* Pages [@start, @start + @nr) of an area are at @sector of the device. */
-struct swap_extent {
-	unsigned long start, nr;
-	u64 sector;
-};
-
 enum swap_area_flags {
 	SWP_USED = 1,	      /* the type is taken */
 	SWP_WRITEOK = 2,      /* slots are handed out */
@@ -140,8 +134,7 @@ enum swap_area_flags {
 	SWP_AREA_DISCARD = 8, /* all of it at swapon */
 	SWP_PAGE_DISCARD = 16, /* clusters as they become free */
 	SWP_SOLIDSTATE = 32,
-	SWP_FS = 64,	      /* a regular file: through its file system */
-	SWP_SYNCHRONOUS = 128, /* a RAM disk: nothing is gained by waiting or reading ahead */
+	SWP_SYNCHRONOUS = 64, /* a RAM disk: nothing is gained by waiting or reading ahead */
 };
 
 /* (m) swap_mutex, (l) lock, (a) atomic, (c) constant while the area is in use */
@@ -159,8 +152,7 @@ struct swap_area {
 	unsigned int nr_clusters;  /* (c) */
 	struct cluster_list free, partial, discard; /* (l) */
 	struct bdev *bdev;	   /* (c) NULL: a file */
-	struct file *file;	   /* (c) with a reference; NULL: swapon_bdev() */
-	struct swap_extent whole;  /* (c) */
+	struct file *file;	   /* (c) with a reference; NULL: a device */
 	unsigned long hand;	   /* (a) where folios without holders were last looked for */
 	u32 read_errors, write_errors; /* (a) messages so far */
 	char path[256];		   /* (c) */
@@ -279,6 +271,8 @@ void swap_verify(struct findings *f);
 /* ---- swapon.c ---- */
 
 void swap_area_free(struct swap_area *area);
+/* A swap file is a file again. */
+void swap_file_release(struct file *file);
 extern int swap_least_priority; /* (m) what the next area without a priority of its own gets, plus 1 */
 
 #endif

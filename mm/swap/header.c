@@ -72,7 +72,7 @@ int swap_header_read(const void *page, unsigned long pages, bool regular_file, s
 	}
 	if (last > most)
 		pr_warn("Truncating oversized swap area, only using %luk out of %luk\n", kib(most), kib(last));
-	h->max = min(most, last + 1);
+	h->max = last < most ? last + 1 : most;
 	if (pages && h->max > pages) {
 		pr_warn("Swap area shorter than signature indicates\n");
 		return -EINVAL;

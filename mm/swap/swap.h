@@ -94,6 +94,15 @@ struct folio *read_swap_cache(swp_entry_t entry, gfp_t gfp, bool *fresh, int *er
 int swapon_file(struct file *file, const char *path, int flags);
 /* The same for a device without a file: hosted machines, tests. */
 int swapon_bdev(struct bdev *bdev, const char *path, int flags);
+/* A line of /proc/swaps. */
+struct swap_area_info {
+	char path[256];
+	bool partition;		   /* or a file */
+	unsigned long pages, used; /* the header's not counted */
+	int prio;
+};
+/* Return: whether there is an area of that type. Context: may sleep. */
+bool swap_area_info(unsigned int type, struct swap_area_info *info);
 /* swapoff(2): everything comes back first. Return: 0, -EINVAL: none of that name, -ENOMEM: no room, -EINTR. */
 int swapoff_path(const char *path);
 /* A version 1 header for @pages of @bdev, as mkswap(8) writes it. */

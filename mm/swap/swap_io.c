@@ -11,7 +11,9 @@
  */
 #include "area.h"
 
+#include <octavo/fs.h>
 #include <octavo/highmem.h>
+#include <octavo/reclaim_hook.h>
 
 #include "../base/printk.h"
 #include "../base/string.h"
@@ -21,28 +23,39 @@
 
 #define MESSAGES 10u /* of failed transfers of one area */
 
-static u64 sector_of(const struct swap_area *area, unsigned long slot)
+static u64 sector_of(unsigned long slot)
 {
-	return area->whole.sector + (u64)slot * PAGE_SECTORS;
+	return (u64)slot * PAGE_SECTORS;
+}
+
+static noinline int file_rw_page(struct swap_area *area, unsigned long slot, struct page *page, bool write)
+{
+	unsigned int scope = memalloc_noio_save();
+	int err = area->file->f_mapping->a_ops->swap_rw(area->file, (u64)slot << PAGE_SHIFT, page, write);
+
+	memalloc_noio_restore(scope);
+	return err;
 }
 
 int swap_rw_page(struct swap_area *area, unsigned long slot, struct page *page, bool write)
 {
-	return bdev_rw_page(area->bdev, sector_of(area, slot), page, write);
+	if (unlikely(area->file))
+		return file_rw_page(area, slot, page, write);
+	return bdev_rw_page(area->bdev, sector_of(slot), page, write);
 }
 
 int swap_discard_slots(struct swap_area *area, unsigned long first, unsigned long end)
 {
-	return bdev_discard(area->bdev, sector_of(area, first), (u64)(end - first) * PAGE_SECTORS);
+	return bdev_discard(area->bdev, sector_of(first), (u64)(end - first) * PAGE_SECTORS);
 }
 
 static __cold void tell(struct swap_area *area, unsigned long slot, bool write)
 {
-	u32 dev = area->bdev ? area->bdev->dev : 0;
+	u32 dev = area->bdev ? area->bdev->dev : area->file->f_inode->i_dev;
 
 	if (atomic_fetch_add(write ? &area->write_errors : &area->read_errors, 1) < MESSAGES)
 		pr_err("%s-error on swap-device (%u:%u:%llu)\n", write ? "Write" : "Read", dev >> 20,
-		       dev & 0xfffff, (unsigned long long)sector_of(area, slot));
+		       dev & 0xfffff, (unsigned long long)sector_of(slot));
 }
 
 /* Most pages differ from zero in their first or last word. */
@@ -80,10 +93,15 @@ static void begin_writeback(struct folio *folio, long nr)
 	mod_zone_page_state(page_zone(&folio->page), NR_ZONE_WRITE_PENDING, nr);
 }
 
-static void end_writeback(struct folio *folio, long nr)
+static void end_writeback(struct folio *folio, long nr, int err)
 {
+	if (unlikely(err)) {
+		SetPageDirty(&folio->page);
+		ClearPageReclaim(&folio->page);
+	}
 	swap_count_folio(folio, NR_WRITEBACK, -nr);
-	swap_count_folio(folio, NR_WRITTEN, nr);
+	if (likely(!err))
+		swap_count_folio(folio, NR_WRITTEN, nr);
 	mod_zone_page_state(page_zone(&folio->page), NR_ZONE_WRITE_PENDING, -nr);
 	/* Reclaim wants it next, now that it is clean. */
 	if (PageReclaim(&folio->page)) {
@@ -93,54 +111,66 @@ static void end_writeback(struct folio *folio, long nr)
 	page_writeback_end(&folio->page);
 }
 
-/* Pages of @which (bit i: the i-th from @first on) to the device. Return: 0 or the first error. */
-static int write_pages(struct swap_area *area, struct folio *folio, swp_entry_t entry, unsigned int first, u64 which)
+/* Which pages of a folio the device must have: bit by bit. */
+#define WORD_BITS (8 * sizeof(unsigned long))
+struct page_set {
+	unsigned long word[CLUSTER_SLOTS / WORD_BITS];
+};
+
+static bool in_set(const struct page_set *set, unsigned int i)
 {
-	int err = 0;
+	return set->word[i / WORD_BITS] >> i % WORD_BITS & 1;
+}
 
-	for (; which; which &= which - 1) {
-		unsigned int i = first + lowest_bit(which);
-		int failed = swap_rw_page(area, swp_offset(entry) + i, folio_page(folio, i), true);
+/* Return: whether there are any. */
+static bool pages_for_device(const struct swap_area *area, struct folio *folio, swp_entry_t entry, unsigned int nr,
+			     struct page_set *set)
+{
+	bool any = false;
 
-		if (unlikely(failed)) {
-			tell(area, swp_offset(entry) + i, true);
-			err = err ? err : failed;
-		} else {
-			count_vm_events(PSWPOUT, 1);
-		}
+	for (unsigned int i = 0; i < nr; i++) {
+		unsigned long *word = &set->word[i / WORD_BITS];
+
+		if (!(i % WORD_BITS))
+			*word = 0;
+		if (keep_page(&area->words[swp_offset(entry) + i], swp_entry_plus(entry, i), folio_page(folio, i)))
+			continue;
+		*word |= 1ul << i % WORD_BITS;
+		any = true;
 	}
+	return any;
+}
+
+static int write_page(struct swap_area *area, swp_entry_t entry, struct page *page)
+{
+	int err = swap_rw_page(area, swp_offset(entry), page, true);
+
+	if (likely(!err))
+		count_vm_events(PSWPOUT, 1);
+	else
+		tell(area, swp_offset(entry), true);
 	return err;
 }
 
-/*
- * Bit by bit which of 64 pages from @first on the device must have. A folio's worth of them does not fit into a word:
- * so a large one is under writeback, and locked, while its parts are looked at.
- */
-static u64 pages_for_device(const struct swap_area *area, struct folio *folio, swp_entry_t entry, unsigned int first,
-			    unsigned int nr)
+static noinline int write_large(struct swap_area *area, struct folio *folio, swp_entry_t entry, unsigned int nr)
 {
-	u64 which = 0;
-
-	for (unsigned int i = 0; i < nr && i < 64; i++)
-		if (!keep_page(&area->words[swp_offset(entry) + first + i], swp_entry_plus(entry, first + i),
-			       folio_page(folio, first + i)))
-			which |= (u64)1 << i;
-	return which;
-}
-
-static int write_large(struct swap_area *area, struct folio *folio, swp_entry_t entry, unsigned int nr)
-{
+	struct page_set set;
 	int err = 0;
 
+	if (!pages_for_device(area, folio, entry, nr, &set)) {
+		folio_unlock(folio);
+		return 0;
+	}
 	begin_writeback(folio, (long)nr);
 	folio_unlock(folio);
 	count_vm_events(THP_SWPOUT, nr == CLUSTER_SLOTS);
-	for (unsigned int first = 0; first < nr; first += 64) {
-		u64 which = pages_for_device(area, folio, entry, first, nr - first);
-		int failed = write_pages(area, folio, entry, first, which);
+	for (unsigned int i = 0; i < nr; i++)
+		if (in_set(&set, i)) {
+			int failed = write_page(area, swp_entry_plus(entry, i), folio_page(folio, i));
 
-		err = err ? err : failed;
-	}
+			err = err ? err : failed;
+		}
+	end_writeback(folio, (long)nr, err);
 	return err;
 }
 
@@ -157,22 +187,16 @@ int swap_writepage(struct folio *folio)
 		return 0;
 	}
 	area = swap_area_of_entry(entry);
-	if (likely(nr == 1)) {
-		if (keep_page(&area->words[swp_offset(entry)], entry, &folio->page)) {
-			folio_unlock(folio);
-			return 0;
-		}
-		begin_writeback(folio, 1);
+	if (unlikely(nr > 1))
+		return write_large(area, folio, entry, nr);
+	if (keep_page(&area->words[swp_offset(entry)], entry, &folio->page)) {
 		folio_unlock(folio);
-		err = write_pages(area, folio, entry, 0, 1);
-	} else {
-		err = write_large(area, folio, entry, nr);
+		return 0;
 	}
-	if (unlikely(err)) {
-		SetPageDirty(&folio->page);
-		ClearPageReclaim(&folio->page);
-	}
-	end_writeback(folio, (long)nr);
+	begin_writeback(folio, 1);
+	folio_unlock(folio);
+	err = write_page(area, entry, &folio->page);
+	end_writeback(folio, 1, err);
 	return err;
 }
 

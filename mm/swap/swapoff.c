@@ -89,6 +89,8 @@ static int swapoff_locked(struct swap_area *area)
 	synchronize_rcu();
 	if (last)
 		swap_table_free_all();
+	if (area->file)
+		swap_file_release(area->file);
 	swap_area_free(area);
 	return 0;
 }

@@ -1,130 +1,33 @@
 // SPDX-License-Identifier: MIT
-/* Swap: areas, slots, the cache, transfers on one CPU. tests/hosted/swap_*_test.c have threads and interleavings. */
+/* Swap: slots, the cache, transfers on one CPU. swap_area_test.c has areas. */
 #include <octavo/highmem.h>
-#include <octavo/mm.h>
 #include <octavo/pagemap.h>
-#include <octavo/rcupdate.h>
-#include <octavo/verify.h>
 
-#include "harness.h"
+#include "flaky.h"
 #include "mm/base/findings.h"
 #include "mm/phys/vmstat.h"
-#include "mm/swap/area.h"
+#include "swapper.h"
 
 #define DEV "/dev/ram0"
 
 static struct bdev *disk;
 
-static void complain(void *ctx, const char *line)
+static bool begin(unsigned long pages)
 {
-	(void)ctx;
-	test_fail(__FILE__, __LINE__, "%s", line);
-}
-
-static void all_well(void)
-{
-	struct findings f = { .report = complain };
-
-	swap_verify(&f);
-}
-
-static bool begin(unsigned long pages, int flags)
-{
-	int err = 0;
-
-	disk = brd_create("ram0", (u64)pages * PAGE_SECTORS, &err);
-	if (!disk || swap_make_header(disk, pages, "test"))
+	disk = swapper_disk("ram0", pages);
+	if (!disk || swapper_on(disk, DEV, 0))
 		return false;
-	test_capture_begin();
-	err = swapon_bdev(disk, DEV, flags);
-	test_capture_end();
-	all_well();
-	return !err;
+	swapper_verify();
+	return true;
 }
 
 static void end(void)
 {
-	all_well();
+	swapper_verify();
 	EXPECT_EQ(swapoff_path(DEV), 0);
 	EXPECT_EQ(global_node_page_state(NR_SWAPCACHE), 0);
-	all_well();
+	swapper_verify();
 	brd_destroy(disk);
-}
-
-/* A folio as a fault leaves it: locked, uptodate, swap-backed; each page begins with @tag and its number. */
-static struct folio *make(unsigned int order, unsigned long tag)
-{
-	struct page *page = alloc_pages(GFP_KERNEL | (order ? __GFP_COMP : 0), order);
-
-	if (!page)
-		return NULL;
-	for (unsigned int i = 0; i < 1u << order; i++) {
-		unsigned long *word = kmap_local_page(page + i);
-
-		memset(word, 0, PAGE_SIZE);
-		if (tag)
-			word[17] = tag + i;
-		kunmap_local(word);
-	}
-	__SetPageUptodate(page);
-	__SetPageSwapBacked(page);
-	folio_lock((struct folio *)page);
-	return (struct folio *)page;
-}
-
-static unsigned long tag_of(struct folio *folio)
-{
-	unsigned long *word = kmap_local_page(&folio->page), tag = word[17];
-
-	kunmap_local(word);
-	return tag;
-}
-
-/* The whole way out with one holder; the folio is free at the end. Return: its entry, 0 if there was no slot. */
-static swp_entry_t send_out(struct folio *folio, unsigned long shadow)
-{
-	unsigned int nr = (unsigned int)folio_nr_pages(folio);
-	swp_entry_t entry = { 0 };
-
-	if (add_to_swap(folio)) {
-		folio_unlock(folio);
-		folio_put(folio);
-		return entry;
-	}
-	entry = folio_swap_entry(folio);
-	EXPECT_EQ(swap_duplicate_nr(entry, nr), 0);
-	ClearPageDirty(&folio->page);
-	EXPECT_EQ(swap_writepage(folio), 0);
-	folio_wait_writeback(folio);
-	folio_lock(folio);
-	EXPECT(!PageDirty(&folio->page));
-	evict_from_swap_cache(folio, shadow);
-	folio_unlock(folio);
-	folio_put(folio);
-	return entry;
-}
-
-static struct folio *bring_in(swp_entry_t entry)
-{
-	int err = 0;
-	struct folio *folio = swapin_readahead(entry, GFP_HIGHUSER_MOVABLE, NULL, 0, &err);
-
-	if (!folio) {
-		test_fail(__FILE__, __LINE__, "not read: %d", err);
-		return NULL;
-	}
-	folio_lock(folio);
-	EXPECT(PageUptodate(&folio->page));
-	return folio;
-}
-
-/* The holder takes it: the slot is free, the folio the caller's alone. */
-static void take_back(struct folio *folio, swp_entry_t entry)
-{
-	swap_free(entry);
-	EXPECT(folio_free_swap(folio));
-	EXPECT(PageDirty(&folio->page));
-	folio_unlock(folio);
 }
 
 /* SW-I1 SW-I2 SW-I3 SW-I5 SW-I6: there and back again. */
@@ -134,10 +37,10 @@ TEST(swap, a_page_goes_and_returns)
 	struct folio *folio;
 	swp_entry_t entry;
 
-	ASSERT(begin(1000, 0));
+	ASSERT(begin(1000));
 	EXPECT_EQ(swap_pages_total(), 999);
 	EXPECT_EQ(swap_pages_free(), 999);
-	folio = make(0, 4711);
+	folio = swapper_make(0, 4711);
 	ASSERT(folio);
 	EXPECT_EQ(add_to_swap(folio), 0);
 	EXPECT(folio_in_swap_cache(folio));
@@ -154,7 +57,7 @@ TEST(swap, a_page_goes_and_returns)
 	EXPECT(swap_cache_get_folio(entry) == folio);
 	folio_put(folio);
 	EXPECT(!folio_free_swap(folio));
-	all_well();
+	swapper_verify();
 	ClearPageDirty(&folio->page);
 	EXPECT_EQ(swap_writepage(folio), 0);
 	EXPECT(!PageLocked(&folio->page));
@@ -165,55 +68,47 @@ TEST(swap, a_page_goes_and_returns)
 	EXPECT_EQ(page_ref_count(&folio->page), 1);
 	folio_put(folio);
 	EXPECT(!swap_cache_get_folio(entry));
-	all_well();
-	folio = bring_in(entry);
+	swapper_verify();
+	folio = swapper_in(entry);
 	ASSERT(folio);
-	EXPECT_EQ(tag_of(folio), 4711);
+	EXPECT_EQ(swapper_tag(&folio->page), 4711);
 	swap_free(entry);
 	EXPECT(!folio_free_swap(folio));
 	si_swap_area_pages(0, &total, &used);
 	EXPECT_EQ(total, 999);
 	EXPECT_EQ(used, 1);
-	take_back(folio, entry);
-	EXPECT_EQ(swap_pages_free(), 999);
+	folio_unlock(folio);
 	folio_put(folio);
+	EXPECT_EQ(swapper_take(entry), 4711);
+	EXPECT_EQ(swap_pages_free(), 999);
 	end();
 }
 
 /* Zeros need no device. */
 TEST(swap, zeros_are_told)
 {
-	unsigned long out = vm_event_sum(SWPOUT_ZERO), in = vm_event_sum(SWPIN_ZERO), written = disk ? 0 : 0;
+	unsigned long out = vm_event_sum(SWPOUT_ZERO), in = vm_event_sum(SWPIN_ZERO), written;
 	struct folio *folio;
 	swp_entry_t entry;
 
-	ASSERT(begin(100, 0));
+	ASSERT(begin(100));
 	written = disk->ios[1];
-	entry = send_out(make(0, 0), 0);
+	entry = swapper_out(swapper_make(0, 0), 0);
 	EXPECT_EQ(vm_event_sum(SWPOUT_ZERO), out + 1);
 	EXPECT_EQ(disk->ios[1], written);
-	folio = bring_in(entry);
+	folio = swapper_in(entry);
 	ASSERT(folio);
-	EXPECT_EQ(tag_of(folio), 0);
+	EXPECT_EQ(swapper_tag(&folio->page), 0);
 	EXPECT_EQ(vm_event_sum(SWPIN_ZERO), in + 1);
 	/* It is written to, and goes again. */
-	{
-		unsigned long *word = kmap_local_page(&folio->page);
-
-		word[17] = 5;
-		kunmap_local(word);
-	}
+	swapper_set_tag(&folio->page, 5);
 	EXPECT_EQ(swap_writepage(folio), 0);
 	EXPECT_EQ(disk->ios[1], written + 1);
 	folio_lock(folio);
 	evict_from_swap_cache(folio, 0);
 	folio_unlock(folio);
 	folio_put(folio);
-	folio = bring_in(entry);
-	ASSERT(folio);
-	EXPECT_EQ(tag_of(folio), 5);
-	take_back(folio, entry);
-	folio_put(folio);
+	EXPECT_EQ(swapper_take(entry), 5);
 	end();
 }
 
@@ -222,32 +117,43 @@ TEST(swap, all_slots)
 {
 	static swp_entry_t entries[1300];
 
-	ASSERT(begin(1281, 0));
+	ASSERT(begin(1281));
 	for (unsigned int round = 0; round < 3; round++) {
 		unsigned int n = 0;
 
-		while ((entries[n] = send_out(make(0, n + 1), 0)).val)
+		while ((entries[n] = swapper_out(swapper_make(0, n + 1), 0)).val)
 			n++;
 		EXPECT_EQ(n, 1280);
 		EXPECT_EQ(swap_pages_free(), 0);
-		all_well();
+		EXPECT(swap_full());
+		swapper_verify();
 		for (unsigned int i = 0; i < n; i++) {
 			unsigned int at = round ? (i * 7) % n : i;
-			struct folio *folio;
 
-			if (round == 2 && i % 3) {
+			if (round == 2 && i % 3)
 				free_swap_and_cache(entries[at]);
-				continue;
-			}
-			folio = bring_in(entries[at]);
-			ASSERT(folio);
-			EXPECT_EQ(tag_of(folio), at + 1);
-			take_back(folio, entries[at]);
-			folio_put(folio);
+			else
+				EXPECT_EQ(swapper_take(entries[at]), at + 1);
 		}
 		EXPECT_EQ(swap_pages_free(), 1280);
-		all_well();
+		swapper_verify();
 	}
+	end();
+}
+
+/* Slots follow each other in the order in which they were asked for. */
+TEST(swap, one_after_the_other)
+{
+	swp_entry_t last = { 0 }, entries[40];
+
+	ASSERT(begin(600));
+	for (unsigned int i = 0; i < 40; i++) {
+		entries[i] = swapper_out(swapper_make(0, 1), 0);
+		EXPECT(!i || entries[i].val == last.val + 1);
+		last = entries[i];
+	}
+	for (unsigned int i = 0; i < 40; i++)
+		free_swap_and_cache(entries[i]);
 	end();
 }
 
@@ -259,26 +165,21 @@ TEST(swap, large_folios)
 	swp_entry_t entry;
 	unsigned int n = 0;
 
-	ASSERT(begin(600, 0));
-	folio = make(4, 100);
+	ASSERT(begin(600));
+	folio = swapper_make(4, 100);
 	ASSERT(folio);
-	entry = send_out(folio, 0);
+	entry = swapper_out(folio, 0);
 	EXPECT(entry.val);
 	EXPECT_EQ(swp_offset(entry) % 16, 0);
-	all_well();
-	for (unsigned int i = 0; i < 16; i++) {
-		folio = bring_in(swp_entry_plus(entry, i));
-		ASSERT(folio);
-		EXPECT_EQ(tag_of(folio), 100 + i);
-		take_back(folio, swp_entry_plus(entry, i));
-		folio_put(folio);
-	}
-	while ((single[n] = send_out(make(0, n + 1), 0)).val)
+	swapper_verify();
+	for (unsigned int i = 0; i < 16; i++)
+		EXPECT_EQ(swapper_take(swp_entry_plus(entry, i)), 100 + i);
+	while ((single[n] = swapper_out(swapper_make(0, n + 1), 0)).val)
 		n++;
 	EXPECT_EQ(n, 599);
 	for (unsigned int i = 0; i < n; i += 2)
 		free_swap_and_cache(single[i]);
-	folio = make(2, 1);
+	folio = swapper_make(2, 1);
 	ASSERT(folio);
 	EXPECT_EQ(add_to_swap(folio), -E2BIG);
 	EXPECT(!folio_in_swap_cache(folio));
@@ -290,16 +191,38 @@ TEST(swap, large_folios)
 	end();
 }
 
+/* Zeros in the midst of a large folio: its other pages are written. */
+TEST(swap, large_folio_with_zeros)
+{
+	unsigned long zeros = vm_event_sum(SWPOUT_ZERO), out = vm_event_sum(PSWPOUT);
+	struct folio *folio;
+	swp_entry_t entry;
+
+	ASSERT(begin(600));
+	folio = swapper_make(3, 100);
+	ASSERT(folio);
+	swapper_set_tag(folio_page(folio, 0), 0);
+	swapper_set_tag(folio_page(folio, 5), 0);
+	entry = swapper_out(folio, 0);
+	EXPECT_EQ(vm_event_sum(SWPOUT_ZERO), zeros + 2);
+	EXPECT_EQ(vm_event_sum(PSWPOUT), out + 6);
+	for (unsigned int i = 0; i < 8; i++)
+		EXPECT_EQ(swapper_take(swp_entry_plus(entry, i)), i == 0 || i == 5 ? 0 : 100 + i);
+	end();
+}
+
 /* What nobody holds any more is not written, and not read. */
 TEST(swap, nobody_wants_it)
 {
+	unsigned long written;
 	struct folio *folio;
 	swp_entry_t entry;
 	int err = 0;
 
-	ASSERT(begin(100, 0));
-	folio = make(0, 1);
+	ASSERT(begin(100));
+	folio = swapper_make(0, 1);
 	ASSERT(folio);
+	written = disk->ios[1];
 	EXPECT_EQ(add_to_swap(folio), 0);
 	entry = folio_swap_entry(folio);
 	EXPECT_EQ(swap_duplicate(entry), 0);
@@ -307,6 +230,7 @@ TEST(swap, nobody_wants_it)
 	free_swap_and_cache(entry);
 	EXPECT(folio_in_swap_cache(folio));
 	EXPECT_EQ(swap_writepage(folio), 0);
+	EXPECT_EQ(disk->ios[1], written);
 	EXPECT(!folio_in_swap_cache(folio));
 	EXPECT_EQ(page_ref_count(&folio->page), 1);
 	folio_put(folio);
@@ -314,7 +238,7 @@ TEST(swap, nobody_wants_it)
 	EXPECT_EQ(err, -ENOENT);
 	EXPECT_EQ(swap_duplicate(entry), -EINVAL);
 	/* Unlocked, it goes with its last holder. */
-	folio = make(0, 1);
+	folio = swapper_make(0, 1);
 	ASSERT(folio);
 	EXPECT_EQ(add_to_swap(folio), 0);
 	entry = folio_swap_entry(folio);
@@ -327,14 +251,69 @@ TEST(swap, nobody_wants_it)
 	end();
 }
 
+/* A full area gives up what the cache keeps only to save a transfer. */
+TEST(swap, full_of_what_is_in_memory)
+{
+	static struct folio *folios[64];
+	static swp_entry_t entries[64];
+
+	ASSERT(begin(65));
+	for (unsigned int i = 0; i < 64; i++) {
+		entries[i] = swapper_out(swapper_make(0, i + 1), 0);
+		folios[i] = swapper_in(entries[i]);
+		ASSERT(folios[i]);
+		swap_free(entries[i]);
+		folio_unlock(folios[i]);
+	}
+	EXPECT_EQ(swap_pages_free(), 0);
+	entries[0] = swapper_out(swapper_make(0, 100), 0);
+	EXPECT(entries[0].val);
+	for (unsigned int i = 0; i < 64; i++) {
+		EXPECT_EQ(swapper_tag(&folios[i]->page), i + 1);
+		EXPECT(PageDirty(&folios[i]->page));
+		EXPECT(!folio_in_swap_cache(folios[i]));
+		folio_put(folios[i]);
+	}
+	EXPECT_EQ(swapper_take(entries[0]), 100);
+	end();
+}
+
+/* Shadows come back to who brings the page back, unless there are too many holders to keep one. */
+TEST(swap, shadows_and_many_holders)
+{
+	swp_entry_t entry;
+	const u64 *word;
+
+	ASSERT(begin(100));
+	entry = swapper_out(swapper_make(0, 1), 0x123456);
+	word = slot_word(entry);
+	EXPECT_EQ(slot_shadow(whole_load(word)), 0x123456);
+	for (unsigned int i = 1; i < SLOT_SHADOW_COUNT_MAX; i++)
+		EXPECT_EQ(swap_duplicate(entry), 0);
+	EXPECT_EQ(slot_shadow(whole_load(word)), 0x123456);
+	EXPECT_EQ(swap_count(entry), SLOT_SHADOW_COUNT_MAX);
+	EXPECT_EQ(swap_duplicate(entry), 0);
+	EXPECT_EQ(slot_shadow(whole_load(word)), 0);
+	EXPECT_EQ(swap_count(entry), SLOT_SHADOW_COUNT_MAX + 1);
+	for (unsigned int i = SLOT_SHADOW_COUNT_MAX + 1; i < SLOT_COUNT_MAX; i++)
+		if (swap_duplicate(entry))
+			test_fail(__FILE__, __LINE__, "%u holders", i);
+	EXPECT_EQ(swap_duplicate(entry), -ENOMEM);
+	EXPECT_EQ(swap_count(entry), SLOT_COUNT_MAX);
+	for (unsigned int i = SLOT_COUNT_MAX; i > 1; i--)
+		swap_free(entry);
+	EXPECT_EQ(swapper_take(entry), 1);
+	end();
+}
+
 /* SW-I6: what is given back too often is told. */
 TEST(swap, bad_frees_are_found)
 {
 	struct findings f = { .n = 0 };
 	swp_entry_t entry;
 
-	ASSERT(begin(100, 0));
-	entry = send_out(make(0, 1), 0);
+	ASSERT(begin(100));
+	entry = swapper_out(swapper_make(0, 1), 0);
 	swap_free(entry);
 	EXPECT_EQ(swap_pages_free(), 99);
 	swap_free(entry);
@@ -345,4 +324,164 @@ TEST(swap, bad_frees_are_found)
 	EXPECT_EQ(swap_bad_frees, 3);
 	swap_bad_frees = 0;
 	end();
+}
+
+/* SW-I1 to SW-I5: damage is found, each once. */
+TEST(swap, damage_is_found)
+{
+	struct swap_area *area;
+	struct folio *folio;
+	swp_entry_t entry;
+	u64 *word, was;
+
+	ASSERT(begin(1000));
+	folio = swapper_make(0, 1);
+	ASSERT(folio);
+	EXPECT_EQ(add_to_swap(folio), 0);
+	entry = folio_swap_entry(folio);
+	area = swap_areas[0];
+	word = slot_word(entry);
+	was = *word;
+#define FOUND(n_)                                              \
+	do {                                                   \
+		struct findings f_ = { .n = 0 };               \
+		swap_verify(&f_);                              \
+		EXPECT_EQ(f_.n, n_);                           \
+	} while (0)
+	FOUND(0);
+	*word = SLOT_SHADOW | (u64)5 << SLOT_SHADOW_SHIFT; /* nobody holds it; and one fewer is cached */
+	FOUND(2);
+	*word = was + ((u64)1 << SLOT_PFN_SHIFT); /* another frame, in no cache */
+	FOUND(1);
+	*word = was;
+	swap_table_set(folio_pfn(folio), 1, swp_entry_plus(entry, 1));
+	FOUND(1);
+	swap_table_set(folio_pfn(folio), 1, entry);
+	area->used++;
+	FOUND(1);
+	area->used--;
+	area->clusters[1].free--; /* and so it is not all free, as its state says */
+	FOUND(2);
+	area->clusters[1].free++;
+	area->clusters[swp_offset(entry) >> CLUSTER_SHIFT].users++;
+	FOUND(1);
+	area->clusters[swp_offset(entry) >> CLUSTER_SHIFT].users--;
+	FOUND(0);
+	EXPECT(folio_free_swap(folio));
+	folio_unlock(folio);
+	folio_put(folio);
+	end();
+}
+
+/* ---- A device that fails ---- */
+
+static struct flaky flaky;
+
+static bool begin_flaky(unsigned long pages)
+{
+	disk = swapper_disk("ram0", pages);
+	return disk && !flaky_make(&flaky, "flaky0", disk) && !swapper_on(&flaky.bdev, DEV, 0);
+}
+
+static void end_flaky(void)
+{
+	swapper_verify();
+	EXPECT_EQ(swapoff_path(DEV), 0);
+	flaky_end(&flaky);
+	brd_destroy(disk);
+}
+
+TEST(swap, a_write_error_keeps_the_page)
+{
+	struct folio *folio;
+	swp_entry_t entry;
+	const char *said;
+	char line[100];
+
+	ASSERT(begin_flaky(100));
+	folio = swapper_make(0, 9);
+	ASSERT(folio);
+	EXPECT_EQ(add_to_swap(folio), 0);
+	entry = folio_swap_entry(folio);
+	EXPECT_EQ(swap_duplicate(entry), 0);
+	ClearPageDirty(&folio->page);
+	flaky.fail_writes = 1;
+	test_capture_begin();
+	EXPECT_EQ(swap_writepage(folio), -EIO);
+	said = test_capture_end();
+	octavo_snprintf(line, sizeof(line), "Write-error on swap-device (%u:%u:%llu)\n", flaky.bdev.dev >> 20,
+			flaky.bdev.dev & 0xfffff, (unsigned long long)swp_offset(entry) * 8);
+	EXPECT(strstr(said, line));
+	EXPECT(PageDirty(&folio->page));
+	EXPECT(!PageWriteback(&folio->page));
+	EXPECT(folio_in_swap_cache(folio));
+	EXPECT_EQ(global_node_page_state(NR_WRITEBACK), 0);
+	/* It goes with the next try. */
+	folio_lock(folio);
+	ClearPageDirty(&folio->page);
+	EXPECT_EQ(swap_writepage(folio), 0);
+	folio_lock(folio);
+	EXPECT(!PageDirty(&folio->page));
+	evict_from_swap_cache(folio, 0);
+	folio_unlock(folio);
+	folio_put(folio);
+	EXPECT_EQ(swapper_take(entry), 9);
+	end_flaky();
+}
+
+TEST(swap, a_read_error_is_its_owners)
+{
+	swp_entry_t bad, good;
+	struct folio *folio;
+	const char *said;
+	int err = 0;
+
+	ASSERT(begin_flaky(100));
+	bad = swapper_out(swapper_make(0, 1), 0);
+	good = swapper_out(swapper_make(0, 2), 0);
+	flaky.bad_first = swp_offset(bad) * 8 + 3;
+	flaky.bad_count = 1;
+	flaky.bad_reads = true;
+	test_capture_begin();
+	folio = swapin_readahead(bad, GFP_KERNEL, NULL, 0, &err);
+	said = test_capture_end();
+	EXPECT(strstr(said, "Read-error on swap-device ("));
+	ASSERT(folio);
+	folio_lock(folio);
+	EXPECT(!PageUptodate(&folio->page));
+	folio_unlock(folio);
+	folio_put(folio);
+	EXPECT_EQ(swapper_take(good), 2);
+	/* Whoever has it lets go of it: it leaves nothing behind. */
+	free_swap_and_cache(bad);
+	EXPECT_EQ(swap_pages_free(), 99);
+	end_flaky();
+}
+
+/* Of one area not more than ten lines. */
+TEST(swap, errors_do_not_flood)
+{
+	struct folio *folio;
+	unsigned int lines = 0;
+	const char *said;
+
+	ASSERT(begin_flaky(100));
+	folio = swapper_make(0, 9);
+	ASSERT(folio);
+	EXPECT_EQ(add_to_swap(folio), 0);
+	EXPECT_EQ(swap_duplicate(folio_swap_entry(folio)), 0);
+	flaky.fail_writes = 30;
+	test_capture_begin();
+	for (unsigned int i = 0; i < 30; i++) {
+		EXPECT_EQ(swap_writepage(folio), -EIO);
+		folio_lock(folio);
+	}
+	for (said = test_capture_end(); (said = strstr(said, "Write-error")) != NULL; said++)
+		lines++;
+	EXPECT_EQ(lines, 10);
+	swap_free(folio_swap_entry(folio));
+	EXPECT(!folio_in_swap_cache(folio) || folio_free_swap(folio));
+	folio_unlock(folio);
+	folio_put(folio);
+	end_flaky();
 }

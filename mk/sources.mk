@@ -169,6 +169,7 @@ CORE_SRCS := \
 	mm/proc/page_tables_file.c \
 	mm/proc/pid_maps.c \
 	mm/proc/pid_numa.c \
+	mm/proc/pid_oom.c \
 	mm/proc/pid_pagemap.c \
 	mm/proc/pid_scan.c \
 	mm/proc/pid_smaps.c \
@@ -190,6 +191,11 @@ CORE_SRCS := \
 	mm/proc/vm_sysctl.c \
 	mm/proc/vmallocinfo.c \
 	mm/proc/zoneinfo.c \
+	mm/reclaim/oom.c \
+	mm/reclaim/oom_badness.c \
+	mm/reclaim/oom_kill.c \
+	mm/reclaim/oom_reaper.c \
+	mm/reclaim/oom_report.c \
 	mm/slab/debug.c \
 	mm/slab/debug_check.c \
 	mm/slab/debug_layout.c \
@@ -285,6 +291,7 @@ CORE_SRCS := \
 	mm/vm/mremap_move.c \
 	mm/vm/msync.c \
 	mm/vm/munmap.c \
+	mm/vm/oom_zap.c \
 	mm/vm/pfn.c \
 	mm/vm/pkeys.c \
 	mm/vm/populate.c \
@@ -296,6 +303,7 @@ CORE_SRCS := \
 	mm/vm/share_verify.c \
 	mm/vm/special.c \
 	mm/vm/task.c \
+	mm/vm/task_list.c \
 	mm/vm/thp.c \
 	mm/vm/uaccess.c \
 	mm/vm/user_fault.c \

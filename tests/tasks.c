@@ -28,9 +28,10 @@ void test_process_init(struct test_process *p)
 	p->process.rlimit[RLIMIT_MEMLOCK] = (struct mm_rlimit){ 8ul << 20, 8ul << 20 };
 	p->process.rlimit[RLIMIT_NOFILE] = (struct mm_rlimit){ 1024, 4096 };
 	p->process.personality = PERSONALITY_ADDR_NO_RANDOMIZE;
-	p->process.uid = p->process.gid = 1000;
+	p->process.uid = p->process.ruid = p->process.gid = 1000;
 	p->task.process = &p->process;
-	p->task.pid = p->task.tgid = atomic_fetch_add(&last_pid, 1) + 1;
+	/* 1 would be the machine's first process, which nobody may kill. */
+	p->task.pid = p->task.tgid = atomic_fetch_add(&last_pid, 1) + 2;
 	octavo_snprintf(p->task.comm, sizeof(p->task.comm), "test%d", p->task.pid);
 }
 
@@ -47,6 +48,7 @@ bool test_process_make(struct test_process *p)
 	layout.start_brk = layout.brk = TEST_BRK;
 	mm_set_layout(mm, &layout);
 	octavo_task_mm(&p->task, mm);
+	octavo_task_add(&p->task);
 	return true;
 }
 
@@ -63,16 +65,26 @@ void test_thread_make(struct mm_task *thread, struct test_process *p)
 	*thread = p->task;
 	thread->active_mm = NULL;
 	thread->mm = NULL;
-	thread->pid = atomic_fetch_add(&last_pid, 1) + 1;
+	thread->pid = atomic_fetch_add(&last_pid, 1) + 2;
+	thread->listed = 0;
 	thread->min_flt = thread->maj_flt = 0;
 	mmget(p->task.mm);
 	octavo_task_mm(thread, p->task.mm);
+	octavo_task_add(thread);
+}
+
+void test_share(struct test_process *other, struct test_process *p)
+{
+	mmget(p->task.mm);
+	octavo_task_mm(&other->task, p->task.mm);
+	octavo_task_add(&other->task);
 }
 
 void test_thread_exit(struct mm_task *thread)
 {
 	struct mm_struct *mm = octavo_task_mm(thread, NULL);
 
+	octavo_task_remove(thread);
 	if (current_task() == thread)
 		test_switch(NULL);
 	if (mm)
@@ -90,6 +102,7 @@ bool test_process_fork(struct test_process *child, struct test_process *parent)
 		return false;
 	child->task.pkru = parent->task.pkru;
 	octavo_task_mm(&child->task, mm);
+	octavo_task_add(&child->task);
 	return true;
 }
 

@@ -98,10 +98,18 @@ OCTAVO_API unsigned long octavo_pid_oom_score(struct mm_struct *mm, const struct
 
 /**
  * octavo_pid_set_oom_score_adj - what writing to /proc/PID/oom_score_adj does
- * @may_lower: the writer has CAP_SYS_RESOURCE
- * Return: @len; -EINVAL: no number from -1000 to 1000; -EACCES: lower than it is, and not @may_lower.
+ * @may_lower: the writer has CAP_SYS_RESOURCE: what he writes is as low as others may set it afterwards
+ * Processes that share the address space follow. Context: thread context, may sleep.
+ * Return: @len; -EINVAL: no number from -1000 to 1000; -EACCES: lower than it may be, and not @may_lower.
  */
 OCTAVO_API long octavo_pid_set_oom_score_adj(struct mm_process *process, const char *text, size_t len, bool may_lower);
+
+/**
+ * octavo_pid_oom_adj, octavo_pid_set_oom_adj - /proc/PID/oom_adj, the older scale: -17, never, to 15
+ * Return: as octavo_pid_set_oom_score_adj(), but -EACCES if it is lower than it is.
+ */
+OCTAVO_API int octavo_pid_oom_adj(const struct mm_process *process);
+OCTAVO_API long octavo_pid_set_oom_adj(struct mm_process *process, const char *text, size_t len, bool may_lower);
 
 /**
  * octavo_kpageflags, octavo_kpagecount - /proc/kpageflags and /proc/kpagecount: an entry for each frame from 0 on

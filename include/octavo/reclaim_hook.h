@@ -19,6 +19,7 @@ OCTAVO_BEGIN_DECLS
  * @nid: node it prefers
  * @highest: highest zone it may use
  * @nodemask: nodes it may use, NULL for all
+ * @rounds: how often the OOM killer has been asked for it already
  */
 struct reclaim_request {
 	gfp_t gfp;
@@ -26,6 +27,7 @@ struct reclaim_request {
 	int nid;
 	enum zone_type highest;
 	const nodemask_t *nodemask;
+	unsigned int rounds;
 };
 
 /** enum compact_result - how an attempt at compaction ended */
@@ -61,6 +63,13 @@ struct reclaim_ops {
  */
 OCTAVO_API int register_reclaim_ops(const struct reclaim_ops *ops);
 
+/**
+ * out_of_memory - the core's OOM killer, for reclaim_ops.out_of_memory
+ * Somebody who has much memory ends (struct task_ops), or is about to. Context: thread context, may sleep; called by
+ * the page allocator. Return: true: try again; false: nobody can be killed, and the request is to fail.
+ */
+OCTAVO_API bool out_of_memory(const struct reclaim_request *request);
+
 /* ---- Scopes: what all allocations of a thread may do until the scope is left ---- */
 
 #define PF_MEMALLOC 0x00000800u	      /* frees memory, so may use all reserves and must not reclaim itself */
@@ -82,6 +91,8 @@ OCTAVO_API void memalloc_noio_restore(unsigned int flags);
 OCTAVO_API unsigned int memalloc_pin_save(void);
 OCTAVO_API void memalloc_pin_restore(unsigned int flags);
 
+struct mm_task;
+
 /**
  * struct task_ops - a kernel with tasks of its own tells the allocator about the running one; any may be NULL
  * @scope_flags: where the running task's PF_MEMALLOC* word lies; the allocator sets and clears only those bits.
@@ -90,12 +101,19 @@ OCTAVO_API void memalloc_pin_restore(unsigned int flags);
  * @pid: its number for reports. Any context.
  * @signal_pending: has it a signal to act on? Asked in faults of user mode that wait for another thread, with
  *                  mm_task.interruptible set: such a signal is to end port_park(), too. Thread context.
+ * @kill: SIGKILL to the whole process of @task, one of those that octavo_task_add() told of; their fatal_signal is set
+ *        already, and whatever they wait for is to end. Without it nobody is killed for memory, and requests fail.
+ *        Thread context, the list of tasks locked: must neither wait for a thread to end nor call octavo_task_*(), and
+ *        allocate nothing.
+ * @mems_allowed: the nodes that @task may have memory of (its cpuset); NULL: all. Thread context, the list locked.
  */
 struct task_ops {
 	unsigned int *(*scope_flags)(void);
 	const char *(*name)(void);
 	long (*pid)(void);
 	bool (*signal_pending)(void);
+	void (*kill)(struct mm_task *task);
+	const nodemask_t *(*mems_allowed)(const struct mm_task *task);
 };
 
 /** register_task_ops - put them into effect; no thread may be in a scope. @ops stays. Context: any. */

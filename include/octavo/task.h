@@ -54,7 +54,10 @@ struct mm_rlimit {
  * @rlimit: limits; changed by the kernel, read without a lock
  * @capabilities: bit n: has CAP_ number n
  * @uid, @gid: effective
- * @oom_score_adj: -1000 to 1000
+ * @ruid: real user, whom reports name
+ * @oom_score_adj: -1000 to 1000: how much likelier than by its memory it is to be killed when there is none left
+ * @oom_score_adj_min: as low as it may be set without CAP_SYS_RESOURCE
+ * @walk: the core's
  * @personality: personality(2): ADDR_NO_RANDOMIZE, ADDR_COMPAT_LAYOUT, READ_IMPLIES_EXEC, MMAP_PAGE_ZERO
  * @group: process groups and sessions and the like: the kernel's
  */
@@ -62,8 +65,10 @@ struct mm_process {
 	struct mm_rlimit rlimit[RLIM_NLIMITS];
 	u64 capabilities;
 	u32 uid, gid;
-	s32 oom_score_adj;
+	u32 ruid;
+	s32 oom_score_adj, oom_score_adj_min;
 	u32 personality;
+	u32 walk;
 };
 
 #define PERSONALITY_ADDR_NO_RANDOMIZE 0x0040000u
@@ -108,6 +113,9 @@ struct mm_signal {
  * @pagefault_disabled, @fault_vma, @fault_vma_seq, @fault_vma_round: the core's
  * @interruptible: the core's: a signal that the thread has to act on is to end its port_park(); task_ops.signal_pending
  * @userfault_events: the core's: what it has to tell a userfaultfd when it has let go of its locks
+ * @in_vfork: the kernel's: a child of vfork() that still has its parent's address space; the parent waits for it
+ * @oom_victim: the core's (atomic): it was killed for its memory, and may have some of the reserves to end with
+ * @listed, @list_next, @list_prev: the core's: octavo_task_add()
  */
 struct mm_task {
 	struct mm_struct *mm;
@@ -126,6 +134,10 @@ struct mm_task {
 	u32 fault_vma_round;
 	u32 interruptible;
 	void *userfault_events;
+	u32 in_vfork;
+	u32 oom_victim;
+	u32 listed;
+	struct mm_task *list_next, *list_prev;
 };
 
 /**
@@ -148,6 +160,17 @@ OCTAVO_API void octavo_switch_task(struct mm_task *next);
  * Context: thread context. Return: the one it had, whose reference is the caller's now; may be NULL.
  */
 OCTAVO_API struct mm_struct *octavo_task_mm(struct mm_task *task, struct mm_struct *mm);
+
+/**
+ * octavo_task_add - from now on the core may look at @task when it looks at all of them
+ * Who has an address space and is not told of is never chosen when memory runs out. The kernel calls this when the
+ * thread is complete and can be killed (struct task_ops), before it runs, and octavo_task_remove() before its
+ * structures go, or its process's; a thread that was never added may be removed. Numbers and names may change
+ * meanwhile, the address space by octavo_task_mm() only.
+ * Context: thread context; may sleep.
+ */
+OCTAVO_API void octavo_task_add(struct mm_task *task);
+OCTAVO_API void octavo_task_remove(struct mm_task *task);
 
 /**
  * account_kernel_stack - the pages at @stack, @bytes long, are a thread's stack, or (@in_use false) no longer

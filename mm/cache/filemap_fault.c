@@ -202,6 +202,8 @@ vm_fault_t filemap_map_pages(struct vm_fault *vmf, unsigned long start, unsigned
 	end = min(end, pages - 1);
 	entry -= vmf->pgoff - start;
 	spin_lock(vmf->lock);
+	if (unlikely(!mm_is_stable(vmf->vma->vm_mm)) && !(vmf->vma->vm_flags & VM_SHARED))
+		goto unlock;
 	while (pgoff <= end) {
 		struct folio *folio = NULL;
 		unsigned int nr = 1;
@@ -236,6 +238,7 @@ vm_fault_t filemap_map_pages(struct vm_fault *vmf, unsigned long start, unsigned
 		pgoff += nr;
 		entry += nr;
 	}
+unlock:
 	spin_unlock(vmf->lock);
 	if (mapped[0])
 		mm_counter_add(vmf->vma->vm_mm, MM_FILEPAGES, mapped[0]);

@@ -190,6 +190,7 @@ static unsigned long zone_reclaimable_pages(struct zone *zone)
 static const struct reclaim_ops page_cache_reclaim_ops = {
 	.try_to_free_pages = page_cache_reclaim,
 	.zone_reclaimable_pages = zone_reclaimable_pages,
+	.out_of_memory = out_of_memory,
 };
 
 /* A kernel that has put its own operations into effect keeps them. */

@@ -22,7 +22,7 @@ enum { MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES, NR_MM_COUNTERS };
 
 /* mm->flags: bits */
 enum { MMF_DUMPABLE, MMF_DUMP_SECURELY, MMF_UNSTABLE, MMF_OOM_SKIP, MMF_HAS_PINNED, MMF_TOPDOWN, MMF_VM_HUGEPAGE,
-       MMF_HAS_SHARED_TABLES, MMF_HAS_MDWE, MMF_HAS_MDWE_NO_INHERIT };
+       MMF_HAS_SHARED_TABLES, MMF_HAS_MDWE, MMF_HAS_MDWE_NO_INHERIT, MMF_OOM_VICTIM, MMF_OOM_ORIGIN };
 
 struct mm_struct {
 	pgt_entry_t *pgd;	     /* (c) root, in the direct map */
@@ -87,6 +87,14 @@ bool mmget_not_zero(struct mm_struct *mm);
 void mmput(struct mm_struct *mm);
 void mmgrab(struct mm_struct *mm);
 void mmdrop(struct mm_struct *mm);
+/* While it takes more and more memory for all the others' sake (swapoff): if there is not enough, it has to go. */
+static inline void mm_set_oom_origin(struct mm_struct *mm, bool on)
+{
+	if (on)
+		(void)atomic_fetch_or(&mm->flags, 1ul << MMF_OOM_ORIGIN);
+	else
+		(void)atomic_fetch_and(&mm->flags, ~(1ul << MMF_OOM_ORIGIN));
+}
 /* What the last mmput() calls first: mm/vm unmaps everything. */
 void mm_on_release(void (*release)(struct mm_struct *mm));
 

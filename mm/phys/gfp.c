@@ -248,3 +248,18 @@ bool current_signal_pending(void)
 {
 	return task_ops && task_ops->signal_pending && task_ops->signal_pending();
 }
+
+bool task_can_kill(void)
+{
+	return task_ops && task_ops->kill;
+}
+
+void task_kill(struct mm_task *task)
+{
+	task_ops->kill(task);
+}
+
+const nodemask_t *task_mems_allowed(const struct mm_task *task)
+{
+	return task_ops && task_ops->mems_allowed ? task_ops->mems_allowed(task) : NULL;
+}

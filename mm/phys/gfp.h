@@ -28,4 +28,10 @@ const char *current_task_name(char *buf, size_t size);
 long current_task_pid(void);
 bool current_signal_pending(void);
 
+/* Can the kernel kill processes? Then nobody else needs to when memory is short. */
+bool task_can_kill(void);
+void task_kill(struct mm_task *task);
+/* NULL: all. */
+const nodemask_t *task_mems_allowed(const struct mm_task *task);
+
 #endif

@@ -21,9 +21,28 @@ static struct {
 	bool once;
 } warned __memsys;
 
-static bool node_shown(int nid, const nodemask_t *nodemask)
+void (*show_mem_swap)(unsigned long *total, unsigned long *free) __memsys;
+
+/* Whose nodes and zones a report shows. */
+struct shown {
+	const nodemask_t *nodes; /* NULL: all */
+	enum zone_type highest;
+};
+
+static bool zone_shown(const struct zone *zone, const struct shown *shown)
 {
-	return !nodemask || node_isset(nid, nodemask);
+	return (!shown->nodes || node_isset(zone->node, shown->nodes)) && zone->type <= shown->highest;
+}
+
+/* A node with nothing that the request could have had says nothing. */
+static bool node_shown(int nid, const struct shown *shown)
+{
+	if (shown->nodes && !node_isset(nid, shown->nodes))
+		return false;
+	for_each_populated_zone(zone)
+		if (zone->node == nid && zone->type <= shown->highest && zone_managed_pages(zone))
+			return true;
+	return false;
 }
 
 static unsigned long free_pcp(struct zone *zone)
@@ -40,12 +59,13 @@ static unsigned long node_stat(enum node_stat_item item)
 	return global_node_page_state_pages(item);
 }
 
-static void show_totals(void)
+static void show_totals(const struct shown *shown)
 {
 	unsigned long pcp = 0;
 
 	for_each_populated_zone(zone)
-		pcp += free_pcp(zone);
+		if (!shown->nodes || node_isset(zone->node, shown->nodes))
+			pcp += free_pcp(zone);
 	printk("active_anon:%lu inactive_anon:%lu isolated_anon:%lu\n"
 	       " active_file:%lu inactive_file:%lu isolated_file:%lu\n"
 	       " unevictable:%lu dirty:%lu writeback:%lu\n"
@@ -133,18 +153,20 @@ static void show_free_lists(struct zone *zone)
 	printk("= %lukB\n", KB(total));
 }
 
-/* Page cache and swap: counted by parts above; the lines stand in the report always. */
 static void show_rest(void)
 {
-	unsigned long total = 0, highmem = 0, managed = 0;
+	unsigned long total = 0, highmem = 0, managed = 0, swap = 0, swap_free = 0;
 
+	if (show_mem_swap)
+		show_mem_swap(&swap, &swap_free);
 	printk("%lu total pagecache pages\n", node_stat(NR_FILE_PAGES));
-	printk("%lu pages in swap cache\nFree swap  = 0kB\nTotal swap = 0kB\n", node_stat(NR_SWAPCACHE));
+	printk("%lu pages in swap cache\nFree swap  = %lukB\nTotal swap = %lukB\n", node_stat(NR_SWAPCACHE),
+	       KB(swap_free), KB(swap));
 	for_each_populated_zone(zone) {
 		total += zone->present_pages;
 		managed += zone_managed_pages(zone);
-		if (zone->type == ZONE_HIGHMEM || zone->type == ZONE_MOVABLE)
-			highmem += zone_managed_pages(zone);
+		if (is_highmem_zone(zone))
+			highmem += zone->present_pages;
 	}
 	printk("%lu pages RAM\n%lu pages HighMem/MovableOnly\n%lu pages reserved\n%lu pages cma reserved\n"
 	       "%lu pages hwpoisoned\n",
@@ -153,26 +175,32 @@ static void show_rest(void)
 
 void show_mem(const nodemask_t *nodemask)
 {
+	show_mem_zones(nodemask, (enum zone_type)(MAX_NR_ZONES - 1));
+}
+
+void show_mem_zones(const nodemask_t *nodemask, enum zone_type highest)
+{
+	const struct shown shown = { nodemask, highest };
+
 	printk("Mem-Info:\n");
-	show_totals();
+	show_totals(&shown);
 	for_each_online_node(nid)
-		if (node_shown(nid, nodemask))
+		if (node_shown(nid, &shown))
 			show_node(NODE_DATA(nid));
 	for_each_populated_zone(zone)
-		if (node_shown(zone->node, nodemask))
+		if (zone_shown(zone, &shown))
 			show_zone(zone);
 	for_each_populated_zone(zone)
-		if (node_shown(zone->node, nodemask))
+		if (zone_shown(zone, &shown))
 			show_free_lists(zone);
 	for_each_online_node(nid)
-		if (node_shown(nid, nodemask))
+		if (node_shown(nid, &shown))
 			printk("Node %d hugepages_total=0 hugepages_free=0 hugepages_surp=0 hugepages_size=2048kB\n",
 			       nid);
 	show_rest();
 }
 
-/* "0-3,5" for the nodes of a set; @mask NULL: those with memory. */
-static void print_nodes(const nodemask_t *mask)
+void print_nodes(const nodemask_t *mask)
 {
 	const char *separator = "";
 	int first = -1;

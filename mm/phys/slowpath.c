@@ -19,11 +19,14 @@
  *	       __GFP_NORETRY: fail. Costly without __GFP_RETRY_MAYFAIL: fail
  *	       pages left that reclaim could free and that would suffice: retry, 16 times without progress
  *	       compaction stopped early: retry
- *	       OOM killer -- page, or retry
+ *	       OOM killer, one at a time: try at the high watermark -- page
+ *	                                  kill, wait a tick -- retry
+ *	                                  a victim that has used its reserves -- fail
  *	fail:  __GFP_NOFAIL: try with the reserves, then retry for ever. Else the report and NULL.
  *
  * Locking
- *	None held. The operations may sleep if the request has __GFP_DIRECT_RECLAIM.
+ *	None held, but oom_lock around the OOM killer. The operations may sleep if the request has
+ *	__GFP_DIRECT_RECLAIM. Who finds oom_lock taken sleeps a tick and tries again.
  *
  * What failure does
  *	NULL, after a report unless __GFP_NOWARN. Before that every CPU's cached pages and the highatomic reserve
@@ -40,6 +43,7 @@
 #include <octavo/reclaim_hook.h>
 
 #include "../base/printk.h"
+#include "../sync/mutex.h"
 #include "../sync/rcu.h"
 #include "gfp.h"
 #include "watermark.h"
@@ -48,6 +52,8 @@
 #define MAX_COMPACT_RETRIES 16
 
 static const struct reclaim_ops *ops __memsys; /* (a) */
+unsigned int (*oom_task_state)(void) __memsys;
+struct mutex oom_lock __memsys = MUTEX_INIT;
 
 int register_reclaim_ops(const struct reclaim_ops *new_ops)
 {
@@ -99,14 +105,19 @@ static unsigned int gfp_to_alloc_flags(gfp_t gfp, unsigned int order)
 	return gfp_to_alloc_flags_cma(gfp, flags);
 }
 
-/* May the request use every page there is, because it will free more? */
+static unsigned int task_state(void)
+{
+	return oom_task_state ? oom_task_state() : 0;
+}
+
+/* May the request use every page there is, because it will free more? Or some, because its thread ends? */
 static unsigned int reserve_flags(gfp_t gfp)
 {
 	if (gfp & __GFP_NOMEMALLOC)
 		return 0;
 	if (gfp & __GFP_MEMALLOC || current_task_flags() & PF_MEMALLOC)
 		return ALLOC_NO_WATERMARKS;
-	return 0;
+	return task_state() & OOM_TASK_VICTIM ? ALLOC_OOM : 0;
 }
 
 static void wake_all_kswapds(const struct attempt *at)
@@ -223,26 +234,57 @@ static bool should_compact_retry(struct attempt *at)
 	return ++at->compact_tries <= limit;
 }
 
-/* The last resort. *@again: something was killed. */
-static struct page *alloc_pages_may_oom(struct attempt *at, bool *again)
+/* Nobody is killed for it: it can fail, or its pages could not be got that way. */
+static bool spares_others(const struct attempt *at)
 {
-	struct page *page;
-	unsigned int flags = at->alloc_flags;
+	return task_state() & OOM_TASK_DUMPING || costly(at) || at->gfp & (__GFP_RETRY_MAYFAIL | __GFP_THISNODE) ||
+	       at->ac->highest < ZONE_NORMAL || !at->ops || !at->ops->out_of_memory;
+}
 
-	*again = false;
-	/* another CPU's victim may have freed enough meanwhile: look, with room to spare */
-	at->alloc_flags = ALLOC_WMARK_HIGH | ALLOC_CPUSET;
+static struct page *try_with(struct attempt *at, unsigned int alloc_flags)
+{
+	unsigned int flags = at->alloc_flags;
+	struct page *page;
+
+	at->alloc_flags = alloc_flags;
 	page = try_again(at);
 	at->alloc_flags = flags;
-	if (page || costly(at) || at->gfp & (__GFP_RETRY_MAYFAIL | __GFP_THISNODE) || at->ac->highest < ZONE_NORMAL ||
-	    !at->ops || !at->ops->out_of_memory)
+	return page;
+}
+
+/* oom_lock is held. *@again: somebody was killed, or is dying. */
+static struct page *kill_for(struct attempt *at, bool *again)
+{
+	/* What another CPU's victim freed meanwhile may be enough: look, with room to spare. */
+	struct page *page = try_with(at, ALLOC_WMARK_HIGH | ALLOC_CPUSET);
+
+	if (page || spares_others(at))
 		return page;
 	*again = at->ops->out_of_memory(&at->request);
-	if (!*again || !(at->gfp & __GFP_NOFAIL))
-		return NULL;
-	at->alloc_flags = ALLOC_NO_WATERMARKS;
-	page = try_again(at);
-	at->alloc_flags = flags;
+	at->request.rounds++;
+	return at->gfp & __GFP_NOFAIL ? try_with(at, ALLOC_NO_WATERMARKS) : NULL;
+}
+
+/* The last resort. *@again: try once more. */
+static struct page *alloc_pages_may_oom(struct attempt *at, bool *again)
+{
+	struct page *page = NULL;
+	bool victim;
+
+	*again = false;
+	if (mutex_trylock(&oom_lock)) {
+		page = kill_for(at, again);
+		mutex_unlock(&oom_lock);
+	} else {
+		*again = true;
+	}
+	victim = task_state() & OOM_TASK_VICTIM;
+	/* Who is to end, and has had its share of the reserves, does not wait for more. */
+	if (victim && (at->alloc_flags & ALLOC_OOM || at->gfp & __GFP_NOMEMALLOC))
+		*again = false;
+	/* Others need time to end, or to say so. */
+	if (*again && !page && !victim)
+		port_park(OOM_WAIT_NS);
 	return page;
 }
 
@@ -328,7 +370,7 @@ struct page *alloc_pages_slowpath(gfp_t gfp, unsigned int order, struct alloc_co
 		.alloc_flags = gfp_to_alloc_flags(gfp, order),
 		.ac = ac,
 		.ops = load_acquire(&ops),
-		.request = { gfp, order, ac->nid, ac->highest, ac->nodemask },
+		.request = { gfp, order, ac->nid, ac->highest, ac->nodemask, 0 },
 	};
 	struct page *page = NULL;
 	bool again;

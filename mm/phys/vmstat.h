@@ -107,6 +107,7 @@ enum vm_event_item {
 	SLABS_SCANNED, /* objects that shrinkers looked at */
 	PAGEOUTRUN,
 	KSWAPD_WAKE,
+	OOM_KILL,
 	COMPACTSTALL,
 	COMPACTFAIL,
 	COMPACTSUCCESS,

@@ -151,7 +151,7 @@ static const struct event_line event_lines[] = {
 	{ "pgrotated" },
 	{ "drop_pagecache", LINE_ALL, FROM_DROPS, 0 },
 	{ "drop_slab", LINE_ALL, FROM_DROPS, 1 },
-	{ "oom_kill" },
+	{ "oom_kill", LINE_ALL, FROM_EVENT, OOM_KILL },
 	{ "numa_pte_updates", LINE_NUMA },
 	{ "numa_huge_pte_updates", LINE_NUMA },
 	{ "numa_hint_faults", LINE_NUMA },

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * An address space's numbers in /proc/PID/status, statm, stat, oom_score and oom_score_adj: proc_pid_status(5) and the
- * pages behind it. Counters are read without a lock: each is right, the sums may be of different moments.
+ * An address space's numbers in /proc/PID/status, statm and stat: proc_pid_status(5) and the pages behind it. Counters are read without a lock: each is right, the sums may be of different moments.
  */
-#include <octavo/errno.h>
-
 #include "pid.h"
 
 static unsigned long rss_of(struct mm_struct *mm, unsigned int which)
@@ -103,67 +100,4 @@ void octavo_pid_stat(struct mm_struct *mm, struct octavo_pid_stat *stat)
 		.env_start = load_relaxed(&mm->env_start),
 		.env_end = load_relaxed(&mm->env_end),
 	};
-}
-
-/* ---- oom_score ---- */
-
-/*
- * proc.rst, oom_score and oom_score_adj: what the process has, in thousandths of what it may have, moved by the
- * adjustment, and brought from [-1000, 2000] to what the file has always shown: [0, 2000], an average process at 666.
- */
-unsigned long octavo_pid_oom_score(struct mm_struct *mm, const struct mm_process *process)
-{
-	long total = (long)totalram_pages(), adj = READ_ONCE(process->oom_score_adj), points, score;
-
-	if (!mm || adj == -1000 || !total)
-		return 0;
-	points = (long)(resident(mm) + rss_of(mm, MM_SWAPENTS) + load_relaxed(&mm->pgtable_pages));
-	points += adj * (total / 1000);
-	score = (1000 + (long)((s64)points * 1000 / total)) * 2 / 3;
-	return score > 0 ? (unsigned long)score : 0;
-}
-
-static bool is_space(char c)
-{
-	return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-/* The number in @text, with white space around it. False: none, or something behind it. */
-static bool parse_number(const char *text, size_t len, long *value)
-{
-	char number[24];
-	const char *s = number;
-	bool negative, overflow;
-	u64 magnitude;
-	size_t digits;
-
-	while (len && is_space(*text)) {
-		text++;
-		len--;
-	}
-	while (len && is_space(text[len - 1]))
-		len--;
-	if (!len || len >= sizeof(number))
-		return false;
-	memcpy(number, text, len);
-	number[len] = '\0';
-	negative = *s == '-';
-	s += negative || *s == '+';
-	digits = parse_u64(s, &magnitude, &overflow);
-	if (!digits || s[digits] || overflow || magnitude > 1000000)
-		return false;
-	*value = negative ? -(long)magnitude : (long)magnitude;
-	return true;
-}
-
-long octavo_pid_set_oom_score_adj(struct mm_process *process, const char *text, size_t len, bool may_lower)
-{
-	long value;
-
-	if (!parse_number(text, len, &value) || value < -1000 || value > 1000)
-		return -EINVAL;
-	if (value < READ_ONCE(process->oom_score_adj) && !may_lower)
-		return -EACCES;
-	WRITE_ONCE(process->oom_score_adj, (s32)value);
-	return (long)len;
 }

@@ -11,6 +11,7 @@
 #include "../boot/params.h"
 #include "../cache/filemap.h"
 #include "../cache/shmem.h"
+#include "../reclaim/oom.h"
 #include "../vm/account.h"
 #include "../vm/vm.h"
 
@@ -116,6 +117,10 @@ const struct vm_sysctl ctl_dirty_bytes = { NULL, &sysctl_dirty_bytes, 2 * (long)
 					   dirty_bytes_written, 0 };
 const struct vm_sysctl ctl_dirty_ratio = { &sysctl_dirty_ratio, NULL, 0, 100, dirty_ratio_written, 0 };
 const struct vm_sysctl ctl_memfd_noexec = { &sysctl_memfd_noexec, NULL, 0, 2, NULL, CAP_SYS_ADMIN };
+const struct vm_sysctl ctl_oom_dump_tasks = { &sysctl_oom_dump_tasks, NULL, -INT_MOST, INT_MOST, NULL, 0 };
+const struct vm_sysctl ctl_oom_kill_allocating_task = { &sysctl_oom_kill_allocating_task, NULL, -INT_MOST, INT_MOST,
+							NULL, 0 };
+const struct vm_sysctl ctl_panic_on_oom = { &sysctl_panic_on_oom, NULL, 0, 2, NULL, 0 };
 const struct vm_sysctl ctl_overcommit_kbytes = { NULL, &sysctl_overcommit_kbytes, 0, LONG_MOST, kbytes_written, 0 };
 const struct vm_sysctl ctl_overcommit_memory = { &sysctl_overcommit_memory, NULL, 0, 2, NULL, 0 };
 const struct vm_sysctl ctl_overcommit_ratio = { &sysctl_overcommit_ratio, NULL, 0, INT_MOST, ratio_written, 0 };

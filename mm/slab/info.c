@@ -120,6 +120,23 @@ bool heap_cache_info_below(u32 below, struct cache_info *info)
 	return found;
 }
 
+bool heap_cache_try_each(void (*fn)(void *ctx, const struct cache_info *info), void *ctx)
+{
+	struct kmem_cache *cache;
+	struct cache_info info;
+
+	if (!mutex_trylock(&heap.mutex))
+		return false;
+	list_for_each_entry(cache, &heap.caches, list) {
+		if (cache->dying)
+			continue;
+		fill_info(cache, &info);
+		fn(ctx, &info);
+	}
+	mutex_unlock(&heap.mutex);
+	return true;
+}
+
 void heap_cache_node_counts(u32 number, int nid, struct heap_counts *counts)
 {
 	struct kmem_cache *cache;

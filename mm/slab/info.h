@@ -49,6 +49,12 @@ bool heap_cache_info(u32 number, struct cache_info *info);
 /* The same of the newest cache whose number is below @below (~0u: of all). false: none is left. */
 bool heap_cache_info_below(u32 below, struct cache_info *info);
 
+/*
+ * Every cache, newest first, for reports when memory is short: @fn must not call the heap.
+ * Return: false: somebody is changing the list, perhaps the caller, and there is nothing to be told.
+ */
+bool heap_cache_try_each(void (*fn)(void *ctx, const struct cache_info *info), void *ctx);
+
 /* Counts of one node, and slabs that one CPU keeps, of the cache of this number; 0 if there is none. */
 void heap_cache_node_counts(u32 number, int nid, struct heap_counts *counts);
 unsigned int heap_cache_cpu_slabs(u32 number, unsigned int cpu);

@@ -17,13 +17,17 @@ struct folio *vma_alloc_folio(struct vm_fault *vmf, bool zeroed)
 static vm_fault_t map_zero_page(struct vm_fault *vmf)
 {
 	pgt_entry_t e = vm_make_entry(vmf->vma, zero_pfn, vmf->vma->vm_page_prot);
+	vm_fault_t result = 0;
 
 	e = pgt_mkspecial(0, pgt_wrprotect(0, e));
 	if (vmf_lock(vmf)) {
-		pgt_fill(vmf->entry, e);
+		if (mm_is_stable(vmf->vma->vm_mm))
+			pgt_fill(vmf->entry, e);
+		else
+			result = VM_FAULT_SIGBUS;
 		vmf_unlock(vmf);
 	}
-	return 0;
+	return result;
 }
 
 /* ---- Large folios ---- */
@@ -76,17 +80,17 @@ static struct folio *alloc_large(const struct vm_fault *vmf, u32 orders, struct 
 	return NULL;
 }
 
-static void map_large(struct vm_fault *vmf, struct folio *folio, const struct run *run)
+static vm_fault_t map_large(struct vm_fault *vmf, struct folio *folio, const struct run *run)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	unsigned int nr = 1u << run->order;
 	pgt_entry_t e = vm_fresh_entry(vma, folio_pfn(folio));
 
 	spin_lock(vmf->lock);
-	if (unlikely(!all_none(run))) {
+	if (unlikely(!all_none(run) || !mm_is_stable(vma->vm_mm))) {
 		spin_unlock(vmf->lock);
 		folio_put(folio);
-		return;
+		return mm_is_stable(vma->vm_mm) ? 0 : VM_FAULT_SIGBUS;
 	}
 	/* A reference for each entry. Nobody else knows the folio. */
 	set_page_count(&folio->page, (int)nr);
@@ -95,6 +99,7 @@ static void map_large(struct vm_fault *vmf, struct folio *folio, const struct ru
 	for (unsigned int i = 0; i < nr; i++, e += (pgt_entry_t)PAGE_SIZE)
 		pgt_fill(run->entry + i, e);
 	spin_unlock(vmf->lock);
+	return 0;
 }
 
 /* ---- The fault ---- */
@@ -119,8 +124,7 @@ vm_fault_t do_anonymous_page(struct vm_fault *vmf)
 		folio = alloc_large(vmf, orders, &run);
 		if (folio) {
 			__SetPageUptodate(&folio->page);
-			map_large(vmf, folio, &run);
-			return 0;
+			return map_large(vmf, folio, &run);
 		}
 	}
 	/* Cleared here: the page allocator's quick way has none that are. */
@@ -132,6 +136,11 @@ vm_fault_t do_anonymous_page(struct vm_fault *vmf)
 	if (unlikely(!vmf_lock(vmf))) {
 		put_page(page);
 		return 0;
+	}
+	if (unlikely(!mm_is_stable(vma->vm_mm))) {
+		vmf_unlock(vmf);
+		put_page(page);
+		return VM_FAULT_SIGBUS;
 	}
 	page_become_anon(page, vma, vmf->address);
 	pgt_fill(vmf->entry, e);

@@ -90,13 +90,27 @@ static void check_counts(const struct mm_struct *mm)
 			pr_err("BUG: Bad rss-counter state mm:%lu type:%s val:%ld\n", mm->ctx_id, names[i], mm->rss[i]);
 }
 
+void (*mm_oom_gone)(struct mm_struct *mm) __memsys;
+
+/* Nothing is left that the OOM killer could wait for, or its reaper take: whoever comes behind this lets it be. */
+static void leave_oom_killer(struct mm_struct *mm)
+{
+	if (unlikely(load_relaxed(&mm->flags) >> MMF_OOM_VICTIM & 1) && mm_oom_gone)
+		mm_oom_gone(mm);
+}
+
 void exit_mmap(struct mm_struct *mm)
 {
 	struct vm_area_struct *first = find_vma(mm, 0), *next;
 	struct ending end;
 
-	if (!first)
+	if (!first) {
+		mmap_write_lock(mm);
+		(void)atomic_fetch_or(&mm->flags, 1ul << MMF_OOM_SKIP);
+		mmap_write_unlock(mm);
+		leave_oom_killer(mm);
 		return;
+	}
 	end.mm = mm;
 	end.left = false;
 	end.accounted = 0;
@@ -114,7 +128,9 @@ void exit_mmap(struct mm_struct *mm)
 	free_all_tables(&end.tlb, mm, first);
 	tlb_finish_mmu(&end.tlb);
 	first = vma_detach_all(mm);
+	(void)atomic_fetch_or(&mm->flags, 1ul << MMF_OOM_SKIP);
 	mmap_write_unlock(mm);
+	leave_oom_killer(mm);
 	for (struct vm_area_struct *vma = first; vma; vma = next) {
 		next = vma->vm_next;
 		vm_area_free(vma);

@@ -31,9 +31,21 @@ static vm_fault_t ask(struct vm_fault *vmf)
 
 #define NO_PAGE (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY)
 
+/* A private mapping whose copies the OOM killer's reaper took does not show the file instead. */
+static bool lost_copies(const struct vm_fault *vmf)
+{
+	return unlikely(!mm_is_stable(vmf->vma->vm_mm)) && !(vmf->vma->vm_flags & VM_SHARED);
+}
+
+/* What comes of it that enter() said false. */
+static vm_fault_t not_entered(const struct vm_fault *vmf)
+{
+	return lost_copies(vmf) ? VM_FAULT_SIGBUS : 0;
+}
+
 /*
- * The reference to @page becomes the entry's. Return: false: something is mapped there by now, and the reference is
- * still the caller's.
+ * The reference to @page becomes the entry's. Return: false: something is mapped there by now, or nothing may be, and
+ * the reference is still the caller's.
  */
 static bool enter(struct vm_fault *vmf, struct page *page, bool fresh)
 {
@@ -42,6 +54,10 @@ static bool enter(struct vm_fault *vmf, struct page *page, bool fresh)
 
 	if (unlikely(!vmf_lock(vmf)))
 		return false;
+	if (lost_copies(vmf)) {
+		vmf_unlock(vmf);
+		return false;
+	}
 	if (fresh) {
 		folio_add_new_anon_rmap(folio, vma, vmf->address);
 		mm_counter_add(vma->vm_mm, MM_ANONPAGES, 1);
@@ -67,6 +83,8 @@ static vm_fault_t fault_around(struct vm_fault *vmf)
 	unsigned long from = index - before, count = nr;
 	vm_fault_t result;
 
+	if (lost_copies(vmf))
+		return VM_FAULT_SIGBUS;
 	count = min(count, PGT_ENTRIES(0) - from);
 	count = min(count, vma_pages(vma) - (in_vma - before));
 	rcu_read_lock();
@@ -86,8 +104,9 @@ static vm_fault_t read_alone(struct vm_fault *vmf)
 	} else {
 		unlock_page(vmf->page);
 		put_page(vmf->page);
+		result |= not_entered(vmf);
 	}
-	return result & VM_FAULT_MAJOR;
+	return result & (VM_FAULT_MAJOR | VM_FAULT_SIGBUS);
 }
 
 static vm_fault_t read_fault(struct vm_fault *vmf)
@@ -122,14 +141,16 @@ static vm_fault_t cow_fault(struct vm_fault *vmf)
 	if (!(result & VM_FAULT_DONE_COW))
 		copy_highpage(&copy->page, vmf->page);
 	__SetPageUptodate(&copy->page);
-	if (!enter(vmf, &copy->page, true))
+	if (!enter(vmf, &copy->page, true)) {
 		folio_put(copy);
+		result |= not_entered(vmf);
+	}
 	/* Not before: who truncates the file waits for the page, and finds the copy when it looks at entries again. */
 	if (!(result & VM_FAULT_DONE_COW)) {
 		unlock_page(vmf->page);
 		put_page(vmf->page);
 	}
-	return result & VM_FAULT_MAJOR;
+	return result & (VM_FAULT_MAJOR | VM_FAULT_SIGBUS);
 }
 
 static vm_fault_t shared_fault(struct vm_fault *vmf)

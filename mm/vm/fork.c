@@ -542,7 +542,8 @@ struct mm_struct *mm_fork(struct mm_struct *mm, const struct mm_process *child)
 	if (mm->exe_file)
 		f.count.child->exe_file = get_file(mm->exe_file);
 	begin_count(&f);
-	err = fork_vmas(&f);
+	/* A child of who lost pages would have what its parent never had. */
+	err = mm_is_stable(mm) ? fork_vmas(&f) : -ENOMEM;
 	if (!err)
 		err = fork_pages(&f);
 	atomic_add_relaxed(&f.count.child->pgtable_pages, f.tables);

@@ -10,6 +10,7 @@
 
 #include "../base/part.h"
 #include "../base/printk.h"
+#include "../phys/slowpath.h"
 #include "../pgtable/tlb_cpu.h"
 #include "../sync/cpu.h"
 
@@ -20,7 +21,6 @@ static struct mm_process kernel_process __memsys = {
 	.rlimit = { NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT,
 		    NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT, NO_LIMIT },
 	.capabilities = ~(u64)0,
-	.oom_score_adj = -1000,
 };
 octavo_static_assert(RLIM_NLIMITS == 16, "kernel_process has a limit for each");
 
@@ -58,6 +58,8 @@ struct mm_struct *octavo_task_mm(struct mm_task *task, struct mm_struct *mm)
 {
 	struct mm_struct *old = task->mm;
 
+	if (unlikely(task->listed))
+		task_list_change_mm(task, mm);
 	preempt_disable();
 	task->mm = mm;
 	task->fault_vma = NULL;
@@ -83,4 +85,18 @@ static int cpu_online(unsigned int cpu)
 	return 0;
 }
 
-MM_PART(task, .order = MM_PART_VM, .cpu_online = cpu_online);
+static unsigned int task_state_for_oom(void)
+{
+	const struct mm_task *task = this_task();
+	unsigned int state = unlikely(load_relaxed(&task->oom_victim)) ? OOM_TASK_VICTIM : 0;
+
+	return task->flags & PF_DUMPCORE ? state | OOM_TASK_DUMPING : state;
+}
+
+static int task_init(void)
+{
+	oom_task_state = task_state_for_oom;
+	return 0;
+}
+
+MM_PART(task, .order = MM_PART_VM, .init = task_init, .cpu_online = cpu_online);

@@ -12,6 +12,8 @@
 #include "../base/part.h"
 #include "../base/printk.h"
 #include "../kmap/fault.h"
+#include "../phys/gfp.h"
+#include "../phys/slowpath.h"
 #include "../phys/vmstat.h"
 
 int vma_access_error(const struct vm_area_struct *vma, unsigned int fault_flags, bool foreign)
@@ -55,23 +57,21 @@ static int bad_access(const struct user_fault *uf, int code, const struct vm_are
 	return deliver(uf, SIGNO_SEGV, code, uf->address, code == SEGV_PKUERR ? vma_pkey(vma) : 0);
 }
 
-static unsigned long kib(const struct mm_struct *mm, unsigned int which)
-{
-	long pages = (long)load_relaxed(&mm->rss[which]);
-
-	return pages > 0 ? (unsigned long)pages << (PAGE_SHIFT - 10) : 0;
-}
-
-static int out_of_memory(const struct user_fault *uf)
+/*
+ * Who could kill somebody has done so, or the request was one that nobody is killed for, and can be made again: the
+ * access is repeated, and who was killed ends on his way to it. Where nobody can be killed the process ends of it.
+ */
+static int no_memory(const struct user_fault *uf)
 {
 	const struct mm_task *task = uf->task;
-	const struct mm_struct *mm = uf->mm;
 
-	pr_err("Out of memory: Killed process %d (%s) total-vm:%lukB, anon-rss:%lukB, file-rss:%lukB, shmem-rss:%lukB, "
-	       "UID:%u pgtables:%lukB oom_score_adj:%d\n",
-	       task->tgid, task->comm, mm->total_vm << (PAGE_SHIFT - 10), kib(mm, MM_ANONPAGES),
-	       kib(mm, MM_FILEPAGES), kib(mm, MM_SHMEMPAGES), task->process->uid,
-	       load_relaxed(&mm->pgtable_pages) << (PAGE_SHIFT - 10), task->process->oom_score_adj);
+	if (fatal_signal_pending(task))
+		return 0;
+	if (task_can_kill()) {
+		port_park(OOM_WAIT_NS);
+		return 0;
+	}
+	pr_err("%s[%d]: out of memory, and there is no OOM killer\n", task->comm, task->pid);
 	return deliver(uf, SIGNO_KILL, SI_KERNEL, 0, 0);
 }
 
@@ -82,7 +82,7 @@ static int fault_error(const struct user_fault *uf, vm_fault_t result)
 		/* A copy of the kernel's fails, and the system call says so. */
 		if (!(uf->flags & FAULT_FLAG_USER))
 			return deliver(uf, 0, 0, 0, 0);
-		return out_of_memory(uf);
+		return no_memory(uf);
 	}
 	if (result & VM_FAULT_HWPOISON)
 		return deliver(uf, SIGNO_BUS, BUS_MCEERR_AR, uf->address, 0);

@@ -213,6 +213,20 @@ void free_pgtables(struct mmu_gather *tlb, struct mm_struct *mm, uintptr_t start
 		   uintptr_t ceiling);
 /* Everything goes: the last user is gone. */
 void exit_mmap(struct mm_struct *mm);
+/* The OOM killer's: an address space with MMF_OOM_VICTIM has ended, MMF_OOM_SKIP is set. */
+extern void (*mm_oom_gone)(struct mm_struct *mm);
+/*
+ * oom_zap - the private pages of an address space go, while its threads may still be about
+ * Faults in them end in SIGBUS from now on (MMF_UNSTABLE): what was there is lost. Pages of files that are mapped
+ * shared stay, and frames of devices. Context: the caller counts @mm (mmgrab()); may take page tables from reserves.
+ * Return: -EAGAIN: somebody holds the mmap lock; 0: done; 1: it has ended, or was zapped before.
+ */
+int oom_zap(struct mm_struct *mm);
+/* What a fault in private memory looks at with its table locked: false: it may have lost what was there. */
+static inline bool mm_is_stable(const struct mm_struct *mm)
+{
+	return likely(!(load_relaxed(&mm->flags) & 1ul << MMF_UNSTABLE));
+}
 /* Whether PR_SET_MDWE refuses a mapping with flags @old (a new one: @new) to have @new. */
 bool mdwe_denies(const struct mm_struct *mm, vm_flags_t old, vm_flags_t new);
 /* What of it a child, or the next program, begins with: bits of mm->flags. */

@@ -122,6 +122,9 @@ static bool resolve(struct mmu_fault *fault, enum whose whose, unsigned int *tri
 		by_kernel(&fault->fault);
 	if (handle_page_fault(&fault->fault))
 		return false;
+	/* A kernel would not go back to user mode with it. */
+	if (whose == OF_USER && fatal_signal_pending(current_task()))
+		return false;
 	if (++*tries < REPEAT_MAX)
 		return true;
 	hosted_log("the access to %#lx (flags %#x) was refused %u times, and each time it was to be tried again",

@@ -350,13 +350,62 @@ TEST(pid, oom_score)
 	EXPECT_EQ(octavo_pid_set_oom_score_adj(&p.process, "500\n", 4, false), 4);
 	full = octavo_pid_oom_score(p.task.mm, &p.process);
 	EXPECT(full >= fresh + 320 && full <= fresh + 340);
-	EXPECT_EQ(octavo_pid_set_oom_score_adj(&p.process, "499", 3, false), -EACCES);
+	/* Back to where it began anybody may; below that, and what a privileged hand has set, nobody without rights. */
+	EXPECT_EQ(octavo_pid_set_oom_score_adj(&p.process, "499", 3, false), 3);
+	EXPECT_EQ(octavo_pid_set_oom_score_adj(&p.process, "-1", 2, false), -EACCES);
+	EXPECT_EQ(octavo_pid_set_oom_score_adj(&p.process, "300", 3, true), 3);
+	EXPECT_EQ(octavo_pid_set_oom_score_adj(&p.process, "299", 3, false), -EACCES);
 	EXPECT_EQ(octavo_pid_set_oom_score_adj(&p.process, "-1000", 5, true), 5);
 	EXPECT_EQ(octavo_pid_oom_score(p.task.mm, &p.process), 0);
 	EXPECT_EQ(octavo_pid_set_oom_score_adj(&p.process, "1001", 4, true), -EINVAL);
 	EXPECT_EQ(octavo_pid_set_oom_score_adj(&p.process, "12x", 3, true), -EINVAL);
 	EXPECT_EQ(octavo_pid_set_oom_score_adj(&p.process, "", 0, true), -EINVAL);
 	EXPECT_EQ(p.process.oom_score_adj, -1000);
+	test_process_exit(&p);
+}
+
+TEST(pid, oom_adj)
+{
+	static const struct {
+		const char *text;
+		long result;
+		int adj, score_adj;
+	} cases[] = {
+		{ "15", 2, 15, 1000 },	   { "14", 2, 13, 823 }, { "0\n", 2, 0, 0 },	{ "-1", -EACCES, 0, 0 },
+		{ "16", -EINVAL, 0, 0 },   { "-18", -EINVAL, 0, 0 }, { "x", -EINVAL, 0, 0 }, { "", -EINVAL, 0, 0 },
+	};
+
+	ASSERT(start());
+	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
+		long result = octavo_pid_set_oom_adj(&p.process, cases[i].text, strlen(cases[i].text), i < 3);
+
+		EXPECT_EQ(result, cases[i].result);
+		EXPECT_EQ(octavo_pid_oom_adj(&p.process), cases[i].adj);
+		EXPECT_EQ(p.process.oom_score_adj, cases[i].score_adj);
+	}
+	EXPECT_EQ(octavo_pid_set_oom_adj(&p.process, "-17", 3, true), 3);
+	EXPECT_EQ(octavo_pid_oom_adj(&p.process), -17);
+	EXPECT_EQ(p.process.oom_score_adj, -1000);
+	test_process_exit(&p);
+}
+
+/* Who shares the address space shares the adjustment, but not a child of vfork() that is about to leave it. */
+TEST(pid, oom_score_adj_of_sharers)
+{
+	struct test_process other, vchild;
+
+	ASSERT(start());
+	test_process_init(&other);
+	test_process_init(&vchild);
+	test_share(&other, &p);
+	test_share(&vchild, &p);
+	vchild.task.in_vfork = 1;
+	EXPECT_EQ(octavo_pid_set_oom_score_adj(&p.process, "-700", 4, true), 4);
+	EXPECT_EQ(other.process.oom_score_adj, -700);
+	EXPECT_EQ(vchild.process.oom_score_adj, 0);
+	EXPECT_EQ(octavo_pid_set_oom_score_adj(&other.process, "-701", 4, false), -EACCES);
+	test_process_exit(&vchild);
+	test_process_exit(&other);
 	test_process_exit(&p);
 }
 

@@ -57,6 +57,7 @@ static void users_changed(struct process *p, u32 ruid, u32 euid, u32 suid)
 		p->core.capabilities = p->cap_permitted;
 	p->fsuid = p->euid;
 	p->core.uid = p->euid;
+	p->core.ruid = p->ruid;
 }
 
 static long sys_getuid(void)

@@ -192,6 +192,7 @@ void exec_release_mm(void)
 	flags = klock(&tasks_lock);
 	parent = me->vfork_parent;
 	me->vfork_parent = NULL;
+	kstore(&me->core.in_vfork, 0);
 	kstore(&me->vfork_done, 1);
 	if (parent)
 		wake_task(parent, WAKE_ANY);
@@ -206,6 +207,7 @@ static void release_mm(struct task *me)
 		return;
 	futex_exit(me);
 	exec_release_mm();
+	octavo_task_remove(&me->core);
 	mm = task_change_mm(me, NULL);
 	if (mm)
 		mmput(mm);

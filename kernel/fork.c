@@ -422,8 +422,10 @@ static long do_clone(const struct clone_args *args)
 	kor(&child->work, WORK_IRET);
 	if (args->flags & CLONE_VFORK) {
 		child->vfork_parent = current();
+		child->core.in_vfork = !!(args->flags & CLONE_VM);
 		task_get(child);
 	}
+	octavo_task_add(&child->core);
 	sched_start(child);
 	if (args->flags & CLONE_VFORK) {
 		wait_for_vfork(child);

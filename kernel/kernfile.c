@@ -212,11 +212,9 @@ static long write_number(const char *text, size_t len, unsigned int low, unsigne
 	}                                                                                   \
 	static const struct gen_ops name##_ops = { .show = show_##name, .write = write_##name }
 
-unsigned int panic_on_oom __memsys;
 NUMBER(pid_max, pid_limit, 301, PID_MAX);
 NUMBER(threads_max, threads_max, 20, PID_MAX);
 NUMBER(core_uses_pid, core_uses_pid, 0, 1);
-NUMBER(panic_on_oom, panic_on_oom, 0, 2);
 
 static int show_core_pattern(struct vnode *v, struct ktext *text)
 {
@@ -382,7 +380,6 @@ const struct kernfile kernfiles[] = {
 	{ .path = "/proc/sys/kernel/core_pattern", .mode = 0644, .ops = &core_pattern_ops },
 	{ .path = "/proc/sys/kernel/core_uses_pid", .mode = 0644, .ops = &core_uses_pid_ops },
 	{ .path = "/proc/sys/kernel/tainted", .mode = 0444, .ops = &tainted_ops },
-	{ .path = "/proc/sys/vm/panic_on_oom", .mode = 0644, .ops = &panic_on_oom_ops },
 	{ .path = "/proc/sys/kernel/printk", .mode = 0444, .ops = &printk_ops },
 	{ .path = "/proc/sys/kernel/random/boot_id", .mode = 0444, .ops = &boot_id_ops },
 	{ .path = "/proc/sys/kernel/random/uuid", .mode = 0444, .ops = &uuid_ops },

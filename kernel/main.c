@@ -271,6 +271,7 @@ static void init_thread(void *arg)
 	if (err < 0)
 		printk("Warning: unable to open an initial console.\n");
 	sort_words(w);
+	octavo_task_add(&me->core);
 	run_init(w);
 	kvfree(w);
 }
@@ -293,7 +294,7 @@ static long task_number(void)
 }
 
 static const struct task_ops task_ops = { .scope_flags = scope_flags, .name = task_name, .pid = task_number,
-					  .signal_pending = signal_pending };
+					  .signal_pending = signal_pending, .kill = kill_for_memory };
 
 void run_command_line(void)
 {

@@ -165,7 +165,6 @@ extern struct process *init_process;
 extern unsigned int processes_nr;
 extern unsigned int pid_limit; /* numbers are below it: /proc/sys/kernel/pid_max */
 extern unsigned int threads_max; /* at one time: /proc/sys/kernel/threads-max */
-extern unsigned int panic_on_oom;
 
 static inline struct process *current_process(void)
 {
@@ -227,7 +226,8 @@ int take_signal(sigset_k which, struct k_siginfo *info);
 void force_signal(const struct k_siginfo *info);
 /* (t) in *@flags. The caller, which is to leave, stands still while its process is dumped. */
 void dump_park(unsigned long *flags);
-bool spare_init(void);
+/* The OOM killer's: @task's process ends, whatever its threads wait for. */
+void kill_for_memory(struct mm_task *task);
 void force_signal_fault(int signo, int code, uintptr_t address);
 /* Before user mode is gone back to; interrupts on. */
 void do_signals(void);

@@ -246,25 +246,19 @@ static long write_oom_score_adj(struct task *task, const char *text, size_t len)
 /* The older scale: -17 to 15, where -17 is never and 15 most likely. */
 static int show_oom_adj(struct task *task, struct ktext *text)
 {
-	s32 adj = task->core.process->oom_score_adj;
-
-	ktext_printf(text, "%d\n", adj == -1000 ? -17 : adj == 1000 ? 15 : adj * 17 / 1000);
+	ktext_printf(text, "%d\n", octavo_pid_oom_adj(task->core.process));
 	return 0;
 }
 
 static long write_oom_adj(struct task *task, const char *text, size_t len)
 {
-	bool negative = *text == '-';
-	char scaled[16];
-	u64 value;
-	long ret;
+	static bool told;
 
-	if (!text_number(text + negative, &value) || value > (negative ? 17u : 15u))
-		return -EINVAL;
-	value = negative ? value * 1000 / 17 : value == 15 ? 1000 : value * 1000 / 17;
-	octavo_snprintf(scaled, sizeof(scaled), "%s%u", negative ? "-" : "", (unsigned int)value);
-	ret = write_oom_score_adj(task, scaled, strlen(scaled));
-	return ret < 0 ? ret : (long)len;
+	if (!told)
+		printk("%s (%d): /proc/%d/oom_adj is deprecated, please use /proc/%d/oom_score_adj instead.\n",
+		       current()->core.comm, current()->core.pid, task->core.pid, task->core.pid);
+	told = true;
+	return octavo_pid_set_oom_adj(task->core.process, text, len, task_capable(current_task(), CAP_SYS_RESOURCE));
 }
 
 /* ---- Names and limits ---- */

@@ -302,34 +302,13 @@ void force_signal(const struct k_siginfo *info)
 	kunlock(&tasks_lock, flags);
 }
 
-/*
- * Memory has run out on init, without which nothing goes on: the youngest process has to go in its stead.
- * Return: false: there is no other.
- */
-bool spare_init(void)
+void kill_for_memory(struct mm_task *task)
 {
+	struct process *victim = container_of(task, struct task, core)->process;
 	unsigned long flags = klock(&tasks_lock);
-	struct process *victim = NULL;
 
-	for (int pid = 1; pid < PID_MAX; pid++) {
-		struct task *task = pid_lookup(pid);
-		struct process *p = task ? task->process : NULL;
-
-		if (!p || p == init_process || p->zombie || p->leader != task || (task->core.flags & PF_KTHREAD))
-			continue;
-		if (!victim || task->start_time > victim->leader->start_time)
-			victim = p;
-	}
-	if (victim) {
-		printk("init is spared: process %d (%s) is killed instead\n", victim->pid, victim->leader->core.comm);
-		group_kill_locked(victim, SIGKILL);
-	}
+	group_kill_locked(victim, SIGKILL);
 	kunlock(&tasks_lock, flags);
-	if (!victim)
-		return false;
-	set_state(TASK_UNINTERRUPTIBLE);
-	schedule_timeout(20 * NS_PER_MS);
-	return true;
 }
 
 void force_signal_fault(int signo, int code, uintptr_t address)

@@ -31,10 +31,6 @@ static int fpe_code(u32 status, u32 control)
 
 static noinline void refuse(struct task *me, const struct page_fault *fault)
 {
-	if (me->core.fault.signo == SIGKILL && READ_ONCE(panic_on_oom))
-		kernel_panic("Out of memory: panic_on_oom is %u", panic_on_oom);
-	if (me->core.fault.signo == SIGKILL && me->process == init_process && spare_init())
-		return;
 	if (me->core.fault.signo) {
 		struct k_siginfo info = { .signo = me->core.fault.signo, .code = me->core.fault.code };
 

@@ -319,4 +319,15 @@ CORE_SRCS := \
 	mm/vm/vma_merge.c \
 	mm/vm/vma_verify.c \
 	mm/vm/zap.c \
-	mm/zswap/zswap.c
+	mm/zswap/compress.c \
+	mm/zswap/lz4_pack.c \
+	mm/zswap/lz4_unpack.c \
+	mm/zswap/zbuddy.c \
+	mm/zswap/zpool.c \
+	mm/zswap/zsmalloc.c \
+	mm/zswap/zsmalloc_compact.c \
+	mm/zswap/zsmalloc_verify.c \
+	mm/zswap/zswap.c \
+	mm/zswap/zswap_pool.c \
+	mm/zswap/zswap_slots.c \
+	mm/zswap/zswap_writeback.c

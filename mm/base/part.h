@@ -26,6 +26,8 @@ enum mm_part_order {
 	MM_PART_FAULT,
 	MM_PART_GUARD,
 	MM_PART_LEAK,
+	MM_PART_ZPOOL,	    /* pools of compressed pages */
+	MM_PART_ZSWAP,
 	MM_PART_VM,	    /* address spaces: objects, locks, the fault hook */
 	MM_PART_FILES,	    /* page cache and what is built on it */
 	MM_PARTS

@@ -119,6 +119,9 @@ enum vm_event_item {
 	SWAP_RA_HIT,
 	SWPIN_ZERO, /* pages of zeros, which need no device */
 	SWPOUT_ZERO,
+	ZSWPIN, /* pages that came out of zswap, went into it, and out of it to the device */
+	ZSWPOUT,
+	ZSWPWB,
 	/* Counted, but no lines of /proc/vmstat: Linux has those with CONFIG_DEBUG_TLBFLUSH only. */
 	NR_TLB_REMOTE_FLUSH,
 	NR_TLB_REMOTE_FLUSH_RECEIVED,

@@ -213,9 +213,9 @@ static const struct event_line event_lines[] = {
 	{ "swpout_zero", LINE_ALL, FROM_EVENT, SWPOUT_ZERO },
 	{ "ksm_swpin_copy" },
 	{ "cow_ksm" },
-	{ "zswpin" },
-	{ "zswpout" },
-	{ "zswpwb" },
+	{ "zswpin", LINE_ALL, FROM_EVENT, ZSWPIN },
+	{ "zswpout", LINE_ALL, FROM_EVENT, ZSWPOUT },
+	{ "zswpwb", LINE_ALL, FROM_EVENT, ZSWPWB },
 	{ "direct_map_level2_splits", LINE_X86, FROM_DIRECT_MAP, 1 },
 	{ "direct_map_level3_splits", LINE_X86, FROM_DIRECT_MAP, 2 },
 	{ "nr_unstable" }, /* kept as 0 since 5.8, for programs that look for it */

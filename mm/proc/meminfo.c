@@ -2,7 +2,7 @@
 /*
  * /proc/meminfo and a node's meminfo. Format: proc.rst; the order is that of Linux 6.12.
  *
- * Lines of parts that do not exist (swap, zswap, huge page pools) show zero: there is nothing of the kind.
+ * Lines of parts that do not exist (swap, huge page pools) show zero: there is nothing of the kind.
  */
 #include <octavo/percpu.h>
 #include <octavo/vmalloc.h>
@@ -14,6 +14,7 @@
 #include "../phys/watermark.h"
 #include "../swap/swap.h"
 #include "../vm/account.h"
+#include "../zswap/zswap.h"
 
 /* Counters are pages; the files show KiB. */
 static unsigned long kib(unsigned long pages)
@@ -123,8 +124,8 @@ static void memory_lines(struct seq_file *m)
 	}
 	line(m, "SwapTotal:", swap_pages_total());
 	line(m, "SwapFree:", swap_pages_free());
-	line(m, "Zswap:", 0);
-	line(m, "Zswapped:", 0);
+	line(m, "Zswap:", zswap_pool_pages());
+	line(m, "Zswapped:", zswap_stored_pages());
 	line(m, "Dirty:", node_sum(NR_FILE_DIRTY));
 	line(m, "Writeback:", node_sum(NR_WRITEBACK));
 	line(m, "AnonPages:", node_sum(NR_ANON_MAPPED));

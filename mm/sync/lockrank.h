@@ -29,6 +29,8 @@ enum lock_rank {
 	LOCK_RANK_SHMEM,     /* the list of shmem inodes */
 	LOCK_RANK_MAPPINGS,  /* the list of files with a page cache */
 	LOCK_RANK_BLOCK,     /* the list of block devices */
+	LOCK_RANK_ZSWAP,     /* the chunks of slots of one node that have copies in zswap */
+	LOCK_RANK_ZPOOL,     /* a pool of compressed pages, or one size of it */
 	LOCK_RANK_HEAP_NODE, /* a cache's slabs on one node */
 	LOCK_RANK_HEAP_GATE, /* which magazines are open */
 	LOCK_RANK_HEAP_META, /* memory for the heap's own structures */

@@ -248,6 +248,7 @@ CORE_SRCS := \
 	mm/swap/swap.c \
 	mm/swap/swap_cache.c \
 	mm/swap/swap_io.c \
+	mm/swap/swap_queue.c \
 	mm/swap/swap_table.c \
 	mm/swap/swapin.c \
 	mm/swap/swapoff.c \
@@ -302,6 +303,7 @@ CORE_SRCS := \
 	mm/vm/share.c \
 	mm/vm/share_verify.c \
 	mm/vm/special.c \
+	mm/vm/swap_entries.c \
 	mm/vm/task.c \
 	mm/vm/task_list.c \
 	mm/vm/thp.c \

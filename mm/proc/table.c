@@ -76,6 +76,7 @@ const struct proc_entry proc_table[] = {
 	{ VM "overcommit_kbytes", VM_NUMBER(overcommit_kbytes) },
 	{ VM "overcommit_memory", VM_NUMBER(overcommit_memory) },
 	{ VM "overcommit_ratio", VM_NUMBER(overcommit_ratio) },
+	{ VM "page-cluster", VM_NUMBER(page_cluster) },
 	{ VM "panic_on_oom", VM_NUMBER(panic_on_oom) },
 	{ VM "percpu_pagelist_high_fraction", .show = sysctl_show, .store = sysctl_store,
 	  .data = &ctl_percpu_pagelist_high_fraction },
@@ -113,6 +114,7 @@ const struct proc_entry proc_table[] = {
 	{ MEMMAP "start", PROC_ID_MEMMAP, .show = memmap_start_show },
 	{ MEMMAP "type", PROC_ID_MEMMAP, .show = memmap_type_show },
 
+	{ "/sys/kernel/mm/swap/vma_ra_enabled", .show = vma_ra_enabled_show, .store = vma_ra_enabled_store },
 	{ THP "enabled", .show = thp_enabled_show, .store = thp_enabled_store, .data = (const void *)~(uintptr_t)0 },
 	THP_SIZE("16kB", 2),
 	THP_SIZE("32kB", 3),

@@ -12,6 +12,7 @@
 #include "../cache/filemap.h"
 #include "../cache/shmem.h"
 #include "../reclaim/oom.h"
+#include "../swap/swap.h"
 #include "../vm/account.h"
 #include "../vm/vm.h"
 
@@ -121,6 +122,7 @@ const struct vm_sysctl ctl_oom_dump_tasks = { &sysctl_oom_dump_tasks, NULL, -INT
 const struct vm_sysctl ctl_oom_kill_allocating_task = { &sysctl_oom_kill_allocating_task, NULL, -INT_MOST, INT_MOST,
 							NULL, 0 };
 const struct vm_sysctl ctl_panic_on_oom = { &sysctl_panic_on_oom, NULL, 0, 2, NULL, 0 };
+const struct vm_sysctl ctl_page_cluster = { &sysctl_page_cluster, NULL, 0, 31, NULL, 0 };
 const struct vm_sysctl ctl_overcommit_kbytes = { NULL, &sysctl_overcommit_kbytes, 0, LONG_MOST, kbytes_written, 0 };
 const struct vm_sysctl ctl_overcommit_memory = { &sysctl_overcommit_memory, NULL, 0, 2, NULL, 0 };
 const struct vm_sysctl ctl_overcommit_ratio = { &sysctl_overcommit_ratio, NULL, 0, INT_MOST, ratio_written, 0 };

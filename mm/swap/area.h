@@ -152,6 +152,7 @@ struct swap_area {
 	unsigned int nr_clusters;  /* (c) */
 	struct cluster_list free, partial, discard; /* (l) */
 	struct bdev *bdev;	   /* (c) NULL: a file */
+	struct swap_queue *queue;  /* (c) NULL: whoever wants a transfer does it */
 	struct file *file;	   /* (c) with a reference; NULL: a device */
 	unsigned long hand;	   /* (a) where folios without holders were last looked for */
 	u32 read_errors, write_errors; /* (a) messages so far */
@@ -162,6 +163,7 @@ struct swap_area {
 /* By type. Read inside of RCU readers, or by who knows the area to stay: it holds a slot, or a folio in the cache. */
 extern struct swap_area *swap_areas[MAX_SWAPFILES];
 extern struct mutex swap_mutex; /* swapon, swapoff */
+extern unsigned int swap_rotational; /* (a) areas on rotating disks */
 
 static force_inline struct swap_area *swap_area_of(unsigned int type)
 {
@@ -245,10 +247,37 @@ static force_inline void swap_count_folio(const struct folio *folio, enum node_s
 
 /* Fill a locked folio of the cache; unlocks it. Return: 0 or -EIO. */
 int swap_read_folio(struct folio *folio);
+/* A page to the device, counted, failures told. Return: 0 or errno. */
+int swap_write_page(struct swap_area *area, swp_entry_t entry, struct page *page);
+/* All that was to be written of a folio was, or @err. */
+void swap_end_writeback(struct folio *folio, long nr, int err);
 /* @page from or to its slot. Return: 0 or errno. */
 int swap_rw_page(struct swap_area *area, unsigned long slot, struct page *page, bool write);
 /* The device need not keep what is in slots [@first, @end). Return: 0 or errno. */
 int swap_discard_slots(struct swap_area *area, unsigned long first, unsigned long end);
+
+/* Pages of a folio: bit by bit. */
+#define PAGE_SET_BITS (8 * sizeof(unsigned long))
+struct page_set {
+	unsigned long word[CLUSTER_SLOTS / PAGE_SET_BITS];
+};
+
+static inline bool in_page_set(const struct page_set *set, unsigned int i)
+{
+	return set->word[i / PAGE_SET_BITS] >> i % PAGE_SET_BITS & 1;
+}
+
+/* ---- swap_queue.c ---- */
+
+struct swap_queue;
+void swap_queue_start(struct swap_area *area);
+void swap_queue_stop(struct swap_area *area);
+/*
+ * Pages @set of @folio's @nr, under writeback; a locked folio of one page, whose reference becomes the queue's.
+ * Context: the area has a queue. Return: false: there is no room.
+ */
+bool swap_queue_write(struct swap_area *area, struct folio *folio, const struct page_set *set, unsigned int nr);
+bool swap_queue_read(struct swap_area *area, struct folio *folio);
 
 /* ---- header.c ---- */
 

@@ -66,6 +66,7 @@
 
 struct swap_area *swap_areas[MAX_SWAPFILES] __memsys;
 unsigned long swap_bad_frees __memsys;
+unsigned int swap_rotational __memsys;
 
 struct swap_area *swap_area_get(unsigned int type)
 {
@@ -132,4 +133,12 @@ void si_swap_area_pages(unsigned int type, unsigned long *total, unsigned long *
 	rcu_reader_end();
 }
 
-MM_PART(swap, .order = MM_PART_VM, .verify = swap_verify);
+/* Small machines read less at once: 2^2 pages below 16 MiB (sysctl/vm.rst: 3 otherwise). */
+static int swap_init(void)
+{
+	if (totalram_pages() >> (20 - PAGE_SHIFT) < 16)
+		sysctl_page_cluster = 2;
+	return 0;
+}
+
+MM_PART(swap, .order = MM_PART_VM, .init = swap_init, .verify = swap_verify);

@@ -88,6 +88,21 @@ struct folio *swapin_readahead(swp_entry_t entry, gfp_t gfp, struct vm_area_stru
 /* Without neighbours. *@fresh: it was not in the cache. */
 struct folio *read_swap_cache(swp_entry_t entry, gfp_t gfp, bool *fresh, int *err);
 
+/* Who finds a folio in the cache that was read ahead (PageReadahead()) says so: the next window follows from it. */
+void swap_readahead_hit(struct folio *folio, const struct vm_area_struct *vma);
+
+/*
+ * What page tables tell of neighbours: the entries of slots among those of @nr pages of @vma (as much of them as lies
+ * in it) from @start on, into @entries. Context: as swapin_readahead(). Return: how many.
+ */
+struct swap_vma_ops {
+	unsigned int (*entries)(struct vm_area_struct *vma, uintptr_t start, unsigned int nr, swp_entry_t *entries);
+};
+void register_swap_vma_ops(const struct swap_vma_ops *ops);
+
+extern int sysctl_page_cluster;	 /* vm.page-cluster: 2^n pages are read together at most */
+extern bool swap_vma_ra_enabled; /* /sys/kernel/mm/swap/vma_ra_enabled */
+
 /* ---- Areas ---- */
 
 /* swapon(2): @file a device's or a regular one; @path what /proc/swaps shows. Return: 0, -EINVAL, -EBUSY, -EPERM... */

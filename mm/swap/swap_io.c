@@ -93,7 +93,7 @@ static void begin_writeback(struct folio *folio, long nr)
 	mod_zone_page_state(page_zone(&folio->page), NR_ZONE_WRITE_PENDING, nr);
 }
 
-static void end_writeback(struct folio *folio, long nr, int err)
+void swap_end_writeback(struct folio *folio, long nr, int err)
 {
 	if (unlikely(err)) {
 		SetPageDirty(&folio->page);
@@ -111,17 +111,6 @@ static void end_writeback(struct folio *folio, long nr, int err)
 	page_writeback_end(&folio->page);
 }
 
-/* Which pages of a folio the device must have: bit by bit. */
-#define WORD_BITS (8 * sizeof(unsigned long))
-struct page_set {
-	unsigned long word[CLUSTER_SLOTS / WORD_BITS];
-};
-
-static bool in_set(const struct page_set *set, unsigned int i)
-{
-	return set->word[i / WORD_BITS] >> i % WORD_BITS & 1;
-}
-
 /* Return: whether there are any. */
 static bool pages_for_device(const struct swap_area *area, struct folio *folio, swp_entry_t entry, unsigned int nr,
 			     struct page_set *set)
@@ -129,19 +118,19 @@ static bool pages_for_device(const struct swap_area *area, struct folio *folio, 
 	bool any = false;
 
 	for (unsigned int i = 0; i < nr; i++) {
-		unsigned long *word = &set->word[i / WORD_BITS];
+		unsigned long *word = &set->word[i / PAGE_SET_BITS];
 
-		if (!(i % WORD_BITS))
+		if (!(i % PAGE_SET_BITS))
 			*word = 0;
 		if (keep_page(&area->words[swp_offset(entry) + i], swp_entry_plus(entry, i), folio_page(folio, i)))
 			continue;
-		*word |= 1ul << i % WORD_BITS;
+		*word |= 1ul << i % PAGE_SET_BITS;
 		any = true;
 	}
 	return any;
 }
 
-static int write_page(struct swap_area *area, swp_entry_t entry, struct page *page)
+int swap_write_page(struct swap_area *area, swp_entry_t entry, struct page *page)
 {
 	int err = swap_rw_page(area, swp_offset(entry), page, true);
 
@@ -152,25 +141,23 @@ static int write_page(struct swap_area *area, swp_entry_t entry, struct page *pa
 	return err;
 }
 
-static noinline int write_large(struct swap_area *area, struct folio *folio, swp_entry_t entry, unsigned int nr)
+/* Pages @set of it go to the device: by its thread, or here. Unlocks it. Return: 0 or errno, of what is done here. */
+static int submit(struct swap_area *area, struct folio *folio, swp_entry_t entry, unsigned int nr,
+		  const struct page_set *set)
 {
-	struct page_set set;
 	int err = 0;
 
-	if (!pages_for_device(area, folio, entry, nr, &set)) {
-		folio_unlock(folio);
-		return 0;
-	}
 	begin_writeback(folio, (long)nr);
 	folio_unlock(folio);
-	count_vm_events(THP_SWPOUT, nr == CLUSTER_SLOTS);
+	if (unlikely(area->queue) && swap_queue_write(area, folio, set, nr))
+		return 0;
 	for (unsigned int i = 0; i < nr; i++)
-		if (in_set(&set, i)) {
-			int failed = write_page(area, swp_entry_plus(entry, i), folio_page(folio, i));
+		if (in_page_set(set, i)) {
+			int failed = swap_write_page(area, swp_entry_plus(entry, i), folio_page(folio, i));
 
 			err = err ? err : failed;
 		}
-	end_writeback(folio, (long)nr, err);
+	swap_end_writeback(folio, (long)nr, err);
 	return err;
 }
 
@@ -179,7 +166,7 @@ int swap_writepage(struct folio *folio)
 	unsigned int nr = 1u << folio_order(folio);
 	swp_entry_t entry = folio_swap_entry(folio);
 	struct swap_area *area;
-	int err;
+	struct page_set set;
 
 	/* Nobody wants it back. */
 	if (unlikely(folio_free_swap(folio))) {
@@ -187,17 +174,13 @@ int swap_writepage(struct folio *folio)
 		return 0;
 	}
 	area = swap_area_of_entry(entry);
-	if (unlikely(nr > 1))
-		return write_large(area, folio, entry, nr);
-	if (keep_page(&area->words[swp_offset(entry)], entry, &folio->page)) {
+	if (!pages_for_device(area, folio, entry, nr, &set)) {
 		folio_unlock(folio);
 		return 0;
 	}
-	begin_writeback(folio, 1);
-	folio_unlock(folio);
-	err = write_page(area, entry, &folio->page);
-	end_writeback(folio, 1, err);
-	return err;
+	if (unlikely(nr == CLUSTER_SLOTS))
+		count_vm_events(THP_SWPOUT, 1);
+	return submit(area, folio, entry, nr, &set);
 }
 
 /* ---- In ---- */

@@ -83,6 +83,9 @@ static int swapoff_locked(struct swap_area *area)
 	store_release(&swap_areas[area->type], NULL);
 	close_gap(area->prio);
 	swap_order_update();
+	if (!(area->flags & SWP_SOLIDSTATE))
+		atomic_add_relaxed(&swap_rotational, ~0u);
+	swap_queue_stop(area);
 	zswap_swapoff(area->type);
 	for (unsigned int type = 0; type < MAX_SWAPFILES; type++)
 		last &= !swap_areas[type];

@@ -115,6 +115,7 @@ static int add_area(struct swap_area *area, int flags)
 	if (err)
 		return err;
 	area->type = type;
+	swap_queue_start(area);
 	area->prio = flags & SWAP_FLAG_PREFER ? flags & SWAP_FLAG_PRIO_MASK : --swap_least_priority;
 	area->flags |= SWP_WRITEOK;
 	pr_info("Adding %luk swap on %s.  Priority:%d extents:%d across:%lluk %s%s%s%s\n",
@@ -122,6 +123,8 @@ static int add_area(struct swap_area *area, int flags)
 		(unsigned long long)area->max << (PAGE_SHIFT - 10), area->flags & SWP_SOLIDSTATE ? "SS" : "",
 		area->flags & SWP_DISCARDABLE ? "D" : "", area->flags & SWP_AREA_DISCARD ? "s" : "",
 		area->flags & SWP_PAGE_DISCARD ? "c" : "");
+	if (!(area->flags & SWP_SOLIDSTATE))
+		atomic_add_relaxed(&swap_rotational, 1);
 	store_release(&swap_areas[type], area);
 	swap_order_update();
 	return 0;

@@ -100,6 +100,12 @@ CORE_SRCS := \
 	mm/kmap/vmap_show.c \
 	mm/kmap/vmap_verify.c \
 	mm/kmap/vmemmap.c \
+	mm/lru/batch.c \
+	mm/lru/classic.c \
+	mm/lru/lru.c \
+	mm/lru/release.c \
+	mm/lru/verify.c \
+	mm/lru/workingset.c \
 	mm/pgtable/asid.c \
 	mm/pgtable/format.c \
 	mm/pgtable/gather.c \
@@ -242,7 +248,6 @@ CORE_SRCS := \
 	mm/slab/track.c \
 	mm/slab/usercopy.c \
 	mm/swap/header.c \
-	mm/swap/lru_absent.c \
 	mm/swap/slot.c \
 	mm/swap/slot_alloc.c \
 	mm/swap/swap.c \

@@ -90,7 +90,7 @@ struct page {
 			u32 flags; /* (a) 1 << PG_* */
 			u8 order;	/* (r) see above */
 			u8 tails_ready; /* (a) the 2^n - 1 pages behind carry the marks of tails of this page */
-			u16 ids;	/* (i) zone, node */
+			u16 ids;	/* (i) zone, node; above them (l) the generation on the lists of mm/lru */
 		};
 		u64 state; /* all of it at one look */
 	};
@@ -103,7 +103,7 @@ struct page {
 	};
 	union {
 		struct {
-			u32 lru_next, lru_prev; /* (l) page numbers within the zone; ~0: none */
+			u32 lru_next, lru_prev; /* (l) s32: how many descriptors on the neighbours are; 0: none */
 		};
 		u64 private_data; /* (r) what the owner wants */
 	};
@@ -149,12 +149,12 @@ OCTAVO_API struct page *pfn_to_online_page(unsigned long pfn);
 
 static inline enum zone_type page_zonenum(const struct page *page)
 {
-	return (enum zone_type)(page->ids & ((1u << PAGE_ZONE_BITS) - 1));
+	return (enum zone_type)(__atomic_load_n(&page->ids, __ATOMIC_RELAXED) & ((1u << PAGE_ZONE_BITS) - 1));
 }
 
 static inline int page_to_nid(const struct page *page)
 {
-	return (int)(page->ids >> PAGE_ZONE_BITS & ((1u << PAGE_NODE_BITS) - 1));
+	return (int)(__atomic_load_n(&page->ids, __ATOMIC_RELAXED) >> PAGE_ZONE_BITS & ((1u << PAGE_NODE_BITS) - 1));
 }
 
 OCTAVO_API struct zone *page_zone(const struct page *page);

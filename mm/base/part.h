@@ -26,6 +26,7 @@ enum mm_part_order {
 	MM_PART_FAULT,
 	MM_PART_GUARD,
 	MM_PART_LEAK,
+	MM_PART_LRU,	    /* lists of user memory and page cache */
 	MM_PART_ZPOOL,	    /* pools of compressed pages */
 	MM_PART_ZSWAP,
 	MM_PART_VM,	    /* address spaces: objects, locks, the fault hook */

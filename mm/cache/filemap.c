@@ -183,8 +183,12 @@ int filemap_add_folio(struct address_space *mapping, struct folio *folio, unsign
 	if (unlikely(err)) {
 		folio_unlock(folio);
 		folio_put(folio);
+		return err;
 	}
-	return err;
+	if (unlikely(mapping_flag(mapping, AS_UNEVICTABLE)))
+		folio_cull(folio);
+	folio_add_lru(folio);
+	return 0;
 }
 
 void folio_account_cleaned(struct folio *folio)

@@ -7,6 +7,7 @@
 #include <octavo/pagemap.h>
 #include <octavo/percpu.h>
 
+#include "../lru/lru.h"
 #include "../phys/zone.h"
 #include "../sync/rcu.h"
 #include "../vm/rmap.h"

@@ -36,21 +36,39 @@ void folio_add_lru(struct folio *folio);
 void folio_add_lru_vma(struct folio *folio, struct vm_area_struct *vma);
 /* It was used through a system call or found young on unmapping. */
 void folio_mark_accessed(struct folio *folio);
-/* MADV_COLD; MADV_FREE (clean lazyfree: PG_swapbacked off, to the inactive file list); end of writeback of PG_reclaim */
+/* MADV_COLD; MADV_FREE (clean: PG_swapbacked off, to the inactive file list); end of writeback of PG_reclaim */
 void folio_deactivate(struct folio *folio);
 void folio_mark_lazyfree(struct folio *folio);
 void folio_rotate_reclaimable(struct folio *folio);
 /* mlock: to the unevictable list and back */
 void folio_lru_mlock(struct folio *folio);
 void folio_lru_munlock(struct folio *folio);
-/* Empty this CPU's batches; all CPUs'. */
+/* It was used often, or came back: to those that are kept longest. */
+void folio_activate(struct folio *folio);
+/* A lazily freed folio was written to again: swap-backed, and on the lists of those. */
+void folio_set_swapbacked(struct folio *folio);
+/*
+ * Whether it may go at all: not mlocked, and not of a mapping with AS_UNEVICTABLE. Context: the folio locked, or
+ * mapped by an entry whose table is locked.
+ */
+bool folio_evictable(const struct folio *folio);
+/* It may not: reclaim and the page cache say so of one that is not on the lists now, before it gets there. */
+void folio_cull(struct folio *folio);
+/* Its mapping is evictable again (SHM_UNLOCK). */
+void folio_rescue(struct folio *folio);
+/* Empty this CPU's batches; all CPUs'. Nobody need do so to look at or free a folio: batches hold no references. */
 void lru_add_drain(void);
 void lru_add_drain_all(void);
 
-/* Off the lists, for who moves, migrates or reclaims it and holds a reference. Return: false: it was not on one. */
+/*
+ * Off the lists, for who moves, migrates or reclaims it. The caller has a reference, or otherwise knows that it stays
+ * meanwhile; on success there is one more. Return: false: it was not on a list.
+ */
 bool folio_isolate_lru(struct folio *folio);
-/* Back, where it belongs now; gives the caller's reference back. */
+/* Back, where it belongs now; gives the reference back that folio_isolate_lru() took. */
 void folio_putback_lru(struct folio *folio);
+/* It was isolated, and nobody needs it any more: gives that reference back, and no list gets it. */
+void folio_isolated_free(struct folio *folio);
 
 /* ---- What reclaim calls: the policy ---- */
 
@@ -60,28 +78,40 @@ struct lru_scan {
 	enum zone_type highest;	   /* folios of higher zones are skipped */
 	unsigned int priority;	   /* 12 (1/4096 of the lists) to 0 (all) */
 	unsigned int swappiness;   /* 0 to 200 */
-	bool may_swap, may_unmap, may_write;
+	bool may_swap, may_unmap, may_write; /* may_swap: and there is room in swap */
 	bool kswapd, proactive;
+	bool file_is_tiny;	   /* files' pages and what is free together are below the high watermarks: take anon */
 	unsigned long nr_to_reclaim, nr_reclaimed, nr_scanned;
 	void *reclaim;		   /* struct scan_control, for lru_ops.shrink()'s callback */
 };
 
-/* What reclaim did with an isolated folio. */
+/*
+ * What reclaim did with an isolated folio: it is in nobody's hands any more but the isolator's; it stays; it stays and
+ * was found in use.
+ */
 enum lru_verdict { LRU_FREED, LRU_KEEP, LRU_ACTIVATE };
 
 /*
- * struct lru_policy - who decides the order. README of the interface: docs/reclaim.md.
- * @add: a folio comes onto the node's lists; @refault: it was there before, as the shadow told. Lock held.
- * @del: it goes. Lock held.
+ * struct lru_policy - who decides the order. README of the interface: docs/reclaim.md. NULL is allowed where it says
+ * so.
+ * @add: a folio comes onto the node's lists, or moves on them: set or clear PG_active, or its generation; the chain
+ *       follows from that. Fresh single pages of one row come as one: the first is shown, and means all. Lock held.
+ * @del: it goes. Lock held. May be NULL.
  * @accessed: folio_mark_accessed(). No lock.
- * @deactivate: it is not wanted soon. Lock held.
+ * @deactivate: it is not wanted soon; PG_active and PG_referenced are cleared already. Lock held.
  * @age: kswapd's chance to age lists that nothing was taken from (inactive anon). No lock.
+ * @choose: how many pages of anon [0] and of file [1] this scan should look at. Takes the lock.
  * @isolate: up to @max folios that should go next come off, each with a reference, in @out; @file: anon or file.
- *           Takes the lock. *@scanned counts what was looked at. Return: how many.
- * @putback: what reclaim kept, with its verdict. Takes the lock. Drops the references.
- * @choose: how many pages of anon [0] and of file [1] this scan should look at.
- * @eviction: what to remember of a folio that goes; @refault_distance etc. stay the policy's
- * @switch_in, @switch_out: take all folios of a node over from, or hand them to, plain lists
+ *           Takes the lock. *@scanned counts the pages that were looked at. Return: how many.
+ * @putback: every folio that @isolate gave, with reclaim's verdict. Takes the lock. Drops the references; that of a
+ *           LRU_FREED one should be the last. Most use lru_putback().
+ * @eviction: what to remember of a folio that goes: its lowest 27 bits, or more, are kept
+ * @recent: would a folio that left @age behind (compare in @mask) still be here if memory were as large as what is in
+ *          use is? May be NULL: never.
+ * @refault: it comes back; before it is added. @workingset: it had PG_workingset. May be NULL.
+ * @list: as which plain list a chain of a generation is counted. NULL: there are none.
+ * @switch_in, @switch_out: before the first call and behind the last; between them the lists are taken over by @add
+ *          one by one. Nobody else is at work on the node's lists. May be NULL. @switch_in: 0 or -ENOMEM.
  */
 struct lruvec;
 struct lru_policy {
@@ -96,8 +126,21 @@ struct lru_policy {
 				unsigned int max, unsigned long *scanned);
 	void (*putback)(struct lruvec *vec, struct folio **folios, const enum lru_verdict *verdicts, unsigned int nr);
 	unsigned long (*eviction)(struct lruvec *vec, struct folio *folio);
-	void (*refault)(struct lruvec *vec, struct folio *folio, unsigned long shadow);
+	bool (*recent)(struct lruvec *vec, bool file, unsigned long age, unsigned long mask, bool workingset);
+	void (*refault)(struct lruvec *vec, struct folio *folio, unsigned long age, bool recent, bool workingset);
+	enum lru_list (*list)(const struct lruvec *vec, unsigned int chain);
+	int (*switch_in)(struct lruvec *vec);
+	void (*switch_out)(struct lruvec *vec);
 };
+
+/*
+ * struct lru_vm_ops - what policies ask of address spaces, which are above: mm/vm/rmap.c registers it
+ * @referenced: folio_referenced()
+ */
+struct lru_vm_ops {
+	int (*referenced)(struct folio *folio, bool locked, u64 *vm_flags);
+};
+extern const struct lru_vm_ops *lru_vm_ops;
 
 const struct lru_policy *lru_policy(void);
 struct lruvec *node_lruvec(int nid);

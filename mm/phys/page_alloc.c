@@ -56,6 +56,7 @@
 #include "watermark.h"
 
 unsigned int alloc_hooks __memsys;
+const struct lru_hooks *lru_hooks __memsys;
 struct zone *page_zones[MAX_NUMNODES << PAGE_ZONE_BITS] __memsys;
 unsigned long page_alloc_pfn_limit __memsys;
 
@@ -431,8 +432,10 @@ static const char *block_bad_reason(struct page *page, unsigned int order)
 /* Linux's, too: who unmapped it last did not know that it was locked. */
 static void forget_mlocked(struct page *page, unsigned int order)
 {
-	if (unlikely(PageMlocked(page)) && TestClearPageMlocked(page))
+	if (unlikely(PageMlocked(page)) && TestClearPageMlocked(page)) {
 		mod_zone_page_state(page_zone_of(page), NR_MLOCK, -(1l << order));
+		count_vm_events(UNEVICTABLE_PGCLEARED, 1ul << order);
+	}
 }
 
 bool free_pages_ok(struct page *page, unsigned int order)
@@ -543,6 +546,8 @@ static noinline void free_pages_general(struct page *page, unsigned int order)
 			store_relaxed(&page->order, 0);
 			free_frame(page, pfn, order);
 		} else {
+			if (page_of_lists(page) && lru_hooks)
+				lru_hooks->gone(page, order);
 			free_block(page, order);
 		}
 	} else if (order && !head) {
@@ -579,6 +584,8 @@ void __free_pages(struct page *page, unsigned int order)
 	}
 	/* The flags once more: who had the other reference may have poisoned the page before giving it back. */
 	if (unlikely(load_relaxed(&page->flags) != FLAGS_FRESH || page->_mapcount != -1 || page->mapping_index)) {
+		if (page_of_lists(page) && lru_hooks)
+			lru_hooks->gone(page, 0);
 		(void)free_pages_ok(page, 0);
 		return;
 	}

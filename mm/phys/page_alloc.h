@@ -45,7 +45,7 @@ extern struct zone *page_zones[MAX_NUMNODES << PAGE_ZONE_BITS];
 
 static inline struct zone *page_zone_of(const struct page *page)
 {
-	return page_zones[page->ids];
+	return page_zones[load_relaxed(&page->ids) & (ARRAY_SIZE(page_zones) - 1)];
 }
 
 /* Frames from here on have no descriptor. */
@@ -85,6 +85,25 @@ void free_page_array(struct page *const *pages, unsigned long nr);
 
 /* put_page() of each of so many pages that were mapped or cached; neighbours together. */
 void release_pages(struct page *const *pages, unsigned long nr);
+
+/*
+ * mm/lru's, set while nobody has a page on its lists
+ * @gone: the block, which is on the lists or has flags of theirs, lost its last reference: it is on none and has none.
+ * @release: pages[0] is on the lists. As far as the pages from it on are of its row and like it, singly held and in the
+ *           plainest state: their last references are given back, they leave the lists and become fresh, and *mask gets
+ *           their bits. Return: how many were dealt with.
+ */
+struct lru_hooks {
+	void (*gone)(struct page *page, unsigned int order);
+	unsigned long (*release)(struct page *const *pages, unsigned long nr, u64 fresh, u64 *mask);
+};
+extern const struct lru_hooks *lru_hooks;
+
+/* Flags, and the generation, of a page that is or was on the lists. */
+static inline bool page_of_lists(const struct page *page)
+{
+	return load_relaxed(&page->flags) & (1u << PG_lru | 1u << PG_active | 1u << PG_unevictable);
+}
 
 /* Free a block that has no reference any more. false: it was bad, is reported, and stays out of use. */
 bool free_pages_ok(struct page *page, unsigned int order);

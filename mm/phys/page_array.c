@@ -82,24 +82,6 @@ void free_page_array(struct page *const *pages, unsigned long nr)
 
 /* ---- Pages that were mapped ---- */
 
-/* What a page of a user's, or of a file's that is in no page cache any more, may still say. */
-#define FLAGS_USER                                                                                                  \
-	(1u << PG_uptodate | 1u << PG_dirty | 1u << PG_referenced | 1u << PG_swapbacked | 1u << PG_owner_2 |        \
-	 1u << PG_workingset | 1u << PG_young | 1u << PG_idle)
-
-static force_inline bool user_state_is(const struct page *page, u64 state)
-{
-#if __SIZEOF_POINTER__ == 8
-	octavo_static_assert(offsetof(struct page, flags) == 0 && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
-			     "flags are the low half of the state");
-	return !((load_relaxed(&page->state) ^ state) & ~(u64)FLAGS_USER);
-#else
-	return !((load_relaxed(&page->flags) ^ (u32)state) & ~FLAGS_USER) &&
-	       load_relaxed(&page->order) == (u8)(state >> 32) &&
-	       load_relaxed(&page->tails_ready) == (u8)(state >> 40) && page->ids == (u16)(state >> 48);
-#endif
-}
-
 /* As plain_row(): whoever takes the last reference makes the descriptor fresh. */
 static force_inline unsigned long user_row(struct page *const *pages, unsigned long nr, u64 fresh, u64 *mask)
 {
@@ -109,7 +91,8 @@ static force_inline unsigned long user_row(struct page *const *pages, unsigned l
 		struct page *page = pages[i];
 		unsigned long pfn = page_to_pfn(page);
 
-		if (pfn >> ROW_ORDER != row || load_acquire(&page->_refcount) != 1 || !user_state_is(page, fresh) ||
+		if (pfn >> ROW_ORDER != row || load_acquire(&page->_refcount) != 1 ||
+		    !user_state_is(page, fresh, FLAGS_USER) ||
 		    load_relaxed(&page->_mapcount) != -1 ||
 		    (page->mapping_index && !(page_mapping_handle(page) & PAGE_MAPPING_ANON)))
 			break;
@@ -144,7 +127,8 @@ void release_pages(struct page *const *pages, unsigned long nr)
 		u64 mask = 0;
 
 		if (likely(pfn < page_alloc_pfn_limit))
-			done = user_row(pages, nr, READ_ONCE(zone->fresh), &mask);
+			done = PageLRU(pages[0]) ? lru_hooks->release(pages, nr, READ_ONCE(zone->fresh), &mask) :
+						   user_row(pages, nr, READ_ONCE(zone->fresh), &mask);
 		if (mask)
 			put_row(zone, pfn & ~(unsigned long)(ROW_FRAMES - 1), mask);
 		if (unlikely(!done))

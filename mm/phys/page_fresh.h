@@ -19,6 +19,35 @@ static force_inline bool state_is(const struct page *page, u64 state)
 #endif
 }
 
+/* What a page of a user's, or of a file's that is in no page cache any more, may still say. */
+#define FLAGS_USER                                                                                                  \
+	(1u << PG_uptodate | 1u << PG_dirty | 1u << PG_referenced | 1u << PG_swapbacked | 1u << PG_owner_2 |        \
+	 1u << PG_workingset | 1u << PG_young | 1u << PG_idle)
+
+static force_inline bool user_state_is(const struct page *page, u64 state, u32 loose)
+{
+#if __SIZEOF_POINTER__ == 8
+	octavo_static_assert(offsetof(struct page, flags) == 0 && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+			     "flags are the low half of the state");
+	return !((load_relaxed(&page->state) ^ state) & ~(u64)loose);
+#else
+	return !((load_relaxed(&page->flags) ^ (u32)state) & ~loose) &&
+	       load_relaxed(&page->order) == (u8)(state >> 32) &&
+	       load_relaxed(&page->tails_ready) == (u8)(state >> 40) && page->ids == (u16)(state >> 48);
+#endif
+}
+
+/* Of a page whose state is @fresh but for FLAGS_USER, and for what the lists know it by. */
+static force_inline void page_set_fresh(struct page *page, u64 fresh)
+{
+#if __SIZEOF_POINTER__ == 8
+	store_relaxed(&page->state, fresh);
+#else
+	store_relaxed(&page->flags, (u32)fresh);
+	store_relaxed(&page->ids, (u16)(fresh >> 48));
+#endif
+}
+
 /* @runs, bits from @pfn on, into what this CPU has freed of the same row lately; false: not that simple. */
 static force_inline bool frame_put_back(const struct zone *zone, unsigned long pfn, u64 runs)
 {

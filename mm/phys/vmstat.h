@@ -94,6 +94,10 @@ enum vm_event_item {
 	PGSKIP_FIRST,
 	PGSKIP_LAST = PGSKIP_FIRST + 5,
 	PGFREE,
+	PGACTIVATE,
+	PGDEACTIVATE,
+	PGREFILL, /* pages of active lists that were looked at */
+	PGROTATED, /* that went to the old end of their list because they can go now */
 	PGPGIN, /* sectors of 512 bytes from block devices; PGPGOUT: to them */
 	PGPGOUT,
 	PSWPIN, /* pages read from swap devices; PSWPOUT: written to them */
@@ -122,6 +126,13 @@ enum vm_event_item {
 	ZSWPIN, /* pages that came out of zswap, went into it, and out of it to the device */
 	ZSWPOUT,
 	ZSWPWB,
+	UNEVICTABLE_PGCULLED, /* that turned out to be unevictable */
+	UNEVICTABLE_PGSCANNED,
+	UNEVICTABLE_PGRESCUED, /* that are not so any more */
+	UNEVICTABLE_PGMLOCKED,
+	UNEVICTABLE_PGMUNLOCKED,
+	UNEVICTABLE_PGCLEARED, /* that were freed mlocked */
+	UNEVICTABLE_PGSTRANDED, /* that were off the lists when they were munlocked */
 	/* Counted, but no lines of /proc/vmstat: Linux has those with CONFIG_DEBUG_TLBFLUSH only. */
 	NR_TLB_REMOTE_FLUSH,
 	NR_TLB_REMOTE_FLUSH_RECEIVED,

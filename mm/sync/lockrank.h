@@ -39,6 +39,7 @@ enum lock_rank {
 	LOCK_RANK_GUARD,     /* the pool of guarded objects */
 	LOCK_RANK_LEAK,	     /* kmemleak's objects */
 	LOCK_RANK_PAGE_WAIT, /* page wait hash buckets */
+	LOCK_RANK_LRU,	     /* a node's lists of folios */
 	LOCK_RANK_ZONE,      /* zone->lock: index over the pageblocks, migrate types */
 	LOCK_RANK_PAGEBLOCK, /* one pageblock's bits and counts */
 	LOCK_RANK_MEMINIT,   /* lazily initialised struct pages */

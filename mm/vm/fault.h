@@ -3,6 +3,7 @@
 #ifndef MM_VM_FAULT_H
 #define MM_VM_FAULT_H
 
+#include "../lru/batch.h"
 #include "../phys/vmstat.h"
 #include "../phys/zone.h"
 #include "../sync/cpu.h"
@@ -71,13 +72,16 @@ static force_inline pgt_entry_t vm_make_entry(const struct vm_area_struct *vma, 
 
 /*
  * What folio_add_new_anon_rmap() does for a page that nobody else can see, and what a fresh page is beside: uptodate.
- * The count of mapped pages is the caller's to add.
+ * It is on the lists. The count of mapped pages is the caller's to add. Context: the lock of the entry, which does not
+ * lead to it yet.
  */
 static force_inline void page_become_anon(struct page *page, struct vm_area_struct *vma, uintptr_t addr)
 {
 	page_set_mapping(page, vma->anon_vma->handle | PAGE_MAPPING_ANON, linear_page_index(vma, addr));
 	store_relaxed(&page->_mapcount, 0);
-	store_relaxed(&page->flags, page->flags | 1u << PG_uptodate | 1u << PG_swapbacked | 1u << PG_owner_2);
+	store_relaxed(&page->flags, page->flags | 1u << PG_uptodate | 1u << PG_swapbacked | 1u << PG_owner_2 |
+					    1u << PG_lru);
+	lru_add_fresh(page, LRU_FRESH_ANON);
 }
 
 /* Anonymous pages that become, or are no more, mapped: told to their node when another one's turn comes. */

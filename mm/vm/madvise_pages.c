@@ -2,6 +2,7 @@
 /* madvise(2) about pages: dontneed, free, cold, pageout. madvise.c has the theory. */
 #include <octavo/pagemap.h>
 
+#include "../lru/lru.h"
 #include "../phys/vmstat.h"
 #include "entries.h"
 #include "madvise.h"
@@ -126,10 +127,7 @@ static void free_entries(struct entries_walk *walk, pgt_entry_t *entry, uintptr_
 			ClearPageDirty(&folio->page);
 		if (PageReferenced(&folio->page))
 			ClearPageReferenced(&folio->page);
-		if (PageSwapBacked(&folio->page)) {
-			ClearPageSwapBacked(&folio->page);
-			count_vm_events(PGLAZYFREE, nr);
-		}
+		folio_mark_lazyfree(folio);
 	}
 }
 
@@ -156,6 +154,7 @@ static void cold_entries(struct entries_walk *walk, pgt_entry_t *entry, uintptr_
 			marks->changed |= clear_marks(entry, false);
 		if (PageReferenced(&folio->page))
 			ClearPageReferenced(&folio->page);
+		folio_deactivate(folio);
 	}
 }
 

@@ -38,6 +38,7 @@
 #include <octavo/highmem.h>
 #include <octavo/pagemap.h>
 
+#include "../lru/lru.h"
 #include "../phys/hwpoison.h"
 #include "rmap.h"
 
@@ -139,6 +140,7 @@ static int move_anon(struct folio *folio)
 	}
 	copy_highpage(to, &folio->page);
 	copy_state(to, &folio->page);
+	folio_add_lru(page_folio(to));
 	remove_migration_ptes(folio, page_folio(to));
 	put_page(to);
 	return 0;

@@ -29,6 +29,7 @@
  */
 #include "mlock.h"
 
+#include "../lru/lru.h"
 #include "../phys/vmstat.h"
 #include "entries.h"
 #include "vma.h"
@@ -40,14 +41,18 @@ static void count_mlocked(const struct folio *folio, long sign)
 
 void mlock_folio(struct folio *folio)
 {
-	if (!TestSetPageMlocked(&folio->page))
+	if (!TestSetPageMlocked(&folio->page)) {
 		count_mlocked(folio, 1);
+		folio_lru_mlock(folio);
+	}
 }
 
 void mlock_forget(struct folio *folio)
 {
-	if (TestClearPageMlocked(&folio->page))
+	if (TestClearPageMlocked(&folio->page)) {
 		count_mlocked(folio, -1);
+		folio_lru_munlock(folio);
+	}
 }
 
 static void mlock_entries(struct entries_walk *walk, pgt_entry_t *entry, uintptr_t addr, uintptr_t end)

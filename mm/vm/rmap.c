@@ -47,7 +47,9 @@
 #include <octavo/pagemap.h>
 
 #include "../base/handle.h"
+#include "../base/part.h"
 #include "../base/printk.h"
+#include "../lru/lru.h"
 #include "../pgtable/swapops.h"
 #include "anon_vma.h"
 #include "mlock.h"
@@ -253,6 +255,15 @@ int folio_referenced(struct folio *folio, bool locked, vm_flags_t *vm_flags)
 	return r.nr;
 }
 
+static const struct lru_vm_ops vm_ops = { .referenced = folio_referenced };
+
+static int rmap_init(void)
+{
+	lru_vm_ops = &vm_ops;
+	return 0;
+}
+MM_PART(rmap, .order = MM_PART_VM, .init = rmap_init);
+
 /* ---- Changes, and who has to hear of them ---- */
 
 /*
@@ -377,7 +388,7 @@ static bool unmap_entry(struct change *c, struct at *at)
 	 */
 	do {
 		if (anon && !may_discard(at, at->e)) {
-			SetPageSwapBacked(&at->folio->page);
+			folio_set_swapbacked(at->folio);
 			spin_unlock(at->lock);
 			return false;
 		}

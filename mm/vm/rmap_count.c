@@ -5,6 +5,7 @@
  * Each page of a large folio has its own count. What is said of the folio as a whole is found by looking at all of
  * them: folios are at most a few dozen pages, and the question is rare where the counting is not.
  */
+#include "../lru/lru.h"
 #include "../phys/zone.h"
 #include "../phys/vmstat.h"
 #include "../sync/atomic.h"
@@ -29,6 +30,7 @@ void folio_add_new_anon_rmap(struct folio *folio, struct vm_area_struct *vma, ui
 		__SetPageAnonExclusive(page);
 	}
 	count_mapped(folio, NR_ANON_MAPPED, (long)nr);
+	folio_add_lru_vma(folio, vma);
 }
 
 void folio_add_anon_rmap_pte(struct folio *folio, struct page *page, struct vm_area_struct *vma, uintptr_t addr,

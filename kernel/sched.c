@@ -541,6 +541,10 @@ void port_park(u64 timeout_ns)
 			port_cpu_relax();
 		return;
 	}
+	if (timeout_ns && timeout_ns < PORT_PARK_YIELD_NS) {
+		schedule();
+		return;
+	}
 	/* A signal ends it, too, or does not let it begin. */
 	if (me->core.interruptible)
 		state = TASK_INTERRUPTIBLE;

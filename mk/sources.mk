@@ -260,6 +260,7 @@ CORE_SRCS := \
 	mm/swap/swapon.c \
 	mm/swap/verify.c \
 	mm/sync/cpu.c \
+	mm/sync/kthread.c \
 	mm/sync/lockdep.c \
 	mm/sync/log.c \
 	mm/sync/mutex.c \

@@ -130,9 +130,11 @@ uintptr_t port_thread_self(void);
 /**
  * port_park - sleep until port_unpark() for this thread, or until @timeout_ns have passed (0: no limit)
  * An unpark that came first makes the next park return at once. May return early; the caller checks its
- * condition again. Context: thread context, no spinlock held. Weak default: port_cpu_relax().
+ * condition again. A timeout below PORT_PARK_YIELD_NS is no wait: other threads that are ready go first, and an unpark
+ * that came stays for the next park. Context: thread context, no spinlock held. Weak default: port_cpu_relax().
  */
 void port_park(u64 timeout_ns);
+#define PORT_PARK_YIELD_NS 1000u
 
 /** port_unpark - wake @thread, from port_thread_self(). Any context. Weak default: nothing. */
 void port_unpark(uintptr_t thread);

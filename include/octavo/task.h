@@ -147,6 +147,12 @@ struct mm_task {
 OCTAVO_API struct mm_task *current_task(void);
 
 /**
+ * octavo_kernel_task - @task is to be a kernel thread of the core's own: it may do anything, without limits
+ * @comm: its name, of which what fits is kept. Context: any.
+ */
+OCTAVO_API void octavo_kernel_task(struct mm_task *task, const char *comm, s32 pid);
+
+/**
  * octavo_switch_task - this CPU runs @next from now on
  * Loads its address space; for a kernel thread what is loaded stays (lazily). The kernel calls it in the middle of its
  * context switch, a hosted test whenever it pleases.

@@ -38,6 +38,18 @@ struct mm_task *current_task(void)
 	return this_task();
 }
 
+void octavo_kernel_task(struct mm_task *task, const char *comm, s32 pid)
+{
+	*task = (struct mm_task){
+		.process = &kernel_process,
+		.active_mm = &init_mm,
+		.flags = PF_KTHREAD,
+		.pid = pid,
+		.tgid = pid,
+	};
+	octavo_snprintf(task->comm, sizeof(task->comm), "%s", comm);
+}
+
 void octavo_switch_task(struct mm_task *next)
 {
 	struct mm_struct *mm = next->mm;

@@ -58,8 +58,7 @@ struct cpu {
 	int pending;
 	int state;
 	int stop;
-	int wake; /* futex word of port_park() */
-	unsigned int windows;
+	int wake; /* futex word: there may be something to do */
 	pthread_t thread;
 	void (*fn)(unsigned int cpu, void *arg);
 	void *arg;
@@ -163,7 +162,7 @@ static void cpu_wake(struct cpu *cpu)
 static void cpu_kick(struct cpu *cpu)
 {
 	if (sched_running()) {
-		sched_unpark((uintptr_t)&cpu->wake);
+		sched_unpark(cpu->id);
 		return;
 	}
 	if (cpu == me)
@@ -297,6 +296,7 @@ void port_cpu_relax(void)
 
 	if (me && __atomic_load_n(&me->pending, __ATOMIC_RELAXED))
 		mailbox_serve(me);
+	threads_relaxed();
 	if (sched_running()) {
 		sched_relax();
 		return;
@@ -319,7 +319,7 @@ unsigned long port_irq_save(void)
 	return flags;
 }
 
-void port_irq_restore(unsigned long flags)
+void cpu_unmask(unsigned long flags)
 {
 	struct cpu *cpu = me;
 
@@ -330,35 +330,44 @@ void port_irq_restore(unsigned long flags)
 		mailbox_serve(cpu);
 }
 
-uintptr_t port_thread_self(void)
+void port_irq_restore(unsigned long flags)
 {
-	return (uintptr_t)&me->wake;
+	cpu_unmask(flags);
+	if (!flags)
+		threads_preempt();
 }
 
-void port_park(u64 timeout_ns)
+/* Until cpu_wake_up(), or an interrupt; at most @timeout_ns, 0: no limit. Something may have come before. */
+void cpu_wait(u64 timeout_ns)
 {
 	struct cpu *cpu = me;
 	struct timespec t = { (time_t)(timeout_ns / 1000000000), (long)(timeout_ns % 1000000000) };
 
-	mailbox_serve(cpu);
 	if (sched_running()) {
 		sched_park(timeout_ns);
+	} else if (timeout_ns && hosted_mode_now == HOSTED_COROUTINES && threads_exist()) {
+		sched_clock_pass(timeout_ns);
 	} else if (!__atomic_exchange_n(&cpu->wake, 0, __ATOMIC_SEQ_CST)) {
 		futex(&cpu->wake, FUTEX_WAIT, 0, timeout_ns ? &t : NULL);
 		__atomic_exchange_n(&cpu->wake, 0, __ATOMIC_SEQ_CST);
 	}
-	mailbox_serve(cpu);
 }
 
-void port_unpark(uintptr_t thread)
+void cpu_wait_for_work(u64 wake_at)
 {
-	int *word = (int *)thread;
+	u64 now = wake_at ? port_clock_ns() : 0;
 
-	put(word, 1);
+	if (!wake_at || wake_at > now)
+		cpu_wait(wake_at ? wake_at - now : 0);
+	mailbox_serve(me);
+}
+
+void cpu_wake_up(unsigned int id)
+{
 	if (sched_running())
-		sched_unpark(thread);
+		sched_unpark(id);
 	else
-		futex(word, FUTEX_WAKE, 1, NULL);
+		cpu_wake(&cpus[id]);
 }
 
 /* ---- Entering ---- */
@@ -424,23 +433,9 @@ unsigned int cpus_nr(void)
 	return nr_cpus;
 }
 
-unsigned int cpu_window_open(void)
+bool cpu_is_running(unsigned int id)
 {
-	struct cpu *cpu = me;
-	unsigned int slot = cpu->windows++;
-
-	if (slot >= HOSTED_KMAP_MAX)
-		port_panic("port_kmap_local: more than 16 open on one CPU");
-	return cpu->id * HOSTED_KMAP_MAX + slot;
-}
-
-unsigned int cpu_window_close(void)
-{
-	struct cpu *cpu = me;
-
-	if (!cpu->windows)
-		port_panic("port_kunmap_local: none open on this CPU");
-	return cpu->id * HOSTED_KMAP_MAX + --cpu->windows;
+	return cpu_running(&cpus[id]);
 }
 
 /* ---- Threads as CPUs ---- */
@@ -458,6 +453,7 @@ static int cpu_join_machine(struct cpu *cpu)
 
 static void cpu_leave(void)
 {
+	threads_leave_cpu();
 	__atomic_store_n(&me->state, CPU_STOPPED, __ATOMIC_SEQ_CST);
 	mailbox_serve(me);
 	mmu_power_off(me->id);
@@ -507,7 +503,7 @@ int hosted_cpu_start(unsigned int id, void (*fn)(unsigned int cpu, void *arg), v
 	return 0;
 }
 
-static void cpu_wait(unsigned int id)
+static void cpu_wait_done(unsigned int id)
 {
 	while (get(&cpus[id].state) != CPU_DONE)
 		port_cpu_relax();
@@ -515,7 +511,7 @@ static void cpu_wait(unsigned int id)
 
 void hosted_cpu_stop(unsigned int id)
 {
-	cpu_wait(id);
+	cpu_wait_done(id);
 	put(&cpus[id].stop, 1);
 	cpu_wake(&cpus[id]);
 	while (get(&cpus[id].state) != CPU_STOPPED)
@@ -546,7 +542,7 @@ int hosted_run_cpus(unsigned int n, void (*fn)(unsigned int cpu, void *arg), voi
 	if (!err)
 		fn(0, arg);
 	for (unsigned int i = 1; i < started; i++)
-		cpu_wait(i);
+		cpu_wait_done(i);
 	for (unsigned int i = 1; i < started; i++)
 		hosted_cpu_stop(i);
 	return err;
@@ -609,16 +605,6 @@ void cpu_interrupt_here(void (*fn)(void *arg), void *arg)
 	port_irq_restore(flags);
 }
 
-uintptr_t cpu_thread_of(unsigned int id)
-{
-	return (uintptr_t)&cpus[id].wake;
-}
-
-bool cpu_take_wake(void)
-{
-	return __atomic_exchange_n(&me->wake, 0, __ATOMIC_SEQ_CST);
-}
-
 void cpu_stack_bounds(uintptr_t *low, uintptr_t *high)
 {
 	static __thread uintptr_t bounds[2];
@@ -626,6 +612,8 @@ void cpu_stack_bounds(uintptr_t *low, uintptr_t *high)
 	void *base;
 	size_t size;
 
+	if (me && thread_stack_bounds(low, high))
+		return;
 	if (sched_running()) {
 		sched_stack_bounds(low, high);
 		return;

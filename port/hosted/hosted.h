@@ -36,6 +36,7 @@ enum hosted_mode {
  * @mmu_without: BOOT_MMU_* that the processors lack, of those the format in this build can have
  * @asids: address-space identifiers (0: 8, on i386 none, as there; -1: none)
  * @strict_structure: flushing one page keeps ways to other tables cached (mmu.h)
+ * @threads: the core may have threads of its own (thread.c); otherwise it does their work itself, when it is needed
  */
 struct hosted_options {
 	unsigned int cpus;
@@ -48,6 +49,7 @@ struct hosted_options {
 	uint32_t mmu_without;
 	int asids;
 	bool strict_structure;
+	bool threads;
 };
 
 /**
@@ -119,6 +121,9 @@ void hosted_cpu_stop(unsigned int cpu);
  * as port_irq_save() does not hold it back. Never waits. False: the CPU is not running, or has 16 pending.
  */
 bool hosted_interrupt(unsigned int cpu, void (*fn)(void *arg), void *arg);
+
+/* The core's threads of this CPU run until each of them waits for something. Only where none is running: in a test. */
+void hosted_threads_settle(void);
 
 /* port_cpu_call() is one of a port that has none: -ENOSYS. */
 extern bool hosted_no_cpu_call;

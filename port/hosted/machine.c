@@ -55,6 +55,7 @@ __attribute__((constructor)) static void keep_pristine(void)
 
 void hosted_reset(void)
 {
+	threads_reset(false);
 	cpus_destroy();
 	core_state_restore(pristine);
 	mmu_destroy();
@@ -110,6 +111,7 @@ int hosted_boot(const struct bootinfo *info, const struct hosted_options *option
 	machine.info.ram_zeroed = true;
 	fill_cpus(&machine.info, options->cpus);
 	hosted_mode_now = options->mode;
+	threads_reset(options->threads);
 	clock_random_reset(options);
 	cpus_create(machine.info.cpus_possible);
 	mmus_create(&machine.info, options);
@@ -124,6 +126,7 @@ int hosted_boot(const struct bootinfo *info, const struct hosted_options *option
 	if (!err) {
 		hosted_enter_cpu(0); /* the CPU's base may have moved into RAM */
 		mmus_booted();
+		threads_open(true);
 	}
 	machine.booted = !err;
 	return err;
@@ -149,6 +152,8 @@ struct hosted_snapshot *hosted_snapshot(void)
 {
 	struct hosted_snapshot *s = malloc(sizeof(*s));
 
+	if (threads_exist())
+		port_panic("hosted_snapshot: the core has threads, whose stacks are not part of it");
 	if (!s || !machine.booted || !(s->memsys = core_state_save()))
 		port_panic("hosted_snapshot: no machine, or no memory");
 	s->arena = arena_save();

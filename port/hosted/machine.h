@@ -8,6 +8,7 @@
 #include <octavo/types.h>
 
 #include "hosted.h"
+#include "stack.h"
 
 /* arena.c: the machine's RAM */
 int arena_create(struct bootinfo *info, const struct hosted_options *options);
@@ -83,8 +84,25 @@ void cpu_coroutine_gone(unsigned int id);
 void cpu_coroutines_abandon(unsigned int n);
 bool cpu_masked(void);
 void cpu_interrupt_here(void (*fn)(void *arg), void *arg);
-uintptr_t cpu_thread_of(unsigned int id);
-bool cpu_take_wake(void);
+
+/* cpu.c for thread.c: port_irq_restore() without a turn of another thread; a CPU that waits, and is woken */
+void cpu_unmask(unsigned long flags);
+bool cpu_is_running(unsigned int id);
+void cpu_wait(u64 timeout_ns);
+void cpu_wait_for_work(u64 wake_at);
+void cpu_wake_up(unsigned int id);
+
+/* thread.c: threads of the core's own */
+void threads_reset(bool want);
+void threads_open(bool yes);
+bool threads_exist(void);
+bool threads_turn(void);
+u64 threads_next_wake(void);
+void threads_relaxed(void);
+void threads_preempt(void);
+void threads_user_return(void);
+void threads_leave_cpu(void);
+bool thread_stack_bounds(uintptr_t *low, uintptr_t *high);
 
 /* sched.c */
 void sched_stack_bounds(uintptr_t *low, uintptr_t *high);
@@ -92,6 +110,10 @@ bool sched_running(void);
 void sched_relax(void);
 u64 sched_clock_ns(void);
 void sched_park(u64 timeout_ns);
-void sched_unpark(uintptr_t thread);
+void sched_unpark(unsigned int cpu);
+void sched_clock_pass(u64 ns);
+/* What the CPU that runs is on, before @fiber, if it is not NULL, becomes that. */
+struct fiber *sched_fiber(struct fiber *fiber);
+bool sched_draw(unsigned int one_in);
 
 #endif

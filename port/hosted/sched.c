@@ -24,25 +24,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#if !defined(__x86_64__) && !defined(__i386__)
-#include <ucontext.h>
-#endif
 
 #include "machine.h"
 
-#define STACK_BYTES ((size_t)1 << 20)
 #define SPIN_MAX 300
 #define STEPS_MAX_DEFAULT 20000000
 #define STEP_NS 100
-
-/* What a sanitizer wants to know of a stack that is not a thread's. */
-struct fiber {
-	void *handle; /* of the thread sanitizer */
-	void *fake_stack;
-	const void *low;
-	size_t bytes;
-};
 
 enum coroutine_state { CO_READY, CO_PARKED, CO_END };
 
@@ -55,7 +42,7 @@ struct coroutine {
 	u64 wake_at;   /* parked: clock; 0: no limit */
 	u64 priority;  /* higher runs first */
 	unsigned int weight;
-	struct fiber fiber;
+	struct fiber own, *fiber; /* of its first stack; of the one it is on: a thread of this CPU may have its own */
 };
 
 static struct {
@@ -79,160 +66,23 @@ static struct {
 static u64 clock_now_ns;
 static char *stacks[NR_CPUS]; /* kept from run to run */
 
-/* ---- Switching stacks ---- */
-
-#if defined(__x86_64__)
-void hosted_switch(void **save, void *load);
-__asm__(".text\n"
-	".globl hosted_switch\n"
-	".type hosted_switch, @function\n"
-	"hosted_switch:\n"
-	"	pushq %rbp\n	pushq %rbx\n	pushq %r12\n	pushq %r13\n	pushq %r14\n	pushq %r15\n"
-	"	movq %rsp, (%rdi)\n"
-	"	movq %rsi, %rsp\n"
-	"	popq %r15\n	popq %r14\n	popq %r13\n	popq %r12\n	popq %rbx\n	popq %rbp\n"
-	"	ret\n"
-	".size hosted_switch, . - hosted_switch\n");
-#define SAVED_WORDS 6
-#elif defined(__i386__)
-void hosted_switch(void **save, void *load);
-__asm__(".text\n"
-	".globl hosted_switch\n"
-	".type hosted_switch, @function\n"
-	"hosted_switch:\n"
-	"	movl 4(%esp), %eax\n	movl 8(%esp), %edx\n"
-	"	pushl %ebp\n	pushl %ebx\n	pushl %esi\n	pushl %edi\n"
-	"	movl %esp, (%eax)\n"
-	"	movl %edx, %esp\n"
-	"	popl %edi\n	popl %esi\n	popl %ebx\n	popl %ebp\n"
-	"	ret\n"
-	".size hosted_switch, . - hosted_switch\n");
-#define SAVED_WORDS 4
-#else
-static void hosted_switch(void **save, void *load)
-{
-	ucontext_t here;
-
-	*save = &here;
-	swapcontext(&here, load);
-}
-#endif
-
-/* ---- Sanitizers ---- */
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HAVE_ASAN
-#endif
-#if __has_feature(thread_sanitizer)
-#define HAVE_TSAN
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(HAVE_ASAN)
-#include <sanitizer/asan_interface.h>
-#include <sanitizer/common_interface_defs.h>
-static void fiber_leave(struct fiber *from, const struct fiber *to)
-{
-	__sanitizer_start_switch_fiber(&from->fake_stack, to->low, to->bytes);
-}
-static void fiber_arrive(struct fiber *here)
-{
-	__sanitizer_finish_switch_fiber(here->fake_stack, NULL, NULL);
-}
-/* An abandoned run leaves its stacks marked as in use. */
-static void fiber_create(struct fiber *fiber, bool host)
-{
-	if (!host)
-		__asan_unpoison_memory_region(fiber->low, fiber->bytes);
-}
-static void fiber_destroy(struct fiber *fiber)
-{
-	(void)fiber;
-}
-#elif defined(__SANITIZE_THREAD__) || defined(HAVE_TSAN)
-#include <sanitizer/tsan_interface.h>
-static void fiber_leave(struct fiber *from, const struct fiber *to)
-{
-	(void)from;
-	__tsan_switch_to_fiber(to->handle, 0);
-}
-static void fiber_arrive(struct fiber *here)
-{
-	(void)here;
-}
-static void fiber_create(struct fiber *fiber, bool host)
-{
-	fiber->handle = host ? __tsan_get_current_fiber() : __tsan_create_fiber(0);
-}
-static void fiber_destroy(struct fiber *fiber)
-{
-	__tsan_destroy_fiber(fiber->handle);
-}
-#else
-static void fiber_leave(struct fiber *from, const struct fiber *to)
-{
-	(void)from;
-	(void)to;
-}
-static void fiber_arrive(struct fiber *here)
-{
-	(void)here;
-}
-static void fiber_create(struct fiber *fiber, bool host)
-{
-	(void)fiber;
-	(void)host;
-}
-static void fiber_destroy(struct fiber *fiber)
-{
-	(void)fiber;
-}
-#endif
-
 static void coroutine_main(void);
 
-/* A new stack looks as if it had been switched away from just before coroutine_main(). */
 static void coroutine_prepare(struct coroutine *co)
 {
-	if (!stacks[co->cpu]) {
-		char *p = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
-			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-		if (p == MAP_FAILED || mprotect(p, PAGE_SIZE, PROT_NONE))
-			port_panic("no memory for a coroutine's stack");
-		stacks[co->cpu] = p;
-	}
+	if (!stacks[co->cpu])
+		stacks[co->cpu] = stack_memory();
 	co->stack = stacks[co->cpu];
-	co->fiber = (struct fiber){ .low = co->stack, .bytes = STACK_BYTES };
-	fiber_create(&co->fiber, false);
-#ifdef SAVED_WORDS
-	/*
-	 * The calling convention has the return address of a function one word below a multiple of 16; here it
-	 * is 0, as is the frame pointer, which ends a backtrace.
-	 */
-	uintptr_t *top = (uintptr_t *)(co->stack + STACK_BYTES - 64);
-
-	top[-1] = 0;
-	top[-2] = (uintptr_t)coroutine_main;
-	memset(top - 2 - SAVED_WORDS, 0, SAVED_WORDS * sizeof(*top));
-	co->context = top - 2 - SAVED_WORDS;
-#else
-	static ucontext_t contexts[NR_CPUS];
-	ucontext_t *u = &contexts[co->cpu];
-
-	getcontext(u);
-	u->uc_stack.ss_sp = co->stack;
-	u->uc_stack.ss_size = STACK_BYTES;
-	u->uc_link = NULL;
-	makecontext(u, coroutine_main, 0);
-	co->context = u;
-#endif
+	co->own = (struct fiber){ .low = co->stack, .bytes = STACK_BYTES };
+	fiber_create(&co->own, false);
+	co->fiber = &co->own;
+	co->context = stack_prepare(co->stack, coroutine_main);
 }
 
 static void switch_to(struct coroutine *next)
 {
 	struct coroutine *from = sched.now;
-	struct fiber *here = from ? &from->fiber : &sched.host_fiber;
+	struct fiber *here = from ? from->fiber : &sched.host_fiber;
 
 	if (next == from)
 		return;
@@ -240,7 +90,7 @@ static void switch_to(struct coroutine *next)
 	sched.spins = 0;
 	sched.schedule->switches++;
 	cpu_coroutine_enter(next->cpu);
-	fiber_leave(here, &next->fiber);
+	fiber_leave(here, next->fiber);
 	hosted_switch(from ? &from->context : &sched.host, next->context);
 	fiber_arrive(here);
 }
@@ -250,9 +100,9 @@ static void switch_to_host(void)
 	struct coroutine *from = sched.now;
 
 	sched.now = NULL;
-	fiber_leave(&from->fiber, &sched.host_fiber);
+	fiber_leave(from->fiber, &sched.host_fiber);
 	hosted_switch(&from->context, sched.host);
-	fiber_arrive(&from->fiber);
+	fiber_arrive(from->fiber);
 }
 
 /* ---- Choosing ---- */
@@ -411,12 +261,15 @@ u64 sched_clock_ns(void)
 	return ++clock_now_ns;
 }
 
+void sched_clock_pass(u64 ns)
+{
+	clock_now_ns += ns;
+}
+
 void sched_park(u64 timeout_ns)
 {
 	struct coroutine *next;
 
-	if (cpu_take_wake())
-		return;
 	sched.now->state = CO_PARKED;
 	sched.now->wake_at = timeout_ns ? clock_now_ns + timeout_ns : 0;
 	clock_now_ns += STEP_NS;
@@ -424,20 +277,33 @@ void sched_park(u64 timeout_ns)
 	if (!next)
 		stuck("all CPUs are parked");
 	switch_to(next);
-	cpu_take_wake();
 }
 
-void sched_unpark(uintptr_t thread)
+void sched_unpark(unsigned int cpu)
 {
 	for (unsigned int i = 0; i < sched.n; i++)
-		if (cpu_thread_of(sched.all[i].cpu) == thread && sched.all[i].state == CO_PARKED)
+		if (sched.all[i].cpu == cpu && sched.all[i].state == CO_PARKED)
 			sched.all[i].state = CO_READY;
+}
+
+struct fiber *sched_fiber(struct fiber *fiber)
+{
+	struct fiber *was = sched.now->fiber;
+
+	if (fiber)
+		sched.now->fiber = fiber;
+	return was;
+}
+
+bool sched_draw(unsigned int one_in)
+{
+	return draw() % one_in == 0;
 }
 
 void sched_stack_bounds(uintptr_t *low, uintptr_t *high)
 {
-	*low = (uintptr_t)sched.now->stack;
-	*high = *low + STACK_BYTES;
+	*low = (uintptr_t)sched.now->fiber->low;
+	*high = *low + sched.now->fiber->bytes;
 }
 
 /* ---- A run ---- */
@@ -455,7 +321,7 @@ static void coroutine_main(void)
 {
 	struct coroutine *self = sched.now;
 
-	fiber_arrive(&self->fiber);
+	fiber_arrive(self->fiber);
 	cpu_coroutine_begin();
 	switch_to_host();
 	sched.fn(self->cpu, sched.arg);
@@ -464,8 +330,10 @@ static void coroutine_main(void)
 		struct coroutine *next;
 
 		cpu_coroutine_idle();
+		if (threads_turn())
+			continue;
 		self->state = CO_PARKED;
-		self->wake_at = 0;
+		self->wake_at = threads_next_wake();
 		next = choose();
 		if (!next)
 			stuck("the CPUs still at work are all parked");
@@ -534,7 +402,7 @@ int hosted_run_coroutines(unsigned int n, void (*fn)(unsigned int cpu, void *arg
 			switch_to(&sched.all[i]);
 	sched.running = false;
 	for (unsigned int i = 0; i < n; i++)
-		fiber_destroy(&sched.all[i].fiber);
+		fiber_destroy(&sched.all[i].own);
 	free(sched.all);
 	if (s->stuck) {
 		cpu_coroutines_abandon(n);

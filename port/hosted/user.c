@@ -122,6 +122,8 @@ static bool resolve(struct mmu_fault *fault, enum whose whose, unsigned int *tri
 		by_kernel(&fault->fault);
 	if (handle_page_fault(&fault->fault))
 		return false;
+	if (whose == OF_USER)
+		threads_user_return();
 	/* A kernel would not go back to user mode with it. */
 	if (whose == OF_USER && fatal_signal_pending(current_task()))
 		return false;

@@ -12,8 +12,13 @@ uintptr_t port_thread_self(void)
 void port_park(u64 timeout_ns)
 {
 	u32 *token = smp_token(port_cpu_id());
-	unsigned long flags = port_irq_save();
-	bool timed = timeout_ns && apic_timer_start(timeout_ns, NULL);
+	unsigned long flags;
+	bool timed;
+
+	if (timeout_ns && timeout_ns < PORT_PARK_YIELD_NS)
+		return;
+	flags = port_irq_save();
+	timed = timeout_ns && apic_timer_start(timeout_ns, NULL);
 
 	/* Without a timer a limited wait must not halt: it returns early, as the contract allows. */
 	if (!atomic_xchg(token, 0) && (timed || !timeout_ns)) {

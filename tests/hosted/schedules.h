@@ -14,7 +14,7 @@
  * @interrupt, @one_in: as in struct hosted_schedule
  * @check: on CPU 0 afterwards; true if all is well
  * @cmdline: of the machine; NULL: none
- * @asids, @strict_structure: as in struct hosted_options
+ * @asids, @strict_structure, @threads: as in struct hosted_options
  */
 struct scenario {
 	unsigned int cpus;
@@ -28,6 +28,7 @@ struct scenario {
 	const char *cmdline;
 	int asids;
 	bool strict_structure;
+	bool threads;
 	const struct bootinfo *machine;
 };
 

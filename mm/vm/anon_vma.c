@@ -64,6 +64,19 @@
 
 /* ---- Life ---- */
 
+/*
+ * What a handle leads to. A folio may have the handle of an anon_vma that is no more, and the number may be a file's by
+ * now: pointers to anon_vmas are told from others by their second bit (the first is the table's).
+ */
+#define ANON_VMA_TAG 2u
+
+struct anon_vma *anon_vma_of_handle(u32 handle)
+{
+	uintptr_t object = (uintptr_t)handle_object(handle);
+
+	return object & ANON_VMA_TAG ? (struct anon_vma *)(object - ANON_VMA_TAG) : NULL;
+}
+
 static struct anon_vma *alloc_anon_vma(void)
 {
 	struct anon_vma *av = kzalloc(sizeof(*av), GFP_KERNEL);
@@ -73,7 +86,7 @@ static struct anon_vma *alloc_anon_vma(void)
 	av->rwsem = (struct rw_semaphore)RWSEM_INIT(LOCK_RANK_ANON_VMA);
 	av->root = av;
 	av->refs = 1;
-	av->handle = handle_alloc(av, GFP_KERNEL);
+	av->handle = handle_alloc((char *)av + ANON_VMA_TAG, GFP_KERNEL);
 	if (av->handle)
 		return av;
 	kfree(av);
@@ -116,7 +129,7 @@ struct anon_vma *anon_vma_get(u32 handle)
 	struct anon_vma *av;
 
 	rcu_read_lock();
-	av = handle_object(handle);
+	av = anon_vma_of_handle(handle);
 	if (av && !get_unless_zero(av))
 		av = NULL;
 	rcu_read_unlock();

@@ -51,6 +51,8 @@ static inline bool vma_has_anon(const struct vm_area_struct *vma)
 	return anon_link_of(vma);
 }
 
+/* NULL: it is none's. Context: RCU, or nobody is at work. */
+struct anon_vma *anon_vma_of_handle(u32 handle);
 /*
  * anon_vma_get - what the pages of @handle are of, with a reference
  * Return: NULL: nobody maps them. Context: any that may read under RCU.

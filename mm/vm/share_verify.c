@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* FK-I1 and FK-I2 of all tables, RM-I1 to RM-I4 of all anon_vmas, while nobody is at work. */
 #include "../base/findings.h"
-#include "../base/handle.h"
 #include "../base/part.h"
 #include "anon_vma.h"
 #include "share.h"
@@ -76,9 +75,9 @@ static void look_at_anon_vma(struct findings *f, struct anon_vma *top)
 {
 	unsigned int vmas = 0, children = 0, owners = 0;
 
-	if (top->gone || handle_object(top->handle) != top)
+	if (top->gone || anon_vma_of_handle(top->handle) != top)
 		finding(f, "RM-I3: anon_vma %u is in use, and its handle leads to %p", top->handle,
-			handle_object(top->handle));
+			(void *)anon_vma_of_handle(top->handle));
 	if (interval_verify(top->vmas))
 		finding(f, "RM-I4: the VMAs of anon_vma %u are no tree", top->handle);
 	for (struct anon_vma *av = top->child; av; av = av->next)
@@ -104,7 +103,7 @@ static void look_at_entry(struct findings *f, struct vm_area_struct *vma, uintpt
 
 	if (!folio || !page_is_anon(&folio->page))
 		return;
-	av = handle_object(page_handle(&folio->page) & ~PAGE_MAPPING_ANON);
+	av = anon_vma_of_handle(page_handle(&folio->page) & ~PAGE_MAPPING_ANON);
 	if (!av || !link || !at_or_above(av, link->anon_vma))
 		finding(f, "RM-I2: the page at %#lx of mm %lu is of anon_vma %u, whose walks do not come there",
 			(unsigned long)addr, vma->vm_mm->ctx_id, page_handle(&folio->page) & ~PAGE_MAPPING_ANON);

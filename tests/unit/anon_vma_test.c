@@ -79,7 +79,7 @@ TEST(anon_vma, children_are_found_and_siblings_are_not)
 	EXPECT_EQ(found(top, 20), 7);
 	/* RM-I1: pages of one's own from now on. */
 	EXPECT_EQ(anon_vma_prepare(one), 0);
-	EXPECT(one->anon_vma != top && one->anon_vma->parent == top && handle_object(handle_of(one)) == one->anon_vma);
+	EXPECT(one->anon_vma != top && one->anon_vma->parent == top && anon_vma_of_handle(handle_of(one)) == one->anon_vma);
 	EXPECT_EQ(anon_vma_prepare(one), 0);
 	EXPECT_EQ(anon_vma_fork(grand, one), 0);
 	EXPECT_EQ(found(top, 20), 15);
@@ -128,10 +128,10 @@ TEST(anon_vma, the_family_is_pruned)
 	first = handle_of(&bed.vma[0]);
 	second = handle_of(&bed.vma[1]);
 	unlink_anon_vmas(&bed.vma[0]);
-	EXPECT(handle_object(first) && handle_object(second));
-	EXPECT_EQ(found(handle_object(first), 17), 2);
+	EXPECT(anon_vma_of_handle(first) && anon_vma_of_handle(second));
+	EXPECT_EQ(found(anon_vma_of_handle(first), 17), 2);
 	unlink_anon_vmas(&bed.vma[1]);
-	EXPECT(!handle_object(first) && !handle_object(second));
+	EXPECT(!anon_vma_of_handle(first) && !anon_vma_of_handle(second));
 	EXPECT(!bed.vma[1].anon_vma && !vma_has_anon(&bed.vma[1]));
 	bed_end();
 }

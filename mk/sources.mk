@@ -286,6 +286,7 @@ CORE_SRCS := \
 	mm/vm/layout.c \
 	mm/vm/madvise.c \
 	mm/vm/madvise_pages.c \
+	mm/vm/madvise_swapin.c \
 	mm/vm/mdwe.c \
 	mm/vm/membarrier.c \
 	mm/vm/memory_failure.c \
@@ -310,6 +311,8 @@ CORE_SRCS := \
 	mm/vm/share_verify.c \
 	mm/vm/special.c \
 	mm/vm/swap_entries.c \
+	mm/vm/swap_fault.c \
+	mm/vm/swapoff.c \
 	mm/vm/task.c \
 	mm/vm/task_list.c \
 	mm/vm/thp.c \

@@ -74,7 +74,8 @@ struct address_space_operations {
 };
 
 /* address_space.flags: bits */
-enum mapping_flags { AS_EIO, AS_ENOSPC, AS_UNEVICTABLE, AS_LARGE_FOLIO_SUPPORT, AS_EXITING, AS_DAX };
+/* AS_SWAP: values in i_pages are places in swap areas (or poison), not traces of what was there. */
+enum mapping_flags { AS_EIO, AS_ENOSPC, AS_UNEVICTABLE, AS_LARGE_FOLIO_SUPPORT, AS_EXITING, AS_DAX, AS_SWAP };
 
 /**
  * struct address_space - the page cache of an inode, and who maps it

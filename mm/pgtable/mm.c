@@ -162,6 +162,25 @@ struct mm_struct *mm_after(const struct mm_struct *mm)
 	return next == &address_spaces.list ? NULL : container_of(next, struct mm_struct, list);
 }
 
+struct mm_struct *mm_next_user(struct mm_struct *mm)
+{
+	struct mm_struct *next = NULL;
+	unsigned long flags;
+
+	spin_lock_irqsave(&address_spaces.lock, flags);
+	/* It is in the list as long as it has our reference. */
+	for (struct list_head *at = mm ? mm->list.next : address_spaces.list.next; at != &address_spaces.list && !next;
+	     at = at->next) {
+		next = container_of(at, struct mm_struct, list);
+		if (!mmget_not_zero(next))
+			next = NULL;
+	}
+	spin_unlock_irqrestore(&address_spaces.lock, flags);
+	if (mm)
+		mmput(mm);
+	return next;
+}
+
 struct mm_struct *mm_alloc(gfp_t gfp)
 {
 	size_t word = 8 * sizeof(unsigned long), cpus = DIV_ROUND_UP(nr_cpu_ids, word) * sizeof(unsigned long);

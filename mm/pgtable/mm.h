@@ -33,6 +33,7 @@ struct mm_struct {
 	unsigned long tlb_gen;	     /* (a) counts changes that some TLB may not have seen; begins at 1 */
 	unsigned int users;	     /* (a) mm_users: who may fault pages in */
 	unsigned int count;	     /* (a) mm_count: who may load it (lazily, too); all users together are one */
+	unsigned int made;	     /* (a) not 0: it is a process's, and what follows is valid */
 	unsigned int gathers;	     /* (a) mmu_gathers under way: two may each rely on the other's flush */
 	struct list_head list;	     /* address_spaces.lock: all but init_mm */
 	unsigned long *cpus;	     /* (a) bitmap of the CPUs whose TLB may hold translations; NULL: all online ones */
@@ -82,6 +83,11 @@ extern bool pgtables_on;
 struct mm_struct *mm_alloc(gfp_t gfp);
 /* All address spaces but init_mm, oldest first, NULL before the first and after the last. Nobody makes or drops one. */
 struct mm_struct *mm_after(const struct mm_struct *mm);
+/*
+ * mm_next_user - the next after @mm (NULL: the first) that has users, as one more of them; @mm's is given back
+ * While others make and drop them. Context: may sleep.
+ */
+struct mm_struct *mm_next_user(struct mm_struct *mm);
 void mmget(struct mm_struct *mm);
 bool mmget_not_zero(struct mm_struct *mm);
 void mmput(struct mm_struct *mm);

@@ -8,6 +8,8 @@
 
 #include "../phys/vmstat.h"
 #include "../sync/cpu.h"
+#include "../lru/lru.h"
+#include "../swap/swap.h"
 #include "fault.h"
 
 /* May write from now on; unlocks. */
@@ -22,12 +24,35 @@ static void wp_page_reuse(struct vm_fault *vmf)
 }
 
 /*
+ * A batch of the LRU's may have it for a moment, and the swap cache for as long as its slot is worth keeping: neither is
+ * another user.
+ */
+static noinline bool may_be_alone(struct folio *folio)
+{
+	bool alone;
+
+	/* One for the entry, one for the swap cache, one for a batch. */
+	if (page_ref_count(&folio->page) > 3)
+		return false;
+	if (page_ref_count(&folio->page) > 1 + folio_in_swap_cache(folio))
+		lru_add_drain();
+	if (page_ref_count(&folio->page) > 1 + folio_in_swap_cache(folio) || !folio_trylock(folio))
+		return false;
+	alone = !folio_in_swap_cache(folio) || folio_free_swap(folio);
+	folio_unlock(folio);
+	return alone && load_acquire(&folio->page._refcount) == 1;
+}
+
+/*
  * No other entry and no other reference: the page becomes exclusive. Under the table's lock nobody can get at it
  * through this entry, and there is no other way to it. Pages of large folios have one count together, and are copied.
+ * Who let go of it last has done with it before (acquire).
  */
 static bool wp_can_reuse_anon_folio(struct folio *folio)
 {
-	if (PageHead(&folio->page) || page_ref_count(&folio->page) != 1 || PageSwapCache(&folio->page))
+	if (PageHead(&folio->page))
+		return false;
+	if ((load_acquire(&folio->page._refcount) != 1 || PageSwapCache(&folio->page)) && !may_be_alone(folio))
 		return false;
 	SetPageAnonExclusive(&folio->page);
 	return true;
@@ -170,8 +195,11 @@ static vm_fault_t wp_page_copy(struct vm_fault *vmf, struct page *old)
 out:
 	if (unlikely(copy))
 		put_page(copy);
-	if (old)
+	if (old) {
+		if (drop > 1)
+			free_swap_cache_of(compound_head(old));
 		put_page_refs(old, drop);
+	}
 	return result;
 }
 

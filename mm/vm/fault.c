@@ -15,7 +15,7 @@
  *
  *	lock_vma_under_rcu -> walk -> orig: none, anonymous -> anon.c       zero page, or a fresh one
  *	                                    none, of a file -> file_fault.c read, private copy, shared write
- *	                                    swap and others -> here         wait for a migration, poison
+ *	                                    swap and others -> swap_fault.c bring it in; wait for a migration; poison
  *	                                    present         -> here, cow.c  reuse, copy, notify; or over already
  *
  * An entry that is *in exchange* (pgt_mkinvalid(): the core sees it, the machine does not) is being replaced by one
@@ -44,7 +44,7 @@
  * Memory use. A fault keeps nothing but what it maps.
  *
  * What failure does. Nothing is entered (FA-I5); the code says what the access ends in. Without memory the thread is
- * killed, as nothing can be reclaimed.
+ * killed.
  *
  * Differences from Linux. A page that is exchanged is hidden from the machine until every CPU has flushed, so no two
  * CPUs see two pages at one address; where one CPU runs the address space that costs nothing. A large folio's pages are
@@ -120,45 +120,6 @@ void set_pte_range(struct vm_fault *vmf, pgt_entry_t *entry, struct folio *folio
 		pgt_fill(entry + i, e);
 	}
 	folio_add_file_rmap_ptes(folio, page, nr, vma);
-}
-
-/* ---- Entries that are neither none nor present ---- */
-
-/* Whoever migrates the page holds its lock until the entry leads to the new one. */
-void migration_entry_wait(pgt_entry_t e, spinlock_t *lock)
-{
-	struct folio *folio = page_folio(pfn_swap_entry_to_page(pte_to_swp_entry(__pte(e))));
-
-	folio_get(folio);
-	spin_unlock(lock);
-	folio_wait_locked(folio);
-	folio_put(folio);
-}
-
-vm_fault_t do_swap_page(struct vm_fault *vmf)
-{
-	pte_t pte = __pte((pgt_entry_t)vmf->orig);
-	swp_entry_t swap = pte_to_swp_entry(pte);
-
-	if (is_migration_entry(swap)) {
-		if (vmf_lock(vmf))
-			migration_entry_wait((pgt_entry_t)vmf->orig, vmf->lock);
-		return 0;
-	}
-	if (is_hwpoison_entry(swap))
-		return VM_FAULT_HWPOISON;
-	if (is_pte_marker(pte)) {
-		if (pte_marker_get(swap) & PTE_MARKER_POISONED)
-			return VM_FAULT_HWPOISON;
-		if (vmf_lock(vmf)) {
-			pgt_set(vmf->entry, 0);
-			vmf_unlock(vmf);
-		}
-		return 0;
-	}
-	/* No swap device, no device memory: nobody can have made it. */
-	print_bad_pte(vmf->vma, vmf->address, pte.pte, NULL);
-	return VM_FAULT_SIGBUS;
 }
 
 /* ---- Present entries ---- */

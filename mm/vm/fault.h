@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Faults inside: what fault.c, anon.c, cow.c, file_fault.c and pfn.c call of each other. The theory is in fault.c. */
+/* Faults inside: what fault.c, anon.c, cow.c, file_fault.c, swap_fault.c and pfn.c call of each other. The theory is in fault.c. */
 #ifndef MM_VM_FAULT_H
 #define MM_VM_FAULT_H
 
 #include "../lru/batch.h"
+#include "../pgtable/swapops.h"
 #include "../phys/vmstat.h"
 #include "../phys/zone.h"
 #include "../sync/cpu.h"
@@ -175,6 +176,30 @@ vm_fault_t do_file_page_alone(struct vm_fault *vmf);
 vm_fault_t do_swap_page(struct vm_fault *vmf);
 /* Until the page behind @e, a migration entry whose table's @lock is held, has moved. Lets go of @lock. May sleep. */
 void migration_entry_wait(pgt_entry_t e, spinlock_t *lock);
+
+/* ---- swap_fault.c: folios of the swap cache ---- */
+
+/* The page of @folio, which is locked, that belongs to the slot. Return: false: none does (any more). */
+bool swap_folio_page(struct folio *folio, swp_entry_t slot, struct page **page);
+/*
+ * A folio that came from a slot is about to be mapped in @vma, @page of it at @addr: it becomes anonymous, unless it is
+ * already; @own: nobody else can reach it. Context: folio and table locked, anon_vma_prepare() done, or not @own.
+ */
+void swap_folio_belongs(struct folio *folio, const struct page *page, struct vm_area_struct *vma, uintptr_t addr,
+			bool own);
+/* Is it the swap entry of that slot? */
+static inline bool leads_to_slot(pgt_entry_t e, unsigned long slot)
+{
+	return pgt_is_swap(e) && pte_to_swp_entry(__pte(e)).val == slot;
+}
+/* The last entry for it may have gone: it need not stay for its slot's sake. Context: any; a reference. */
+void free_swap_cache(struct folio *folio);
+/* The same where hardly any page has a slot. */
+static force_inline void free_swap_cache_of(struct page *page)
+{
+	if (unlikely(page_plain_flag(page, PG_owner_priv_1)))
+		free_swap_cache((struct folio *)page);
+}
 
 /* What an entry of a fresh page says: its owner may write to it at once. */
 static force_inline pgt_entry_t vm_fresh_entry(const struct vm_area_struct *vma, unsigned long pfn)

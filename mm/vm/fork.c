@@ -159,7 +159,7 @@ static uintptr_t copy_entries(struct fork *f, pgt_entry_t *to, pgt_entry_t *from
 			*fresh = NULL;
 		} else {
 			copy = entry_share(from, e);
-			f->flush |= pgt_get(from) != e;
+			f->flush |= pgt_present(e) && pgt_get(from) != e;
 		}
 		if (entry_counter(copy) < NR_MM_COUNTERS)
 			f->rss[entry_counter(copy)]++;
@@ -535,6 +535,8 @@ struct mm_struct *mm_fork(struct mm_struct *mm, const struct mm_process *child)
 
 	if (!f.count.child)
 		return NULL;
+	/* Who goes through all address spaces finds the child already. */
+	down_write(&f.count.child->mmap_lock);
 	mmap_write_lock(mm);
 	(void)atomic_fetch_or(&mm->flags, 1ul << MMF_HAS_SHARED_TABLES);
 	f.pinned = load_relaxed(&mm->flags) >> MMF_HAS_PINNED & 1;
@@ -554,6 +556,7 @@ struct mm_struct *mm_fork(struct mm_struct *mm, const struct mm_process *child)
 	mmap_write_unlock(mm);
 	/* Its VMAs came into being as if write-locked: that ends here. */
 	f.count.child->mm_lock_seq += 2;
+	up_write(&f.count.child->mmap_lock);
 	if (unlikely(err))
 		mmput(f.count.child);
 	userfaultfd_tell(!err);

@@ -221,8 +221,12 @@ static long willneed(struct vm_area_struct *vma, uintptr_t start, uintptr_t end)
 	struct file *file = vma->vm_file;
 	u64 offset = (u64)linear_page_index(vma, start) << PAGE_SHIFT;
 
-	/* Without swap there is nothing to bring in of anonymous memory and shmem. */
-	if (!vma_has_backing(vma))
+	if (vma_is_anonymous(vma)) {
+		madvise_swapin(vma, start, end);
+		return 0;
+	}
+	/* Of memory that is mapped without pages of a file's nothing can be brought in. */
+	if (!file || !file->f_mapping || load_relaxed(&file->f_mapping->flags) >> AS_DAX & 1)
 		return 0;
 	get_file(file);
 	mmap_read_unlock(mm);

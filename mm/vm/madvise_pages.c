@@ -4,6 +4,7 @@
 
 #include "../lru/lru.h"
 #include "../phys/vmstat.h"
+#include "../swap/swap.h"
 #include "entries.h"
 #include "madvise.h"
 #include "mlock.h"
@@ -104,6 +105,38 @@ static bool whole_and_ours(struct folio *folio, struct page *page, const pgt_ent
 	return true;
 }
 
+/* What was swapped out need not come back. */
+static void free_slot(struct vm_area_struct *vma, pgt_entry_t *entry, swp_entry_t slot)
+{
+	pgt_set(entry, 0);
+	mm_counter_add(vma->vm_mm, MM_SWAPENTS, -1);
+	free_swap_and_cache(slot);
+}
+
+/* It has no slot, or none any more: what is lazily free must not be found by one. */
+static bool without_slot(struct folio *folio)
+{
+	bool gone;
+
+	if (likely(!folio_in_swap_cache(folio)))
+		return true;
+	if (!folio_trylock(folio))
+		return false;
+	gone = folio_free_swap(folio);
+	folio_unlock(folio);
+	return gone;
+}
+
+static void make_lazily_free(struct folio *folio)
+{
+	if (PageDirty(&folio->page))
+		ClearPageDirty(&folio->page);
+	if (PageReferenced(&folio->page))
+		ClearPageReferenced(&folio->page);
+	if (PageSwapBacked(&folio->page))
+		folio_mark_lazyfree(folio);
+}
+
 static void free_entries(struct entries_walk *walk, pgt_entry_t *entry, uintptr_t addr, uintptr_t end)
 {
 	struct marks *marks = walk->arg;
@@ -115,28 +148,34 @@ static void free_entries(struct entries_walk *walk, pgt_entry_t *entry, uintptr_
 		struct folio *folio;
 
 		nr = 1;
+		if (pgt_is_swap(e) && !non_swap_entry(pte_to_swp_entry(__pte(e))))
+			free_slot(walk->vma, entry, pte_to_swp_entry(__pte(e)));
 		if (!page || !page_is_anon(page))
 			continue;
 		folio = page_folio(page);
-		if (!whole_and_ours(folio, page, entry, left))
+		if (!whole_and_ours(folio, page, entry, left) || !without_slot(folio))
 			continue;
 		nr = folio_nr_pages(folio);
 		for (unsigned long i = 0; i < nr; i++)
 			marks->changed |= clear_marks(entry + i, true);
-		if (PageDirty(&folio->page))
-			ClearPageDirty(&folio->page);
-		if (PageReferenced(&folio->page))
-			ClearPageReferenced(&folio->page);
-		folio_mark_lazyfree(folio);
+		make_lazily_free(folio);
 	}
 }
 
 int madvise_free(struct vm_area_struct *vma, uintptr_t start, uintptr_t end)
 {
+	/* What is on no list yet cannot be moved to another one. */
+	lru_add_drain();
 	return walk_marks(vma, start, end, free_entries);
 }
 
 /* ---- Cold, pageout ---- */
+
+/* Whether the page is used only by this address space, by this entry. */
+static bool is_ours(pgt_entry_t *entry, struct page *page)
+{
+	return entry_mappers(entry, page) == 1;
+}
 
 static void cold_entries(struct entries_walk *walk, pgt_entry_t *entry, uintptr_t addr, uintptr_t end)
 {
@@ -154,7 +193,8 @@ static void cold_entries(struct entries_walk *walk, pgt_entry_t *entry, uintptr_
 			marks->changed |= clear_marks(entry, false);
 		if (PageReferenced(&folio->page))
 			ClearPageReferenced(&folio->page);
-		folio_deactivate(folio);
+		if (is_ours(entry, page))
+			folio_deactivate(folio);
 	}
 }
 
@@ -175,13 +215,17 @@ static bool may_page_out(const struct vm_area_struct *vma)
 
 #define BATCH 32u
 
-/* Folios from *@addr on, up to the table's end, that may be forgotten, with references. Return: how many. */
-static unsigned int give_up(struct vm_area_struct *vma, uintptr_t *addr, uintptr_t end, struct folio **batch)
+/*
+ * Folios from *@addr on, up to the table's end, that are only this address space's, with references. @anon_only: those
+ * of a private mapping's file are left. Return: how many.
+ */
+static unsigned int give_up(struct vm_area_struct *vma, uintptr_t *addr, uintptr_t end, bool anon_only,
+			    struct folio **batch)
 {
-	bool droppable = vma->vm_flags & VM_DROPPABLE, shared;
 	uintptr_t next = pgt_addr_end(*addr, end, 1);
 	unsigned int nr = 0;
 	spinlock_t *lock;
+	bool shared;
 	pgt_entry_t *entry = vm_entry_find(vma->vm_mm, *addr, &lock, &shared);
 
 	if (!entry) {
@@ -191,10 +235,16 @@ static unsigned int give_up(struct vm_area_struct *vma, uintptr_t *addr, uintptr
 	for (; *addr < next && nr < BATCH; *addr += PAGE_SIZE, entry++) {
 		pgt_entry_t e = pgt_get(entry);
 		struct page *page = pgt_present(e) ? vm_normal_page(vma, *addr, e) : NULL;
-		struct folio *folio = page && page_is_anon(page) ? page_folio(page) : NULL;
+		struct folio *folio = page ? page_folio(page) : NULL;
 
-		if (!folio || (nr && batch[nr - 1] == folio) || (PageSwapBacked(&folio->page) && !droppable))
+		if (!folio || (nr && batch[nr - 1] == folio) || !is_ours(entry, page) ||
+		    (anon_only && !page_is_anon(&folio->page)))
 			continue;
+		/* Used by the program, which knows better. */
+		if (pgt_young(0, e))
+			(void)clear_marks(entry, false);
+		if (PageReferenced(&folio->page))
+			ClearPageReferenced(&folio->page);
 		folio_get(folio);
 		batch[nr++] = folio;
 	}
@@ -202,21 +252,41 @@ static unsigned int give_up(struct vm_area_struct *vma, uintptr_t *addr, uintptr
 	return nr;
 }
 
-/* What MADV_FREE gave up, and what may be dropped at any time, needs no swap to go. */
-static void page_out_anon(struct vm_area_struct *vma, uintptr_t start, uintptr_t end)
+static const struct pageout_ops *pageout __memsys;
+
+void set_pageout_ops(const struct pageout_ops *ops)
 {
+	pageout = ops;
+}
+
+/* What MADV_FREE gave up, and what may be dropped at any time, needs nobody's help. */
+static void drop_folio(struct folio *folio, bool droppable)
+{
+	if (page_is_anon(&folio->page) && (!PageSwapBacked(&folio->page) || droppable) && folio_trylock(folio)) {
+		(void)try_to_unmap(folio, 0);
+		folio_unlock(folio);
+	}
+}
+
+static void page_out(struct vm_area_struct *vma, uintptr_t start, uintptr_t end, bool anon_only)
+{
+	bool droppable = vma->vm_flags & VM_DROPPABLE;
 	struct folio *batch[BATCH];
 
+	lru_add_drain();
 	while (start < end) {
-		unsigned int nr = give_up(vma, &start, end, batch);
+		unsigned int nr = give_up(vma, &start, end, anon_only, batch), isolated = 0;
 
 		for (unsigned int i = 0; i < nr; i++) {
-			if (folio_trylock(batch[i])) {
-				(void)try_to_unmap(batch[i], 0);
-				folio_unlock(batch[i]);
-			}
-			folio_put(batch[i]);
+			struct folio *folio = batch[i];
+
+			drop_folio(folio, droppable);
+			if (pageout && folio_mapped(folio) && folio_isolate_lru(folio))
+				batch[isolated++] = folio;
+			folio_put(folio);
 		}
+		if (isolated)
+			(void)pageout->reclaim(batch, isolated);
 	}
 }
 
@@ -227,10 +297,9 @@ int madvise_pageout(struct vm_area_struct *vma, uintptr_t start, uintptr_t end)
 	unsigned long first = linear_page_index(vma, start);
 	struct mmu_gather tlb;
 
-	if (!vma_has_backing(vma)) {
-		page_out_anon(vma, start, end);
+	page_out(vma, start, end, vma_has_backing(vma));
+	if (!vma_has_backing(vma))
 		return madvise_cold(vma, start, end);
-	}
 	if (!may_page_out(vma))
 		return 0;
 	tlb_gather_mmu(&tlb, vma->vm_mm);

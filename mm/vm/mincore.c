@@ -6,6 +6,7 @@
 #include <octavo/pagemap.h>
 
 #include "../base/string.h"
+#include "../swap/swap.h"
 #include "entries.h"
 #include "userfaultfd.h"
 
@@ -36,19 +37,47 @@ struct answer {
 	uintptr_t start;
 };
 
-static u8 in_cache(const struct vm_area_struct *vma, uintptr_t addr)
+/* @folio: with a reference, or NULL */
+static u8 is_there(struct folio *folio)
 {
-	struct folio *folio;
 	u8 there;
 
-	if (vma_is_anonymous(vma) || !vma->vm_file)
-		return 0;
-	folio = filemap_get_folio(vma->vm_file->f_mapping, linear_page_index(vma, addr));
 	if (!folio)
 		return 0;
 	there = PageUptodate(&folio->page);
 	folio_put(folio);
 	return there;
+}
+
+/* What would not have to be read from swap. */
+static u8 in_swap_cache(unsigned long slot)
+{
+	return is_there(swap_cache_get_folio((swp_entry_t){ slot }));
+}
+
+static u8 in_cache(const struct vm_area_struct *vma, uintptr_t addr)
+{
+	unsigned long index = linear_page_index(vma, addr);
+	struct address_space *mapping;
+	const void *entry;
+
+	if (vma_is_anonymous(vma) || !vma->vm_file)
+		return 0;
+	mapping = vma->vm_file->f_mapping;
+	entry = load_relaxed(&mapping->flags) >> AS_SWAP & 1 ? xa_load(&mapping->i_pages, index) : NULL;
+	if (entry && xa_is_value(entry))
+		return in_swap_cache(xa_to_value(entry));
+	return is_there(filemap_get_folio(mapping, index));
+}
+
+/* Of what is on its way, or went bad, one does not say that it would have to be read. */
+static u8 of_entry(const struct vm_area_struct *vma, uintptr_t addr, pgt_entry_t e)
+{
+	swp_entry_t slot = pte_to_swp_entry(__pte(e));
+
+	if (pgt_none_mostly(e))
+		return in_cache(vma, addr);
+	return pgt_present(e) || non_swap_entry(slot) ? 1 : in_swap_cache(slot.val);
 }
 
 static void of_hole(struct entries_walk *walk, uintptr_t addr, uintptr_t end)
@@ -63,12 +92,8 @@ static void of_table(struct entries_walk *walk, pgt_entry_t *entry, uintptr_t ad
 {
 	struct answer *a = walk->arg;
 
-	for (; addr < end; addr += PAGE_SIZE, entry++) {
-		pgt_entry_t e = pgt_get(entry);
-		bool unmapped = pgt_none_mostly(e);
-
-		a->vec[(addr - a->start) >> PAGE_SHIFT] = unmapped ? in_cache(walk->vma, addr) : 1;
-	}
+	for (; addr < end; addr += PAGE_SIZE, entry++)
+		a->vec[(addr - a->start) >> PAGE_SHIFT] = of_entry(walk->vma, addr, pgt_get(entry));
 }
 
 /* Up to @nr pages from @addr, of one VMA. Return: how many; -ENOMEM: nothing is mapped there. */

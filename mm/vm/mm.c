@@ -29,6 +29,8 @@ struct mm_struct *mm_create(const struct mm_process *process, uintptr_t task_siz
 	mm->task_size = task_size && task_size < most ? task_size : most;
 	mm->flags = 1ul << MMF_DUMPABLE | (task && task->mm ? mdwe_inherited(task->mm) : 0);
 	mm_pick_mmap_base(mm, process);
+	/* It has been in the list of all from the beginning. */
+	store_release(&mm->made, 1);
 	return mm;
 }
 

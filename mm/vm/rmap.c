@@ -37,9 +37,13 @@
  *
  * What failure does. Walks allocate nothing.
  *
- * Differences from Linux. try_to_unmap() takes out what needs no swap entry: pages of files, and anonymous ones that
- * MADV_FREE gave up and nobody wrote to since, or of MAP_DROPPABLE; others stay mapped. Flushes are not batched over
- * several folios.
+ * Unmapping. Pages of files leave nothing behind. An anonymous page that MADV_FREE gave up and nobody wrote to since, or
+ * of MAP_DROPPABLE, is forgotten; any other leaves a swap entry, if its folio is in the swap cache, which holds a count
+ * of the page's slot and says whether the page was exclusive. All CPUs have forgotten the entry when the walk returns,
+ * so who writes the page out then writes the last that anybody stored there. Pages of locked VMAs, and pinned ones,
+ * stay.
+ *
+ * Differences from Linux. Flushes are not batched over several folios.
  *
  * Sources. Linux Documentation/mm/ (folio locks, migration entries: page_migration.rst); Intel SDM volume 3A 4.8: a
  * processor sets a dirty bit in an entry that it finds present at that moment.
@@ -50,7 +54,7 @@
 #include "../base/part.h"
 #include "../base/printk.h"
 #include "../lru/lru.h"
-#include "../pgtable/swapops.h"
+#include "../swap/swap.h"
 #include "anon_vma.h"
 #include "mlock.h"
 #include "share.h"
@@ -355,13 +359,30 @@ static void taken_out(struct change *c, const struct at *at)
 
 /* ---- Unmapping ---- */
 
-/* Nobody but the entries and the caller has it, and nobody wrote to it since MADV_FREE, or that does not matter. */
-static bool may_discard(const struct at *at, pgt_entry_t e)
+/* May it be forgotten: does that not matter, or has nobody written to it since MADV_FREE? */
+static bool is_unwanted(const struct at *at, pgt_entry_t e)
 {
 	bool written = pgt_dirty(0, e) || PageDirty(&at->folio->page);
 
-	return (!written || vma_flags_now(at->vma) & VM_DROPPABLE) &&
-	       page_ref_count(&at->folio->page) == folio_mapcount(at->folio) + 1;
+	return !written || vma_flags_now(at->vma) & VM_DROPPABLE;
+}
+
+/* Nobody but the entries, the swap cache and the caller has it. */
+static bool is_unused(const struct folio *folio)
+{
+	return page_ref_count(&folio->page) == folio_mapcount(folio) + 1 + folio_in_swap_cache(folio);
+}
+
+/* The entry gave way to @to, in which something else is counted, or nothing. The lock is let go of. */
+static void unmapped(struct change *c, struct at *at, pgt_entry_t to)
+{
+	struct mm_struct *mm = at->vma->vm_mm;
+
+	mm_note_hiwater(mm);
+	table_count(mm, at->table, entry_counter(at->e), -1);
+	if (entry_counter(to) < NR_MM_COUNTERS)
+		table_count(mm, at->table, entry_counter(to), 1);
+	taken_out(c, at);
 }
 
 /* Of a file's page that is protected, a marker. */
@@ -372,30 +393,84 @@ static pgt_entry_t left_behind(const struct at *at)
 	return keep ? make_pte_marker(PTE_MARKER_UFFD_WP).pte : 0;
 }
 
-/* Return: false: it stays, and the walk is over. The lock is let go of. */
-static bool unmap_entry(struct change *c, struct at *at)
+static void unmap_file(struct change *c, struct at *at)
 {
-	bool anon = page_is_anon(&at->folio->page);
+	while (!pgt_cmpxchg(at->entry, &at->e, left_behind(at)))
+		;
+	unmapped(c, at, left_behind(at));
+}
 
-	/* A swap entry would be needed. */
-	if (anon && PageSwapBacked(&at->folio->page) && !(vma_flags_now(at->vma) & VM_DROPPABLE)) {
-		spin_unlock(at->lock);
-		return false;
-	}
-	/*
-	 * A processor that would set the dirty bit looks at the entry again and finds none, so what the exchange shows
-	 * is final.
-	 */
+/*
+ * A processor that would set the dirty bit looks at the entry again and finds none, so what the exchange shows is
+ * final. Return: false: it stays.
+ */
+static bool discard(struct change *c, struct at *at)
+{
 	do {
-		if (anon && !may_discard(at, at->e)) {
+		if (!is_unwanted(at, at->e)) {
 			folio_set_swapbacked(at->folio);
-			spin_unlock(at->lock);
 			return false;
 		}
-	} while (!pgt_cmpxchg(at->entry, &at->e, left_behind(at)));
-	table_count(at->vma->vm_mm, at->table, entry_counter(at->e), -1);
-	taken_out(c, at);
+		if (!is_unused(at->folio))
+			return false;
+	} while (!pgt_cmpxchg(at->entry, &at->e, 0));
+	unmapped(c, at, 0);
 	return true;
+}
+
+static pgt_entry_t swap_entry_for(pgt_entry_t e, swp_entry_t slot, bool exclusive)
+{
+	pte_t pte = swp_entry_to_pte(slot);
+
+	if (exclusive)
+		pte = pte_swp_mkexclusive(pte);
+	if (pgt_soft_dirty(0, e))
+		pte = pte_swp_mksoft_dirty(pte);
+	if (pgt_uffd_wp(0, e))
+		pte = pte_swp_mkuffd_wp(pte);
+	return pte.pte;
+}
+
+/* Return: false: it stays, as somebody works on the page itself. */
+static bool swap_out(struct change *c, struct at *at)
+{
+	unsigned long first = folio_swap_entry(at->folio).val;
+	swp_entry_t slot = { first + (unsigned long)(at->page - &at->folio->page) };
+	bool exclusive = PageAnonExclusive(at->page);
+	pgt_entry_t to;
+
+	/* Pins are taken under this lock, and of exclusive pages only. */
+	if ((exclusive && folio_maybe_dma_pinned(at->folio)) || swap_duplicate(slot))
+		return false;
+	do {
+		to = swap_entry_for(at->e, slot, exclusive);
+	} while (!pgt_cmpxchg(at->entry, &at->e, to));
+	if (exclusive)
+		ClearPageAnonExclusive(at->page);
+	unmapped(c, at, to);
+	return true;
+}
+
+/* Return: false: it stays. The lock is let go of. */
+static bool unmap_entry(struct change *c, struct at *at)
+{
+	struct folio *folio = at->folio;
+	vm_flags_t flags = vma_flags_now(at->vma);
+	bool gone = false;
+
+	if (unlikely(flags & VM_LOCKED && !(c->ttu & TTU_IGNORE_MLOCK))) {
+		mlock_folio(folio);
+	} else if (!page_is_anon(&folio->page)) {
+		unmap_file(c, at);
+		return true;
+	} else if (!PageSwapBacked(&folio->page) || flags & VM_DROPPABLE) {
+		gone = discard(c, at);
+	} else if (folio_in_swap_cache(folio)) {
+		gone = swap_out(c, at);
+	}
+	if (!gone)
+		spin_unlock(at->lock);
+	return gone;
 }
 
 static bool unmap_one(struct rmap_walk *walk, struct folio *folio, struct vm_area_struct *vma, uintptr_t addr)
@@ -404,19 +479,11 @@ static bool unmap_one(struct rmap_walk *walk, struct folio *folio, struct vm_are
 	struct at at;
 
 	(void)addr;
-	for (at_begin(&at, folio, vma); at_next(&at);) {
-		if (vma_flags_now(vma) & VM_LOCKED && !(c->ttu & TTU_IGNORE_MLOCK)) {
-			spin_unlock(at.lock);
-			c->failed = true;
-		} else if (!unmap_entry(c, &at)) {
-			c->failed = true;
-		}
-		if (c->failed)
-			break;
-	}
+	for (at_begin(&at, folio, vma); !c->failed && at_next(&at);)
+		c->failed = !unmap_entry(c, &at);
 	flush_sharer(c, folio, vma);
 	/* Who shares a table that was changed has to be visited. */
-	return !c->failed || c->shared;
+	return c->shared || (!c->failed && folio_mapped(folio));
 }
 
 bool try_to_unmap(struct folio *folio, unsigned int ttu)
@@ -424,7 +491,8 @@ bool try_to_unmap(struct folio *folio, unsigned int ttu)
 	struct change c = { .ttu = ttu };
 	struct rmap_walk walk = { .one = unmap_one, .arg = &c };
 
-	rmap_walk(folio, &walk);
+	if (folio_mapped(folio))
+		rmap_walk(folio, &walk);
 	return !folio_mapped(folio);
 }
 

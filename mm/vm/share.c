@@ -27,9 +27,10 @@
  * is read only, to one that is marked.
  *
  * FK-I3: in a shared table no entry comes and none gets rights. What happens there: reverse mapping and truncation take
- * entries out or make migration entries of them and back, for all sharers at once; accessed marks come and go.
+ * entries out, or make migration or swap entries of them, and who ends those (migration, swapoff) makes them pages'
+ * again, for all sharers at once; accessed marks come and go.
  *
- * FK-I4: an entry of a shared table counts once with its page.
+ * FK-I4: an entry of a shared table counts once with its page, or its slot.
  *
  * FK-I5: of each kind of page an address space has mm->rss and the deltas of the shared tables it has
  * (get_mm_counter()). Who leaves a table, or takes it over, adds its delta to his rss; what he takes along or leaves
@@ -77,7 +78,8 @@
 
 #include "../base/part.h"
 #include "../base/printk.h"
-#include "../pgtable/swapops.h"
+#include "../swap/swap.h"
+#include "fault.h"
 #include "share.h"
 
 /* ---- What a shared table's entries count in ---- */
@@ -143,6 +145,21 @@ void table_fold(struct mm_struct *mm, struct page *table)
 
 /* ---- Copies of entries ---- */
 
+/* Both count with the slot, and whoever brings the page in will not find it his own. */
+static pgt_entry_t share_slot(pgt_entry_t *entry, pgt_entry_t e, swp_entry_t slot)
+{
+	int err = swap_duplicate(slot);
+
+	if (unlikely(err))
+		pr_err("fork: slot %lu of swap area %u, which an entry leads to, is not in use\n", swp_offset(slot),
+		       swp_type(slot));
+	if (pgt_swap_exclusive(e)) {
+		e = pgt_swap_clear_exclusive(e);
+		pgt_set(entry, e);
+	}
+	return err ? 0 : e;
+}
+
 /* Two entries for a page that is on its way: neither may make it writable, or its own, when it arrives. */
 static pgt_entry_t share_absent(pgt_entry_t *entry, pgt_entry_t e)
 {
@@ -150,6 +167,8 @@ static pgt_entry_t share_absent(pgt_entry_t *entry, pgt_entry_t e)
 	struct page *page;
 	pte_t shared;
 
+	if (!non_swap_entry(swap))
+		return share_slot(entry, e, swap);
 	if (!is_writable_migration_entry(swap) && !is_readable_exclusive_migration_entry(swap))
 		return e;
 	page = pfn_swap_entry_to_page(swap);
@@ -242,15 +261,19 @@ static void release_entries(pgt_entry_t *table)
 	for (unsigned int i = 0; i < PGT_ENTRIES(0); i++) {
 		pgt_entry_t e = pgt_get(table + i);
 		struct page *page = !pgt_none(e) && pgt_present(e) ? entry_page(e) : NULL;
+		swp_entry_t swap = pte_to_swp_entry(__pte(e));
 
 		if (pgt_none(e))
 			continue;
 		pgt_wipe(table + i);
+		if (pgt_is_swap(e) && !non_swap_entry(swap))
+			free_swap_and_cache(swap);
 		if (!page)
 			continue;
 		if (pgt_dirty(0, e) && !page_is_anon(&page_folio(page)->page))
 			(void)folio_mark_dirty(page_folio(page));
 		folio_remove_rmap_ptes(page_folio(page), page, 1, NULL);
+		free_swap_cache_of(compound_head(page));
 		put_page(page);
 	}
 }

@@ -6,6 +6,7 @@
  */
 #include <octavo/pagemap.h>
 
+#include "../swap/swap.h"
 #include "fault.h"
 #include "share.h"
 #include "userfaultfd_wait.h"
@@ -141,6 +142,58 @@ static int move_page(const struct move *m, uintptr_t dst, uintptr_t src, pgt_ent
 	return err;
 }
 
+/* The swap entry at @src, as it is, goes to @dst. Return: false: it is another one by now. */
+static bool move_swap_entry(const struct move *m, uintptr_t dst, uintptr_t src, pgt_entry_t old)
+{
+	spinlock_t *lock;
+	pgt_entry_t *entry = entry_of(m->src->vm_mm, src, &lock);
+	bool same = entry && pgt_get(entry) == old;
+
+	if (same)
+		pgt_set(entry, 0);
+	if (entry)
+		spin_unlock(lock);
+	if (same)
+		enter(m, dst, pgt_swap_mksoft_dirty(pgt_swap_clear_uffd_wp(old)));
+	return same;
+}
+
+/* @folio, of the swap cache, is the slot's and locked, or there is none. */
+static int move_slot_locked(const struct move *m, uintptr_t dst, uintptr_t src, pgt_entry_t old, struct folio *folio)
+{
+	if (folio && folio_order(folio))
+		return -EBUSY;
+	if (!move_swap_entry(m, dst, src, old))
+		return -EAGAIN;
+	/* It still knows where it was mapped. */
+	if (folio && page_is_anon(&folio->page)) {
+		anon_vma_update_begin(m->src);
+		page_set_mapping(&folio->page, m->dst->anon_vma->handle | PAGE_MAPPING_ANON,
+				 linear_page_index(m->dst, dst));
+		anon_vma_update_end(m->src);
+	}
+	return 0;
+}
+
+static int move_slot(const struct move *m, uintptr_t dst, uintptr_t src, pgt_entry_t old, swp_entry_t slot)
+{
+	struct folio *folio;
+	struct page *page;
+	int err = -EAGAIN;
+
+	if (!pgt_swap_exclusive(old))
+		return -EBUSY;
+	folio = swap_cache_get_folio(slot);
+	if (!folio)
+		return move_slot_locked(m, dst, src, old, NULL);
+	folio_lock(folio);
+	if (swap_folio_page(folio, slot, &page))
+		err = move_slot_locked(m, dst, src, old, folio);
+	folio_unlock(folio);
+	folio_put(folio);
+	return err;
+}
+
 /* The entry at @src. *@table: there is a table for it. */
 static pgt_entry_t look_at_src(const struct move *m, uintptr_t src, bool *table)
 {
@@ -189,6 +242,8 @@ static int move_one(const struct move *m, uintptr_t dst, uintptr_t src)
 			return m->holes ? 0 : -ENOENT;
 		if (pgt_present(e)) {
 			err = move_page(m, dst, src, e);
+		} else if (!non_swap_entry(swap)) {
+			err = move_slot(m, dst, src, e, swap);
 		} else if (is_migration_entry(swap)) {
 			wait_at_src(m, src);
 			err = -EAGAIN;

@@ -2,12 +2,13 @@
 /*
  * Taking entries out: pages wait in the gather until every CPU has forgotten them.
  *
- * A table's lock is held for its part of the range; counts are added up and told once for it.
+ * A table's lock is held for its part of the range; counts are added up and told once for it. Slots of what was swapped
+ * out are given back at once, those that lie side by side together.
  */
 #include <octavo/pagemap.h>
 
 #include "../base/printk.h"
-#include "../pgtable/swapops.h"
+#include "../swap/swap.h"
 #include "fault.h"
 #include "share.h"
 #include "userfaultfd.h"
@@ -86,6 +87,7 @@ static noinline unsigned int zap_folio_pages(struct zap *z, pgt_entry_t *entry, 
 	mapped_count_add(&z->mapped, head, -unmapped);
 	if (nr > 1)
 		(void)atomic_fetch_sub(&head->_refcount, (s32)(nr - 1));
+	free_swap_cache_of(head);
 	gather_page(z, page);
 	return nr;
 }
@@ -124,8 +126,10 @@ static force_inline unsigned int zap_present(struct zap *z, pgt_entry_t *entry, 
 	z->last = addr;
 	if (likely(anon)) {
 		z->rss[MM_ANONPAGES]--;
-		if (atomic_fetch_sub(&page->_mapcount, 1) == 0)
+		if (atomic_fetch_sub(&page->_mapcount, 1) == 0) {
 			mapped_count_add(&z->mapped, page, -1);
+			free_swap_cache_of(page);
+		}
 	} else {
 		zap_file_page(z, page, e);
 	}
@@ -133,27 +137,46 @@ static force_inline unsigned int zap_present(struct zap *z, pgt_entry_t *entry, 
 	return 1;
 }
 
-static void zap_absent(struct zap *z, pgt_entry_t *entry, pgt_entry_t e, uintptr_t addr)
+/* Up to @max entries from @entry on, the first of them @slot's, whose slots lie side by side. Return: how many. */
+static unsigned int zap_slots(struct zap *z, pgt_entry_t *entry, swp_entry_t slot, unsigned int max)
+{
+	unsigned int nr = 0;
+
+	do {
+		pgt_wipe(entry + nr);
+		nr++;
+	} while (nr < max && leads_to_slot(pgt_get(entry + nr), slot.val + nr));
+	z->rss[MM_SWAPENTS] -= (long)nr;
+	free_swap_and_cache_nr(slot, nr);
+	return nr;
+}
+
+/* Return: how many entries went, or were passed over. */
+static noinline unsigned int zap_absent(struct zap *z, pgt_entry_t *entry, pgt_entry_t e, uintptr_t addr,
+					unsigned int max)
 {
 	pte_t pte = __pte(e);
 	swp_entry_t swap = pte_to_swp_entry(pte);
 
+	if (!non_swap_entry(swap))
+		return wants_cows(z) ? zap_slots(z, entry, swap, max) : 1;
 	if (is_pte_marker(pte)) {
 		if (!wants_cows(z))
-			return;
+			return 1;
 	} else if (is_migration_entry(swap)) {
 		struct page *page = pfn_swap_entry_to_page(swap);
 
 		if (!wanted(z, page))
-			return;
+			return 1;
 		z->rss[mm_counter(page_folio(page))]--;
 	} else if (is_hwpoison_entry(swap)) {
 		if (!wants_cows(z))
-			return;
+			return 1;
 	} else {
 		print_bad_pte(z->vma, addr, e, NULL);
 	}
 	pgt_wipe(entry);
+	return 1;
 }
 
 /* Entries of one table from @addr on. Return: where it stopped. */
@@ -170,7 +193,7 @@ static uintptr_t zap_entries(struct zap *z, pgt_entry_t *entry, uintptr_t addr, 
 		if (likely(pgt_present(e)))
 			nr = zap_present(z, entry, e, addr, (unsigned int)((end - addr) >> PAGE_SHIFT));
 		else
-			zap_absent(z, entry, e, addr);
+			nr = zap_absent(z, entry, e, addr, (unsigned int)((end - addr) >> PAGE_SHIFT));
 	}
 	return addr;
 }
@@ -260,7 +283,7 @@ static uintptr_t zap_table(struct zap *z, pgt_entry_t *table, uintptr_t addr, ui
 	return addr;
 }
 
-static void hiwater(struct mm_struct *mm)
+void mm_note_hiwater(struct mm_struct *mm)
 {
 	long rss = (long)(load_relaxed(&mm->rss[MM_FILEPAGES]) + load_relaxed(&mm->rss[MM_ANONPAGES]) +
 			  load_relaxed(&mm->rss[MM_SHMEMPAGES]));
@@ -276,7 +299,7 @@ void zap_page_range(struct mmu_gather *tlb, struct vm_area_struct *vma, uintptr_
 	uintptr_t addr = start;
 
 	z.keep = details && !details->folio && vma_flags_now(vma) & VM_UFFD_WP && !vma_is_anonymous(vma);
-	hiwater(vma->vm_mm);
+	mm_note_hiwater(vma->vm_mm);
 	while (addr < end) {
 		unsigned int level;
 		pgt_entry_t e = pgt_get_table(pgt_descend(vma->vm_mm, addr, 1, &level));
@@ -301,7 +324,7 @@ bool zap_shared_tables(struct mmu_gather *tlb, struct mm_struct *mm, uintptr_t s
 
 	if (!(load_relaxed(&mm->flags) >> MMF_HAS_SHARED_TABLES & 1) || addr < start)
 		return false;
-	hiwater(mm);
+	mm_note_hiwater(mm);
 	while (addr < end && end - addr >= (uintptr_t)PGT_SIZE(1)) {
 		unsigned int level;
 		uintptr_t last;

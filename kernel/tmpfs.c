@@ -179,7 +179,7 @@ static bool starts(const char *text, const char *with, const char **rest)
 	return !strncmp(text, with, len);
 }
 
-static bool tmpfs_option(struct superblock *sb, const char *option)
+static bool tmpfs_option(struct superblock *sb, const char *option, bool *noswap)
 {
 	u64 ram = (u64)totalram_pages() << PAGE_SHIFT, value;
 	const char *text;
@@ -205,6 +205,8 @@ static bool tmpfs_option(struct superblock *sb, const char *option)
 			sb->default_uid = (u32)value;
 		else
 			sb->default_gid = (u32)value;
+	} else if (!strcmp(option, "noswap")) {
+		*noswap = true;
 	} else if (starts(option, "huge=", &text)) {
 		static const char *const names[] = { "never", "always", "within_size", "advise" };
 
@@ -214,8 +216,8 @@ static bool tmpfs_option(struct superblock *sb, const char *option)
 				return true;
 		return false;
 	} else {
-		static const char *const ignored[] = { "rw", "ro", "noswap", "inode32", "inode64", "relatime",
-						       "silent", "defaults" };
+		static const char *const ignored[] = { "rw", "ro", "inode32", "inode64", "relatime", "silent",
+						       "defaults" };
 
 		for (size_t i = 0; i < ARRAY_SIZE(ignored); i++)
 			if (!strcmp(option, ignored[i]))
@@ -225,10 +227,11 @@ static bool tmpfs_option(struct superblock *sb, const char *option)
 	return true;
 }
 
-/* A remount may not go below what is in use. */
+/* A remount may not go below what is in use, nor change whether pages may be swapped out. */
 int tmpfs_options(struct superblock *sb, const char *options, bool remount)
 {
 	struct shmem_sb before = sb->shmem;
+	bool noswap = false;
 	char option[64];
 
 	while (options && *options) {
@@ -239,7 +242,7 @@ int tmpfs_options(struct superblock *sb, const char *options, bool remount)
 			return -EINVAL;
 		memcpy(option, options, len);
 		option[len] = 0;
-		if (len && !tmpfs_option(sb, option)) {
+		if (len && !tmpfs_option(sb, option, &noswap)) {
 			printk("%s: Bad option \"%s\"\n", sb->type->name, option);
 			sb->shmem.max_blocks = before.max_blocks;
 			sb->shmem.max_inodes = before.max_inodes;
@@ -247,12 +250,15 @@ int tmpfs_options(struct superblock *sb, const char *options, bool remount)
 		}
 		options += len + !!comma;
 	}
-	if (remount && ((sb->shmem.max_blocks && sb->shmem.max_blocks < sb->shmem.used_blocks) ||
+	if (remount && (noswap != before.noswap ||
+			(sb->shmem.max_blocks && sb->shmem.max_blocks < sb->shmem.used_blocks) ||
 			(sb->shmem.max_inodes && sb->shmem.max_inodes < sb->shmem.used_inodes))) {
 		sb->shmem.max_blocks = before.max_blocks;
 		sb->shmem.max_inodes = before.max_inodes;
 		return -EINVAL;
 	}
+	if (!remount && noswap)
+		sb->shmem.noswap = true;
 	return 0;
 }
 
@@ -265,6 +271,8 @@ void tmpfs_show_options(const struct superblock *sb, struct ktext *text)
 			ktext_printf(text, ",nr_inodes=%lu", sb->shmem.max_inodes);
 		if (sb->default_mode != 01777)
 			ktext_printf(text, ",mode=%o", sb->default_mode);
+		if (sb->shmem.noswap)
+			ktext_printf(text, ",noswap");
 	}
 }
 
@@ -295,6 +303,7 @@ static int tmpfs_fill(struct superblock *sb, const char *options)
 
 static int ramfs_fill(struct superblock *sb, const char *options)
 {
+	sb->shmem.noswap = true;
 	return tree_fill(sb, options, 0755);
 }
 

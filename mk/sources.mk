@@ -59,6 +59,7 @@ CORE_SRCS := \
 	mm/cache/shmem_fallocate.c \
 	mm/cache/shmem_file.c \
 	mm/cache/shmem_inode.c \
+	mm/cache/shmem_swap.c \
 	mm/cache/sysv_shm.c \
 	mm/cache/sysv_shm_ctl.c \
 	mm/cache/truncate.c \

@@ -18,6 +18,7 @@ OCTAVO_BEGIN_DECLS
 struct shmem_sb {
 	unsigned long max_blocks, used_blocks; /* (a) */
 	unsigned long max_inodes, used_inodes; /* (a) */
+	bool noswap;			       /* (a) its pages stay in memory */
 };
 
 /**
@@ -30,6 +31,8 @@ struct shmem_inode {
 	u32 seals;				   /* (r) F_SEAL_* */
 	u64 flags;				   /* (c) VM_NORESERVE at creation; (a) VM_LOCKED by SHM_LOCK */
 	unsigned long alloced;			   /* (x) pages charged */
+	unsigned long swapped;			   /* (x) of them, those that are not in memory */
+	unsigned int fallocating;		   /* (a) fallocate() is at work: what nobody has used yet stays */
 	struct shmem_inode *all_next, **all_pprev; /* (l) every shmem inode */
 	char *name;				   /* (c) of a file without a directory; NULL: it has one */
 	struct rcu_head rcu;

@@ -15,7 +15,7 @@
  *	  i_mmap: VMAs that map it		_refcount: 1 for the cache, whatever the order, and its users'
  *	  handle --> handle_object() --> the address_space
  * A slot may hold a value instead: the owner's (shmem: where the page is in swap). Lookups take it for nothing, and
- * filemap_add_folio() replaces it.
+ * filemap_add_folio() replaces it; filemap_add_folio_at() only the one that it is told.
  *
  * Invariants.
  *	PC-I1: mapping->nrpages is the sum of the pages of the folios in i_pages.
@@ -47,6 +47,7 @@
  * Sources. Documentation/filesystems/{vfs,locking,api-summary}.rst and Documentation/core-api/errseq.rst for names and
  * behaviour.
  */
+#include "../base/printk.h"
 #include "filemap.h"
 
 /* ---- Lookup ---- */
@@ -189,6 +190,36 @@ int filemap_add_folio(struct address_space *mapping, struct folio *folio, unsign
 		folio_cull(folio);
 	folio_add_lru(folio);
 	return 0;
+}
+
+int filemap_add_folio_at(struct address_space *mapping, struct folio *folio, unsigned long index, void *was, gfp_t gfp)
+{
+	int err;
+
+	atomic_add_relaxed(&folio->page._refcount, 1);
+	do {
+		unsigned long flags = xa_lock_irqsave(&mapping->i_pages);
+
+		err = xa_load(&mapping->i_pages, index) == was ? add_locked(mapping, folio, index, 0) : -EEXIST;
+		xa_unlock_irqrestore(&mapping->i_pages, flags);
+	} while (err == -ENOMEM && !(err = xa_prepare(&mapping->i_pages, gfp & ~(GFP_ZONEMASK | __GFP_COMP))));
+	if (unlikely(err))
+		folio_put(folio);
+	return err;
+}
+
+void __filemap_replace_folio(struct address_space *mapping, struct folio *folio, void *value)
+{
+	unsigned long index = (unsigned long)page_index(&folio->page);
+
+	whole_fill(&folio->page.mapping_index, 0);
+	/* The place is there. */
+	if (unlikely(__xa_store(&mapping->i_pages, index, 0, value)))
+		pr_err("page cache: index %lu of mapping %u is lost\n", index, mapping->handle);
+	store_relaxed(&mapping->nrpages, mapping->nrpages - 1);
+	count_folio(folio, NR_FILE_PAGES, -1);
+	if (PageSwapBacked(&folio->page))
+		count_folio(folio, NR_SHMEM, -1);
 }
 
 void folio_account_cleaned(struct folio *folio)

@@ -161,6 +161,17 @@ static inline bool wb_err_seen(u32 error)
 
 /* ---- filemap.c ---- */
 
+/*
+ * A folio of one page, locked by the caller, comes in the place of @was: a value entry, or NULL. It may be in the swap
+ * cache. Return: 0; -EEXIST: something else is there; -ENOMEM.
+ */
+int __must_check filemap_add_folio_at(struct address_space *mapping, struct folio *folio, unsigned long index,
+				      void *was, gfp_t gfp);
+/*
+ * A folio of one page, clean or not, gives way to a value. The cache's reference is the caller's then. Context: the
+ * mapping's lock; folio locked.
+ */
+void __filemap_replace_folio(struct address_space *mapping, struct folio *folio, void *value);
 /* What filemap_remove_folio() does with the mapping's lock held. The cache's reference is the caller's then. */
 void __filemap_remove_folio(struct address_space *mapping, struct folio *folio);
 /* filemap_remove_folio() of one in @mapping */

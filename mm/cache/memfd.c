@@ -7,6 +7,7 @@
  * that: who maps for writing counts there first, and F_SEAL_WRITE makes counting fail.
  */
 #include "../base/string.h"
+#include "../lru/lru.h"
 #include "../sync/atomic.h"
 #include "../vm/rmap.h"
 #include "shmem.h"
@@ -86,6 +87,8 @@ static bool has_pins(struct address_space *mapping)
 
 static int wait_for_pins(struct address_space *mapping)
 {
+	/* What batches on their way to the lists hold is nobody's pin. */
+	lru_add_drain_all();
 	for (unsigned int look = 0; has_pins(mapping); look++) {
 		u64 until = port_clock_ns() + (PIN_WAIT_NS << look);
 

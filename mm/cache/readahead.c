@@ -17,6 +17,7 @@
  * framework" (ACM SIGOPS 42, 2008).
  */
 #include "filemap.h"
+#include "shmem.h"
 
 #define WINDOW_MIN 4u
 #define WINDOW_USUAL (128u * 1024 / PAGE_SIZE)
@@ -192,7 +193,9 @@ int generic_fadvise(struct file *file, u64 offset, u64 len, int advice)
 
 	if (!mapping || advice < POSIX_FADV_NORMAL || advice > POSIX_FADV_NOREUSE)
 		return -EINVAL;
-	/* There is nothing that could be read ahead, or dropped and had again. */
+	if (advice == POSIX_FADV_WILLNEED)
+		shmem_swapin_range(mapping, file_index(offset), file_index(end));
+	/* There is nothing else that could be read ahead, or dropped and had again. */
 	if (!mapping_can_writeback(mapping))
 		return 0;
 	switch (advice) {

@@ -15,12 +15,12 @@
  *
  * Structures
  *	struct shmem_inode { struct inode } <- f_inode of its files, <- every_inode (for the verifier)
- *	       |-- i_data.i_pages: index -> folio (swapbacked, always dirty once written)
+ *	       |-- i_data.i_pages: index -> folio (swapbacked, always dirty once written), or a value: swapped out
  *	       `-- sb -> struct shmem_sb { used_blocks, used_inodes }
  *
  * Invariants
- *	SH-I1  while nobody is at work, an inode's alloced is the number of its pages in the cache, and i_blocks is that
- *	       in sectors.
+ *	SH-I1  while nobody is at work, an inode's alloced is the number of its pages in the cache and in swap
+ *	       (shmem_swap.c), and i_blocks is that in sectors.
  *	SH-I2  an instance's used_blocks is the sum of its inodes' alloced; used_inodes is at least their number.
  *	SH-I3  no page that lies behind the end of its file is mapped; the only ones there are fallocate()'s, with
  *	       FALLOC_FL_KEEP_SIZE.
@@ -46,6 +46,7 @@
 
 #include <octavo/highmem.h>
 
+#include "../lru/lru.h"
 #include "../phys/vmstat.h"
 #include "../sync/atomic.h"
 #include "../vm/userfaultfd.h"
@@ -126,12 +127,13 @@ void shmem_recalc(struct inode *inode, unsigned long added)
 {
 	struct shmem_inode *info = shmem_i(inode);
 	struct address_space *mapping = inode->i_mapping;
-	unsigned long flags = xa_lock_irqsave(&mapping->i_pages), freed = 0;
+	unsigned long flags = xa_lock_irqsave(&mapping->i_pages), freed = 0, there;
 
 	store_relaxed(&info->alloced, info->alloced + added);
-	if (info->alloced > mapping->nrpages) {
-		freed = info->alloced - mapping->nrpages;
-		store_relaxed(&info->alloced, mapping->nrpages);
+	there = mapping->nrpages + info->swapped;
+	if (info->alloced > there) {
+		freed = info->alloced - there;
+		store_relaxed(&info->alloced, there);
 	}
 	inode->i_blocks = (u64)info->alloced * SHMEM_SECTORS;
 	xa_unlock_irqrestore(&mapping->i_pages, flags);
@@ -175,38 +177,63 @@ static int add_new(struct inode *inode, unsigned long index, enum shmem_get how,
 		return -ENOMEM;
 	}
 	__SetPageSwapBacked(&folio->page);
+	__SetPageLocked(&folio->page);
 	if (how == SHMEM_CACHE)
 		__SetPageUptodate(&folio->page);
-	err = filemap_add_folio(mapping, folio, index, gfp & ~__GFP_HIGHMEM);
+	err = filemap_add_folio_at(mapping, folio, index, NULL, gfp & ~__GFP_HIGHMEM);
 	if (err) {
+		folio_unlock(folio);
 		folio_put(folio);
 		uncharge(info, 1);
 		return err;
 	}
+	folio_add_lru(folio);
 	shmem_recalc(inode, 1);
 	*result = folio;
 	return 0;
 }
 
-/* What the cache has at @index, locked; NULL: nothing. */
-static struct folio *find_locked(struct address_space *mapping, unsigned long index)
-{
-	struct folio *folio;
-
-	while ((folio = filemap_get_folio(mapping, index))) {
-		folio_lock(folio);
-		if (likely(folio_is_at(folio, mapping, index)))
-			return folio;
-		unlock_and_put(folio);
-	}
-	return NULL;
-}
-
-int shmem_get_folio(struct inode *inode, unsigned long index, enum shmem_get how, struct folio **result)
+/*
+ * What the file has at @index, in memory or brought there, locked; NULL: nothing. Return: 0, -ENOMEM, -EIO. *@major: it
+ * had to be read.
+ */
+static int find_locked(struct inode *inode, unsigned long index, struct folio **result, bool *major)
 {
 	struct address_space *mapping = inode->i_mapping;
-	bool inside = how <= SHMEM_CACHE;
 	struct folio *folio;
+	void *entry;
+	int err;
+
+	for (;;) {
+		folio = filemap_get_folio(mapping, index);
+		if (likely(folio)) {
+			folio_lock(folio);
+			if (likely(folio_is_at(folio, mapping, index)))
+				break;
+			unlock_and_put(folio);
+			continue;
+		}
+		entry = xa_load(&mapping->i_pages, index);
+		if (!entry)
+			break;
+		if (!xa_is_value(entry))
+			continue;
+		*major = true;
+		err = shmem_swapin(inode, index, entry, &folio);
+		if (!err)
+			break;
+		if (err != -EAGAIN)
+			return err;
+		port_cpu_relax();
+	}
+	*result = folio;
+	return 0;
+}
+
+static int get_folio(struct inode *inode, unsigned long index, enum shmem_get how, struct folio **result, bool *major)
+{
+	bool inside = how <= SHMEM_CACHE;
+	struct folio *folio = NULL;
 	bool fresh;
 	int err;
 
@@ -216,8 +243,9 @@ int shmem_get_folio(struct inode *inode, unsigned long index, enum shmem_get how
 	do {
 		if (inside && beyond_size(inode, index))
 			return -EINVAL;
-		folio = find_locked(mapping, index);
-		err = 0;
+		err = find_locked(inode, index, &folio, major);
+		if (err)
+			return err;
 		fresh = !folio;
 		if (fresh && how <= SHMEM_THERE)
 			return 0;
@@ -244,9 +272,76 @@ int shmem_get_folio(struct inode *inode, unsigned long index, enum shmem_get how
 	return 0;
 }
 
+int shmem_get_folio(struct inode *inode, unsigned long index, enum shmem_get how, struct folio **result)
+{
+	bool major = false;
+
+	return get_folio(inode, index, how, result, &major);
+}
+
+/* An index changes from folio to value and back while reclaim is at work; so often in a row it does not. */
+#define LOOKS 16u
+
+/* What was on its way out or in while the rest of [@first, @last] went. */
+static void drop_stragglers(struct inode *inode, unsigned long first, unsigned long last)
+{
+	struct address_space *mapping = inode->i_mapping;
+	unsigned long index = first, at = ~0ul;
+	unsigned int looks = 0;
+	bool more;
+
+	for (;;) {
+		rcu_read_lock();
+		more = xa_find(&mapping->i_pages, &index, last);
+		rcu_read_unlock();
+		if (!more)
+			return;
+		looks = index == at ? looks + 1 : 0;
+		at = index;
+		shmem_forget_swapped(inode, index, index);
+		truncate_inode_pages_range(mapping, (u64)index << PAGE_SHIFT,
+					   ((u64)index << PAGE_SHIFT) + PAGE_SIZE - 1);
+		/* A hole may be filled again at once. */
+		if (looks == LOOKS && index++ == last)
+			return;
+	}
+}
+
+/* Bytes [@from, @to) of the page that @at is in. It is brought in for that. */
+static void zero_part(struct inode *inode, u64 at, size_t from, size_t to)
+{
+	struct folio *folio = NULL;
+	bool major = false;
+
+	if (find_locked(inode, (unsigned long)(at >> PAGE_SHIFT), &folio, &major) || !folio)
+		return;
+	if (PageUptodate(&folio->page)) {
+		memzero_page(&folio->page, from, to - from);
+		if (!PageDirty(&folio->page))
+			SetPageDirty(&folio->page);
+	}
+	unlock_and_put(folio);
+}
+
 void shmem_drop_range(struct inode *inode, u64 start, u64 last)
 {
-	truncate_inode_pages_range(inode->i_mapping, start, last);
+	u64 first = ALIGN(start, (u64)PAGE_SIZE), end = last == ~(u64)0 ? last : ALIGN_DOWN(last + 1, (u64)PAGE_SIZE);
+	size_t from = (size_t)(start & ~PAGE_MASK), to = (size_t)((last + 1) & ~PAGE_MASK);
+
+	if (first > end) {
+		zero_part(inode, start, from, to);
+	} else {
+		if (from)
+			zero_part(inode, start, from, PAGE_SIZE);
+		if (to)
+			zero_part(inode, last, 0, to);
+	}
+	if (first < end) {
+		u64 behind = end == ~(u64)0 ? end : end - 1;
+
+		truncate_inode_pages_range(inode->i_mapping, first, behind);
+		drop_stragglers(inode, file_index(first), file_index(behind));
+	}
 	shmem_recalc(inode, 0);
 }
 
@@ -254,16 +349,16 @@ void shmem_drop_range(struct inode *inode, u64 start, u64 last)
 
 static noinline vm_fault_t fault_slowly(struct vm_fault *vmf)
 {
-	bool told = vmf->vma->vm_flags & VM_UFFD_MISSING;
+	bool told = vmf->vma->vm_flags & VM_UFFD_MISSING, major = false;
 	struct folio *folio;
-	int err = shmem_get_folio(vmf->vma->vm_file->f_inode, vmf->pgoff, told ? SHMEM_THERE : SHMEM_CACHE, &folio);
+	int err = get_folio(vmf->vma->vm_file->f_inode, vmf->pgoff, told ? SHMEM_THERE : SHMEM_CACHE, &folio, &major);
 
 	if (unlikely(err))
 		return err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
 	if (unlikely(!folio))
 		return handle_userfault(vmf, VM_UFFD_MISSING);
 	vmf->page = &folio->page;
-	return VM_FAULT_LOCKED;
+	return VM_FAULT_LOCKED | (major ? VM_FAULT_MAJOR : 0);
 }
 
 vm_fault_t shmem_fault(struct vm_fault *vmf)
@@ -297,13 +392,16 @@ static int add_fresh(struct inode *inode, unsigned long index, struct folio *fre
 		return err == -ENOSPC ? -ENOMEM : err;
 	__SetPageSwapBacked(&fresh->page);
 	__SetPageUptodate(&fresh->page);
-	err = filemap_add_folio(inode->i_mapping, fresh, index, inode->i_mapping->gfp_mask & ~__GFP_HIGHMEM);
+	__SetPageLocked(&fresh->page);
+	err = filemap_add_folio_at(inode->i_mapping, fresh, index, NULL, inode->i_mapping->gfp_mask & ~__GFP_HIGHMEM);
 	if (err) {
+		folio_unlock(fresh);
 		ClearPageSwapBacked(&fresh->page);
 		uncharge(info, 1);
 		return err;
 	}
 	folio_get(fresh);
+	folio_add_lru(fresh);
 	shmem_recalc(inode, 1);
 	/* It may be shorter by now, and who made it so may have been here before the page was. */
 	if (likely(!beyond_size(inode, index)))
@@ -323,11 +421,7 @@ static int shmem_userfault_page(struct vm_area_struct *vma, unsigned long pgoff,
 	if (beyond_size(inode, pgoff))
 		return -EFAULT;
 	if (!folio) {
-		struct folio *there = filemap_get_folio(inode->i_mapping, pgoff);
-
-		if (there)
-			folio_put(there);
-		return there ? 0 : -ENOENT;
+		return xa_load(&inode->i_mapping->i_pages, pgoff) ? 0 : -ENOENT;
 	}
 	if (fresh) {
 		*folio = fresh;

@@ -44,6 +44,32 @@ int __must_check shmem_get_folio(struct inode *inode, unsigned long index, enum 
 /* A folio that is not uptodate, locked, becomes a page of zeros. */
 void shmem_fill_zero(struct folio *folio);
 
+/* ---- shmem_swap.c ---- */
+
+/*
+ * shmem_writeout - the folio goes to swap: its file has the slot from now on
+ * @folio: of a shmem file, locked, mapped by nobody, not under writeback; the caller has a reference
+ * Context: may sleep; PF_MEMALLOC. Return: 0: it is in the swap cache only, unlocked, being written or written; -EBUSY:
+ * it may not go (SHM_LOCK, noswap, just allocated); -ENOSPC, -ENOMEM: no room in swap. Then it is locked, and dirty.
+ */
+int __must_check shmem_writeout(struct folio *folio);
+/*
+ * The folio that @value at @index stands for is the file's again. Return: 0, locked and with a reference; -EAGAIN: it is
+ * another value, or none, by now; -ENOMEM; -EIO: it cannot be read.
+ */
+int __must_check shmem_swapin(struct inode *inode, unsigned long index, void *value, struct folio **folio);
+/* What is swapped out of [@first, @last] is forgotten. Folios stay. */
+void shmem_forget_swapped(struct inode *inode, unsigned long first, unsigned long last);
+/* It is read ahead: POSIX_FADV_WILLNEED. */
+void shmem_swapin_range(struct address_space *mapping, unsigned long first, unsigned long last);
+/* Pages of the @nr from @first on that are swapped out; of a file that is none of shmem's 0. */
+unsigned long shmem_swap_usage(const struct file *file, unsigned long first, unsigned long nr);
+/*
+ * The inode behind @info (NULL: the first) that is not on its way out and has something swapped out, with a reference;
+ * @info's is given back.
+ */
+struct shmem_inode *shmem_next_swapped(struct shmem_inode *info);
+
 /* @added pages have been added to the cache; others may have left it: what they were charged with goes back. */
 void shmem_recalc(struct inode *inode, unsigned long added);
 /* Bytes @start to @last (~0: the end) are zeros without pages, at most the ends of pages that stay. */

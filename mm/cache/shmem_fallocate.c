@@ -63,7 +63,9 @@ static long allocate(struct inode *inode, int mode, u64 offset, u64 len)
 		return -ENOSPC;
 	if (grown > size && shmem_reacct_size(info->flags, size, grown))
 		return -ENOSPC;
+	store_relaxed(&info->fallocating, 1);
 	err = fill_range(inode, start, end);
+	store_relaxed(&info->fallocating, 0);
 	if (err)
 		shmem_unacct_tail(info->flags, grown, size);
 	else if (grown > size)

@@ -60,20 +60,39 @@ static size_t copy_out(struct folio *folio, size_t offset, size_t n, struct iov_
 	return done;
 }
 
+/* With a reference; NULL: nothing is there, or *@err says that it is not to be had. */
+static struct folio *folio_to_read(struct inode *inode, unsigned long index, int *err)
+{
+	struct folio *folio = filemap_get_folio(inode->i_mapping, index);
+
+	if (likely(folio) || !xa_load(&inode->i_mapping->i_pages, index))
+		return folio;
+	/* Swapped out, or just coming or going. */
+	*err = shmem_get_folio(inode, index, SHMEM_READ, &folio);
+	if (*err == -EINVAL)
+		*err = 0;
+	if (folio)
+		folio_unlock(folio);
+	return folio;
+}
+
 static s64 shmem_read(struct file *file, struct iov_iter *to, u64 *pos)
 {
 	struct inode *inode = file->f_inode;
 	s64 total = 0;
 
 	while (to->count && *pos < i_size_read(inode)) {
-		struct folio *folio = filemap_get_folio(inode->i_mapping, (unsigned long)(*pos >> PAGE_SHIFT));
 		size_t offset = (size_t)(*pos & (PAGE_SIZE - 1)), n = min(PAGE_SIZE - offset, to->count), got;
+		int err = 0;
+		struct folio *folio = folio_to_read(inode, (unsigned long)(*pos >> PAGE_SHIFT), &err);
 		u64 size = i_size_read(inode);
 
 		if (unlikely(folio && PageHWPoison(&folio->page))) {
 			folio_put(folio);
-			return total ? total : -EIO;
+			err = -EIO;
 		}
+		if (unlikely(err))
+			return total ? total : err;
 		/* The size as of after the folio was found: what has been cut off is not read. */
 		n = *pos < size ? (size_t)min_t(u64, n, size - *pos) : 0;
 		if (folio && PageUptodate(&folio->page))
@@ -208,7 +227,7 @@ static bool has_data(struct address_space *mapping, unsigned long index)
 {
 	struct folio *folio = xa_load(&mapping->i_pages, index);
 
-	return folio && !xa_is_value(folio) && PageUptodate(&folio->page);
+	return folio && (xa_is_value(folio) || PageUptodate(&folio->page));
 }
 
 /* The first index at or behind @index, before @end, that is data or is not, as @data says; @end: none. */

@@ -80,6 +80,34 @@ static void unlist_inode(struct shmem_inode *info)
 	spin_unlock_irqrestore(&list_lock, flags);
 }
 
+/* Unless its last reference has gone, and it is about to leave the list. */
+static bool try_hold(struct inode *inode)
+{
+	unsigned int refs = load_relaxed(&inode->i_refs), was;
+
+	for (; refs; refs = was) {
+		was = atomic_cmpxchg(&inode->i_refs, refs, refs + 1);
+		if (was == refs)
+			return true;
+	}
+	return false;
+}
+
+struct shmem_inode *shmem_next_swapped(struct shmem_inode *info)
+{
+	struct shmem_inode *next;
+	unsigned long flags;
+
+	spin_lock_irqsave(&list_lock, flags);
+	next = info ? info->all_next : every_inode;
+	while (next && (!load_relaxed(&next->swapped) || !try_hold(&next->inode)))
+		next = next->all_next;
+	spin_unlock_irqrestore(&list_lock, flags);
+	if (info)
+		iput(&info->inode);
+	return next;
+}
+
 static void free_inode(struct rcu_head *head)
 {
 	kmem_cache_free(inodes, container_of(head, struct shmem_inode, rcu));
@@ -90,6 +118,9 @@ static void shmem_evict(struct inode *inode)
 	struct shmem_inode *info = shmem_i(inode);
 
 	shmem_unacct_size(info->flags, i_size_read(inode));
+	/* From now on nothing goes to swap (shmem_writeout()); what is there goes. */
+	atomic_fetch_or(&inode->i_mapping->flags, 1ul << AS_EXITING);
+	shmem_drop_range(inode, 0, ~(u64)0);
 	inode_evict_mapping(inode);
 	shmem_recalc(inode, 0);
 	unlist_inode(info);
@@ -129,6 +160,7 @@ struct inode *shmem_inode_alloc(struct shmem_sb *sb, u32 mode, u64 flags)
 	inode->i_fop = &shmem_file_operations;
 	if (inode_init_mapping(inode, &shmem_aops, GFP_KERNEL))
 		goto no_mapping;
+	atomic_fetch_or(&inode->i_mapping->flags, 1ul << AS_SWAP);
 	list_inode(info);
 	return inode;
 
@@ -215,11 +247,15 @@ void mapping_allow_writable(struct address_space *mapping)
 static void verify_folios(struct findings *f, const struct shmem_inode *info)
 {
 	const struct address_space *mapping = info->inode.i_mapping;
-	unsigned long index = 0, pages = 0;
+	unsigned long index = 0, pages = 0, swapped = 0;
 	struct folio *folio;
 
-	for (; (folio = xa_find(&mapping->i_pages, &index, ~0ul)); index += folio_nr_pages(folio)) {
-		pages += folio_nr_pages(folio);
+	for (; (folio = xa_find(&mapping->i_pages, &index, ~0ul)); index++) {
+		pages++;
+		if (xa_is_value(folio)) {
+			swapped++;
+			continue;
+		}
 		if (!PageSwapBacked(&folio->page))
 			finding(f, "SH-I4: inode %llu: the folio at %lu is not swapbacked",
 				(unsigned long long)info->inode.i_ino, index);
@@ -228,6 +264,9 @@ static void verify_folios(struct findings *f, const struct shmem_inode *info)
 				(unsigned long long)info->inode.i_ino, index,
 				(unsigned long long)i_size_read(&info->inode));
 	}
+	if (swapped != info->swapped)
+		finding(f, "SH-I5: inode %llu: %lu pages are swapped out, it counts %lu",
+			(unsigned long long)info->inode.i_ino, swapped, info->swapped);
 	if (pages != info->alloced || info->inode.i_blocks != (u64)pages * SHMEM_SECTORS)
 		finding(f, "SH-I1: inode %llu: %lu pages, alloced is %lu, i_blocks %llu",
 			(unsigned long long)info->inode.i_ino, pages, info->alloced,

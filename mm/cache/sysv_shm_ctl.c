@@ -99,8 +99,10 @@ static long totals(uintptr_t buf)
 
 	memset(&out, 0, sizeof(out));
 	mutex_lock(&shm.lock);
-	for (unsigned long slot = 0; (seg = shm_next(&slot)); slot++)
+	for (unsigned long slot = 0; (seg = shm_next(&slot)); slot++) {
 		out.resident += seg->file->f_mapping->nrpages;
+		out.swapped += load_relaxed(&shmem_i(seg->file->f_inode)->swapped);
+	}
 	out.used_ids = (int)shm.used;
 	out.total = shm.pages;
 	ret = last_slot();

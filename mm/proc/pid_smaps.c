@@ -7,7 +7,8 @@
  */
 #include <octavo/page.h>
 
-#include "../pgtable/swapops.h"
+#include "../cache/shmem.h"
+#include "../swap/swap.h"
 #include "pid.h"
 
 /* ---- The walk ---- */
@@ -77,23 +78,45 @@ static void size_page(struct pid_sizes *sizes, const struct pid_entry *e, struct
 	share(sizes, kind, e, ((u64)PAGE_SIZE << PSS_SHIFT) / mappings, dirty);
 }
 
+static void size_swapped(struct pid_sizes *sizes, const struct pid_entry *e, swp_entry_t slot)
+{
+	/* A table that is shared counts once with the slot. */
+	unsigned int mappings = max((unsigned int)swap_count(slot), 1u) - 1 + e->sharers;
+
+	sizes->bytes[SIZE_SWAP] += PAGE_SIZE;
+	sizes->pss[PSS_SWAP] += ((u64)PAGE_SIZE << PSS_SHIFT) / mappings;
+}
+
+/* A private mapping of shmem has a copy where the file's page is swapped out, or it shows what is not in the file. */
+static bool hides_swapped(const struct vm_area_struct *vma, uintptr_t addr)
+{
+	return !(vma->vm_flags & VM_SHARED) && vma->vm_file &&
+	       shmem_swap_usage(vma->vm_file, linear_page_index(vma, addr), 1);
+}
+
 static void size_entry(void *ctx, const struct pid_entry *e)
 {
+	swp_entry_t swap = pte_to_swp_entry(__pte(e->e));
 	struct pid_sizes *sizes = ctx;
 	struct page *page;
 
+	if (hides_swapped(e->vma, e->addr))
+		sizes->bytes[SIZE_SWAP] -= PAGE_SIZE;
 	if (pgt_present(e->e)) {
 		page = vm_normal_page(e->vma, e->addr, e->e);
 		if (page)
 			size_page(sizes, e, page);
-	} else if (pgt_is_swap(e->e) && !non_swap_entry(pte_to_swp_entry(__pte(e->e)))) {
-		sizes->bytes[SIZE_SWAP] += PAGE_SIZE;
-		sizes->pss[PSS_SWAP] += ((u64)PAGE_SIZE << PSS_SHIFT) / e->sharers;
+	} else if (pgt_is_swap(e->e) && !non_swap_entry(swap)) {
+		size_swapped(sizes, e, swap);
 	}
 }
 
 void pid_sizes_add(struct pid_sizes *sizes, struct vm_area_struct *vma, uintptr_t start)
 {
+	/* What is swapped out of a shmem file has no entry. */
+	if (vma->vm_file)
+		sizes->bytes[SIZE_SWAP] += shmem_swap_usage(vma->vm_file, linear_page_index(vma, start),
+							    (vma->vm_end - start) >> PAGE_SHIFT) << PAGE_SHIFT;
 	pid_walk(vma, start, vma->vm_end, size_entry, sizes);
 }
 

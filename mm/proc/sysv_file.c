@@ -3,6 +3,7 @@
  * /proc/sysvipc/shm and the limits of SysV shared memory. Format: proc_sysvipc(5), and what Linux writes; sizes are as
  * wide as a word's greatest number needs.
  */
+#include "../cache/shmem.h"
 #include "../cache/sysv_shm.h"
 #include "proc.h"
 
@@ -15,12 +16,13 @@
 static void show_segment(struct seq_file *m, const struct shm_segment *seg)
 {
 	unsigned long resident = seg->file->f_mapping->nrpages << PAGE_SHIFT;
+	unsigned long swapped = READ_ONCE(shmem_i(seg->file->f_inode)->swapped) << PAGE_SHIFT;
 
 	seq_printf(m, "%10d %10d  %4o %" SIZE_WIDTH "lu %5u %5u  ", seg->key, seg->id, seg->mode,
 		   (unsigned long)seg->size, (u32)seg->cpid, (u32)seg->lpid);
 	seq_printf(m, "%5lu %5u %5u %5u %5u %10llu %10llu %10llu %" SIZE_WIDTH "lu %" SIZE_WIDTH "lu\n", seg->nattch,
 		   seg->uid, seg->gid, seg->cuid, seg->cgid, (unsigned long long)seg->atime,
-		   (unsigned long long)seg->dtime, (unsigned long long)seg->ctime, resident, 0ul);
+		   (unsigned long long)seg->dtime, (unsigned long long)seg->ctime, resident, swapped);
 }
 
 PROC_SHOW(sysvipc_shm_show)

@@ -10,6 +10,7 @@
  * equals sign into its environment, other words as arguments.
  */
 #include "kernel.h"
+#include "uts.h"
 #include "vfs.h"
 
 #include <octavo/rcupdate.h>
@@ -293,8 +294,25 @@ static long task_number(void)
 	return current()->core.pid;
 }
 
-static const struct task_ops task_ops = { .scope_flags = scope_flags, .name = task_name, .pid = task_number,
-					  .signal_pending = signal_pending, .kill = kill_for_memory };
+static u32 task_user(void)
+{
+	return current()->core.process->ruid;
+}
+
+/* Release, and the number of the build. */
+static const char *release_text(void)
+{
+	static char text[sizeof(uts.release) + 16];
+	size_t number = 0;
+
+	while (uts.version[number] && uts.version[number] != ' ')
+		number++;
+	octavo_snprintf(text, sizeof(text), "%s %.*s", uts.release, (int)number, uts.version);
+	return text;
+}
+
+static struct task_ops task_ops = { .scope_flags = scope_flags, .name = task_name, .pid = task_number,
+				    .uid = task_user, .signal_pending = signal_pending, .kill = kill_for_memory };
 
 void run_command_line(void)
 {
@@ -304,6 +322,7 @@ void run_command_line(void)
 	arch_trap_init();
 	syscall_init();
 	sched_init();
+	task_ops.release = release_text();
 	register_task_ops(&task_ops);
 	pid = kthread_create(init_thread, NULL, "init");
 	if (pid != 1)

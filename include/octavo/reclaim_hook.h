@@ -99,6 +99,8 @@ struct mm_task;
  *               Without it a table keyed by port_thread_self() serves.
  * @name: the running task's name for reports (comm). Any context.
  * @pid: its number for reports. Any context.
+ * @uid: its real user for reports. Any context.
+ * @release: what reports name as the kernel, as programs that read them want it: "6.12.0 #1"
  * @signal_pending: has it a signal to act on? Asked in faults of user mode that wait for another thread, with
  *                  mm_task.interruptible set: such a signal is to end port_park(), too. Thread context.
  * @kill: SIGKILL to the whole process of @task, one of those that octavo_task_add() told of; their fatal_signal is set
@@ -111,6 +113,8 @@ struct task_ops {
 	unsigned int *(*scope_flags)(void);
 	const char *(*name)(void);
 	long (*pid)(void);
+	u32 (*uid)(void);
+	const char *release;
 	bool (*signal_pending)(void);
 	void (*kill)(struct mm_task *task);
 	const nodemask_t *(*mems_allowed)(const struct mm_task *task);

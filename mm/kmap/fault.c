@@ -125,8 +125,7 @@ static void report(const struct page_fault *fault)
 	else
 		fault_headline_x86(fault, &d);
 	pr_err("address is %s\n", d.text);
-	pr_err("CPU: %u UID: 0 PID: %ld Comm: %s\n", smp_processor_id(), current_task_pid(),
-	       current_task_name(name, sizeof(name)));
+	print_current_task();
 	if (fault->ip) {
 		symbol_at(fault->ip, name, sizeof(name));
 		pr_err("%s%s\n", PGT_TWO_ROOTS ? "pc : " : PGT_VIRT_BITS == 32 ? "EIP: " : "RIP: 0010:", name);

@@ -244,6 +244,16 @@ long current_task_pid(void)
 	return task_ops && task_ops->pid ? task_ops->pid() : 0;
 }
 
+void print_current_task(void)
+{
+	const char *release = task_ops ? task_ops->release : NULL;
+	char name[32];
+
+	pr_warn("CPU: %u UID: %u PID: %ld Comm: %s%s%s\n", smp_processor_id(),
+		task_ops && task_ops->uid ? task_ops->uid() : 0, current_task_pid(),
+		current_task_name(name, sizeof(name)), release ? " Not tainted " : "", release ? release : "");
+}
+
 bool current_signal_pending(void)
 {
 	return task_ops && task_ops->signal_pending && task_ops->signal_pending();

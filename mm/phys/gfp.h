@@ -26,6 +26,8 @@ gfp_t current_gfp_context(gfp_t gfp);
 /* For reports: the running task, as its kernel names it, or "swapper/CPU". */
 const char *current_task_name(char *buf, size_t size);
 long current_task_pid(void);
+/* "CPU: 1 UID: 0 PID: 7 Comm: sh Not tainted 6.12.0 #1" */
+void print_current_task(void);
 bool current_signal_pending(void);
 
 /* Can the kernel kill processes? Then nobody else needs to when memory is short. */

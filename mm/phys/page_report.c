@@ -124,10 +124,8 @@ void dump_stack(void)
 {
 	uintptr_t pc[STACK_MAX];
 	unsigned int depth = port_backtrace(pc, STACK_MAX);
-	char name[32];
 
-	pr_warn("CPU: %u UID: 0 PID: %ld Comm: %s\n", smp_processor_id(), current_task_pid(),
-		current_task_name(name, sizeof(name)));
+	print_current_task();
 	if (!depth)
 		return;
 	pr_warn("Call Trace:\n <TASK>\n");

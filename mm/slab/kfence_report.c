@@ -154,8 +154,7 @@ void kfence_report(enum kfence_error error, uintptr_t addr, bool is_write, const
 		kfence_print_object(to_log, NULL, object);
 		pr_err("\n");
 	}
-	pr_err("CPU: %u UID: 0 PID: %ld Comm: %s\n", smp_processor_id(), current_task_pid(),
-	       current_task_name(name, sizeof(name)));
+	print_current_task();
 	pr_err(RULE "\n");
 	spin_unlock_irqrestore(&heap_report_lock, flags);
 }

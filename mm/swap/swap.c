@@ -63,6 +63,7 @@
 
 #include "../base/findings.h"
 #include "../base/part.h"
+#include "../phys/slowpath.h"
 
 struct swap_area *swap_areas[MAX_SWAPFILES] __memsys;
 unsigned long swap_bad_frees __memsys;
@@ -133,9 +134,18 @@ void si_swap_area_pages(unsigned int type, unsigned long *total, unsigned long *
 	rcu_reader_end();
 }
 
+static void totals(unsigned long *total, unsigned long *free)
+{
+	unsigned long used;
+
+	sum_areas(total, &used);
+	*free = *total - used;
+}
+
 /* Small machines read less at once: 2^2 pages below 16 MiB (sysctl/vm.rst: 3 otherwise). */
 static int swap_init(void)
 {
+	show_mem_swap = totals;
 	if (totalram_pages() >> (20 - PAGE_SHIFT) < 16)
 		sysctl_page_cluster = 2;
 	return 0;

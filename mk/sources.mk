@@ -50,6 +50,7 @@ CORE_SRCS := \
 	mm/cache/filemap_read.c \
 	mm/cache/filemap_verify.c \
 	mm/cache/filemap_write.c \
+	mm/cache/flusher.c \
 	mm/cache/iov.c \
 	mm/cache/memfd.c \
 	mm/cache/readahead.c \

@@ -2,9 +2,14 @@
 /*
  * How much may be dirty, and what becomes of who makes it so. Source: Documentation/admin-guide/sysctl/vm.rst.
  *
- * There is no thread that writes in the background: above the background limit a writer writes what is dirty of its own
- * file, above the other one everybody's, before it goes on. A write through a mapping is not held up.
+ * Above the background limit the flusher (flusher.c) writes; half way to the other one writers begin to pause, and there
+ * they wait for it. Without a flusher a writer itself writes, above the background limit what is dirty of its own file,
+ * above the other one everybody's, before it goes on. A write through a mapping is held up ahead of the page that it
+ * makes dirty next.
  */
+#include <octavo/port.h>
+#include <octavo/task.h>
+
 #include "../phys/watermark.h"
 #include "filemap.h"
 
@@ -46,9 +51,44 @@ struct dirty_limits dirty_limits(void)
 
 DEFINE_PER_CPU(unsigned long, dirtied_here);
 
-static unsigned long unwritten(void)
+unsigned long pages_unwritten(void)
 {
 	return global_node_page_state_pages(NR_FILE_DIRTY) + global_node_page_state_pages(NR_WRITEBACK);
+}
+
+/* Between the limits a writer goes free up to half way; from there to the upper one it pauses ever longer. */
+static unsigned long free_run(struct dirty_limits limits)
+{
+	return (limits.background + limits.most) / 2;
+}
+
+static bool below_most(void)
+{
+	return pages_unwritten() <= dirty_limits().most || fatal_signal_pending(current_task());
+}
+
+#define PAUSE_MAX_NS 10000000ull
+
+/* The flusher writes, and the writer waits for it. */
+static void hold_up(struct dirty_limits limits)
+{
+	unsigned long now = pages_unwritten(), from = free_run(limits);
+
+	flusher_wake_background();
+	if (now > limits.most)
+		flusher_wait(below_most);
+	else if (now > from)
+		port_park(PAUSE_MAX_NS * (now - from) / (limits.most - from + 1) + 1);
+}
+
+/* Nobody else does: of its own file first, then everybody's. */
+static void write_oneself(struct address_space *mapping, struct dirty_limits limits)
+{
+	(void)filemap_fdatawrite_range(mapping, 0, ~(u64)0);
+	for (mapping = mapping_next(NULL); mapping && pages_unwritten() > limits.most; mapping = mapping_next(mapping))
+		(void)filemap_fdatawrite_range(mapping, 0, ~(u64)0);
+	if (mapping)
+		mapping_leave(mapping, false);
 }
 
 void balance_dirty_pages(struct address_space *mapping)
@@ -56,11 +96,12 @@ void balance_dirty_pages(struct address_space *mapping)
 	struct dirty_limits limits = dirty_limits();
 
 	this_cpu_write(dirtied_here, 0);
-	if (unwritten() <= limits.background)
+	if (!flusher_runs())
+		flusher_write_expired();
+	if (pages_unwritten() <= limits.background || flusher_is_me())
 		return;
-	(void)filemap_fdatawrite_range(mapping, 0, ~(u64)0);
-	for (mapping = mapping_next(NULL); mapping && unwritten() > limits.most; mapping = mapping_next(mapping))
-		(void)filemap_fdatawrite_range(mapping, 0, ~(u64)0);
-	if (mapping)
-		mapping_leave(mapping, false);
+	if (flusher_runs())
+		hold_up(limits);
+	else
+		write_oneself(mapping, limits);
 }

@@ -98,6 +98,7 @@ static void unlist_mapping(struct address_space *mapping)
 		port_park(0);
 		spin_lock_irqsave(&all_mappings.lock, flags);
 	}
+	mapping_forget_dirty(mapping);
 	if (mapping->all_next)
 		mapping->all_next->all_prev = mapping->all_prev;
 	else

@@ -276,6 +276,9 @@ extern unsigned long sysctl_dirty_bytes, sysctl_dirty_background_bytes;
 /* A writer of @mapping has made pages dirty: it writes, if there are too many. Context: may sleep, no folio locked. */
 void balance_dirty_pages(struct address_space *mapping);
 
+/* Pages that are dirty or being written, of all files. */
+unsigned long pages_unwritten(void);
+
 #define DIRTY_STRIDE 32u /* pages */
 /* That became dirty on this CPU since one last looked whether they are too many, wherever in files they are. */
 DECLARE_PER_CPU(unsigned long, dirtied_here);
@@ -285,6 +288,42 @@ static force_inline bool dirty_balance_is_due(void)
 {
 	return this_cpu_read(dirtied_here) >= DIRTY_STRIDE;
 }
+
+/* ---- flusher.c ---- */
+
+/* vm.dirty_writeback_centisecs (0: not by time) and dirty_expire_centisecs */
+extern int sysctl_dirty_writeback_centisecs, sysctl_dirty_expire_centisecs;
+/* One of them was written. */
+void flusher_interval_changed(void);
+/*
+ * The thread that writes, if the port has threads; at the end of the boot by itself. Return: 0: there is one; errno
+ * of port_thread_create(): those who dirty pages write. Context: thread.
+ */
+int flusher_start(void);
+/* It ends when it has finished what it is at. */
+void flusher_stop(void);
+bool flusher_runs(void);
+/* What it does between two sleeps. Return: for how long there is nothing to do, ns; 1: there is; 0: until it is woken. */
+u64 flusher_round(void);
+/* Is this the flusher? It is not to be held up by what it does itself. */
+bool flusher_is_me(void);
+/* Someone wants what is dirty now written: memory is short. Context: any. */
+void wakeup_flusher_threads(void);
+/* More is dirty than should be: the flusher writes until it is not. Context: any. */
+void flusher_wake_background(void);
+/* Hold the caller up until @may_go, which is asked whenever something was written, and now and then. */
+void flusher_wait(bool (*may_go)(void));
+/* What is due by age; for who has no flusher. */
+void flusher_write_expired(void);
+/*
+ * @mapping has a dirty folio. @first: it had none. Context: its i_pages lock held.
+ */
+void mapping_note_dirty(struct address_space *mapping, bool first);
+/* It goes: off the lists. Context: all_mappings.lock held, AS_EXITING set. */
+void mapping_forget_dirty(struct address_space *mapping);
+struct findings;
+/* WB-I1 and WB-I2, while nobody is at work. */
+void flusher_verify(struct findings *f);
 
 /* ---- bdev.c ---- */
 

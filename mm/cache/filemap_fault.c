@@ -251,9 +251,11 @@ unlock:
 
 static vm_fault_t filemap_page_mkwrite(struct vm_fault *vmf)
 {
-	const struct address_space *mapping = vmf->vma->vm_file->f_mapping;
+	struct address_space *mapping = vmf->vma->vm_file->f_mapping;
 	struct folio *folio = page_folio(vmf->page);
 
+	if (unlikely(dirty_balance_is_due()))
+		balance_dirty_pages(mapping); /* while nothing is locked but the address space */
 	folio_lock(folio);
 	if (!folio_is_of(folio, mapping)) {
 		folio_unlock(folio);

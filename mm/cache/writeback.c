@@ -8,8 +8,8 @@
  * mapping makes its entry writable by way of page_mkwrite, which waits for writeback to end and dirties the folio;
  * folio_clear_dirty_for_io() takes the right to write away again (folio_mkclean()), so no write goes unnoticed.
  *
- * Simplest form: nobody writes by himself. fsync(2), sync(2), msync(2) and sync_file_range(2) do, and who finds no
- * memory (reclaim.c).
+ * Who writes: the flusher (flusher.c), by age and by how much is dirty; fsync(2), sync(2), msync(2) and
+ * sync_file_range(2); and who finds no memory. docs/writeback.md tells the whole of it.
  */
 #include "filemap.h"
 
@@ -28,11 +28,15 @@ bool filemap_dirty_folio(struct address_space *mapping, struct folio *folio)
 		return false;
 	flags = xa_lock_irqsave(&mapping->i_pages);
 	if (folio_is_of(folio, mapping)) {
+		bool first = !xa_tagged(&mapping->i_pages, PAGECACHE_TAG_DIRTY);
+
 		count_folio(folio, NR_FILE_DIRTY, nr);
 		count_folio(folio, NR_DIRTIED, nr);
 		this_cpu_add(dirtied_here, (unsigned long)nr);
 		mod_zone_page_state(page_zone(&folio->page), NR_ZONE_WRITE_PENDING, nr);
 		__xa_set_tag(&mapping->i_pages, folio_index(folio), PAGECACHE_TAG_DIRTY);
+		if (unlikely(first || !load_relaxed(&mapping->wb_list)))
+			mapping_note_dirty(mapping, first);
 	}
 	xa_unlock_irqrestore(&mapping->i_pages, flags);
 	return true;

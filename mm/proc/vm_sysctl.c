@@ -116,6 +116,9 @@ const struct vm_sysctl ctl_dirty_background_ratio = { &sysctl_dirty_background_r
 						      dirty_background_ratio_written, 0 };
 const struct vm_sysctl ctl_dirty_bytes = { NULL, &sysctl_dirty_bytes, 2 * (long)PAGE_SIZE, LONG_MOST,
 					   dirty_bytes_written, 0 };
+const struct vm_sysctl ctl_dirty_expire_centisecs = { &sysctl_dirty_expire_centisecs, NULL, 0, INT_MOST, NULL, 0 };
+const struct vm_sysctl ctl_dirty_writeback_centisecs = { &sysctl_dirty_writeback_centisecs, NULL, 0, INT_MOST,
+							 flusher_interval_changed, 0 };
 const struct vm_sysctl ctl_dirty_ratio = { &sysctl_dirty_ratio, NULL, 0, 100, dirty_ratio_written, 0 };
 const struct vm_sysctl ctl_memfd_noexec = { &sysctl_memfd_noexec, NULL, 0, 2, NULL, CAP_SYS_ADMIN };
 const struct vm_sysctl ctl_oom_dump_tasks = { &sysctl_oom_dump_tasks, NULL, -INT_MOST, INT_MOST, NULL, 0 };

@@ -148,6 +148,7 @@ static int swap_init(void)
 	show_mem_swap = totals;
 	if (totalram_pages() >> (20 - PAGE_SHIFT) < 16)
 		sysctl_page_cluster = 2;
+	show_mem_swap = totals;
 	return 0;
 }
 

@@ -45,7 +45,7 @@ bool __must_check test_process_start(struct test_process *p);
 void test_thread_make(struct mm_task *thread, struct test_process *p);
 void test_thread_exit(struct mm_task *thread);
 
-/* @other, which has no address space, gets that of @p, as a child by CLONE_VM has it; it ends by test_process_exit(). */
+/* @other, which has no address space, gets that of @p, as by CLONE_VM. It ends by test_process_exit(). */
 void test_share(struct test_process *other, struct test_process *p);
 
 /* @child becomes what fork() makes of @parent, which this CPU runs. False: no memory; nothing to exit. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * An address space's numbers in /proc/PID/status, statm and stat: proc_pid_status(5) and the pages behind it. Counters are read without a lock: each is right, the sums may be of different moments.
+ * An address space's numbers in /proc/PID/status, statm and stat: proc_pid_status(5) and the pages behind it.
+ * Counters are read without a lock: each is right, the sums may be of different moments.
  */
 #include "pid.h"
 

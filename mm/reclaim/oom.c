@@ -33,11 +33,11 @@
  * on: somebody dies, or there is nobody left and the machine stops.
  *
  * OM-I3: the first process, threads of the kernel, who has oom_score_adj -1000, and a child of vfork() that still has
- * its parent's address space, are never chosen; who is chosen takes with him all processes that share his address
- * space, but for the first.
+ * its parent's address space, are never chosen; who is chosen takes with him all that share his address space, but
+ * for the first process.
  *
  * Locking. oom_lock around everything: who wants to ask and finds it taken waits a tick and looks for memory again.
- * task_list_lock() inside from the choice to the last signal, the report between them included. The victims' table has a
+ * task_list_lock() inside from the choice to the last signal, the report included. The victims' table has a
  * spinlock. Nothing is allocated anywhere on the way; the reaper may have page tables from the reserves.
  *
  * Memory use. A table of 64 victims, without which a 65th would be waited for in vain: it is not reaped.

@@ -199,6 +199,7 @@ CORE_SRCS := \
 	mm/proc/vm_sysctl.c \
 	mm/proc/vmallocinfo.c \
 	mm/proc/zoneinfo.c \
+	mm/proc/zswap_file.c \
 	mm/reclaim/oom.c \
 	mm/reclaim/oom_badness.c \
 	mm/reclaim/oom_kill.c \

@@ -2,7 +2,7 @@
 /*
  * /proc/meminfo and a node's meminfo. Format: proc.rst; the order is that of Linux 6.12.
  *
- * Lines of parts that do not exist (swap, huge page pools) show zero: there is nothing of the kind.
+ * Lines of parts that do not exist (huge page pools) show zero: there is nothing of the kind.
  */
 #include <octavo/percpu.h>
 #include <octavo/vmalloc.h>

@@ -82,6 +82,18 @@ PROC_SHOW(swaps_show);
 PROC_SHOW(vma_ra_enabled_show);
 PROC_STORE(vma_ra_enabled_store);
 
+PROC_SHOW(zswap_flag_show); /* data: which */
+PROC_STORE(zswap_flag_store);
+extern const u8 zswap_flag_enabled, zswap_flag_shrinker, zswap_flag_same;
+PROC_SHOW(zswap_percent_show); /* data: a u32 */
+PROC_STORE(zswap_percent_store);
+PROC_SHOW(zswap_figure_show); /* data: an unsigned long */
+PROC_SHOW(zswap_size_show);
+PROC_SHOW(zswap_compressor_show);
+PROC_STORE(zswap_compressor_store);
+PROC_SHOW(zswap_zpool_show);
+PROC_STORE(zswap_zpool_store);
+
 PROC_SHOW(thp_enabled_show); /* data: the order, or all ones */
 PROC_STORE(thp_enabled_store);
 PROC_SHOW(thp_fault_alloc_show);

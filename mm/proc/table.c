@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* All files. "#" in a path stands for a number of the entry's kind; directories follow from the paths. */
+#include "../zswap/zswap_internal.h"
 #include "proc.h"
 
 #include "../sync/trace.h"
@@ -36,6 +37,10 @@
 		{ TRACING "events/" #group "/#/format", PROC_ID_TRACE + TRACE_GROUP_##group,                          \
 		  .show = trace_format_show },                                                                        \
 		{ TRACING "events/" #group "/#/id", PROC_ID_TRACE + TRACE_GROUP_##group, .show = trace_id_show },
+#define ZSWAP "/sys/module/zswap/parameters/"
+#define ZSWAP_FLAG(flag) .show = zswap_flag_show, .store = zswap_flag_store, .data = &(flag)
+#define ZSWAP_PERCENT(member) .show = zswap_percent_show, .store = zswap_percent_store, .data = &zswap.params.member
+#define ZSWAP_FIGURE(name) { "/sys/kernel/debug/zswap/" #name, .show = zswap_figure_show, .data = &zswap.stats.name }
 #define NUMA_ONLY .present = proc_machine_numa
 
 const struct proc_entry proc_table[] = {
@@ -189,6 +194,25 @@ const struct proc_entry proc_table[] = {
 	{ KFENCE "check_on_panic", .show = kfence_panic_show },
 	{ KFENCE "sample_interval", .show = kfence_interval_show, .store = kfence_interval_store },
 	{ KFENCE "skip_covered_thresh", .show = kfence_thresh_show, .store = kfence_thresh_store },
+
+	{ ZSWAP "accept_threshold_percent", ZSWAP_PERCENT(accept_threshold_percent) },
+	{ ZSWAP "compressor", .show = zswap_compressor_show, .store = zswap_compressor_store },
+	{ ZSWAP "enabled", ZSWAP_FLAG(zswap_flag_enabled) },
+	{ ZSWAP "max_pool_percent", ZSWAP_PERCENT(max_pool_percent) },
+	{ ZSWAP "same_filled_pages_enabled", ZSWAP_FLAG(zswap_flag_same) },
+	{ ZSWAP "shrinker_enabled", ZSWAP_FLAG(zswap_flag_shrinker) },
+	{ ZSWAP "zpool", .show = zswap_zpool_show, .store = zswap_zpool_store },
+	ZSWAP_FIGURE(decompress_fail),
+	ZSWAP_FIGURE(pool_limit_hit),
+	{ "/sys/kernel/debug/zswap/pool_total_size", .show = zswap_size_show },
+	ZSWAP_FIGURE(reject_alloc_fail),
+	ZSWAP_FIGURE(reject_compress_fail),
+	ZSWAP_FIGURE(reject_compress_poor),
+	ZSWAP_FIGURE(reject_kmemcache_fail),
+	ZSWAP_FIGURE(reject_reclaim_fail),
+	ZSWAP_FIGURE(same_filled_pages),
+	ZSWAP_FIGURE(stored_pages),
+	ZSWAP_FIGURE(written_back_pages),
 
 	{ "/sys/kernel/debug/slab/#/alloc_traces", PROC_ID_TRACKED, .show = slab_alloc_traces_show },
 	{ "/sys/kernel/debug/slab/#/free_traces", PROC_ID_TRACKED, .show = slab_free_traces_show },

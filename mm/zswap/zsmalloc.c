@@ -20,7 +20,7 @@
  *	        objects[] -> handle, or the next free	|  0   |  1   |  2   |  3   |  4  |
  *	        class, group				|page      |page      |page       |
  *
- *	class -> lists of zspages by quarters of their places that are used; full ones are on none
+ *	class -> lists of zspages by quarters of their places that are used, and of full ones
  *
  *	Everything about a zspage is in the heap, nothing in its pages: those may be high memory, and are mapped only
  *	where an object is written or read. A handle is a word, and objects[] a word for each object: 16 bytes.
@@ -32,7 +32,7 @@
  * Invariants
  *	ZS-I1  An object's handle leads to its place, and the place's entry to the handle.
  *	ZS-I2  The free places of a zspage that is not isolated are its free list; used places and free ones are all.
- *	ZS-I3  A zspage with an object is on the list of its group, none if it is full or isolated; one without is gone.
+ *	ZS-I3  A zspage with an object is on the list of its group, none if it is isolated; one without is gone.
  *	ZS-I4  The pool's pages are those of its zspages, and each has PG_zsmalloc and is counted in NR_ZSPAGES.
  *	ZS-I5  What a reader found by a location stays as it is until the reader ends.
  *
@@ -151,7 +151,7 @@ static void *zs_create(const char *name)
 
 enum zs_group zs_group_of(const struct zs_class *class, unsigned int used)
 {
-	return used == class->objects ? ZS_FULL : (enum zs_group)(used * ZS_LISTS / class->objects);
+	return used == class->objects ? ZS_FULL : (enum zs_group)(used * ZS_FULL / class->objects);
 }
 
 void zs_list_add(struct zspage *zspage, enum zs_group group)
@@ -239,7 +239,7 @@ static struct zspage *zspage_alloc(struct zs_pool *pool, struct zs_class *class,
 
 struct zspage *zs_fullest(struct zs_class *class)
 {
-	for (unsigned int i = ZS_LISTS; i-- > 0;)
+	for (unsigned int i = ZS_FULL; i-- > 0;)
 		if (!list_empty(&class->groups[i]))
 			return list_first_entry(&class->groups[i], struct zspage, list);
 	return NULL;

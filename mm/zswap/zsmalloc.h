@@ -16,8 +16,8 @@
 #define ZS_STEP 16u
 #define ZS_SIZES ((unsigned int)(PAGE_SIZE - ZS_MIN_SIZE) / ZS_STEP + 1)
 
-/* Where a zspage is: by how full it is, so that the fullest are used first. Full ones and isolated ones are on no list. */
-enum zs_group { ZS_QUARTER, ZS_HALF, ZS_THREE_QUARTERS, ZS_NEARLY, ZS_LISTS, ZS_FULL = ZS_LISTS, ZS_ISOLATED };
+/* Where a zspage is: by how full it is, so that the fullest are used first. Isolated ones are on no list. */
+enum zs_group { ZS_QUARTER, ZS_HALF, ZS_THREE_QUARTERS, ZS_NEARLY, ZS_FULL, ZS_LISTS, ZS_ISOLATED = ZS_LISTS };
 
 /* Legend: (l) the class's lock, (c) constant, (a) atomic. */
 struct zs_class {

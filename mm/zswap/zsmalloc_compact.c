@@ -31,7 +31,7 @@ static void copy_object(const struct zspage *to, unsigned int to_place, const st
 
 static struct zspage *emptiest(struct zs_class *class)
 {
-	for (unsigned int i = 0; i < ZS_LISTS; i++)
+	for (unsigned int i = 0; i < ZS_FULL; i++)
 		if (!list_empty(&class->groups[i]))
 			return list_first_entry(&class->groups[i], struct zspage, list);
 	return NULL;

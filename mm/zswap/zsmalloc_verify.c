@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* zsmalloc's invariants (zsmalloc.c), but for full zspages, which are found by their objects' owners only. */
+/* zsmalloc's invariants (zsmalloc.c). */
 #include "../base/findings.h"
 #include "zsmalloc.h"
 
@@ -41,7 +41,7 @@ static void verify_places(struct zspage *zspage, struct findings *f)
 
 static void verify_class(struct zs_class *class, struct findings *f)
 {
-	unsigned long zspages = 0, used = 0, full;
+	unsigned long zspages = 0, used = 0;
 
 	for (unsigned int group = 0; group < ZS_LISTS; group++) {
 		struct zspage *zspage;
@@ -57,8 +57,7 @@ static void verify_class(struct zs_class *class, struct findings *f)
 			verify_places(zspage, f);
 		}
 	}
-	full = class->zspages - zspages;
-	if (zspages > class->zspages || used + full * class->objects != class->used)
+	if (zspages != class->zspages || used != class->used)
 		finding(f, "zsmalloc: size %u has %lu zspages and %lu objects, but %lu and %lu are on its lists", class->size,
 			class->zspages, class->used, zspages, used);
 }

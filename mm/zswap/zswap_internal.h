@@ -3,6 +3,7 @@
 #ifndef MM_ZSWAP_ZSWAP_INTERNAL_H
 #define MM_ZSWAP_ZSWAP_INTERNAL_H
 
+#include <octavo/rcupdate.h>
 #include <octavo/shrinker.h>
 
 #include "../base/list.h"

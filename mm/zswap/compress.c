@@ -3,8 +3,8 @@
  * Compressors: the list of them, each CPU's workspace and buffer, and LZ4 as one of them.
  *
  * There is no lock and no mutex: a CPU's workspace is used with preemption off, and by threads only. A page takes some
- * microseconds. Every possible CPU has its own, so a CPU that comes online finds it there: a page and the workspace (for
- * LZ4 two pages) each, for each compressor in use.
+ * microseconds. Every possible CPU has its own, so a CPU that comes online finds it there: a page and the workspace
+ * (for LZ4 two pages) each, for each compressor in use.
  */
 #include "compress.h"
 

@@ -6,7 +6,8 @@
  *	Make a page smaller, fast: the core's own compressor, for zswap and zram.
  *
  * Words
- *	sequence: some literals, bytes as they are, and behind them a match, bytes that are a repetition of earlier ones.
+ *	sequence: some literals, bytes as they are, and behind them a match, bytes that are a repetition of earlier
+ *	ones.
  *	offset: how far back the earlier ones begin, 1 to 65535.
  *
  * The format
@@ -27,7 +28,8 @@
  *	become longer: one byte more for every 2^SKIP_SHIFT misses.
  *
  *	The table is not cleared for each page. Places are counted on from input to input, in 16 bits, so those of
- *	earlier inputs are below ws->base; every 15 pages the count is full, and only then is it cleared. 4096 entries of
+ *	earlier inputs are below ws->base; every 15 pages the count is full, and only then is it cleared. 4096 entries
+ *	of
  *	two bytes: one for each byte of a page, two pages a CPU.
  *
  * Invariants

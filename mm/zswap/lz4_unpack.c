@@ -39,8 +39,8 @@ static force_inline void take_literals(u8 *out, size_t room, const u8 *in, size_
 }
 
 /*
- * @n bytes that repeat those @offset before @out; there is room for them. Where the distance is less than a word's bytes
- * the first ones go one by one, until a multiple of it that is not less lies behind.
+ * @n bytes that repeat those @offset before @out; there is room for them. Where the distance is less than a word's
+ * bytes the first ones go one by one, until a multiple of it that is not less lies behind.
  */
 static force_inline void repeat(u8 *out, size_t room, size_t offset, size_t n)
 {

@@ -37,8 +37,8 @@
  *	-ENOMEM without a page or a descriptor, and nothing has changed.
  *
  * Differences from Linux
- *	Nothing is kept in the page, so an object may fill it and pages may be high memory. The middle buddy of z3fold is
- *	not moved when its neighbours go.
+ *	Nothing is kept in the page, so an object may fill it and pages may be high memory. The middle buddy of z3fold
+ *	is not moved when its neighbours go.
  *
  * Sources: Documentation/mm/z3fold.rst, Documentation/admin-guide/mm/zswap.rst.
  */
@@ -289,8 +289,8 @@ static void verify_page(const struct buddy_pool *pool, const struct buddy_page *
 	if (!n || n >= pool->buddies)
 		finding(f, "zbud: a page with %u of %u objects is on the list of gap %u", n, pool->buddies, gap);
 	if (b->gap != gap || largest_gap(b, &at) != gap)
-		finding(f, "zbud: a page's largest gap is %u chunks, and it is on the list of gap %u", largest_gap(b, &at),
-			gap);
+		finding(f, "zbud: a page's largest gap is %u chunks, and it is on the list of gap %u",
+			largest_gap(b, &at), gap);
 	for (; (next = next_buddy(b, from)) < BUDDIES_MAX; n--)
 		from = b->begin[next] + b->chunks[next];
 	if (n || from > CHUNKS)

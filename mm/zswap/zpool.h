@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pools of objects that are not mapped: memory for compressed pages. Three drivers stand behind one interface; what they
- * differ in is how many objects share a page, and what that costs.
+ * Pools of objects that are not mapped: memory for compressed pages. Three drivers stand behind one interface; what
+ * they differ in is how many objects share a page, and what that costs.
  */
 #ifndef MM_ZSWAP_ZPOOL_H
 #define MM_ZSWAP_ZPOOL_H
@@ -21,8 +21,8 @@ struct findings;
  * @type: as /sys/module/zswap/parameters/zpool has it
  * @create: a pool; @name: for its shrinker; copied. Thread context, may sleep. Return: NULL without memory.
  * @destroy: it has no objects left. Thread context, may sleep.
- * @malloc: room for @size bytes, 1 to PAGE_SIZE. @gfp: of pages; without __GFP_DIRECT_RECLAIM it does not sleep. @nid: where
- *          from, if pages are needed. Return: 0 and a *@handle; -ENOSPC: it cannot hold so many bytes; -ENOMEM.
+ * @malloc: room for @size bytes, 1 to PAGE_SIZE. @gfp: of pages; without __GFP_DIRECT_RECLAIM it does not sleep. @nid:
+ *          where from, if pages are needed. Return: 0 and a *@handle; -ENOSPC: it cannot hold so many bytes; -ENOMEM.
  * @free: nobody reads the object any more. Any context but interrupts.
  * @write: what the object holds, once, by who allocated it, before anybody else knows the handle; @len at most its size
  * @read_begin: the object's first @len bytes, until @read_end: where they lie, or copied to @bounce, which has room for

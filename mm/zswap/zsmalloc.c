@@ -37,9 +37,9 @@
  *	ZS-I5  What a reader found by a location stays as it is until the reader ends.
  *
  * Locking
- *	One lock a class guards its zspages. Readers take none: they are RCU readers. An object is written once. Who moves
- *	one copies it, changes its location, and leaves the old place alone for a grace period (zsmalloc_compact.c); a
- *	pinned one is not moved. free() has no readers of its own object to fear, by contract.
+ *	One lock a class guards its zspages. Readers take none: they are RCU readers. An object is written once. Who
+ *	moves one copies it, changes its location, and leaves the old place alone for a grace period
+ *	(zsmalloc_compact.c); a pinned one is not moved. free() has no readers of its own object to fear, by contract.
  *
  * Memory use and bounds
  *	Besides what objects take: for each zspage 96 bytes and a word an object; a word a handle; the lost bytes above;
@@ -49,8 +49,8 @@
  *	Without memory malloc() returns -ENOMEM and nothing has changed.
  *
  * Differences from Linux
- *	No links in the pages, no lock for readers, and 4 groups instead of 12. Pages cannot be migrated, so they are not
- *	taken from movable memory.
+ *	No links in the pages, no lock for readers, and 4 groups instead of 12. Pages cannot be migrated, so they are
+ *	not taken from movable memory.
  *
  * Sources: Documentation/mm/zsmalloc.rst; the papers on SLAB-like pools for compressed memory it leads to.
  */

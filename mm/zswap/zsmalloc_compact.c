@@ -22,7 +22,8 @@ static void copy_object(const struct zspage *to, unsigned int to_place, const st
 	while (size) {
 		size_t in_page = PAGE_SIZE - max(t & ~PAGE_MASK, f & ~PAGE_MASK), step = min(size, in_page);
 
-		memcpy_page(to->pages[t >> PAGE_SHIFT], t & ~PAGE_MASK, from->pages[f >> PAGE_SHIFT], f & ~PAGE_MASK, step);
+		memcpy_page(to->pages[t >> PAGE_SHIFT], t & ~PAGE_MASK, from->pages[f >> PAGE_SHIFT], f & ~PAGE_MASK,
+			    step);
 		t += step;
 		f += step;
 		size -= step;

@@ -7,8 +7,8 @@ static void verify_pages(struct zspage *zspage, struct findings *f)
 {
 	for (unsigned int i = 0; i < zspage->class->pages; i++)
 		if (!PageZsmalloc(zspage->pages[i]) || page_ref_count(zspage->pages[i]) < 1)
-			finding(f, "zsmalloc: a page of a zspage of size %u has flags %#x, count %d", zspage->class->size,
-				zspage->pages[i]->flags, page_ref_count(zspage->pages[i]));
+			finding(f, "zsmalloc: a page of a zspage of size %u has flags %#x, count %d",
+				zspage->class->size, zspage->pages[i]->flags, page_ref_count(zspage->pages[i]));
 }
 
 /* ZS-I1, ZS-I2 */
@@ -58,8 +58,8 @@ static void verify_class(struct zs_class *class, struct findings *f)
 		}
 	}
 	if (zspages != class->zspages || used != class->used)
-		finding(f, "zsmalloc: size %u has %lu zspages and %lu objects, but %lu and %lu are on its lists", class->size,
-			class->zspages, class->used, zspages, used);
+		finding(f, "zsmalloc: size %u has %lu zspages and %lu objects, but %lu and %lu are on its lists",
+			class->size, class->zspages, class->used, zspages, used);
 }
 
 void zs_verify(void *data, struct findings *f)

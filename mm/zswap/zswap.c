@@ -3,15 +3,16 @@
  * zswap: compressed copies in memory in front of swap devices.
  *
  * Purpose
- *	A page that is to be swapped out is packed and kept in memory, and the device is not written. It comes back at the
- *	cost of unpacking. When the pool is full, copies that were not wanted for long are written to the device after
- *	all, and later pages go there at once.
+ *	A page that is to be swapped out is packed and kept in memory, and the device is not written. It comes back at
+ *	the cost of unpacking. When the pool is full, copies that were not wanted for long are written to the device
+ *	after all, and later pages go there at once.
  *
  * Words
  *	copy: what is kept of a page: packed, or one word if the page consists of nothing else (same-filled).
  *	slot: a page's place in a swap area; at most one copy belongs to it.
- *	chunk: the slots that one page of slots holds, 252 of neighbours in the area (504 on 32-bit builds).
- *	pool: a kind of pool (zpool.h) with a compressor. One is current; earlier ones live as long as copies are in them.
+ *	chunk: the slots that one page of slots holds, 252 of neighbours in the area (507 on 32-bit builds).
+ *	pool: a kind of pool (zpool.h) with a compressor. One is current; earlier ones live as long as copies are in
+ *	them.
  *	backing: swap, which is above, and writes copies to the device.
  *
  * Structures
@@ -24,13 +25,14 @@
  *	device and were mostly given out one after the other, so they are of one age, and are written back in order.
  *
  * Storing
- *	an older copy of the slot goes -> is it on, is there room? -> same-filled? -> pack -> room in the pool -> publish
+ *	an older copy goes -> is it on, is there room? -> same-filled? -> pack -> room in the pool -> publish
+ *
  *	Each step may fail, and then the caller writes the device; nothing is left behind.
  *
  * Limits
  *	The pools may hold max_pool_percent of memory. Once they do nothing is accepted until writeback has brought them
- *	below accept_threshold_percent of that: else every page would be written twice. There is no thread for that: each
- *	page that is refused writes some copies back first.
+ *	below accept_threshold_percent of that: else every page would be written twice. There is no thread for that:
+ *	each page that is refused writes some copies back first.
  *
  * Invariants
  *	ZW-I1  A chunk's users are its slots with a copy and those who work on it; one without users is gone.
@@ -42,8 +44,8 @@
  * Locking
  *	None on the way out and in: store, load and invalidate of one slot exclude each other by the lock of the slot's
  *	folio in the swap cache, and by the slot being free. Only writeback comes from outside: it marks the word, asks
- *	swap to write, and takes the copy away only if the word is still the marked one, and frees it when no load can be
- *	reading it any more, a grace period later. Packing uses the CPU's own workspace with preemption off.
+ *	swap to write, and takes the copy away only if the word is still the marked one, and frees it when no load can
+ *	be reading it any more, a grace period later. Packing uses the CPU's own workspace with preemption off.
  *	node.lock guards the list of chunks; zswap.mutex who changes parameters.
  *
  * Memory use and bounds
@@ -55,8 +57,8 @@
  *	/sys/kernel/debug/zswap say why. A copy that does not unpack is -EIO and stays.
  *
  * Differences from Linux
- *	A copy stays when it was loaded, so that a page that was only read can go again at no cost. Same-filled pages are
- *	still recognised, which 6.12 leaves to swap (for zeros). Ageing is by chunk. No thread shrinks the pool.
+ *	A copy stays when it was loaded, so that a page that was only read can go again at no cost. Same-filled pages
+ *	are still recognised, which 6.12 leaves to swap (for zeros). Ageing is by chunk. No thread shrinks the pool.
  *
  * Sources: Documentation/admin-guide/mm/zswap.rst.
  */

@@ -60,8 +60,8 @@ struct zswap_node {
 extern struct zswap_node *zswap_nodes; /* (c) by node */
 
 /*
- * The slot of @entry if its chunk exists, which the caller may use inside of an RCU reader, or as long as the slot has a
- * copy. NULL: there is no copy.
+ * The slot of @entry if its chunk exists, which the caller may use inside of an RCU reader, or as long as the slot has
+ * a copy. NULL: there is no copy.
  */
 struct zswap_slot *zswap_slot_find(swp_entry_t entry, struct zswap_chunk **chunk);
 /* With a user more in the chunk, which comes to be. NULL: no memory, or no such area. */

@@ -364,7 +364,8 @@ static bool verify_chunk(struct zswap_chunk *chunk, void *ctx)
 		if ((word & ZSWAP_KIND) == ZSWAP_SAME)
 			sums->same++;
 		else if ((word & ZSWAP_KIND) != ZSWAP_PACKED || !zswap.pools[ZSWAP_POOL(word)] || !ZSWAP_LENGTH(word))
-			finding(sums->f, "zswap: slot %lu of area %u has word %#x", chunk->first + i, chunk->type, word);
+			finding(sums->f, "zswap: slot %lu of area %u has word %#x", chunk->first + i, chunk->type,
+				word);
 		else
 			sums->packed[ZSWAP_POOL(word)]++;
 	}
@@ -385,8 +386,8 @@ static void zswap_verify(struct findings *f)
 		stored += zswap_nodes[nid].stored;
 	if (sums.copies != zswap.stats.stored_pages || sums.same != zswap.stats.same_filled_pages ||
 	    stored != sums.copies - sums.same)
-		finding(f, "zswap: %lu copies, %lu same-filled, are counted as %lu, %lu, %lu packed", sums.copies, sums.same,
-			zswap.stats.stored_pages, zswap.stats.same_filled_pages, stored);
+		finding(f, "zswap: %lu copies, %lu same-filled, are counted as %lu, %lu, %lu packed", sums.copies,
+			sums.same, zswap.stats.stored_pages, zswap.stats.same_filled_pages, stored);
 	for (unsigned int i = 0; i < ZSWAP_POOLS; i++) {
 		struct zswap_pool *pool = zswap.pools[i];
 

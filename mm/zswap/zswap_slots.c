@@ -2,9 +2,9 @@
 /*
  * zswap: from slots of swap areas to copies.
  *
- * An area's slots are cut into chunks of a page. A chunk exists as long as one of its slots has a copy, or somebody works
- * on one of them: its users. The last user marks it dead, which is final; who comes then makes another. Chunks are on
- * their node's list for the scan.
+ * An area's slots are cut into chunks of a page. A chunk exists as long as one of its slots has a copy, or somebody
+ * works on one of them: its users. The last user marks it dead, which is final; who comes then makes another. Chunks
+ * are on their node's list for the scan.
  */
 #include <octavo/gfp.h>
 #include <octavo/rcupdate.h>
@@ -106,7 +106,8 @@ void zswap_chunk_put(struct zswap_chunk *chunk)
 }
 
 /* @chunk, with a user, takes the place of @old, which is dead or NULL. Return: false: another was quicker. */
-static bool chunk_install(struct zswap_area *area, unsigned long index, struct zswap_chunk *old, struct zswap_chunk *chunk)
+static bool chunk_install(struct zswap_area *area, unsigned long index, struct zswap_chunk *old,
+			  struct zswap_chunk *chunk)
 {
 	struct zswap_node *node = &zswap_nodes[chunk->node];
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * zswap: copies go to the device. A hand goes through the chunks of a node, oldest first, and through the slots of each:
- * a copy that was stored or loaded since it came by last is passed once more. One thread at a time works on a chunk.
+ * zswap: copies go to the device. A hand goes through the chunks of a node, oldest first, and through the slots of
+ * each: a copy that was stored or loaded since it came by last is passed once more. One thread at a time works on a
+ * chunk.
  */
 #include <octavo/numa.h>
 #include <octavo/rcupdate.h>
@@ -33,7 +34,8 @@ static void drop_written(struct written *w)
 }
 
 /* Write the copy of one slot, if it is time. Return: whether it went. */
-static bool write_slot(struct zswap_chunk *chunk, unsigned int i, struct written *w, const struct zswap_backing *backing)
+static bool write_slot(struct zswap_chunk *chunk, unsigned int i, struct written *w,
+		       const struct zswap_backing *backing)
 {
 	struct zswap_slot *slot = &chunk->slots[i];
 	u32 word = load_acquire(&slot->word), marked;

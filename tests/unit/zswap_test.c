@@ -114,6 +114,7 @@ static void complain(void *ctx, const char *line)
 	pr_err("%s\n", line);
 }
 
+/* ZW-I1, ZW-I2, ZW-I3, ZW-I5. */
 static unsigned int findings(void)
 {
 	return mm_verify(complain, NULL);

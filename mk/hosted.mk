@@ -25,7 +25,7 @@ CLI_EDITING = $(eval CLI_EDITING := $$(if $$(call has_library,readline/readline.
 	$$(call has_library,editline/readline.h,-ledit),editline)))$(CLI_EDITING)
 CLI_EDITING_FLAG = $(if $(CLI_EDITING),-DCLI_$(shell echo $(CLI_EDITING) | tr a-z A-Z))
 $(B)/hosted/cli/console.o: CFLAGS_HOSTED += $(CLI_EDITING_FLAG)
-LIBS_CLI = $(if $(filter readline,$(CLI_EDITING)),-lreadline)$(if $(filter editline,$(CLI_EDITING)),-ledit) -lm
+LIBS_CLI = $(if $(filter readline,$(CLI_EDITING)),-lreadline)$(if $(filter editline,$(CLI_EDITING)),-ledit) -lm -ldl
 
 $(B)/octavo: $(CLI_OBJS) $(HOSTED_OBJS) $(CORE_OBJS)
 	$(if $(V),,@echo "  LD    $@")

@@ -29,6 +29,8 @@ grub|grub-pc-bin|test -d /usr/lib/grub/i386-pc|GRUB for BIOS machines
 grub|grub-common|have grub-mkrescue|grub-mkrescue
 grub|xorriso|have xorriso|xorriso
 grub|mtools|have mformat|mtools
+libraries|liblz4-1|test -n "$(ldconfig -p 2>/dev/null | grep liblz4.so.1)"|liblz4
+libraries|libzstd1|test -n "$(ldconfig -p 2>/dev/null | grep libzstd.so.1)"|libzstd
 procps|procps|have slabtop|the programs slabtop and vmstat
 git|git|have git|git
 '

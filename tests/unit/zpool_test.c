@@ -101,7 +101,7 @@ static void complain(void *ctx, const char *line)
 	pr_err("%s\n", line);
 }
 
-/* ZS-I1 to ZS-I4, ZB-I1 to ZB-I3. */
+/* ZS-I1, ZS-I2, ZS-I3, ZS-I4, ZB-I1, ZB-I2, ZB-I3. */
 static unsigned int findings_of(struct book *b)
 {
 	struct findings f = { .report = complain };

@@ -11,6 +11,7 @@ echo 'int LLVMFuzzerTestOneInput(const char *p, unsigned long n) { return p && n
 printf '#include <stdio.h>\n#include <readline/readline.h>\nint main(void) { return !readline; }\n' >"$scratch/readline.c"
 
 have() { command -v "$1" >/dev/null 2>&1; }
+installed() { ldconfig -p 2>/dev/null | grep -q "$1"; }
 compiles() { "$@" -o "$scratch/out" >"$scratch/log" 2>&1; }
 
 # name|package|test|what is missing
@@ -29,8 +30,8 @@ grub|grub-pc-bin|test -d /usr/lib/grub/i386-pc|GRUB for BIOS machines
 grub|grub-common|have grub-mkrescue|grub-mkrescue
 grub|xorriso|have xorriso|xorriso
 grub|mtools|have mformat|mtools
-libraries|liblz4-1|test -n "$(ldconfig -p 2>/dev/null | grep liblz4.so.1)"|liblz4
-libraries|libzstd1|test -n "$(ldconfig -p 2>/dev/null | grep libzstd.so.1)"|libzstd
+libraries|liblz4-1|installed liblz4.so.1|liblz4
+libraries|libzstd1|installed libzstd.so.1|libzstd
 procps|procps|have slabtop|the programs slabtop and vmstat
 git|git|have git|git
 '

@@ -3,8 +3,8 @@
  * Compressors of the host's libraries, where they are installed: "lz4-lib" is liblz4, "zstd" is libzstd (Debian:
  * liblz4-1, libzstd1). Nothing of them is needed to build: they are opened when somebody asks for the first time.
  *
- * libzstd wants contexts, which are the host's memory, not the machine's: they hold nothing from one page to the next, so
- * a snapshot needs none of it. Who packs takes one from the shelf and puts it back.
+ * libzstd wants contexts, which are the host's memory, not the machine's: they hold nothing from one page to the next,
+ * so a snapshot needs none of it. Who packs takes one from the shelf and puts it back.
  */
 #include <dlfcn.h>
 #include <pthread.h>

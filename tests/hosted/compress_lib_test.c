@@ -88,7 +88,7 @@ TEST(compress_lib, lz4_all_lengths_both_ways)
 	}
 }
 
-/* What we say of damaged blocks: liblz4 may refuse more, but what both take must be the same. */
+/* Each may refuse what the other takes (liblz4 takes offset 0, and no end too short); what both take is the same. */
 TEST(compress_lib, damaged_blocks_as_liblz4_sees_them)
 {
 	static u8 mine[4096], other[4096];
@@ -111,7 +111,6 @@ TEST(compress_lib, damaged_blocks_as_liblz4_sees_them)
 			both++;
 			EXPECT(a == b && !memcmp(mine, other, (size_t)a));
 		}
-		EXPECT(b < 0 || a >= 0);
 	}
 	EXPECT(both > 0);
 }

@@ -51,7 +51,8 @@ static void pool_setup(void *ctx)
 static void check_object(unsigned int cpu, unsigned int i)
 {
 	u8 bounce[3072];
-	const u8 *at = shared.driver->read_begin(shared.pool, shared.mine[cpu][i].handle, shared.mine[cpu][i].size, bounce);
+	const u8 *at = shared.driver->read_begin(shared.pool, shared.mine[cpu][i].handle, shared.mine[cpu][i].size,
+						 bounce);
 
 	for (u32 k = 0; k < shared.mine[cpu][i].size; k++) {
 		if (k % 64 == 0)
@@ -289,7 +290,8 @@ static bool zswap_check(void *ctx)
 
 TEST(zswap_cpus, interleavings)
 {
-	static const struct scenario s = { .cpus = CPUS, .setup = zswap_setup, .work = zswap_work, .check = zswap_check };
+	static const struct scenario s = { .cpus = CPUS, .setup = zswap_setup, .work = zswap_work,
+					   .check = zswap_check };
 
 	rounds = 60;
 	scenario_test(&s, test_scaled(60));

@@ -8,11 +8,13 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "replay.h"
 
 static void usage(FILE *to)
 {
 	fputs("usage: octavo boot [OPTIONS] [FILE|-]   boot a machine's memory map\n"
 	      "       octavo tour [OPTIONS] [FILE|-]   the same with pictures and a run of allocations\n"
+	      "       octavo replay [OPTIONS] TRACE    miss ratios of replacement policies on a trace\n"
 	      "       octavo help\n"
 	      "       octavo --version\n"
 	      "\n"
@@ -51,6 +53,15 @@ int main(int argc, char **argv)
 		}
 		return boot_main(argc - 1, argv + 1);
 	}
+	if (!strcmp(command, "replay")) {
+		for (int i = 2; i < argc; i++) {
+			if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
+				replay_usage();
+				return EXIT_DONE;
+			}
+		}
+		return replay_main(argc - 1, argv + 1);
+	}
 	if (!strcmp(command, "help") || !strcmp(command, "--help") || !strcmp(command, "-h")) {
 		usage(stdout);
 		return EXIT_DONE;
@@ -59,6 +70,6 @@ int main(int argc, char **argv)
 		printf("octavo %s\n", OCTAVO_VERSION);
 		return EXIT_DONE;
 	}
-	cli_complain("no command '%s': boot, tour and help are there", command);
+	cli_complain("no command '%s': boot, tour, replay and help are there", command);
 	return EXIT_USAGE;
 }

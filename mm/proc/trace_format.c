@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * Trace events as text: the lines of /sys/kernel/tracing/trace, and the format files that tell programs how to make them.
+ * Trace events as text: the lines of /sys/kernel/tracing/trace, and the format files that tell programs how to make
+ * them.
  *
- * Both are made from an event's row in mm/sync/trace_events.h. "{field:form}" in its text is, in a line, the field's value
- * in that form; in "print fmt" it is a printf conversion, and an expression behind the text. Where a name stands for a
- * number, the expression is __print_symbolic() or, for sets of bits, __print_flags(), with the pairs of a table below.
+ * Both are made from an event's row in mm/sync/trace_events.h. "{field:form}" in its text is, in a line, the field's
+ * value in that form; in "print fmt" it is a printf conversion, and an expression behind the text. Where a name stands
+ * for a number, the expression is __print_symbolic() or, for sets of bits, __print_flags(), with the pairs of a table
+ * below.
  */
 #include "trace.h"
 

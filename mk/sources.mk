@@ -262,6 +262,7 @@ CORE_SRCS := \
 	mm/swap/swapoff.c \
 	mm/swap/swapon.c \
 	mm/swap/verify.c \
+	mm/swap/zswap_back.c \
 	mm/sync/cpu.c \
 	mm/sync/kthread.c \
 	mm/sync/lockdep.c \

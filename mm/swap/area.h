@@ -245,7 +245,7 @@ static force_inline void swap_count_folio(const struct folio *folio, enum node_s
 
 /* ---- swap_io.c ---- */
 
-/* Fill a locked folio of the cache; unlocks it. Return: 0 or -EIO. */
+/* Fill a locked folio of the cache; unlocks it. Return: how many pages the device was asked for; errno. */
 int swap_read_folio(struct folio *folio);
 /* A page to the device, counted, failures told. Return: 0 or errno. */
 int swap_write_page(struct swap_area *area, swp_entry_t entry, struct page *page);

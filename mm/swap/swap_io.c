@@ -3,8 +3,8 @@
  * Pages to and from their slots.
  *
  * A page of zeros goes nowhere: its word says so (SLOT_ZERO). Of the others zswap may keep a compressed copy; what it
- * does not take goes to the device. Reading asks in the same order. A copy that zswap gives back is not kept there any
- * longer: the folio is dirty then, for there is nothing on the device.
+ * does not take goes to the device. Reading asks in the same order. zswap keeps its copy while the folio is in the cache
+ * and clean, so that it can go again at no cost.
  *
  * Errors. What cannot be written stays in memory, dirty, and keeps its slot. What cannot be read leaves a folio in the
  * cache that is not uptodate: who has it by an entry gets SIGBUS when he wants it, and nobody else does.
@@ -185,6 +185,7 @@ int swap_writepage(struct folio *folio)
 
 /* ---- In ---- */
 
+/* Return: 0; 1: from the device; errno. */
 static int read_page(struct swap_area *area, swp_entry_t entry, struct page *page)
 {
 	int err;
@@ -195,30 +196,33 @@ static int read_page(struct swap_area *area, swp_entry_t entry, struct page *pag
 		return 0;
 	}
 	err = zswap_load(entry, page);
-	if (!err) {
-		SetPageDirty(&page_folio(page)->page);
-		zswap_invalidate(entry, 1);
-		return 0;
-	}
-	if (likely(err == -ENOENT)) {
+	if (likely(err == -ENOENT))
 		err = swap_rw_page(area, swp_offset(entry), page, false);
-		count_vm_events(PSWPIN, !err);
-	}
-	if (unlikely(err))
+	else if (!err)
+		return 0;
+	if (unlikely(err)) {
 		tell(area, swp_offset(entry), false);
-	return err;
+		return err;
+	}
+	count_vm_events(PSWPIN, 1);
+	return 1;
 }
 
 int swap_read_folio(struct folio *folio)
 {
 	swp_entry_t entry = folio_swap_entry(folio);
 	struct swap_area *area = swap_area_of_entry(entry);
-	int err = 0;
+	int read = 0;
 
-	for (unsigned int i = 0; i < folio_nr_pages(folio) && !err; i++)
-		err = read_page(area, swp_entry_plus(entry, i), folio_page(folio, i));
-	if (likely(!err))
+	for (unsigned int i = 0; i < folio_nr_pages(folio); i++) {
+		int one = read_page(area, swp_entry_plus(entry, i), folio_page(folio, i));
+
+		read = one < 0 ? one : read + one;
+		if (unlikely(read < 0))
+			break;
+	}
+	if (likely(read >= 0))
 		SetPageUptodate(&folio->page);
 	folio_unlock(folio);
-	return err;
+	return read;
 }

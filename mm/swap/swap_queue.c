@@ -14,6 +14,8 @@
 #include <octavo/reclaim_hook.h>
 #include <octavo/slab.h>
 
+#include "../sync/kthread.h"
+
 #define RING 1024u /* pages; a folio of the greatest size fits beside others */
 octavo_static_assert(RING >= 2 * CLUSTER_SLOTS, "a large folio is queued as a whole or not at all");
 
@@ -26,10 +28,9 @@ octavo_static_assert(__alignof__(struct page) > ITEM_BITS, "there is room for tw
 /* (q) lock */
 struct swap_queue {
 	spinlock_t lock;
-	u32 head, tail;	   /* (q) taken, put */
-	uintptr_t thread;  /* (a) who serves it; 0: has not begun, or has ended */
-	u32 stop, running; /* (a) */
+	u32 head, tail; /* (q) taken, put; read by anyone to see whether they differ */
 	struct swap_area *area;
+	struct kthread thread;
 	uintptr_t ring[RING]; /* (q) */
 };
 
@@ -51,10 +52,9 @@ static bool put_items(struct swap_queue *q, struct folio *folio, const struct pa
 		q->ring[tail++ % RING] = (uintptr_t)folio_page(folio, i) | bits;
 	}
 	q->ring[(tail - 1) % RING] |= ITEM_LAST;
-	q->tail = tail;
+	store_relaxed(&q->tail, tail);
 	spin_unlock_irqrestore(&q->lock, flags);
-	if (load_relaxed(&q->thread))
-		port_unpark(load_relaxed(&q->thread));
+	kthread_wake(&q->thread);
 	return true;
 }
 
@@ -81,8 +81,10 @@ static uintptr_t take_item(struct swap_queue *q)
 	uintptr_t item = 0;
 
 	spin_lock_irqsave(&q->lock, flags);
-	if (q->head != q->tail)
-		item = q->ring[q->head++ % RING];
+	if (q->head != q->tail) {
+		item = q->ring[q->head % RING];
+		store_relaxed(&q->head, q->head + 1);
+	}
 	spin_unlock_irqrestore(&q->lock, flags);
 	return item;
 }
@@ -107,23 +109,26 @@ static int serve(struct swap_area *area, uintptr_t item, int err)
 	return 0;
 }
 
-static void run(void *arg)
+static bool has_items(void *arg)
+{
+	const struct swap_queue *q = arg;
+
+	return load_relaxed(&q->head) != load_relaxed(&q->tail);
+}
+
+static void run(struct kthread *self, void *arg)
 {
 	struct swap_queue *q = arg;
 	unsigned int scope = memalloc_noreclaim_save();
+	uintptr_t item;
 	int err = 0;
 
-	store_release(&q->thread, port_thread_self());
-	while (!load_acquire(&q->stop)) {
-		uintptr_t item = take_item(q);
-
-		if (item)
+	while (!kthread_should_stop(self)) {
+		(void)kthread_sleep(self, has_items, 0);
+		while ((item = take_item(q)) != 0)
 			err = serve(q->area, item, err);
-		else
-			port_park(0);
 	}
 	memalloc_noreclaim_restore(scope);
-	store_release(&q->running, 0);
 }
 
 void swap_queue_start(struct swap_area *area)
@@ -134,26 +139,17 @@ void swap_queue_start(struct swap_area *area)
 		return;
 	spin_lock_init(&q->lock, LOCK_RANK_SWAP_QUEUE);
 	q->area = area;
-	q->running = 1;
-	if (port_thread_create(run, q, "kswapwrite", NUMA_NO_NODE)) {
+	if (kthread_start(&q->thread, run, q, "kswapio", NUMA_NO_NODE))
 		kfree(q);
-		return;
-	}
-	area->queue = q;
+	else
+		area->queue = q;
 }
 
 void swap_queue_stop(struct swap_area *area)
 {
-	struct swap_queue *q = area->queue;
-
-	if (!q)
+	if (!area->queue)
 		return;
-	store_release(&q->stop, 1);
-	while (load_acquire(&q->running)) {
-		if (load_relaxed(&q->thread))
-			port_unpark(load_relaxed(&q->thread));
-		port_park(1000000);
-	}
+	kthread_stop(&area->queue->thread);
+	kfree(area->queue);
 	area->queue = NULL;
-	kfree(q);
 }

@@ -12,7 +12,8 @@
  *	at most 2^vm.page-cluster, and at least half of what it was the last time
  *
  * What is read ahead must cost little: no memory is reclaimed for it, and of a device with a thread the caller does not
- * wait for it. A RAM disk, and what zswap or a word has (zeros), gain nothing by it, and are not read ahead.
+ * wait for it. A RAM disk gains nothing by it, nor does a word of zeros, and if zswap had the page it probably has its
+ * neighbours: then nothing is read ahead.
  *
  * The windows of VMAs are kept in a small table by hash, so that a VMA need not have room for them: who comes second
  * to a place starts anew.
@@ -108,6 +109,9 @@ void swap_readahead_hit(struct folio *folio, const struct vm_area_struct *vma)
 {
 	struct window *w = window_of(by_vma(vma) ? vma : NULL);
 
+	/* The mark is also that of a folio which reclaim waits for. */
+	if (PageWriteback(&folio->page))
+		return;
 	ClearPageReadahead(&folio->page);
 	count_vm_events(SWAP_RA_HIT, 1);
 	if (w == &slot_window || READ_ONCE(w->vma) == vma)
@@ -205,7 +209,6 @@ static void read_around_address(struct vm_area_struct *vma, uintptr_t addr, gfp_
 
 struct folio *swapin_readahead(swp_entry_t entry, gfp_t gfp, struct vm_area_struct *vma, uintptr_t addr, int *err)
 {
-	const struct swap_area *area;
 	struct folio *folio;
 	bool fresh, alone;
 
@@ -213,16 +216,13 @@ struct folio *swapin_readahead(swp_entry_t entry, gfp_t gfp, struct vm_area_stru
 	if (!folio)
 		return NULL;
 	if (!fresh) {
-		if (PageReadahead(&folio->page))
+		if (unlikely(PageReadahead(&folio->page)))
 			swap_readahead_hit(folio, vma);
 		return folio;
 	}
-	area = swap_area_of_entry(entry);
-	alone = !READ_ONCE(sysctl_page_cluster) || area->flags & SWP_SYNCHRONOUS ||
-		whole_load(&area->words[swp_offset(entry)]) & SLOT_ZERO;
-	(void)swap_read_folio(folio);
-	/* What zswap had is dirty now: the device was not asked, nor need it be for the others. */
-	if (likely(alone) || PageDirty(&folio->page))
+	/* While the folio is locked the area stays. */
+	alone = !READ_ONCE(sysctl_page_cluster) || swap_area_of_entry(entry)->flags & SWP_SYNCHRONOUS;
+	if (swap_read_folio(folio) <= 0 || likely(alone))
 		return folio;
 	if (by_vma(vma))
 		read_around_address(vma, addr, gfp);

@@ -125,8 +125,11 @@ static struct folio *find_folio(struct vm_fault *vmf, swp_entry_t slot, vm_fault
 	struct folio *folio = swap_cache_get_folio(slot);
 	int err = 0;
 
-	if (folio)
+	if (folio) {
+		if (unlikely(PageReadahead(&folio->page)))
+			swap_readahead_hit(folio, vmf->vma);
 		return folio;
+	}
 	if (vmf->flags & FAULT_FLAG_RETRY_NOWAIT) {
 		*result = VM_FAULT_RETRY;
 		return NULL;

@@ -16,6 +16,7 @@
 #include "../base/part.h"
 #include "../base/printk.h"
 #include "../base/string.h"
+#include "../sync/kthread.h"
 #include "../vm/vm.h"
 #include "oom.h"
 
@@ -34,11 +35,11 @@ struct victim {
 };
 
 static struct {
-	spinlock_t lock;	  /* all but @thread */
+	spinlock_t lock;	  /* @of, @nr */
 	struct victim of[VICTIMS_MAX];
 	unsigned int nr;
 	bool running;		  /* (c) there is a thread */
-	uintptr_t thread;	  /* (a) it, once it has begun */
+	struct kthread thread;
 } victims __memsys = { .lock = { .rank = LOCK_RANK_OOM } };
 
 static bool is_over(const struct mm_struct *mm)
@@ -178,23 +179,22 @@ void oom_reap(void)
 		return;
 	if (!victims.running)
 		reap_all();
-	else if (load_acquire(&victims.thread))
-		port_unpark(victims.thread);
+	else
+		kthread_wake(&victims.thread);
 }
 
-static void reaper(void *arg)
+static void reaper(struct kthread *self, void *arg)
 {
 	(void)arg;
-	store_release(&victims.thread, port_thread_self());
-	for (;;) {
+	while (!kthread_should_stop(self)) {
 		reap_all();
-		port_park(until_next());
+		(void)kthread_sleep(self, NULL, until_next());
 	}
 }
 
 static void begin(void)
 {
-	victims.running = !port_thread_create(reaper, NULL, "oom_reaper", NUMA_NO_NODE);
+	victims.running = !kthread_start(&victims.thread, reaper, NULL, "oom_reaper", NUMA_NO_NODE);
 }
 
 static int oom_init(void)

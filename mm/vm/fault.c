@@ -43,8 +43,8 @@
  *
  * Memory use. A fault keeps nothing but what it maps.
  *
- * What failure does. Nothing is entered (FA-I5); the code says what the access ends in. Without memory the thread is
- * killed.
+ * What failure does. Nothing is entered (FA-I5); the code says what the access ends in. Without memory the
+ * access is repeated once somebody was killed for it; where nobody can be, its own process is.
  *
  * Differences from Linux. A page that is exchanged is hidden from the machine until every CPU has flushed, so no two
  * CPUs see two pages at one address; where one CPU runs the address space that costs nothing. A large folio's pages are

@@ -238,8 +238,8 @@ TEST(oom_conformance, lines_of_processes)
 	oom_report_killed(oc.chosen, "Out of memory");
 	said = test_capture_end();
 	EXPECT(strstr(said, "Tasks state (memory values in pages):\n"));
-	EXPECT(strstr(said, "[  pid  ]   uid  tgid total_vm      rss rss_anon rss_file rss_shmem pgtables_bytes swapents"
-			    " oom_score_adj name\n"));
+	EXPECT(strstr(said, "[  pid  ]   uid  tgid total_vm      rss rss_anon rss_file rss_shmem pgtables_bytes "
+			    "swapents oom_score_adj name\n"));
 	for (unsigned int i = 0; i < report.nr; i++)
 		if (!strstr(said, report.rows[i].text))
 			test_fail(__FILE__, __LINE__, "missing: %s", report.rows[i].text);
@@ -310,7 +310,8 @@ static bool known_form(const char *form)
 /* What has names in it, or is the port's. */
 static bool has_no_form(const char *line)
 {
-	static const char *const begins[] = { "CPU:", "Hardware name", "oom-kill:", "Out of memory", "oom_reaper", "[" };
+	static const char *const begins[] = { "CPU:", "Hardware name", "oom-kill:", "Out of memory", "oom_reaper",
+					      "[" };
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(begins); i++)
 		if (!strncmp(line, begins[i], strlen(begins[i])))
@@ -341,7 +342,8 @@ TEST(oom_conformance, the_other_lines)
 	test_capture_begin();
 	oom_report(&oc, oc.chosen);
 	said = test_capture_end();
-	EXPECT(strstr(said, " invoked oom-killer: gfp_mask=0x40cc0(GFP_KERNEL|__GFP_COMP), order=1, oom_score_adj=0\n"));
+	EXPECT(strstr(said, " invoked oom-killer: gfp_mask=0x40cc0(GFP_KERNEL|__GFP_COMP), order=1, "
+			    "oom_score_adj=0\n"));
 	while (*said) {
 		size_t len = strcspn(said, "\n");
 		const char *text;

@@ -102,7 +102,7 @@ if wanted programs; then
 	for source in tests/user/*.c; do
 		program=$(basename "$source" .c)
 		case $program in
-		exhaust | faults | fuzz | storm) ;;
+		exhaust | faults | fuzz | oom | storm) ;;
 		*) all="$all $program" ;;
 		esac
 	done
@@ -116,7 +116,27 @@ fatal='!BUG:|Oops|Kernel panic|something is still mapped'
 if wanted robust-fuzz; then run_programs robust-fuzz 512M 'fuzz 1 40'; fi
 if wanted robust-storm; then run_programs robust-storm 512M 'storm 1 8'; fi
 if wanted robust-faults; then dirty=$fatal run_programs robust-faults 512M 'faults 1 15'; fi
+if wanted robust-oom; then dirty=$fatal run_programs robust-oom 256M oom; fi
 if wanted robust-exhaust; then dirty=$fatal run_programs robust-exhaust 256M exhaust; fi
+
+# Where it is asked for, or nobody is left who could end, the machine stops, and says why.
+for how in 1 2; do
+	if wanted "oom-panic-$how"; then
+		printf '#!/bin/sh\nexport PATH=/bin\necho %s >/proc/sys/vm/panic_on_oom\noom hog\n' $how >"$out/oom-init.sh"
+		tools/initramfs.sh "$out/oom.cpio" "$out/oom-init.sh" "$build/user/oom" || exit 2
+		boot "oom-panic-$how" 128M 2 "$out/oom.cpio" </dev/null
+		judge "oom-panic-$how" "$status" 37 'oom invoked oom-killer: gfp_mask=0x[0-9a-f]+\(GFP_' \
+			'Kernel panic - not syncing: Out of memory: (system-wide|compulsory) panic_on_oom is enabled' \
+			'!Killed process'
+	fi
+done
+if wanted oom-init; then
+	printf '#!/bin/sh\nexec /bin/oom hog\n' >"$out/oom-init.sh"
+	tools/initramfs.sh "$out/oom.cpio" "$out/oom-init.sh" "$build/user/oom" || exit 2
+	boot oom-init 128M 2 "$out/oom.cpio" </dev/null
+	judge oom-init "$status" 37 'Out of memory and no killable processes\.\.\.' \
+		'Kernel panic - not syncing: System is deadlocked on memory' '!Killed process'
+fi
 
 # Programs of other kinds: static at any address, dynamic by an interpreter, of another C library; and this system's own,
 # with the interpreter and libraries that they have here. They come in a second archive behind the first.

@@ -219,6 +219,9 @@ struct parsed {
 	unsigned int words_nr;
 	int script_word;      /* the one that stands right behind --monitor, or -1 */
 	const char *script;
+	const char **runs; /* monitor commands */
+	unsigned int runs_nr;
+	const char *trace, *trace_events;
 	bool json, monitor, tour, only_words;
 };
 
@@ -261,15 +264,17 @@ static void add_append(struct boot_options *boot, const char *value)
 /* Options with a value. Return: -1: none of them, else an exit code. */
 static int value_option(struct parsed *p, int argc, char **argv, int *i)
 {
-	static const char *const names[] = { "--append", "--cpus", "--slit", "--cat", "--seed" };
+	static const char *const names[] = { "--append", "--cpus", "--slit", "--cat",
+					     "--run",	 "--trace", "--trace-events", "--seed" };
+	const unsigned int nr = sizeof(names) / sizeof(names[0]);
 	const char *value = NULL;
 	unsigned int k = 0;
 	u64 number;
 	int ret;
 
-	while (k < 5 && !option_value(argc, argv, i, names[k], &value))
+	while (k < nr && !option_value(argc, argv, i, names[k], &value))
 		k++;
-	if (k == 5)
+	if (k == nr)
 		return -1;
 	if (!value) {
 		cli_complain("%s needs a value", names[k]);
@@ -289,6 +294,16 @@ static int value_option(struct parsed *p, int argc, char **argv, int *i)
 	case 3:
 		p->cats = cli_grow(p->cats, p->cats_nr, sizeof(*p->cats));
 		p->cats[p->cats_nr++] = value;
+		return EXIT_DONE;
+	case 4:
+		p->runs = cli_grow(p->runs, p->runs_nr, sizeof(*p->runs));
+		p->runs[p->runs_nr++] = value;
+		return EXIT_DONE;
+	case 5:
+		p->trace = value;
+		return EXIT_DONE;
+	case 6:
+		p->trace_events = value;
 		return EXIT_DONE;
 	default:
 		return need_number(names[k], value, 1, ~(u64)0, &p->boot.seed);
@@ -388,6 +403,23 @@ static int run_monitor(const char *script)
 	return ret;
 }
 
+static int run_commands(const struct parsed *p)
+{
+	struct monitor mon;
+
+	boot_monitor(&mon);
+	for (unsigned int i = 0; i < p->runs_nr; i++) {
+		char *line = cli_strdup(p->runs[i]);
+		int ret = monitor_command(&mon, line);
+
+		free(line);
+		fflush(stdout);
+		if (ret)
+			return ret == MONITOR_QUIT ? EXIT_DONE : EXIT_FAILED;
+	}
+	return EXIT_DONE;
+}
+
 static int boot_and_show(const struct parsed *p)
 {
 	struct boot boot;
@@ -397,10 +429,16 @@ static int boot_and_show(const struct parsed *p)
 		return ret;
 	if (p->json)
 		json_print(stdout, &boot);
+	if (p->trace || p->trace_events)
+		ret = trace_begin(p->trace_events);
+	if (!ret)
+		ret = run_commands(p);
 	for (unsigned int i = 0; i < p->cats_nr; i++)
 		ret |= show_file(p->cats[i]);
 	if (p->monitor)
 		ret |= run_monitor(p->script);
+	if (p->trace && ret != EXIT_USAGE)
+		ret |= trace_end(p->trace);
 	boot_end(&boot);
 	if (fflush(stdout) || ferror(stdout)) {
 		cli_complain("standard output: %s", strerror(errno));
@@ -422,5 +460,6 @@ int boot_main(int argc, char **argv)
 		ret = p.tour ? tour_run(&p.boot) : boot_and_show(&p);
 	free(p.boot.append);
 	free(p.cats);
+	free(p.runs);
 	return ret;
 }

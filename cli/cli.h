@@ -68,6 +68,10 @@ int console_run(struct monitor *mon, FILE *in);
 /* Draws again and again until a key is pressed; once where there is no terminal: for struct monitor. */
 void live_show(struct monitor *mon, void (*draw)(struct monitor *mon, void *arg, unsigned int rows), void *arg);
 
+/* trace.c: switch events on (NULL: those that are no flood); write what the rings have. Return: an exit code. */
+int trace_begin(const char *events);
+int trace_end(const char *path);
+
 int tour_run(const struct boot_options *options);
 
 #endif

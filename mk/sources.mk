@@ -215,6 +215,7 @@ CORE_SRCS := \
 	mm/slab/heap_cpus.c \
 	mm/slab/heap_fast.c \
 	mm/slab/heap_shrink.c \
+	mm/slab/heap_trace.c \
 	mm/slab/heap_verify.c \
 	mm/slab/info.c \
 	mm/slab/kfence.c \

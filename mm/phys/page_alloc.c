@@ -44,6 +44,7 @@
 #include "../base/printk.h"
 #include "../base/string.h"
 #include "../boot/params.h"
+#include "../sync/trace.h"
 #include "compound.h"
 #include "fault_alloc.h"
 #include "frame_fast.h"
@@ -127,6 +128,7 @@ static noinline bool post_alloc_hook(struct page *page, unsigned int order, gfp_
 			clear_highpage(page + i);
 	if (hooks & HOOK_OWNER)
 		page_owner_set(page, order, gfp);
+	trace_event(mm_page_alloc, page_to_pfn(page), order, gfp, gfp_migratetype(gfp));
 	return true;
 }
 
@@ -447,6 +449,7 @@ bool free_pages_ok(struct page *page, unsigned int order)
 	if (page_mapping_handle(page) & PAGE_MAPPING_ANON)
 		page->mapping_index = 0;
 	forget_mlocked(page, order);
+	trace_event(mm_page_free, pfn, order);
 	why = block_bad_reason(page, order);
 	if (unlikely(why)) {
 		bad_page(page, why);
@@ -754,6 +757,15 @@ void page_alloc_gate(void)
 		if (local)
 			WRITE_ONCE(local->fast, open ? NODE_DATA(local->node)->alloc_fast : NULL);
 	}
+}
+
+void page_alloc_trace(bool on)
+{
+	if (on)
+		atomic_fetch_or(&alloc_hooks, HOOK_TRACE);
+	else
+		atomic_fetch_and(&alloc_hooks, ~HOOK_TRACE);
+	page_alloc_gate();
 }
 
 void page_alloc_bounds(void)

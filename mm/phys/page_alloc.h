@@ -37,7 +37,8 @@ struct alloc_context {
 #define HOOK_FAULT 0x10u /* fail_page_alloc is armed */
 #define HOOK_CHECK 0x20u /* look at every page of a block, not at its first only */
 #define HOOK_SCOPE 0x40u /* some thread is in a scope that changes what zones it may use */
-#define HOOKS_AT_FREE (HOOK_INIT_ON_FREE | HOOK_POISON | HOOK_OWNER | HOOK_CHECK)
+#define HOOK_TRACE 0x80u /* the trace events mm_page_alloc or mm_page_free are on */
+#define HOOKS_AT_FREE (HOOK_INIT_ON_FREE | HOOK_POISON | HOOK_OWNER | HOOK_CHECK | HOOK_TRACE)
 extern unsigned int alloc_hooks;
 
 /* Which zone a page's ids name: page->ids is the index. */
@@ -61,6 +62,9 @@ void page_alloc_bounds(void);
 void page_alloc_update(void);
 /* Open or close the fast paths of all CPUs, after alloc_hooks or a CPU's fault_nth changed. */
 void page_alloc_gate(void);
+
+/* HOOK_TRACE, on or off. Thread context. */
+void page_alloc_trace(bool on);
 
 /* From the zonelist, down to the watermark that @alloc_flags names. NULL if there is none. */
 struct page *get_page_from_freelist(gfp_t gfp, unsigned int order, unsigned int alloc_flags,

@@ -13,6 +13,8 @@
 
 #include "../boot/params.h"
 #include "../phys/gfp.h"
+#include "../phys/page_alloc.h"
+#include "../slab/heap_trace.h"
 #include "../sync/mutex.h"
 
 #define DEFAULT_KB 1408ul
@@ -109,6 +111,14 @@ static bool word_is(const char *word, size_t len, const char *name)
 	return (len == 1 && *word == '*') || !len || (!strncmp(word, name, len) && !name[len]);
 }
 
+/* Events of the fast paths of pages and heap, which are shut while they are on. */
+static void gates_set(void)
+{
+	page_alloc_trace(trace_on[TRACE_EVENT_mm_page_alloc] || trace_on[TRACE_EVENT_mm_page_free]);
+	heap_trace(trace_on[TRACE_EVENT_kmalloc] || trace_on[TRACE_EVENT_kfree] ||
+		   trace_on[TRACE_EVENT_kmem_cache_alloc] || trace_on[TRACE_EVENT_kmem_cache_free]);
+}
+
 /* All events of a group and a name, "*" and nothing for any. Return: how many; negative: an error. */
 static long switch_events(const char *group, size_t group_len, const char *name, size_t name_len, bool on)
 {
@@ -126,6 +136,7 @@ static long switch_events(const char *group, size_t group_len, const char *name,
 		WRITE_ONCE(trace_on[id], on);
 		found++;
 	}
+	gates_set();
 	mutex_unlock(&tracing.mutex);
 	return err ? err : found;
 }

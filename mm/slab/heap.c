@@ -277,6 +277,9 @@ void *heap_alloc_slow(struct kmem_cache *cache, gfp_t gfp, int nid, size_t size,
 	t = hooked(hooks, HEAP_LEAK, HEAP_TOOL_LEAK);
 	if (t)
 		t->allocated(cache, object, size, gfp, caller);
+	t = hooked(hooks, HEAP_TRACE, HEAP_TOOL_TRACE);
+	if (t)
+		t->allocated(cache, object, size, gfp, caller);
 	return object;
 }
 
@@ -340,7 +343,7 @@ void heap_free_slow(struct kmem_cache *asked, void *object, uintptr_t caller)
 {
 	const u32 hooks = load_relaxed(&heap.hooks);
 	struct page *page = heap_page(object);
-	const struct heap_tool *leak;
+	const struct heap_tool *leak, *trace;
 	struct kmem_cache *cache;
 	struct slab *slab;
 
@@ -353,6 +356,9 @@ void heap_free_slow(struct kmem_cache *asked, void *object, uintptr_t caller)
 	leak = hooked(hooks, HEAP_LEAK, HEAP_TOOL_LEAK);
 	if (leak)
 		leak->freeing(object, caller);
+	trace = hooked(hooks, HEAP_TRACE, HEAP_TOOL_TRACE);
+	if (trace)
+		trace->freeing(object, caller);
 	slab = page_slab(page);
 	if (unlikely(!slab)) {
 		const struct heap_page_ops *ops = heap_page_ops[heap_page_kind(page)];

@@ -75,7 +75,7 @@ void heap_hooks_set(u32 hooks, bool on)
 
 void heap_tool_set(enum heap_tool_kind kind, const struct heap_tool *tool)
 {
-	static const u32 hook[HEAP_TOOLS] = { HEAP_FAIL, HEAP_GUARD, HEAP_LEAK };
+	static const u32 hook[HEAP_TOOLS] = { HEAP_FAIL, HEAP_GUARD, HEAP_LEAK, HEAP_TRACE };
 
 	if (tool)
 		store_release(&heap.tools[kind], tool);

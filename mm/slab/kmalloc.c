@@ -91,6 +91,7 @@ static void account(struct page *page, long bytes)
 static void *alloc_large(size_t size, gfp_t gfp, int nid, uintptr_t caller)
 {
 	const struct heap_tool *leak = load_acquire(&heap.tools[HEAP_TOOL_LEAK]);
+	const struct heap_tool *trace = load_acquire(&heap.tools[HEAP_TOOL_TRACE]);
 	struct page *page;
 	unsigned int order;
 	void *object;
@@ -110,6 +111,8 @@ static void *alloc_large(size_t size, gfp_t gfp, int nid, uintptr_t caller)
 	__SetPageSlab(page);
 	account(page, (long)(PAGE_SIZE << order));
 	object = page_address(page);
+	if (unlikely(load_relaxed(&heap.hooks) & HEAP_TRACE) && trace)
+		trace->allocated(NULL, object, size, gfp, caller);
 	if (unlikely(load_relaxed(&heap.hooks) & HEAP_LEAK) && leak)
 		leak->allocated(NULL, object, size, gfp, caller);
 	return object;

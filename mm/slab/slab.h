@@ -111,6 +111,7 @@ struct slab {
 #define HEAP_FAIL 0x04u	 /* fault injection */
 #define HEAP_GUARD 0x08u /* guarded objects: the next allocation may be sampled */
 #define HEAP_LEAK 0x10u	 /* kmemleak follows objects */
+#define HEAP_TRACE 0x20u /* trace events are on */
 
 /*
  * A tool that is called on the slow paths while its bit is set in heap.hooks; functions it does not need are NULL.
@@ -126,7 +127,7 @@ struct heap_tool {
 	/* @object is about to be freed */
 	void (*freeing)(const void *object, uintptr_t caller);
 };
-enum heap_tool_kind { HEAP_TOOL_FAIL, HEAP_TOOL_GUARD, HEAP_TOOL_LEAK, HEAP_TOOLS };
+enum heap_tool_kind { HEAP_TOOL_FAIL, HEAP_TOOL_GUARD, HEAP_TOOL_LEAK, HEAP_TOOL_TRACE, HEAP_TOOLS };
 /* Put a tool's hook into or out of effect on all CPUs. Thread context. */
 void heap_tool_set(enum heap_tool_kind kind, const struct heap_tool *tool);
 

@@ -299,6 +299,12 @@ static u32 task_user(void)
 	return current()->core.process->ruid;
 }
 
+/* Threads that are of use to somebody: of those that wait for a CPU it is not asked whether they are stalled. */
+static unsigned int nr_productive(void)
+{
+	return sched_nr_productive(PF_MEMSTALL);
+}
+
 /* Release, and the number of the build. */
 static const char *release_text(void)
 {
@@ -312,7 +318,8 @@ static const char *release_text(void)
 }
 
 static struct task_ops task_ops = { .scope_flags = scope_flags, .name = task_name, .pid = task_number,
-				    .uid = task_user, .signal_pending = signal_pending, .kill = kill_for_memory };
+				    .uid = task_user, .signal_pending = signal_pending, .kill = kill_for_memory,
+				    .nr_productive = nr_productive };
 
 void run_command_line(void)
 {

@@ -56,6 +56,20 @@ static struct run_queue *this_queue(void)
 	return &queues[port_cpu_id()];
 }
 
+unsigned int sched_nr_productive(u32 not_with)
+{
+	unsigned int nr = 0;
+
+	for (unsigned int cpu = 0; cpu < cpus_nr; cpu++) {
+		const struct run_queue *q = &queues[cpu];
+		const struct task *running = READ_ONCE(q->running);
+
+		nr += READ_ONCE(q->nr);
+		nr += running && running != q->idle && !(READ_ONCE(running->core.flags) & not_with);
+	}
+	return nr;
+}
+
 /* ---- The clock's interrupt ---- */
 
 static void tick(void);

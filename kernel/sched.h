@@ -143,6 +143,8 @@ void wait_begin(struct wait_queue *queue, struct waiter *w, enum task_state stat
 void wait_end(struct wait_queue *queue, struct waiter *w);
 /* All who wait. Any context. */
 void wake_up(struct wait_queue *queue);
+/* Threads that wait for a CPU, or run without any of the flags @not_with (PF_*). Any context. */
+unsigned int sched_nr_productive(u32 not_with);
 /* Let others run; in another state than TASK_RUNNING until woken. */
 void schedule(void);
 /* The same, but no longer than @ns; ~0: for ever. Return: what is left of it. */

@@ -154,6 +154,7 @@ CORE_SRCS := \
 	mm/phys/page_verify.c \
 	mm/phys/page_wait.c \
 	mm/phys/pageblock.c \
+	mm/phys/psi.c \
 	mm/phys/rmqueue.c \
 	mm/phys/show_mem.c \
 	mm/phys/slowpath.c \
@@ -182,6 +183,7 @@ CORE_SRCS := \
 	mm/proc/pid_scan.c \
 	mm/proc/pid_smaps.c \
 	mm/proc/pid_status.c \
+	mm/proc/pressure.c \
 	mm/proc/proc.c \
 	mm/proc/resource_file.c \
 	mm/proc/seq.c \

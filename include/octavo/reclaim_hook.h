@@ -75,6 +75,7 @@ OCTAVO_API bool out_of_memory(const struct reclaim_request *request);
 #define PF_MEMALLOC 0x00000800u	      /* frees memory, so may use all reserves and must not reclaim itself */
 #define PF_MEMALLOC_NOFS 0x00040000u  /* must not enter file systems */
 #define PF_MEMALLOC_NOIO 0x00080000u  /* must not start I/O */
+#define PF_MEMSTALL 0x01000000u	      /* stalled for want of memory: time that PSI counts */
 #define PF_MEMALLOC_PIN 0x10000000u   /* pages will be pinned: not from Movable zones or CMA */
 
 /**
@@ -107,6 +108,8 @@ struct mm_task;
  *        already, and whatever they wait for is to end. Without it nobody is killed for memory, and requests fail.
  *        Thread context, the list of tasks locked: must neither wait for a thread to end nor call octavo_task_*(), and
  *        allocate nothing.
+ * @nr_productive: threads that run or are ready to, less those with PF_MEMSTALL in their word, as of a moment ago; for
+ *                 PSI. NULL: all CPUs are, but as many as there are stalled threads. Any context.
  * @mems_allowed: the nodes that @task may have memory of (its cpuset); NULL: all. Thread context, the list locked.
  */
 struct task_ops {
@@ -117,6 +120,7 @@ struct task_ops {
 	const char *release;
 	bool (*signal_pending)(void);
 	void (*kill)(struct mm_task *task);
+	unsigned int (*nr_productive)(void);
 	const nodemask_t *(*mems_allowed)(const struct mm_task *task);
 };
 

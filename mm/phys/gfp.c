@@ -94,9 +94,10 @@ static struct {
 } scopes[SCOPE_SLOTS] __memsys;
 static unsigned int scopes_used __memsys; /* (a) slots taken: none, and nobody needs to look */
 static unsigned int scopes_for_all __memsys; /* (a) flags of threads that found no slot */
-static unsigned int scopes_for_all_nr[4] __memsys; /* (a) how many, by flag */
+static unsigned int scopes_for_all_nr[5] __memsys; /* (a) how many, by flag */
 
-static const unsigned int scope_flag[4] = { PF_MEMALLOC, PF_MEMALLOC_NOFS, PF_MEMALLOC_NOIO, PF_MEMALLOC_PIN };
+static const unsigned int scope_flag[5] = { PF_MEMALLOC, PF_MEMALLOC_NOFS, PF_MEMALLOC_NOIO, PF_MEMALLOC_PIN,
+						PF_MEMSTALL };
 
 void register_task_ops(const struct task_ops *ops)
 {
@@ -199,6 +200,21 @@ static void scope_leave(unsigned int flag, unsigned int was)
 		return;
 	store_release(&container_of(word, __typeof__(scopes[0]), flags)->thread, (uintptr_t)0);
 	atomic_fetch_sub(&scopes_used, 1);
+}
+
+unsigned int scope_memstall_save(void)
+{
+	return scope_enter(PF_MEMSTALL);
+}
+
+void scope_memstall_restore(unsigned int was)
+{
+	scope_leave(PF_MEMSTALL, was);
+}
+
+int task_nr_productive(void)
+{
+	return task_ops && task_ops->nr_productive ? (int)task_ops->nr_productive() : -1;
 }
 
 #define SCOPE(name, flag)                                \

@@ -23,6 +23,11 @@ unsigned int current_task_flags(void);
 /* @gfp, less what the thread's scopes forbid. */
 gfp_t current_gfp_context(gfp_t gfp);
 
+/* Of psi.c: PF_MEMSTALL of the running thread; the kernel's number of productive threads, -1: it does not say. */
+unsigned int scope_memstall_save(void);
+void scope_memstall_restore(unsigned int was);
+int task_nr_productive(void);
+
 /* For reports: the running task, as its kernel names it, or "swapper/CPU". */
 const char *current_task_name(char *buf, size_t size);
 long current_task_pid(void);

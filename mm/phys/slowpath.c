@@ -46,6 +46,7 @@
 #include "../sync/mutex.h"
 #include "../sync/rcu.h"
 #include "gfp.h"
+#include "psi.h"
 #include "watermark.h"
 
 #define MAX_RECLAIM_RETRIES 16
@@ -155,8 +156,10 @@ static bool unreserve_highatomic_all(const struct attempt *at, bool force)
 static struct page *direct_reclaim(struct attempt *at)
 {
 	struct page *page;
+	unsigned long stall;
 
 	at->progress = false;
+	psi_memstall_enter(&stall);
 	count_vm_events((enum vm_event_item)(ALLOCSTALL_FIRST + at->ac->highest), 1);
 	if (at->ops && at->ops->try_to_free_pages) {
 		unsigned int scope = memalloc_noreclaim_save();
@@ -165,6 +168,7 @@ static struct page *direct_reclaim(struct attempt *at)
 		memalloc_noreclaim_restore(scope);
 	}
 	at->progress |= rcu_reclaim();
+	psi_memstall_leave(&stall);
 	page = at->progress ? try_again(at) : NULL;
 	if (page)
 		return page;
@@ -177,12 +181,15 @@ static struct page *direct_reclaim(struct attempt *at)
 static struct page *direct_compact(struct attempt *at, bool sync)
 {
 	struct page *page;
+	unsigned long stall;
 
 	at->compacted = COMPACT_SKIPPED;
 	if (!at->order || !at->ops || !at->ops->try_to_compact_pages)
 		return NULL;
 	count_vm_events(COMPACTSTALL, 1);
+	psi_memstall_enter(&stall);
 	at->compacted = at->ops->try_to_compact_pages(&at->request, sync);
+	psi_memstall_leave(&stall);
 	if (at->compacted == COMPACT_SKIPPED || at->compacted == COMPACT_DEFERRED)
 		return NULL;
 	drain_all_pages(NULL);

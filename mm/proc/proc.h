@@ -79,6 +79,7 @@ PROC_STORE(slabinfo_store);
 PROC_SHOW(cmdline_show);
 PROC_SHOW(vmallocinfo_show);
 PROC_SHOW(swaps_show);
+PROC_SHOW(pressure_memory_show);
 PROC_SHOW(vma_ra_enabled_show);
 PROC_STORE(vma_ra_enabled_store);
 

@@ -49,6 +49,7 @@ const struct proc_entry proc_table[] = {
 	{ "/proc/iomem", .show = iomem_show },
 	{ "/proc/meminfo", .show = meminfo_show },
 	{ "/proc/pagetypeinfo", .show = pagetypeinfo_show },
+	{ "/proc/pressure/memory", .show = pressure_memory_show },
 	{ "/proc/slabinfo", .show = slabinfo_show, .store = slabinfo_store },
 	{ "/proc/swaps", .show = swaps_show },
 	{ "/proc/sysvipc/shm", .show = sysvipc_shm_show },

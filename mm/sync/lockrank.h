@@ -53,6 +53,7 @@ enum lock_rank {
 	LOCK_RANK_OOM,	     /* the table of the OOM killer's victims */
 	LOCK_RANK_WAIT_QUEUE, /* a queue of waiting threads: nothing is taken inside */
 	LOCK_RANK_RWSEM,     /* a rw_semaphore's queue of waiters: nothing is taken inside */
+	LOCK_RANK_PSI,	     /* time lost for want of memory */
 	LOCK_RANK_PERCPU_UNIT, /* a CPU's per-CPU variables get their first values */
 	LOCK_RANK_CONSOLE,   /* the kernel log: behind the others, so that anyone may report */
 	LOCK_RANK_TRACE,     /* a CPU's ring of trace records: events fire under any lock, and take no other */

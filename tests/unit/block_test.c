@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Block devices: the list of them, transfers and what is counted, the RAM disk, and the device that fails for tests. */
+/*
+ * Block devices: the list of them (BLK-I1), transfers and what is counted (BLK-I2), the RAM disk (BRD-I1, BRD-I2), and
+ * the device that fails for tests.
+ */
 #include "mm/block/block.h"
 
 #include <octavo/errno.h>

@@ -315,10 +315,8 @@ void flusher_wake_background(void);
 void flusher_wait(bool (*may_go)(void));
 /* What is due by age; for who has no flusher. */
 void flusher_write_expired(void);
-/*
- * @mapping has a dirty folio. @first: it had none. Context: its i_pages lock held.
- */
-void mapping_note_dirty(struct address_space *mapping, bool first);
+/* @mapping has a dirty folio, and had none. Context: its i_pages lock held. */
+void mapping_note_dirty(struct address_space *mapping);
 /* It goes: off the lists. Context: all_mappings.lock held, AS_EXITING set. */
 void mapping_forget_dirty(struct address_space *mapping);
 struct findings;

@@ -20,8 +20,9 @@
  *	WB-I2	a file with a folio tagged dirty is listed, unless the flusher is at it or it is being evicted
  *
  * Locking. all_mappings.lock guards the lists and all that is said here of files; a file's i_pages lock may be held
- * outside of it. The flusher takes a file off its list before it looks what is dirty there, under the i_pages lock: who
- * makes a folio dirty after that finds the file unlisted and lists it. While it writes it is a visitor (file.c), so the
+ * outside of it. The flusher takes a file off its list before it writes, and looks afterwards, under the i_pages lock,
+ * whether anything is dirty: if so it lists the file; if not, the next dirty folio is the first, and who makes it lists
+ * the file. While it writes it is a visitor (file.c), so the
  * file stays; one that is being evicted is passed over, and its evictor waits for the turn to end.
  *
  * What failure does. An error is the mapping's (mapping_set_error()): the next fsync(2) of each file on it says so, once.
@@ -98,14 +99,14 @@ static void unlist(struct address_space *mapping)
 	store_relaxed(&mapping->wb_list, (u32)UNLISTED);
 }
 
-void mapping_note_dirty(struct address_space *mapping, bool first)
+void mapping_note_dirty(struct address_space *mapping)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&all_mappings.lock, flags);
 	if (mapping_flag(mapping, AS_EXITING)) /* whoever evicts it takes the folio, too */
 		goto unlock;
-	if (mapping->wb_list == UNLISTED || (first && mapping->wb_list == DIRTY)) {
+	if (mapping->wb_list != WORK) {
 		if (mapping->wb_list)
 			unlist(mapping);
 		mapping->dirtied_when = port_clock_ns();

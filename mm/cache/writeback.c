@@ -35,8 +35,8 @@ bool filemap_dirty_folio(struct address_space *mapping, struct folio *folio)
 		this_cpu_add(dirtied_here, (unsigned long)nr);
 		mod_zone_page_state(page_zone(&folio->page), NR_ZONE_WRITE_PENDING, nr);
 		__xa_set_tag(&mapping->i_pages, folio_index(folio), PAGECACHE_TAG_DIRTY);
-		if (unlikely(first || !load_relaxed(&mapping->wb_list)))
-			mapping_note_dirty(mapping, first);
+		if (unlikely(first))
+			mapping_note_dirty(mapping);
 	}
 	xa_unlock_irqrestore(&mapping->i_pages, flags);
 	return true;

@@ -2,8 +2,8 @@
 /*
  * Pages to and from their slots.
  *
- * A page of zeros goes nowhere: its word says so (SLOT_ZERO). Of the others zswap may keep a compressed copy; what it
- * does not take goes to the device. Reading asks in the same order. zswap keeps its copy while the folio is in the cache
+ * A page of zeros goes nowhere: its word says so (SLOT_ZERO). Of the others zswap may keep a compressed copy; what
+ * it does not take goes to the device. Reading asks in the same order. zswap keeps its copy while the folio is in the cache
  * and clean, so that it can go again at no cost.
  *
  * Errors. What cannot be written stays in memory, dirty, and keeps its slot. What cannot be read leaves a folio in the

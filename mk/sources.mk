@@ -56,6 +56,7 @@ CORE_SRCS := \
 	mm/cache/readahead.c \
 	mm/cache/realtime.c \
 	mm/cache/reclaim.c \
+	mm/cache/shadow_nodes.c \
 	mm/cache/shmem.c \
 	mm/cache/shmem_fallocate.c \
 	mm/cache/shmem_file.c \

@@ -172,7 +172,7 @@ struct cachestat {
 };
 /**
  * filemap_cachestat - the state of the pages [@first, @last] of a file
- * Nothing says how long ago a page was evicted: @out->nr_recently_evicted is 0. Context: may be preempted.
+ * Recently evicted: a page whose return now would count as one of the working set. Context: may be preempted.
  */
 OCTAVO_API void filemap_cachestat(struct address_space *mapping, unsigned long first, unsigned long last,
 				  struct cachestat *out);

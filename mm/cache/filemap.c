@@ -136,22 +136,31 @@ static bool occupied(struct address_space *mapping, unsigned long index, unsigne
 	return false;
 }
 
+/* *@shadow: what reclaim left there, of the first page that has any. */
 static noinline int store_slow(struct address_space *mapping, struct folio *folio, unsigned long index,
-			       unsigned int order)
+			       unsigned int order, unsigned long *shadow)
 {
+	unsigned long at = index;
+	const void *entry;
+	int err;
+
 	if (occupied(mapping, index, 1ul << order))
 		return -EEXIST;
-	return __xa_store(&mapping->i_pages, index, order, folio);
+	entry = mapping->i_pages.shadows ? xa_find(&mapping->i_pages, &at, index + (1ul << order) - 1) : NULL;
+	err = __xa_store(&mapping->i_pages, index, order, folio);
+	if (!err && entry)
+		*shadow = xa_to_value(entry);
+	return err;
 }
 
 /* Context: the lock. Return: 0, -EEXIST, -ENOMEM. */
 static force_inline int add_locked(struct address_space *mapping, struct folio *folio, unsigned long index,
-				   unsigned int order)
+				   unsigned int order, unsigned long *shadow)
 {
 	long nr = 1l << order;
 
 	if (unlikely(order || !xa_append(&mapping->i_pages, index, folio))) {
-		int err = store_slow(mapping, folio, index, order);
+		int err = store_slow(mapping, folio, index, order, shadow);
 
 		if (err)
 			return err;
@@ -169,6 +178,7 @@ static force_inline int add_locked(struct address_space *mapping, struct folio *
 int filemap_add_folio(struct address_space *mapping, struct folio *folio, unsigned long index, gfp_t gfp)
 {
 	unsigned int order = folio_order(folio);
+	unsigned long shadow = 0;
 	int err;
 
 	/* Atomic: a reader who found the frame's last life may be counted, too, for a moment. */
@@ -177,7 +187,7 @@ int filemap_add_folio(struct address_space *mapping, struct folio *folio, unsign
 	do {
 		unsigned long flags = xa_lock_fast(&mapping->i_pages);
 
-		err = add_locked(mapping, folio, index, order);
+		err = add_locked(mapping, folio, index, order, &shadow);
 		xa_unlock_fast(&mapping->i_pages, flags);
 	} while (unlikely(err == -ENOMEM) &&
 		 !(err = xa_prepare(&mapping->i_pages, gfp & ~(GFP_ZONEMASK | __GFP_COMP))));
@@ -188,19 +198,22 @@ int filemap_add_folio(struct address_space *mapping, struct folio *folio, unsign
 	}
 	if (unlikely(mapping_flag(mapping, AS_UNEVICTABLE)))
 		folio_cull(folio);
+	if (unlikely(shadow))
+		workingset_refault(folio, shadow);
 	folio_add_lru(folio);
 	return 0;
 }
 
 int filemap_add_folio_at(struct address_space *mapping, struct folio *folio, unsigned long index, void *was, gfp_t gfp)
 {
+	unsigned long shadow = 0;
 	int err;
 
 	atomic_add_relaxed(&folio->page._refcount, 1);
 	do {
 		unsigned long flags = xa_lock_irqsave(&mapping->i_pages);
 
-		err = xa_load(&mapping->i_pages, index) == was ? add_locked(mapping, folio, index, 0) : -EEXIST;
+		err = xa_load(&mapping->i_pages, index) == was ? add_locked(mapping, folio, index, 0, &shadow) : -EEXIST;
 		xa_unlock_irqrestore(&mapping->i_pages, flags);
 	} while (err == -ENOMEM && !(err = xa_prepare(&mapping->i_pages, gfp & ~(GFP_ZONEMASK | __GFP_COMP))));
 	if (unlikely(err))
@@ -230,13 +243,16 @@ void folio_account_cleaned(struct folio *folio)
 	mod_zone_page_state(page_zone(&folio->page), NR_ZONE_WRITE_PENDING, -nr);
 }
 
-void __filemap_remove_folio(struct address_space *mapping, struct folio *folio)
+/* @shadow: NULL, or what stands in its place. */
+static force_inline void remove_locked(struct address_space *mapping, struct folio *folio, void *shadow)
 {
 	unsigned long index = (unsigned long)page_index(&folio->page);
 	long nr = (long)folio_nr_pages(folio);
 
 	whole_fill(&folio->page.mapping_index, 0);
-	__xa_erase(&mapping->i_pages, index);
+	/* Where an entry of the same order was a store needs no memory. */
+	if (!shadow || __xa_store(&mapping->i_pages, index, folio_order(folio), shadow))
+		__xa_erase(&mapping->i_pages, index);
 	store_relaxed(&mapping->nrpages, mapping->nrpages - (unsigned long)nr);
 	count_folio(folio, NR_FILE_PAGES, -nr);
 	if (unlikely(mapping->a_ops == &bdev_aops))
@@ -245,6 +261,25 @@ void __filemap_remove_folio(struct address_space *mapping, struct folio *folio)
 		count_folio(folio, NR_SHMEM, -nr);
 	if (unlikely(PageDirty(&folio->page)) && mapping_can_writeback(mapping))
 		folio_account_cleaned(folio);
+}
+
+void __filemap_remove_folio(struct address_space *mapping, struct folio *folio)
+{
+	remove_locked(mapping, folio, NULL);
+}
+
+void filemap_evict_folio(struct address_space *mapping, struct folio *folio)
+{
+	void *shadow = xa_mk_value(workingset_eviction(folio));
+	unsigned long flags = xa_lock_fast(&mapping->i_pages);
+
+	mapping->i_pages.shadows = true;
+	for (unsigned int tag = 0; unlikely(mapping->i_pages.tags) && tag < XA_TAGS; tag++)
+		__xa_clear_tag(&mapping->i_pages, (unsigned long)page_index(&folio->page), tag);
+	/* Nobody would come to clear it away. */
+	remove_locked(mapping, folio, mapping_flag(mapping, AS_EXITING) ? NULL : shadow);
+	xa_unlock_fast(&mapping->i_pages, flags);
+	filemap_free_folio(mapping, folio);
 }
 
 void filemap_free_folio(struct address_space *mapping, struct folio *folio)
@@ -261,6 +296,21 @@ void filemap_remove_from(struct address_space *mapping, struct folio *folio)
 	__filemap_remove_folio(mapping, folio);
 	xa_unlock_fast(&mapping->i_pages, flags);
 	filemap_free_folio(mapping, folio);
+}
+
+void mapping_rescue_folios(struct address_space *mapping)
+{
+	struct folio *batch[16];
+	unsigned long index = 0, looked = 0;
+	unsigned int n;
+
+	while ((n = filemap_get_folios(mapping, &index, FILE_INDEX_MAX, batch, ARRAY_SIZE(batch))) != 0)
+		for (unsigned int i = 0; i < n; i++) {
+			looked += folio_nr_pages(batch[i]);
+			folio_rescue(batch[i]);
+			folio_put(batch[i]);
+		}
+	count_vm_events(UNEVICTABLE_PGSCANNED, looked);
 }
 
 void filemap_remove_folio(struct folio *folio)
@@ -337,8 +387,8 @@ struct folio *__filemap_get_folio(struct address_space *mapping, unsigned long i
 				continue;
 			}
 		}
-		if (fgp & FGP_ACCESSED && !PageReferenced(&folio->page))
-			SetPageReferenced(&folio->page);
+		if (fgp & FGP_ACCESSED)
+			folio_note_use(folio);
 		*err = 0;
 		return folio;
 	}

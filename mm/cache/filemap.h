@@ -130,6 +130,13 @@ static force_inline struct folio *filemap_get_folio_fast(struct address_space *m
 	return folio;
 }
 
+/* folio_mark_accessed() unless all it could say is said. */
+static force_inline void folio_note_use(struct folio *folio)
+{
+	if (!page_plain_flag(&folio->page, PG_referenced) || !page_plain_flag(&folio->page, PG_active))
+		folio_mark_accessed(folio);
+}
+
 static inline bool mapping_flag(const struct address_space *mapping, enum mapping_flags flag)
 {
 	return load_relaxed(&mapping->flags) >> flag & 1;
@@ -176,6 +183,13 @@ void __filemap_replace_folio(struct address_space *mapping, struct folio *folio,
 void __filemap_remove_folio(struct address_space *mapping, struct folio *folio);
 /* filemap_remove_folio() of one in @mapping */
 void filemap_remove_from(struct address_space *mapping, struct folio *folio);
+/* The mapping is not AS_UNEVICTABLE any more: neither are its folios, those that are mlocked excepted. */
+void mapping_rescue_folios(struct address_space *mapping);
+/*
+ * The same for reclaim, of a file that can be read again: a shadow stays in its place, by which its return is known.
+ * Context: locked; nobody maps it, and it is clean.
+ */
+void filemap_evict_folio(struct address_space *mapping, struct folio *folio);
 /* Behind it, the lock let go of: tells the file system, gives the cache's reference back. */
 void filemap_free_folio(struct address_space *mapping, struct folio *folio);
 /* Not dirty any more, without being written: counters. Context: the folio locked. */

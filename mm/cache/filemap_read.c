@@ -143,8 +143,8 @@ struct folio *read_mapping_folio(struct address_space *mapping, unsigned long in
 
 static force_inline void mark_accessed(struct file *file, struct folio *folio, unsigned long index)
 {
-	if (!page_plain_flag(&folio->page, PG_referenced) && READ_ONCE(file->ra_prev) != index)
-		SetPageReferenced(&folio->page);
+	if (READ_ONCE(file->ra_prev) != index)
+		folio_note_use(folio);
 	WRITE_ONCE(file->ra_prev, index);
 }
 

@@ -6,6 +6,7 @@
 #include <octavo/uaccess.h>
 
 #include "../base/string.h"
+#include "filemap.h"
 #include "shmem.h"
 #include "sysv_shm.h"
 
@@ -259,6 +260,7 @@ static long lock(int id, bool on)
 	} else if (seg) {
 		seg->mode &= ~(u32)SHM_LOCKED;
 		atomic_fetch_and(&seg->file->f_mapping->flags, ~(1ul << AS_UNEVICTABLE));
+		mapping_rescue_folios(seg->file->f_mapping);
 	}
 	mutex_unlock(&shm.lock);
 	return err;

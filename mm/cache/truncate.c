@@ -145,6 +145,27 @@ static bool truncate_one(struct address_space *mapping, struct folio *folio, u64
 	return true;
 }
 
+/* What reclaim left behind says nothing of what the file may have there later. */
+static void forget_shadows(struct address_space *mapping, const struct range *range)
+{
+	unsigned long at = range->first, flags;
+	void *entry = NULL;
+
+	do {
+		unsigned int left = XA_SLOTS;
+
+		flags = xa_lock_fast(&mapping->i_pages);
+		while (left-- && at <= range->last && (entry = xa_find(&mapping->i_pages, &at, range->last)) != NULL) {
+			unsigned long next = at + (1ul << xa_get_order(&mapping->i_pages, at));
+
+			if (xa_is_value(entry))
+				__xa_erase(&mapping->i_pages, at);
+			at = next;
+		}
+		xa_unlock_fast(&mapping->i_pages, flags);
+	} while (entry && at && at <= range->last);
+}
+
 void truncate_inode_pages_range(struct address_space *mapping, u64 start, u64 end)
 {
 	struct range range = pages_around(start, end);
@@ -164,6 +185,8 @@ void truncate_inode_pages_range(struct address_space *mapping, u64 start, u64 en
 				folio_put(batch[i]);
 			}
 	}
+	if (unlikely(mapping->i_pages.shadows))
+		forget_shadows(mapping, &range);
 }
 
 void truncate_pagecache(struct inode *inode, u64 size)

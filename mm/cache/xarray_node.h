@@ -19,8 +19,16 @@ struct xa_node {
 	u8 shift;		/* (c) a slot covers 2^shift indices */
 	u8 offset;		/* (x) where it stands in its parent */
 	u8 count;		/* (x) slots that are not NULL */
+	u8 values;		/* (x) of them, those with values, in an array with shadows */
+	bool listed;		/* (x) it has nothing else: shadow_nodes.c */
 	struct xa_node *parent;	/* (x) NULL: top */
-	struct rcu_head rcu;
+	union {
+		struct rcu_head rcu; /* on its way out */
+		struct {
+			struct xa_node *older, *newer;
+		} list; /* if @listed */
+	};
+	struct xarray *array;	/* if @listed */
 	u64 tags[XA_TAGS];	/* (x) of entries, at their first slot; of nodes: somebody below has it */
 	u64 tails;		/* (x) bit n: slot n belongs to the entry of slot n - 1 */
 	void *slot[XA_SLOTS];	/* (x) NULL, an entry, repeated in each slot it covers, or a node, marked */
@@ -116,12 +124,15 @@ static force_inline bool xa_append(struct xarray *xa, unsigned long index, void 
 		slot = xa_slot_of(node, index);
 		at = node->slot[slot];
 	} while (node->shift);
-	if (at)
+	if (at || unlikely(node->listed))
 		return false;
 	rcu_assign_pointer(node->slot[slot], entry);
 	node->count++;
 	return true;
 }
+
+/* Every entry of a last-level node goes, and the node with them. Context: the lock. */
+void xa_clear_node(struct xarray *xa, struct xa_node *node);
 
 /*
  * Where the entry that covers @index stands: the node, and in *@slot the entry's first slot there. NULL: no entry, or

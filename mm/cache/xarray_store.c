@@ -3,6 +3,7 @@
 #include <octavo/slab.h>
 
 #include "../base/part.h"
+#include "shadow_nodes.h"
 #include "xarray_node.h"
 
 static struct kmem_cache *node_cache __memsys;
@@ -110,6 +111,7 @@ static void lower(struct xarray *xa)
 			xa_to_node(first)->offset = 0;
 		}
 		set_head(xa, first);
+		shadow_node_forget(top);
 		kfree_rcu(top, rcu);
 	}
 }
@@ -120,6 +122,7 @@ static void remove_empty(struct xarray *xa, struct xa_node *node)
 	while (node && !node->count) {
 		struct xa_node *parent = node->parent;
 
+		shadow_node_forget(node);
 		if (parent) {
 			publish(parent->slot[node->offset], NULL);
 			parent->count--;
@@ -144,6 +147,10 @@ static void *erase_at(struct xarray *xa, struct xa_node *node, unsigned int slot
 	if (unlikely(width > 1))
 		store_relaxed_u64(&node->tails, node->tails & ~((~0ull >> (64 - width)) << slot));
 	node->count = (u8)(node->count - width);
+	if (unlikely(xa->shadows)) {
+		node->values = (u8)(node->values - (xa_is_value(entry) ? width : 0));
+		shadow_node_changed(xa, node);
+	}
 	if (unlikely(!node->count || (!node->parent && node->count == 1)))
 		remove_empty(xa, node);
 	return entry;
@@ -172,6 +179,19 @@ void *xa_erase(struct xarray *xa, unsigned long index)
 
 	xa_unlock_irqrestore(xa, flags);
 	return entry;
+}
+
+void xa_clear_node(struct xarray *xa, struct xa_node *node)
+{
+	for (unsigned int slot = 0; slot < XA_SLOTS; slot++) {
+		if (!node->slot[slot])
+			continue;
+		publish(node->slot[slot], NULL);
+		node->count--;
+	}
+	store_relaxed_u64(&node->tails, 0);
+	node->values = 0;
+	remove_empty(xa, node);
 }
 
 static void erase_range(struct xarray *xa, unsigned long first, unsigned long last)
@@ -221,6 +241,7 @@ static void raise(struct xarray *xa)
 
 	top->slot[0] = xa->head;
 	top->count = 1;
+	top->values = xa->shadows && xa_is_value(xa->head);
 	for (unsigned int tag = 0; tag < XA_TAGS; tag++)
 		top->tags[tag] = xa->tags >> tag & 1;
 	if (xa_is_node(xa->head))
@@ -252,14 +273,18 @@ static struct xa_node *build(struct xarray *xa, unsigned long index, unsigned in
 	return node;
 }
 
-static void put(struct xa_node *node, unsigned int slot, unsigned int width, void *entry)
+static void put(struct xarray *xa, struct xa_node *node, unsigned int slot, unsigned int width, void *entry)
 {
 	if (width > 1)
 		store_relaxed_u64(&node->tails, node->tails | ((~0ull >> (64 - width)) & ~1ull) << slot);
 	for (unsigned int i = slot; i < slot + width; i++) {
 		node->count = (u8)(node->count + !node->slot[i]);
+		if (unlikely(xa->shadows))
+			node->values = (u8)(node->values + xa_is_value(entry) - xa_is_value(node->slot[i]));
 		publish(node->slot[i], entry);
 	}
+	if (unlikely(xa->shadows))
+		shadow_node_changed(xa, node);
 }
 
 /* The cases in which no node comes or goes. Return: true: done. */
@@ -292,7 +317,7 @@ static bool store_in_place(struct xarray *xa, unsigned long index, unsigned int 
 			if (node->slot[slot + i])
 				return false;
 	}
-	put(node, slot, width, entry);
+	put(xa, node, slot, width, entry);
 	return true;
 }
 
@@ -323,7 +348,7 @@ int __xa_store(struct xarray *xa, unsigned long index, unsigned int order, void 
 	}
 	erase_range(xa, index, last);
 	node = build(xa, index, shift, levels);
-	put(node, xa_slot_of(node, index), 1u << (order - shift), entry);
+	put(xa, node, xa_slot_of(node, index), 1u << (order - shift), entry);
 	drop_spares(xa);
 	return 0;
 }
@@ -360,6 +385,7 @@ void xa_destroy(struct xarray *xa)
 			continue;
 		}
 		slot = node->offset + 1u;
+		shadow_node_forget(node);
 		kfree_rcu(node, rcu);
 		node = parent;
 	}

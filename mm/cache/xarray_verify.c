@@ -56,6 +56,9 @@ static void verify_node(struct findings *f, const struct xarray *xa, const struc
 			finding(f, "XA-I1: node %p in slot %u of node %p does not belong there", (const void *)below, i,
 				(const void *)node);
 	}
+	if (xa->shadows && node->listed != (!node->shift && count && node->values == node->count))
+		finding(f, "SN-I1: node %p with %u values of %u entries is %slisted", (const void *)node, node->values,
+			count, node->listed ? "" : "not ");
 	if (count != node->count || !count)
 		finding(f, "XA-I2: node %p counts %u slots, %u are in use", (const void *)node, node->count, count);
 	if (!node->parent && !needed_at_top(node))

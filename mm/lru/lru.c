@@ -194,6 +194,8 @@ void folio_add_lru(struct folio *folio)
 	const u32 special = 1u << PG_head | 1u << PG_active | 1u << PG_mlocked | 1u << PG_unevictable |
 			    1u << PG_workingset;
 
+	if (unlikely(PageLRU(&folio->page)))
+		return;
 	folio->page.private_data = 0;
 	if (unlikely(load_relaxed(&folio->page.flags) & special)) {
 		add_now(folio);

@@ -31,7 +31,7 @@ static inline bool folio_is_file_lru(const struct folio *folio)
 
 /* ---- What owners of folios call; any of it may come to nothing if others hold the folio at the moment ---- */
 
-/* A new folio, in the cache or about to be mapped: @vma (may be NULL) tells whether it is locked in memory. */
+/* A new folio, in the cache or about to be mapped; one that is on the lists stays where it is. @vma may be NULL. */
 void folio_add_lru(struct folio *folio);
 void folio_add_lru_vma(struct folio *folio, struct vm_area_struct *vma);
 /* It was used through a system call or found young on unmapping. */

@@ -24,6 +24,7 @@ enum lock_rank {
 	LOCK_RANK_PAGE_TABLE, /* the entries of one last-level table */
 	LOCK_RANK_USERFAULT, /* the queues of a userfaultfd */
 	LOCK_RANK_XARRAY,    /* one xarray: a file's page cache */
+	LOCK_RANK_SHADOW,    /* the list of nodes with nothing but shadows */
 	LOCK_RANK_HANDLE,    /* the table of handles */
 	LOCK_RANK_SWAP_QUEUE, /* transfers that a swap device's thread is to do */
 	LOCK_RANK_SWAP_AREA, /* a swap area's lists of clusters */

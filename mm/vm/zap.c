@@ -57,8 +57,8 @@ static noinline void zap_file_page(struct zap *z, struct page *page, pgt_entry_t
 	if (pgt_dirty(0, e))
 		(void)folio_mark_dirty(folio);
 	if (pgt_young(0, e) && !(vma_flags_now(z->vma) & (VM_SEQ_READ | VM_RAND_READ)) &&
-	    !PageReferenced(&folio->page))
-		SetPageReferenced(&folio->page);
+	    (!PageReferenced(&folio->page) || !PageActive(&folio->page)))
+		folio_mark_accessed(folio);
 	folio_remove_rmap_ptes(folio, page, 1, z->vma);
 }
 

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Nodes of files' xarrays in which nothing is left but shadows.
+ *
+ * Purpose. Of a large file that was read once the shadows stay, and with them the nodes they stand in: 9 bytes for each
+ * page of a file that may be larger than memory many times over. A shadow is of use only while a refault would still
+ * mean something, so there is a bound on these nodes, which a shrinker keeps.
+ *
+ * Words. A *shadow node* is of the last level, and all its entries are values. Listed: on its memory node's list,
+ * oldest first.
+ *
+ * Bound. A refault matters if its distance is at most about the pages in memory. If an eighth of the slots of a shadow
+ * node are in use, one node remembers eight pages; so a node for every eight pages of the lists is as much as can be of
+ * use, and what is beyond that goes, the oldest first.
+ *
+ * Invariants.
+ *	SN-I1: in an array that has had shadows a node is listed if and only if it is a shadow node, while its lock is
+ *	       not held. WORKINGSET_NODES is the number of those listed.
+ *
+ * Locking. The list's lock is taken inside of an array's. The shrinker comes from the other side: it tries the array's
+ * lock, and a node that is listed cannot go, nor its array, while the list's lock is held.
+ *
+ * Sources. Documentation/admin-guide/cgroup-v2.rst (workingset_nodereclaim).
+ */
+#include "shadow_nodes.h"
+
+#include <octavo/shrinker.h>
+
+#include "../base/part.h"
+#include "../phys/zone.h"
+
+static struct {
+	spinlock_t lock;
+	struct xa_node *oldest, *newest; /* all memory nodes' */
+} listed __memsys;
+
+static int node_of(const struct xa_node *node)
+{
+	const struct page *page = virt_to_page(node);
+
+	return page ? page_to_nid(page) : 0;
+}
+
+static void count(const struct xa_node *node, enum node_stat_item item, long nr)
+{
+	mod_node_page_state(NODE_DATA(node_of(node)), item, nr);
+}
+
+static void unlist_locked(struct xa_node *node)
+{
+	if (node->list.older)
+		node->list.older->list.newer = node->list.newer;
+	else
+		listed.oldest = node->list.newer;
+	if (node->list.newer)
+		node->list.newer->list.older = node->list.older;
+	else
+		listed.newest = node->list.older;
+	node->listed = false;
+	count(node, WORKINGSET_NODES, -1);
+}
+
+static void list_locked(struct xa_node *node)
+{
+	node->list.older = listed.newest;
+	node->list.newer = NULL;
+	if (listed.newest)
+		listed.newest->list.newer = node;
+	else
+		listed.oldest = node;
+	listed.newest = node;
+	node->listed = true;
+	count(node, WORKINGSET_NODES, 1);
+}
+
+void shadow_node_changed(struct xarray *xa, struct xa_node *node)
+{
+	bool wanted = !node->shift && node->count && node->values == node->count;
+
+	if (likely(wanted == node->listed))
+		return;
+	spin_lock(&listed.lock);
+	node->array = xa;
+	if (wanted)
+		list_locked(node);
+	else
+		unlist_locked(node);
+	spin_unlock(&listed.lock);
+}
+
+void shadow_node_forget(struct xa_node *node)
+{
+	if (!node->listed)
+		return;
+	spin_lock(&listed.lock);
+	unlist_locked(node);
+	spin_unlock(&listed.lock);
+}
+
+/* ---- The shrinker ---- */
+
+static unsigned long bound(int nid)
+{
+	const struct pglist_data *node = NODE_DATA(nid);
+	unsigned long pages = 0;
+
+	for (unsigned int list = NR_INACTIVE_ANON; list <= NR_ACTIVE_FILE; list++)
+		pages += node_page_state(node, list);
+	return pages / 8;
+}
+
+static unsigned long count_nodes(struct shrinker *shrinker, struct shrink_control *sc)
+{
+	unsigned long nodes = node_page_state(NODE_DATA(sc->nid), WORKINGSET_NODES), most = bound(sc->nid);
+
+	(void)shrinker;
+	if (!nodes)
+		return SHRINK_EMPTY;
+	return nodes > most ? nodes - most : 0;
+}
+
+/* The oldest node of @nid's whose array is free to be changed, its lock held and the node not listed; NULL: none. */
+static struct xa_node *take_oldest(int nid, unsigned long *flags)
+{
+	unsigned int tries = 16;
+	struct xa_node *node, *found = NULL;
+
+	*flags = port_irq_save();
+	spin_lock(&listed.lock);
+	for (node = listed.oldest; node && tries && !found; node = node->list.newer) {
+		if (node_of(node) != nid)
+			continue;
+		tries--;
+		if (spin_trylock((spinlock_t *)(void *)node->array->lock))
+			found = node;
+	}
+	if (found)
+		unlist_locked(found);
+	spin_unlock(&listed.lock);
+	if (!found)
+		port_irq_restore(*flags);
+	return found;
+}
+
+static unsigned long scan_nodes(struct shrinker *shrinker, struct shrink_control *sc)
+{
+	unsigned long freed = 0;
+
+	(void)shrinker;
+	while (freed < sc->nr_to_scan) {
+		unsigned long flags;
+		struct xa_node *node = take_oldest(sc->nid, &flags);
+
+		if (!node)
+			return freed ? freed : SHRINK_STOP;
+		count(node, WORKINGSET_NODERECLAIM, 1);
+		xa_clear_node(node->array, node);
+		xa_unlock_irqrestore(node->array, flags);
+		freed++;
+	}
+	return freed;
+}
+
+static int shadow_nodes_init(void)
+{
+	struct shrinker *shrinker = shrinker_alloc(SHRINKER_NUMA_AWARE, "mm-shadow");
+
+	if (!shrinker)
+		return -ENOMEM;
+	spin_lock_init(&listed.lock, LOCK_RANK_SHADOW);
+	shrinker->count_objects = count_nodes;
+	shrinker->scan_objects = scan_nodes;
+	shrinker->seeks = 0; /* what is beyond the bound is of no use to anybody */
+	shrinker_register(shrinker);
+	return 0;
+}
+MM_PART(shadow_nodes, .order = MM_PART_FILES, .init = shadow_nodes_init);

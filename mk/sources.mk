@@ -62,6 +62,7 @@ CORE_SRCS := \
 	mm/cache/shmem_file.c \
 	mm/cache/shmem_inode.c \
 	mm/cache/shmem_swap.c \
+	mm/cache/swap_entries_verify.c \
 	mm/cache/sysv_shm.c \
 	mm/cache/sysv_shm_ctl.c \
 	mm/cache/truncate.c \
@@ -294,7 +295,6 @@ CORE_SRCS := \
 	mm/vm/layout.c \
 	mm/vm/madvise.c \
 	mm/vm/madvise_pages.c \
-	mm/vm/madvise_swapin.c \
 	mm/vm/mdwe.c \
 	mm/vm/membarrier.c \
 	mm/vm/memory_failure.c \
@@ -320,6 +320,7 @@ CORE_SRCS := \
 	mm/vm/special.c \
 	mm/vm/swap_entries.c \
 	mm/vm/swap_fault.c \
+	mm/vm/swapin.c \
 	mm/vm/swapoff.c \
 	mm/vm/task.c \
 	mm/vm/task_list.c \

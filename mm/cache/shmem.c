@@ -160,6 +160,13 @@ static void unlock_and_put(struct folio *folio)
 	folio_put(folio);
 }
 
+static void add_to_lists(const struct address_space *mapping, struct folio *folio)
+{
+	if (unlikely(mapping_flag(mapping, AS_UNEVICTABLE)))
+		folio_cull(folio);
+	folio_add_lru(folio);
+}
+
 /* A new folio in the cache, locked. Return: 0; -EEXIST: another was quicker; an error. */
 static int add_new(struct inode *inode, unsigned long index, enum shmem_get how, struct folio **result)
 {
@@ -187,7 +194,7 @@ static int add_new(struct inode *inode, unsigned long index, enum shmem_get how,
 		uncharge(info, 1);
 		return err;
 	}
-	folio_add_lru(folio);
+	add_to_lists(mapping, folio);
 	shmem_recalc(inode, 1);
 	*result = folio;
 	return 0;
@@ -401,7 +408,7 @@ static int add_fresh(struct inode *inode, unsigned long index, struct folio *fre
 		return err;
 	}
 	folio_get(fresh);
-	folio_add_lru(fresh);
+	add_to_lists(inode->i_mapping, fresh);
 	shmem_recalc(inode, 1);
 	/* It may be shorter by now, and who made it so may have been here before the page was. */
 	if (likely(!beyond_size(inode, index)))

@@ -248,6 +248,7 @@ static long lock(int id, bool on)
 {
 	const struct mm_task *task = current_task();
 	struct shm_segment *seg;
+	struct file *file = NULL;
 	int err;
 
 	mutex_lock(&shm.lock);
@@ -260,9 +261,13 @@ static long lock(int id, bool on)
 	} else if (seg) {
 		seg->mode &= ~(u32)SHM_LOCKED;
 		atomic_fetch_and(&seg->file->f_mapping->flags, ~(1ul << AS_UNEVICTABLE));
-		mapping_rescue_folios(seg->file->f_mapping);
+		file = get_file(seg->file);
 	}
 	mutex_unlock(&shm.lock);
+	if (file) {
+		mapping_rescue_folios(file->f_mapping);
+		fput(file);
+	}
 	return err;
 }
 

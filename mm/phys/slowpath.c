@@ -20,13 +20,13 @@
  *	       pages left that reclaim could free and that would suffice: retry, 16 times without progress
  *	       compaction stopped early: retry
  *	       OOM killer, one at a time: try at the high watermark -- page
- *	                                  kill, wait a tick -- retry
+ *	                                  kill, wait some ticks -- page, or retry
  *	                                  a victim that has used its reserves -- fail
  *	fail:  __GFP_NOFAIL: try with the reserves, then retry for ever. Else the report and NULL.
  *
  * Locking
  *	None held, but oom_lock around the OOM killer. The operations may sleep if the request has
- *	__GFP_DIRECT_RECLAIM. Who finds oom_lock taken sleeps a tick and tries again.
+ *	__GFP_DIRECT_RECLAIM. Who finds oom_lock taken sleeps some ticks and tries again.
  *
  * What failure does
  *	NULL, after a report unless __GFP_NOWARN. Before that every CPU's cached pages and the highatomic reserve
@@ -43,6 +43,7 @@
 #include <octavo/reclaim_hook.h>
 
 #include "../base/printk.h"
+#include "../sync/kthread.h"
 #include "../sync/mutex.h"
 #include "../sync/rcu.h"
 #include "gfp.h"
@@ -217,7 +218,7 @@ static bool should_reclaim_retry(struct attempt *at)
 			pages += at->ops->zone_reclaimable_pages(zone);
 		if (__zone_watermark_ok(zone, at->order, min_wmark_pages(zone), at->ac->highest, at->alloc_flags,
 					(long)pages)) {
-			port_cpu_relax();
+			cond_resched();
 			return true;
 		}
 	}
@@ -272,6 +273,22 @@ static struct page *kill_for(struct attempt *at, bool *again)
 	return at->gfp & __GFP_NOFAIL ? try_with(at, ALLOC_NO_WATERMARKS) : NULL;
 }
 
+/*
+ * Others need time to end, or to say so: many may be waiting, so nobody looks for what cannot be there yet. Return: page.
+ */
+static struct page *wait_for_victim(struct attempt *at)
+{
+	struct page *page = try_again(at);
+
+	for (unsigned int i = 0; i < OOM_WAIT_TICKS && !page; i++) {
+		port_park(OOM_WAIT_NS);
+		page = try_again(at);
+		if (task_state() & OOM_TASK_VICTIM)
+			break;
+	}
+	return page;
+}
+
 /* The last resort. *@again: try once more. */
 static struct page *alloc_pages_may_oom(struct attempt *at, bool *again)
 {
@@ -289,9 +306,8 @@ static struct page *alloc_pages_may_oom(struct attempt *at, bool *again)
 	/* Who is to end, and has had its share of the reserves, does not wait for more. */
 	if (victim && (at->alloc_flags & ALLOC_OOM || at->gfp & __GFP_NOMEMALLOC))
 		*again = false;
-	/* Others need time to end, or to say so. */
 	if (*again && !page && !victim)
-		port_park(OOM_WAIT_NS);
+		page = wait_for_victim(at);
 	return page;
 }
 

@@ -32,5 +32,6 @@ extern struct mutex oom_lock;
 
 /* What who finds it taken waits, before he looks whether there is memory now: a tick of 250 a second. */
 #define OOM_WAIT_NS 4000000ull
+#define OOM_WAIT_TICKS 12u /* who waits for a victim: before he tries to reclaim again himself */
 
 #endif

@@ -236,7 +236,7 @@ static void test_order(void)
 static void test_bomb(void)
 {
 	pid_t pid = fork();
-	struct rlimit limit = { 200, 200 };
+	struct rlimit limit = { 20, 20 };
 	int status = -1;
 
 	if (!pid) {

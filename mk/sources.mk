@@ -203,6 +203,7 @@ CORE_SRCS := \
 	mm/proc/vm_sysctl.c \
 	mm/proc/vmallocinfo.c \
 	mm/proc/zoneinfo.c \
+	mm/proc/zram_file.c \
 	mm/proc/zswap_file.c \
 	mm/reclaim/oom.c \
 	mm/reclaim/oom_badness.c \
@@ -344,6 +345,7 @@ CORE_SRCS := \
 	mm/zswap/lz4_unpack.c \
 	mm/zswap/zbuddy.c \
 	mm/zswap/zpool.c \
+	mm/zswap/zram.c \
 	mm/zswap/zsmalloc.c \
 	mm/zswap/zsmalloc_compact.c \
 	mm/zswap/zsmalloc_verify.c \

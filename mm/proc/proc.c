@@ -44,6 +44,7 @@
 #include "../slab/info.h"
 #include "../slab/shrinker.h"
 #include "../sync/trace.h"
+#include "../zswap/zram.h"
 
 #define PATH_SIZE 128
 /* A write longer than this cannot be a value. */
@@ -107,6 +108,11 @@ bool proc_id_next(enum proc_id kind, unsigned long from, unsigned long *id)
 	case PROC_ID_CPU:
 		*id = from;
 		return from < nr_cpu_ids;
+	case PROC_ID_ZRAM:
+		for (*id = from; *id < ZRAM_MAX; ++*id)
+			if (zram_find((unsigned int)*id))
+				return true;
+		return false;
 	case PROC_ID_NONE:
 		return false;
 	default:

@@ -43,6 +43,7 @@ enum proc_id {
 	PROC_ID_TRACKED, /* the same, of those that remember who allocated each object */
 	PROC_ID_SHRINKER, /* registered shrinkers, by "name-number" */
 	PROC_ID_CPU,
+	PROC_ID_ZRAM,
 	PROC_ID_TRACE, /* trace events of the first group, by name; the other groups' follow */
 };
 
@@ -82,6 +83,18 @@ PROC_SHOW(swaps_show);
 PROC_SHOW(pressure_memory_show);
 PROC_SHOW(vma_ra_enabled_show);
 PROC_STORE(vma_ra_enabled_store);
+
+PROC_SHOW(zram_disksize_show);
+PROC_STORE(zram_disksize_store);
+PROC_SHOW(zram_initstate_show);
+PROC_STORE(zram_reset_store);
+PROC_SHOW(zram_mm_stat_show);
+PROC_SHOW(zram_io_stat_show);
+PROC_SHOW(zram_compressor_show);
+PROC_STORE(zram_compressor_store);
+PROC_STORE(zram_limit_store);
+PROC_STORE(zram_used_max_store);
+PROC_STORE(zram_compact_store);
 
 PROC_SHOW(zswap_flag_show); /* data: which */
 PROC_STORE(zswap_flag_store);

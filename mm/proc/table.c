@@ -41,6 +41,7 @@
 #define ZSWAP_FLAG(flag) .show = zswap_flag_show, .store = zswap_flag_store, .data = &(flag)
 #define ZSWAP_PERCENT(member) .show = zswap_percent_show, .store = zswap_percent_store, .data = &zswap.params.member
 #define ZSWAP_FIGURE(name) { "/sys/kernel/debug/zswap/" #name, .show = zswap_figure_show, .data = &zswap.stats.name }
+#define ZRAM "/sys/block/zram#/"
 #define NUMA_ONLY .present = proc_machine_numa
 
 const struct proc_entry proc_table[] = {
@@ -196,6 +197,15 @@ const struct proc_entry proc_table[] = {
 	{ KFENCE "sample_interval", .show = kfence_interval_show, .store = kfence_interval_store },
 	{ KFENCE "skip_covered_thresh", .show = kfence_thresh_show, .store = kfence_thresh_store },
 
+	{ ZRAM "comp_algorithm", PROC_ID_ZRAM, .show = zram_compressor_show, .store = zram_compressor_store },
+	{ ZRAM "compact", PROC_ID_ZRAM, .store = zram_compact_store },
+	{ ZRAM "disksize", PROC_ID_ZRAM, .show = zram_disksize_show, .store = zram_disksize_store },
+	{ ZRAM "initstate", PROC_ID_ZRAM, .show = zram_initstate_show },
+	{ ZRAM "io_stat", PROC_ID_ZRAM, .show = zram_io_stat_show },
+	{ ZRAM "mem_limit", PROC_ID_ZRAM, .store = zram_limit_store },
+	{ ZRAM "mem_used_max", PROC_ID_ZRAM, .store = zram_used_max_store },
+	{ ZRAM "mm_stat", PROC_ID_ZRAM, .show = zram_mm_stat_show },
+	{ ZRAM "reset", PROC_ID_ZRAM, .store = zram_reset_store },
 	{ ZSWAP "accept_threshold_percent", ZSWAP_PERCENT(accept_threshold_percent) },
 	{ ZSWAP "compressor", .show = zswap_compressor_show, .store = zswap_compressor_store },
 	{ ZSWAP "enabled", ZSWAP_FLAG(zswap_flag_enabled) },

@@ -5,6 +5,7 @@
  */
 #include "rmqueue.h"
 
+#include "../sync/trace.h"
 #include "watermark.h"
 
 /* Types that fall back on each other, nearest first. */
@@ -41,6 +42,12 @@ static void boost_watermark(struct zone *zone)
 	page_alloc_floor_changed(zone);
 }
 
+static void trace_steal(const struct zone *zone, const struct pageblock *b, unsigned int order, int found,
+			unsigned int type, unsigned int from, bool change)
+{
+	trace_event(mm_page_alloc_extfrag, pageblock_pfn(zone, b), order, found, type, from, change);
+}
+
 /* Part of another type's block. Its largest piece first, and the whole block if at least half of it is free. */
 static struct pageblock *steal_block(struct zone *zone, unsigned int order, unsigned int type)
 {
@@ -55,7 +62,9 @@ static struct pageblock *steal_block(struct zone *zone, unsigned int order, unsi
 			if (!b)
 				continue;
 			boost_watermark(zone);
-			if (may_take_block && b->nr_free >= BLOCK_FRAMES / 2)
+			may_take_block &= b->nr_free >= BLOCK_FRAMES / 2;
+			trace_steal(zone, b, order, o, type, fallbacks[type][i], may_take_block);
+			if (may_take_block)
 				index_set_type(zone, b, type);
 			return b;
 		}
@@ -65,6 +74,7 @@ static struct pageblock *steal_block(struct zone *zone, unsigned int order, unsi
 
 		if (b) {
 			boost_watermark(zone);
+			trace_steal(zone, b, order, (int)order, type, fallbacks[type][i], false);
 			return b;
 		}
 	}

@@ -46,6 +46,7 @@
 #include "../sync/kthread.h"
 #include "../sync/mutex.h"
 #include "../sync/rcu.h"
+#include "../sync/trace.h"
 #include "gfp.h"
 #include "psi.h"
 #include "watermark.h"
@@ -156,6 +157,7 @@ static bool unreserve_highatomic_all(const struct attempt *at, bool force)
 
 static struct page *direct_reclaim(struct attempt *at)
 {
+	unsigned long freed;
 	struct page *page;
 	unsigned long stall;
 
@@ -165,7 +167,10 @@ static struct page *direct_reclaim(struct attempt *at)
 	if (at->ops && at->ops->try_to_free_pages) {
 		unsigned int scope = memalloc_noreclaim_save();
 
-		at->progress = at->ops->try_to_free_pages(&at->request) != 0;
+		trace_event(mm_vmscan_direct_reclaim_begin, at->order, at->request.gfp);
+		freed = at->ops->try_to_free_pages(&at->request);
+		trace_event(mm_vmscan_direct_reclaim_end, freed);
+		at->progress = freed != 0;
 		memalloc_noreclaim_restore(scope);
 	}
 	at->progress |= rcu_reclaim();
@@ -189,6 +194,7 @@ static struct page *direct_compact(struct attempt *at, bool sync)
 		return NULL;
 	count_vm_events(COMPACTSTALL, 1);
 	psi_memstall_enter(&stall);
+	trace_event(mm_compaction_try_to_compact_pages, at->order, at->gfp, sync ? 1 : 2);
 	at->compacted = at->ops->try_to_compact_pages(&at->request, sync);
 	psi_memstall_leave(&stall);
 	if (at->compacted == COMPACT_SKIPPED || at->compacted == COMPACT_DEFERRED)
@@ -204,6 +210,7 @@ static bool should_reclaim_retry(struct attempt *at)
 {
 	struct zoneref *z;
 	struct zone *zone;
+	bool enough;
 
 	if (at->progress && !costly(at))
 		at->no_progress = 0;
@@ -216,8 +223,12 @@ static bool should_reclaim_retry(struct attempt *at)
 
 		if (at->ops && at->ops->zone_reclaimable_pages)
 			pages += at->ops->zone_reclaimable_pages(zone);
-		if (__zone_watermark_ok(zone, at->order, min_wmark_pages(zone), at->ac->highest, at->alloc_flags,
-					(long)pages)) {
+		enough = __zone_watermark_ok(zone, at->order, min_wmark_pages(zone), at->ac->highest, at->alloc_flags,
+					     (long)pages);
+		trace_event(reclaim_retry_zone, zone->node, zone->type, at->order,
+			    pages - zone_page_state_snapshot(zone, NR_FREE_PAGES), pages, min_wmark_pages(zone),
+			    at->no_progress, enough);
+		if (enough) {
 			cond_resched();
 			return true;
 		}
@@ -225,7 +236,13 @@ static bool should_reclaim_retry(struct attempt *at)
 	return unreserve_highatomic_all(at, true);
 }
 
-static bool should_compact_retry(struct attempt *at)
+/* COMPACTION_FAILED, _WITHDRAWN and _PROGRESS of Linux's event. */
+static int compact_feedback(const struct attempt *at)
+{
+	return at->compacted == COMPACT_FAILED ? 3 : at->compacted == COMPACT_PARTIAL ? 2 : 1;
+}
+
+static bool compact_again(struct attempt *at)
 {
 	int limit = MAX_COMPACT_RETRIES;
 
@@ -240,6 +257,15 @@ static bool should_compact_retry(struct attempt *at)
 	if (costly(at) && !(at->gfp & __GFP_RETRY_MAYFAIL))
 		limit /= 4;
 	return ++at->compact_tries <= limit;
+}
+
+static bool should_compact_retry(struct attempt *at)
+{
+	bool again = compact_again(at);
+
+	trace_event(compact_retry, at->order, at->compact_sync ? 1 : 2, compact_feedback(at), at->compact_tries,
+		    MAX_COMPACT_RETRIES, again);
+	return again;
 }
 
 /* Nobody is killed for it: it can fail, or its pages could not be got that way. */

@@ -11,6 +11,7 @@
 #include "../base/printk.h"
 #include "../phys/slowpath.h"
 #include "../reclaim/oom.h"
+#include "../sync/trace.h"
 #include "pid.h"
 
 /* oom_adj's scale: -17 is never, 15 likeliest. */
@@ -87,6 +88,8 @@ static void set_sharers(const struct mm_process *process, s32 value, bool privil
 	for_each_task(task) {
 		struct mm_process *other = task->process;
 
+		if (task->pid == task->tgid && (other == process || (mm && task->mm == mm)))
+			trace_event(oom_score_adj_update, task->pid, trace_pointer(task->comm), value);
 		if (!mm || task->mm != mm || other == process || task_unkillable(task) || READ_ONCE(task->in_vfork) ||
 		    READ_ONCE(other->oom_score_adj) == value)
 			continue;

@@ -17,6 +17,7 @@
 #include "../base/printk.h"
 #include "../base/string.h"
 #include "../sync/kthread.h"
+#include "../sync/trace.h"
 #include "../vm/vm.h"
 #include "oom.h"
 
@@ -56,6 +57,22 @@ static struct victim *find(const struct mm_struct *mm)
 	return NULL;
 }
 
+#define KIB (PAGE_SHIFT - 10)
+
+static unsigned long kib(struct mm_struct *mm, unsigned int which)
+{
+	long pages = get_mm_counter(mm, which);
+
+	return pages > 0 ? (unsigned long)pages << KIB : 0;
+}
+
+static void trace_victim(struct mm_struct *mm, const struct mm_task *task)
+{
+	trace_event(mark_victim, task->pid, trace_pointer(task->comm), load_relaxed(&mm->total_vm) << KIB,
+		    kib(mm, MM_ANONPAGES), kib(mm, MM_FILEPAGES), kib(mm, MM_SHMEMPAGES), task->process->ruid,
+		    load_relaxed(&mm->pgtable_pages) << KIB, READ_ONCE(task->process->oom_score_adj));
+}
+
 void oom_victim_add(struct mm_struct *mm, const struct mm_task *task, bool reap)
 {
 	u64 now = port_clock_ns();
@@ -71,6 +88,9 @@ void oom_victim_add(struct mm_struct *mm, const struct mm_task *task, bool reap)
 		victims.nr++;
 	}
 	spin_unlock(&victims.lock);
+	trace_victim(mm, task);
+	if (v && reap)
+		trace_event(wake_reaper, task->pid);
 }
 
 static void forget(struct mm_struct *mm)
@@ -100,13 +120,6 @@ bool oom_victim_dying(void)
 }
 
 /* ---- Taking ---- */
-
-static unsigned long kib(struct mm_struct *mm, unsigned int which)
-{
-	long pages = get_mm_counter(mm, which);
-
-	return pages > 0 ? (unsigned long)pages << (PAGE_SHIFT - 10) : 0;
-}
 
 /* The victim of entry @i if its time has come, counted for the caller. */
 static bool take(unsigned int i, struct victim *taken)
@@ -147,8 +160,14 @@ static u64 until_next(void)
 static void reap(const struct victim *v)
 {
 	struct mm_struct *mm = v->mm;
-	int result = oom_zap(mm);
+	int result;
 
+	trace_event(start_task_reaping, v->pid);
+	result = oom_zap(mm);
+	if (result)
+		trace_event(skip_task_reaping, v->pid);
+	else
+		trace_event(finish_task_reaping, v->pid);
 	if (!result)
 		pr_info("oom_reaper: reaped process %d (%s), now anon-rss:%lukB, file-rss:%lukB, shmem-rss:%lukB\n",
 			v->pid, v->comm, kib(mm, MM_ANONPAGES), kib(mm, MM_FILEPAGES), kib(mm, MM_SHMEMPAGES));

@@ -58,11 +58,12 @@ PROC_SHOW(zram_mm_stat_show)
 	const struct zram_stats *stats = &zram->stats;
 
 	(void)entry;
-	seq_printf(m, "%8llu %8llu %8llu %8llu %8llu %8lu %8lu %8lu %8lu\n", bytes_of(load_relaxed(&stats->pages_stored)),
-		   (unsigned long long)load_relaxed(&stats->compr_data_size), bytes_of(zram_used_pages(zram)),
-		   bytes_of(load_relaxed(&zram->limit_pages)), bytes_of(load_relaxed(&stats->max_used_pages)),
-		   load_relaxed(&stats->same_pages), load_relaxed(&stats->pages_compacted),
-		   load_relaxed(&stats->huge_pages), load_relaxed(&stats->huge_pages_since));
+	seq_printf(m, "%8llu %8lu %8llu %8llu %8llu ", bytes_of(load_relaxed(&stats->pages_stored)),
+		   load_relaxed(&stats->compr_data_size), bytes_of(zram_used_pages(zram)),
+		   bytes_of(load_relaxed(&zram->limit_pages)), bytes_of(load_relaxed(&stats->max_used_pages)));
+	seq_printf(m, "%8lu %8lu %8lu %8lu\n", load_relaxed(&stats->same_pages),
+		   load_relaxed(&stats->pages_compacted), load_relaxed(&stats->huge_pages),
+		   load_relaxed(&stats->huge_pages_since));
 }
 
 /* The third is what invalid requests were counted in once. */
@@ -71,8 +72,8 @@ PROC_SHOW(zram_io_stat_show)
 	const struct zram_stats *stats = &zram_find((unsigned int)id)->stats;
 
 	(void)entry;
-	seq_printf(m, "%8lu %8lu %8u %8lu\n", load_relaxed(&stats->failed_reads), load_relaxed(&stats->failed_writes), 0u,
-		   load_relaxed(&stats->notify_free));
+	seq_printf(m, "%8lu %8lu %8u %8lu\n", load_relaxed(&stats->failed_reads),
+		   load_relaxed(&stats->failed_writes), 0u, load_relaxed(&stats->notify_free));
 }
 
 PROC_SHOW(zram_compressor_show)
@@ -105,12 +106,13 @@ PROC_STORE(zram_compressor_store)
 
 PROC_STORE(zram_limit_store)
 {
+	struct zram *zram = zram_find((unsigned int)id);
 	u64 bytes;
 
 	(void)entry;
 	if (parse_bytes(text, &bytes))
 		return -EINVAL;
-	store_relaxed(&zram_find((unsigned int)id)->limit_pages, (unsigned long)((bytes + PAGE_SIZE - 1) >> PAGE_SHIFT));
+	store_relaxed(&zram->limit_pages, (unsigned long)((bytes + PAGE_SIZE - 1) >> PAGE_SHIFT));
 	return 0;
 }
 

@@ -6,8 +6,8 @@
  *	A disk in memory that takes less of it than it has: for swap without a device, for /tmp.
  *
  * Words
- *	slot: what stands behind one page of the disk: nothing (zeros), a word if it consists of one, the packed page, or
- *	the page as it is if packing it gains nothing (huge).
+ *	slot: what stands behind one page of the disk: nothing (zeros), a word if it consists of one, the packed page,
+ *	or the page as it is if packing it gains nothing (huge).
  *
  * Structures
  *	zram -> slots[] by page of the disk -> handle in a pool of zsmalloc's
@@ -22,9 +22,9 @@
  *	ZR-I3  A write that fails leaves the page what it was.
  *
  * Locking
- *	A lock bit in each slot's word, held while a page is unpacked or a handle exchanged, with preemption off. Packing
- *	holds nothing but the CPU's workspace. part_mutex: who changes some sectors of a page reads it first. mutex: size
- *	and compressor; nobody transfers while those change.
+ *	A lock bit in each slot's word, held while a page is unpacked or a handle exchanged, with preemption off.
+ *	Packing holds nothing but the CPU's workspace. part_mutex: who changes some sectors of a page reads it first.
+ *	mutex: size and compressor; nobody transfers while those change.
  *
  * Memory use and bounds
  *	16 bytes a page of the disk's size, what is stored, mem_limit at most; a page and the compressor's workspace for
@@ -509,8 +509,8 @@ static void verify_disk(struct zram *zram, struct findings *f)
 	stored = nr[ZRAM_PACKED] + nr[ZRAM_SAME] + nr[ZRAM_HUGE];
 	if (stored != zram->stats.pages_stored || nr[ZRAM_SAME] != zram->stats.same_pages ||
 	    nr[ZRAM_HUGE] != zram->stats.huge_pages || bytes != zram->stats.compr_data_size)
-		finding(f, "%s: %lu pages, %lu same, %lu huge, %lu bytes: counted %lu, %lu, %lu, %lu", zram->name, stored,
-			nr[ZRAM_SAME], nr[ZRAM_HUGE], bytes, zram->stats.pages_stored, zram->stats.same_pages,
+		finding(f, "%s: %lu pages, %lu same, %lu huge, %lu bytes: counted %lu, %lu, %lu, %lu", zram->name,
+			stored, nr[ZRAM_SAME], nr[ZRAM_HUGE], bytes, zram->stats.pages_stored, zram->stats.same_pages,
 			zram->stats.huge_pages, zram->stats.compr_data_size);
 	if (zram->pool)
 		POOL->verify(zram->pool, f);

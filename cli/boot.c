@@ -144,6 +144,7 @@ int boot_start(struct boot *boot, const struct boot_options *options)
 void boot_end(struct boot *boot)
 {
 	hosted_reset();
+	host_disks_end();
 	hosted_console_hook = NULL;
 	machine_free(&boot->machine);
 }
@@ -204,6 +205,8 @@ void boot_monitor(struct monitor *mon)
 		.ctx = stdout,
 		.run_all = run_all,
 		.live = cli_terminal()->tty && isatty(STDIN_FILENO) ? live_show : NULL,
+		.frame = cli_terminal()->tty ? live_frame : NULL,
+		.disk = host_disk,
 		.unicode = cli_terminal()->unicode,
 		.colour = cli_terminal()->colour,
 	};

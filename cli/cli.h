@@ -72,6 +72,11 @@ void live_show(struct monitor *mon, void (*draw)(struct monitor *mon, void *arg,
 int trace_begin(const char *events);
 int trace_end(const char *path);
 
+/* live.c: a picture refreshed in place; pressure.c: host memory as a disk */
+bool live_frame(struct monitor *mon, enum monitor_frame which);
+struct bdev *host_disk(struct monitor *mon, u64 sectors);
+void host_disks_end(void);
+
 int tour_run(const struct boot_options *options);
 
 #endif

@@ -50,3 +50,54 @@ void live_show(struct monitor *mon, void (*draw)(struct monitor *mon, void *arg,
 	fflush(stdout);
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
 }
+
+/* ---- Pictures while work goes on ---- */
+
+static struct {
+	unsigned int lines; /* of the last picture */
+	octavo_emit_fn emit;
+	bool raw;
+	struct termios before;
+} frame;
+
+/* Counts lines, so that the next picture can be put over this one. */
+static void count_lines(void *ctx, const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		frame.lines += text[i] == '\n';
+	frame.emit(ctx, text, len);
+}
+
+bool live_frame(struct monitor *mon, enum monitor_frame which)
+{
+	struct termios raw;
+
+	switch (which) {
+	case MONITOR_FRAME_BEGIN:
+		frame.emit = mon->emit;
+		frame.lines = 0;
+		mon->emit = count_lines;
+		frame.raw = isatty(STDIN_FILENO) && !tcgetattr(STDIN_FILENO, &frame.before);
+		if (frame.raw) {
+			raw = frame.before;
+			raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+			tcsetattr(STDIN_FILENO, TCSAFLUSH, &raw);
+		}
+		fputs("\033[?25l", stdout);
+		break;
+	case MONITOR_FRAME_NEXT:
+		if (frame.lines)
+			printf("\033[%uA\033[J", frame.lines);
+		frame.lines = 0;
+		fflush(stdout);
+		return frame.raw && key_pressed(0);
+	case MONITOR_FRAME_END:
+		mon->emit = frame.emit;
+		fputs("\033[?25h", stdout);
+		fflush(stdout);
+		if (frame.raw)
+			tcsetattr(STDIN_FILENO, TCSAFLUSH, &frame.before);
+		break;
+	}
+	return false;
+}

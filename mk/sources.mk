@@ -72,9 +72,12 @@ CORE_SRCS := \
 	mm/cache/xarray_verify.c \
 	mm/debug/monitor.c \
 	mm/debug/monitor_heap.c \
+	mm/debug/monitor_pressure.c \
 	mm/debug/monitor_pt.c \
 	mm/debug/monitor_show.c \
 	mm/debug/monitor_slabtop.c \
+	mm/debug/pressure.c \
+	mm/debug/scenario.c \
 	mm/debug/stress.c \
 	mm/debug/stress_heap.c \
 	mm/kmap/address.c \

@@ -17,6 +17,9 @@
 
 #define MONITOR_QUIT 1
 
+struct bdev;
+enum monitor_frame { MONITOR_FRAME_BEGIN, MONITOR_FRAME_NEXT, MONITOR_FRAME_END };
+
 /**
  * struct monitor - a front end, as the commands see it
  * @emit, @ctx: take output; lines end in "\n"
@@ -24,6 +27,9 @@
  * @unicode: block characters may be used in pictures (UTF-8), else ASCII
  * @colour: ECMA-48 colours may be used
  * @live: show a picture, of at most so many rows, again and again until a key is pressed; NULL: pictures are shown once
+ * @frame: for pictures that are refreshed while work goes on: before the first, before each (is the user tired of it?),
+ *         and behind the last, which stays; NULL: lines instead
+ * @disk: a block device of so many sectors outside of the machine's memory; NULL: RAM disks
  * @failures: commands that failed so far, counted by monitor_command()
  */
 struct monitor {
@@ -31,6 +37,8 @@ struct monitor {
 	void *ctx;
 	void (*run_all)(void (*fn)(void *arg), void *arg);
 	void (*live)(struct monitor *mon, void (*draw)(struct monitor *mon, void *arg, unsigned int rows), void *arg);
+	bool (*frame)(struct monitor *mon, enum monitor_frame which);
+	struct bdev *(*disk)(struct monitor *mon, u64 sectors);
 	bool unicode;
 	bool colour;
 	unsigned int failures;
@@ -107,6 +115,9 @@ struct stress_heap {
 void stress_heap_cpu(void *arg);
 /* Free what is left between owners. */
 void stress_heap_end(struct stress_heap *s);
+
+/* Processes of ours get names in reports, and can be chosen by the OOM killer, where no kernel cares for that. */
+void monitor_take_tasks(void);
 
 __printf(2, 3) void monitor_say(struct monitor *mon, const char *fmt, ...);
 

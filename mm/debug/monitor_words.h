@@ -42,6 +42,12 @@ int cmd_heap(struct monitor *mon, char *args);
 int monitor_stress_heap(struct monitor *mon, char *args);
 /* monitor_pt.c */
 int cmd_pt(struct monitor *mon, char *args);
+/* monitor_pressure.c */
+int cmd_swapon(struct monitor *mon, char *args);
+int cmd_pressure(struct monitor *mon, char *args);
+int cmd_hog(struct monitor *mon, char *args);
+int cmd_churn(struct monitor *mon, char *args);
+int cmd_filecache(struct monitor *mon, char *args);
 /* The objects that kmalloc and kmem_cache alloc got and nobody freed. */
 void monitor_list_objects(struct monitor *mon);
 

@@ -109,6 +109,7 @@ static int finish_boot(const struct machine_desc *m)
 int boot_start(struct boot *boot, const struct boot_options *options)
 {
 	struct hosted_options hosted = { .cpus = options->cpus, .seed = options->seed };
+	bool unbootable = false;
 	char *log;
 	int error;
 
@@ -126,6 +127,8 @@ int boot_start(struct boot *boot, const struct boot_options *options)
 	present_cpus = boot->machine.info.cpus_nr;
 	if (!error)
 		error = finish_boot(&boot->machine);
+	if (!error && disks_open(options))
+		unbootable = true;
 	hosted_console_hook = NULL;
 	log = release_console();
 	if (error) {
@@ -135,16 +138,17 @@ int boot_start(struct boot *boot, const struct boot_options *options)
 		cli_complain("%s: the machine does not boot: %s", boot->machine.name,
 			     error == -ENOMEM ? "memory is short (the log above says which)" :
 						"its memory map is of no use (the log above says why)");
-		boot_end(boot);
 	}
+	if (error || unbootable)
+		boot_end(boot);
 	free(log);
-	return error ? EXIT_FAILED : EXIT_DONE;
+	return error || unbootable ? EXIT_FAILED : EXIT_DONE;
 }
 
 void boot_end(struct boot *boot)
 {
 	hosted_reset();
-	host_disks_end();
+	disks_close();
 	hosted_console_hook = NULL;
 	machine_free(&boot->machine);
 }
@@ -264,11 +268,23 @@ static void add_append(struct boot_options *boot, const char *value)
 	free(old);
 }
 
+static int add_disk(struct boot_options *boot, const char *file, bool swap)
+{
+	if (boot->disks_nr == sizeof(boot->disks) / sizeof(boot->disks[0])) {
+		cli_complain("'%s': a machine has four disks at most", file);
+		return EXIT_USAGE;
+	}
+	boot->swaps |= (unsigned int)swap << boot->disks_nr;
+	boot->disks[boot->disks_nr++] = file;
+	return EXIT_DONE;
+}
+
 /* Options with a value. Return: -1: none of them, else an exit code. */
 static int value_option(struct parsed *p, int argc, char **argv, int *i)
 {
 	static const char *const names[] = { "--append", "--cpus", "--slit", "--cat",
-					     "--run",	 "--trace", "--trace-events", "--seed" };
+					     "--run",	 "--trace", "--trace-events", "--seed",
+					     "--disk",	 "--swap" };
 	const unsigned int nr = sizeof(names) / sizeof(names[0]);
 	const char *value = NULL;
 	unsigned int k = 0;
@@ -308,8 +324,10 @@ static int value_option(struct parsed *p, int argc, char **argv, int *i)
 	case 6:
 		p->trace_events = value;
 		return EXIT_DONE;
-	default:
+	case 7:
 		return need_number(names[k], value, 1, ~(u64)0, &p->boot.seed);
+	default:
+		return add_disk(&p->boot, value, k == 9);
 	}
 }
 

@@ -36,6 +36,9 @@ struct boot_options {
 	const char *slit;
 	bool quiet;
 	u64 seed;		/* 0: not given */
+	const char *disks[4];	/* the host's files that are vda, vdb, ... */
+	unsigned int disks_nr;
+	unsigned int swaps;	/* bit n: disk n is a swap area */
 	bool (*log)(const char *text, size_t len); /* takes the boot log instead of standard output, or NULL */
 };
 
@@ -72,10 +75,16 @@ void live_show(struct monitor *mon, void (*draw)(struct monitor *mon, void *arg,
 int trace_begin(const char *events);
 int trace_end(const char *path);
 
-/* live.c: a picture refreshed in place; pressure.c: host memory as a disk */
+/* live.c: a picture refreshed in place */
 bool live_frame(struct monitor *mon, enum monitor_frame which);
+
+/*
+ * disk.c: the disks of @options for a booted machine, and swap on them (an exit code); memory of this process as one
+ * more disk (NULL: no room); close them all.
+ */
+int disks_open(const struct boot_options *options);
 struct bdev *host_disk(struct monitor *mon, u64 sectors);
-void host_disks_end(void);
+void disks_close(void);
 
 int tour_run(const struct boot_options *options);
 

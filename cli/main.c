@@ -24,6 +24,8 @@ static void usage(FILE *to)
 	      "  --append PARAMS     add PARAMS to the kernel command line (mem=2G, numa=fake=2, ...)\n"
 	      "  --cpus N            the machine has N CPUs\n"
 	      "  --slit FILE         node distances: a matrix as text, or an ACPI SLIT table\n"
+	      "  --disk FILE         a disk (vda, vdb, ...) whose bytes are FILE's\n"
+	      "  --swap FILE         the same, and the machine swaps there: mkswap FILE first\n"
 	      "  --cat PATH          print a file of the booted machine, such as /proc/zoneinfo; repeatable\n"
 	      "  --run COMMAND       run a monitor command on it; repeatable\n"
 	      "  --trace FILE        write trace events, as text that ui.perfetto.dev opens\n"

@@ -154,13 +154,13 @@ void block_show_partitions(struct ktext *text)
 				     (unsigned long long)(bdev->sectors / 2), bdev->name);
 }
 
-/* Times are not taken, nor are requests merged or flushed: 0. */
+/* Times are not taken, nor are requests merged: 0. */
 void block_show_stats(struct ktext *text)
 {
 	for (const struct bdev *bdev = bdev_next(0); bdev; bdev = bdev_next(bdev->dev))
-		ktext_printf(text, "%4u %7u %s %lu 0 %lu 0 %lu 0 %lu 0 0 0 0 %lu 0 %lu 0 0 0\n", MAJOR(bdev->dev),
+		ktext_printf(text, "%4u %7u %s %lu 0 %lu 0 %lu 0 %lu 0 0 0 0 %lu 0 %lu 0 %lu 0\n", MAJOR(bdev->dev),
 			     MINOR(bdev->dev), bdev->name, bdev->ios[0], bdev->ios_sectors[0], bdev->ios[1],
-			     bdev->ios_sectors[1], bdev->discards, bdev->discard_sectors);
+			     bdev->ios_sectors[1], bdev->discards, bdev->discard_sectors, bdev->flushes);
 }
 
 static const char *driver_of(u32 major)

@@ -40,6 +40,7 @@ enum {
 #define STATUS_FEATURES_OK 8u
 #define FEATURE_VERSION_1_HIGH 1u /* bit 32 */
 #define FEATURE_BLK_RO (1u << 5)
+#define FEATURE_BLK_FLUSH (1u << 9)
 #define FEATURE_BLK_DISCARD (1u << 13)
 
 /* 2.7.5 */
@@ -56,7 +57,7 @@ struct blk_header {
 	u32 type, reserved;
 	u64 sector;
 };
-enum { BLK_IN = 0, BLK_OUT = 1, BLK_DISCARD = 11 };
+enum { BLK_IN = 0, BLK_OUT = 1, BLK_FLUSH = 4, BLK_DISCARD = 11 };
 struct blk_discard {
 	u64 sector;
 	u32 sectors, flags;
@@ -81,6 +82,7 @@ struct vblk {
 	u64 ring_phys;
 	u16 used;
 	u32 discard_most;		       /* sectors; 0: cannot */
+	bool can_flush;			       /* it may keep what it is given in a cache of its own */
 	bool present;			       /* and answers */
 	char name[8];
 	struct bdev bdev;
@@ -184,9 +186,10 @@ static bool negotiate(struct vblk *disk)
 	low = readl(common(disk, COMMON_DEVICE_FEATURE));
 	disk->bdev.read_only = low & FEATURE_BLK_RO;
 	writel(0, common(disk, COMMON_DRIVER_FEATURE_SELECT));
-	writel(low & (FEATURE_BLK_RO | FEATURE_BLK_DISCARD), common(disk, COMMON_DRIVER_FEATURE));
+	writel(low & (FEATURE_BLK_RO | FEATURE_BLK_FLUSH | FEATURE_BLK_DISCARD), common(disk, COMMON_DRIVER_FEATURE));
 	writel(1, common(disk, COMMON_DRIVER_FEATURE_SELECT));
 	disk->discard_most = low & FEATURE_BLK_DISCARD;
+	disk->can_flush = low & FEATURE_BLK_FLUSH;
 	writel(FEATURE_VERSION_1_HIGH, common(disk, COMMON_DRIVER_FEATURE));
 	writeb(STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_FEATURES_OK, common(disk, COMMON_STATUS));
 	return readb(common(disk, COMMON_STATUS)) & STATUS_FEATURES_OK;
@@ -258,6 +261,8 @@ static int request(struct vblk *disk, u32 type, u64 sector, u64 phys, u32 bytes)
 	desc[0] = (struct vring_desc){ disk->ring_phys + RING_HEADER, sizeof(*head), DESC_NEXT, 1 };
 	desc[1] = (struct vring_desc){ phys, bytes, DESC_NEXT | (type == BLK_IN ? DESC_WRITE : 0), 2 };
 	desc[2] = (struct vring_desc){ disk->ring_phys + RING_STATUS, 1, DESC_WRITE, 0 };
+	if (!bytes)
+		desc[0].next = 2;
 	avail[2 + avail[1] % QUEUE] = 0;
 	kstore(&avail[1], (u16)(avail[1] + 1));
 	kfence();
@@ -314,7 +319,20 @@ static int vblk_discard(struct bdev *bdev, u64 sector, u64 count)
 	return err;
 }
 
-static const struct bdev_ops vblk_ops = { .rw = vblk_rw, .discard = vblk_discard };
+static int vblk_flush(struct bdev *bdev)
+{
+	struct vblk *disk = bdev->private_data;
+	int err;
+
+	if (!disk->can_flush)
+		return 0;
+	down_write(&disk->lock);
+	err = request(disk, BLK_FLUSH, 0, 0, 0);
+	up_write(&disk->lock);
+	return err;
+}
+
+static const struct bdev_ops vblk_ops = { .rw = vblk_rw, .discard = vblk_discard, .flush = vblk_flush };
 
 /* ---- Finding them ---- */
 

@@ -104,7 +104,18 @@ static int flaky_discard(struct bdev *bdev, u64 sector, u64 count)
 	return bdev_discard(flaky->under, sector, count);
 }
 
-static const struct bdev_ops flaky_ops = { .rw = flaky_rw, .rw_page = flaky_rw_page, .discard = flaky_discard };
+static int flaky_flush(struct bdev *bdev)
+{
+	struct flaky *flaky = bdev->private_data;
+
+	atomic_fetch_add(&flaky->flushes, 1u);
+	return take(&flaky->fail_flushes) ? failed(flaky) : bdev_flush(flaky->under);
+}
+
+static const struct bdev_ops flaky_ops = { .rw = flaky_rw,
+					   .rw_page = flaky_rw_page,
+					   .discard = flaky_discard,
+					   .flush = flaky_flush };
 
 int flaky_make(struct flaky *flaky, const char *name, struct bdev *under)
 {

@@ -16,20 +16,21 @@
  * @fail_reads, @fail_writes: so many of the next ones fail and transfer nothing
  * @torn_writes: so many writes fail (-EIO) when half of their sectors have been written
  * @lost_writes: so many writes are said to have been done, and are not
+ * @fail_flushes: so many flushes fail
  * @error: what failing transfers return; 0: -EIO
  * @delay: turns of port_cpu_relax() in each transfer
  * @hook: called ahead of each transfer; may change any of these
- * @reads, @writes, @failed, @discards: transfers so far
+ * @reads, @writes, @failed, @discards, @flushes: so far
  */
 struct flaky {
 	struct bdev bdev;
 	struct bdev *under;
 	u64 bad_first, bad_count;
 	bool bad_reads, bad_writes;
-	unsigned int skip, fail_reads, fail_writes, torn_writes, lost_writes, delay;
+	unsigned int skip, fail_reads, fail_writes, torn_writes, lost_writes, fail_flushes, delay;
 	int error;
 	void (*hook)(struct flaky *flaky, u64 sector, unsigned int count, bool write);
-	unsigned int reads, writes, failed, discards;
+	unsigned int reads, writes, failed, discards, flushes;
 };
 
 /* @under stays the caller's. Return: 0 or errno of bdev_register(). */

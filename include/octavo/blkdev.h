@@ -27,12 +27,14 @@ struct bdev;
  *      has no room for what it had not got yet.
  * @rw_page: the same for PAGE_SECTORS of one page, of high memory, too; NULL: by way of @rw
  * @discard: these sectors will not be read before they are written; NULL: no use
+ * @flush: what @rw has written stays, whatever happens to the power; NULL: it does without being told
  * The sectors are within the device: bdev_*() below see to it.
  */
 struct bdev_ops {
 	int (*rw)(struct bdev *bdev, u64 sector, void *buffer, unsigned int count, bool write);
 	int (*rw_page)(struct bdev *bdev, u64 sector, struct page *page, bool write);
 	int (*discard)(struct bdev *bdev, u64 sector, u64 count);
+	int (*flush)(struct bdev *bdev);
 };
 
 /* Fill in what (c) says, the rest zero. */
@@ -47,7 +49,7 @@ struct bdev {
 	bool read_only;		   /* (c) writes are refused: -EROFS */
 	bool noio;		   /* (c) @ops allocate with GFP_NOIO only: no scope is opened for them */
 	unsigned long ios[2], ios_sectors[2], errors[2]; /* (a) read, write */
-	unsigned long discards, discard_sectors;	 /* (a) */
+	unsigned long discards, discard_sectors, flushes; /* (a) */
 	struct bdev *next;				 /* the list's lock */
 };
 
@@ -76,6 +78,8 @@ OCTAVO_API int bdev_rw(struct bdev *bdev, u64 sector, void *buffer, unsigned int
 OCTAVO_API int bdev_rw_page(struct bdev *bdev, u64 sector, struct page *page, bool write);
 /* Return: 0, also if the device makes no use of it. */
 OCTAVO_API int bdev_discard(struct bdev *bdev, u64 sector, u64 count);
+/* What was written before is on the medium when it returns: fsync(2) of a device's file, sync(2). */
+OCTAVO_API int bdev_flush(struct bdev *bdev);
 
 /*
  * brd.c: a RAM disk whose pages come with the first write and go with a discard. "ramN" gets Linux's number for it,

@@ -244,6 +244,22 @@ int bdev_discard(struct bdev *bdev, u64 sector, u64 count)
 	return err;
 }
 
+int bdev_flush(struct bdev *bdev)
+{
+	unsigned int scope;
+	int err;
+
+	if (!bdev->ops->flush || bdev->read_only)
+		return 0;
+	scope = memalloc_noio_save();
+	err = bdev->ops->flush(bdev);
+	memalloc_noio_restore(scope);
+	atomic_add_relaxed(&bdev->flushes, 1ul);
+	if (err)
+		atomic_add_relaxed(&bdev->errors[1], 1ul);
+	return err;
+}
+
 /* ---- What the port drives ---- */
 
 struct port_disk {

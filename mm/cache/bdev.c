@@ -136,11 +136,19 @@ static s64 bdev_write_iter(struct file *file, struct iov_iter *from, u64 *pos)
 	return generic_write_sync(file, at, written);
 }
 
+/* An error of the pages is told first: the next fsync(2) flushes again. */
+static int bdev_fsync(struct file *file, u64 start, u64 end, bool datasync)
+{
+	int err = generic_file_fsync(file, start, end, datasync);
+
+	return err ? err : bdev_flush(device_of(file->f_mapping));
+}
+
 const struct file_operations bdev_fops = {
 	.read_iter = generic_file_read_iter,
 	.write_iter = bdev_write_iter,
 	.mmap = generic_file_mmap,
-	.fsync = generic_file_fsync,
+	.fsync = bdev_fsync,
 	.llseek = generic_file_llseek,
 };
 

@@ -13,6 +13,7 @@
  */
 #include "filemap.h"
 
+#include "../block/block.h"
 #include "../phys/page_wait.h"
 
 #define BATCH 15u
@@ -325,6 +326,8 @@ void ksys_sync(void)
 		(void)filemap_fdatawrite_range(m, 0, ~(u64)0);
 	for (struct address_space *m = mapping_next(NULL); m; m = mapping_next(m))
 		wait_for_writeback(m, 0, ~(u64)0);
+	for (struct bdev *bdev = bdev_next(0); bdev; bdev = bdev_next(bdev->dev))
+		(void)bdev_flush(bdev);
 }
 
 void drop_page_cache(void)

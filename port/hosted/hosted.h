@@ -97,6 +97,16 @@ int hosted_device_add(phys_addr_t start, phys_addr_t size) __must_check;
 int hosted_block_set(unsigned int device, void *memory, uint64_t sectors) __must_check;
 void hosted_block_fail(unsigned int device, unsigned int count);
 
+/*
+ * A disk of the booted machine in the host's file @path (or a device of the host's), of whose size it is; for reading
+ * only if it can only be read. It is the machine's alone while it is open: -EBUSY. Return: it, registered as @name;
+ * NULL: *@error, the host's or bdev_register()'s; -EINVAL: no whole sector.
+ */
+struct bdev;
+struct bdev *hosted_block_open(const char *path, const char *name, int *error);
+/* @machine_is_there: it has not been reset since. */
+void hosted_block_close(struct bdev *bdev, bool machine_is_there);
+
 /* Bytes of the machine's RAM and of its vmemmap window that the host has really given. */
 u64 hosted_resident_bytes(void);
 

@@ -315,6 +315,39 @@ if wanted disks; then
 	drive=
 fi
 
+# Nobody asks for it to be written: it is when it is old enough, an error is told to who asks next, and once; swap areas
+# on a RAM disk come and go.
+if wanted writeback; then
+	{
+		printf '#!/bin/sh\nexport PATH=/bin\n'
+		printf 'cd /proc/sys/vm; echo 100 >dirty_writeback_centisecs; echo 200 >dirty_expire_centisecs\n'
+		printf 'dirty() { grep "^nr_dirty " /proc/vmstat; }\n'
+		printf 'dd if=/bin/busybox of=/dev/vda bs=4k count=100 seek=10 conv=notrunc 2>/dev/null\n'
+		printf 'dd if=/dev/zero of=/dev/vda bs=4k count=2 conv=notrunc 2>/dev/null\n'
+		printf 'echo first: $(dirty)\nsleep 5\necho then: $(dirty)\n'
+		printf 'ask() { dd if=/dev/null of=/dev/vda conv=notrunc,fsync 2>/dev/null; }\nask || echo told\nask && echo once\n'
+		printf 'echo 1048576 >dirty_bytes; echo 262144 >dirty_background_bytes; grep threshold /proc/vmstat\n'
+		printf 'dd if=/dev/zero of=/dev/ram0 bs=64k count=512 2>/dev/null\necho behind: $(dirty)\n'
+		printf 'mkswap /dev/ram0 >/dev/null && swapon /dev/ram0 && cat /proc/swaps\n'
+		printf 'swapon /dev/ram0 || echo busy\nswapoff /dev/ram0 && echo "areas: $(wc -l </proc/swaps)"\n'
+		printf 'cat /proc/diskstats\npoweroff -f\n'
+	} >"$out/writeback-init.sh"
+	tools/initramfs.sh "$out/writeback.cpio" "$out/writeback-init.sh" || exit 2
+	head -c 4194304 /dev/zero >"$out/writeback.img"
+	printf '[inject-error]\nevent = "write_aio"\nerrno = "5"\niotype = "write"\nsector = "8"\n' >"$out/blkdebug.conf"
+	drive="-drive file=blkdebug:$out/blkdebug.conf:$out/writeback.img,if=none,id=d,format=raw,werror=report"
+	drive="$drive -device virtio-blk-pci,drive=d"
+	boot writeback 256M 2 "$out/writeback.cpio" 'brd.rd_nr=1 ramdisk_size=65536' </dev/null
+	written=$(dd if="$out/writeback.img" bs=4k skip=10 count=100 2>/dev/null | cksum)
+	echo "on the disk: $written" >>"$out/kernel-writeback.log"
+	judge writeback "$status" 33 '^first: nr_dirty [1-9]' '^then: nr_dirty 0$' '^told$' '^once$' \
+		"on the disk: $(head -c 409600 "$(command -v busybox)" | cksum)" '^nr_dirty_threshold 256$' \
+		'^nr_dirty_background_threshold 64$' '^behind: nr_dirty [0-9]{1,3}$' \
+		'^/dev/ram0 +partition\s+65532\s+0\s+-2$' '^busy$' '^areas: 1$' "$clean"
+	rm -f "$out/writeback.img"
+	drive=
+fi
+
 # A disk larger than memory: read, copied onto itself, and what is on it afterwards.
 if wanted disk-large; then
 	{

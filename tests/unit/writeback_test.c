@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Writeback without a thread: which files are written when, and by whom; errors; what the flusher's rounds do. */
+/* Writeback without a thread: which files are written when, and by whom (WB-I1, WB-I2); errors; the flusher's rounds. */
 #include <octavo/port.h>
 #include <octavo/verify.h>
 
@@ -271,6 +271,14 @@ TEST(writeback, a_device_that_dies)
 	EXPECT_EQ(sync_file_range(disk, 0, PAGE_SIZE, SYNC_FILE_RANGE_WRITE), -EIO);
 	EXPECT_EQ(disk->f_op->fsync(disk, 0, ~(u64)0, false), -EIO);
 	EXPECT(brd_pages(ram) > 0);
+	/* fsync(2) and sync(2) have the device write what it keeps to itself. */
+	flaky.flushes = 0;
+	flaky.fail_flushes = 1;
+	EXPECT_EQ(disk_write(disk, PAGE_SIZE, 0), PAGE_SIZE);
+	EXPECT_EQ(disk->f_op->fsync(disk, 0, ~(u64)0, false), -EIO);
+	EXPECT_EQ(disk->f_op->fsync(disk, 0, ~(u64)0, false), 0);
+	ksys_sync();
+	EXPECT_EQ(flaky.flushes, 3);
 	fput(disk);
 	flaky_end(&flaky);
 	brd_destroy(ram);

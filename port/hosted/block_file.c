@@ -32,8 +32,8 @@ static int error_of(int host_errno)
 }
 
 /*
- * @len bytes at @at, all of them. Memory of the machine that the host has taken away for the moment makes it say EFAULT:
- * the machine's own access brings it back, so the bytes go by way of the stack then.
+ * @len bytes at @at, all of them. Memory of the machine that the host has taken away for the moment makes it say
+ * EFAULT: the machine's own access brings it back, so the bytes go by way of the stack then.
  */
 static int transfer(int fd, char *buffer, size_t len, off_t at, bool write)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Writeback without a thread: which files are written when, and by whom (WB-I1, WB-I2); errors; the flusher's rounds. */
+/* Writeback without a thread: which files are written when, and by whom (WB-I1, WB-I2); errors; rounds. */
 #include <octavo/port.h>
 #include <octavo/verify.h>
 

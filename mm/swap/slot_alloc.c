@@ -319,6 +319,8 @@ int swap_alloc_slots(unsigned long pfn, unsigned int nr, swp_entry_t *entry)
 		if (likely(!err))
 			return 0;
 	} while (again || (nr == 1 && reclaim_some()));
+	if (nr == CLUSTER_SLOTS)
+		count_vm_events(THP_SWPOUT_FALLBACK, 1);
 	return err;
 }
 

@@ -11,7 +11,10 @@
 #include <octavo/task.h>
 
 #include "../base/string.h"
+#include "../pgtable/mm.h"
 #include "../zswap/zswap.h"
+
+#define BREAK_NS 1000000u
 
 static struct swap_user *users __memsys;
 
@@ -40,15 +43,23 @@ static int unuse_round(struct swap_area *area)
 	return 0;
 }
 
+/* Memory that this takes is nobody else's fault: if there is not enough, the caller's process is the one to end. */
 static int try_to_unuse(struct swap_area *area)
 {
+	struct mm_struct *mm = current_task()->mm;
+	unsigned long left;
 	int err = 0;
 
-	while (!err && atomic_fetch_add(&area->used, 0)) {
+	if (mm)
+		mm_set_oom_origin(mm, true);
+	while (!err && (left = atomic_fetch_add(&area->used, 0)) != 0) {
 		err = unuse_round(area);
-		if (!err && load_relaxed(&area->used))
-			port_cpu_relax();
+		/* Others have what is left, for the moment: locked, or under writeback. */
+		if (load_relaxed(&area->used) == left)
+			port_park(BREAK_NS);
 	}
+	if (mm)
+		mm_set_oom_origin(mm, false);
 	return err;
 }
 
@@ -73,7 +84,7 @@ static int swapoff_locked(struct swap_area *area)
 	/* Who is about to take a slot, or looks after the area. */
 	synchronize_rcu();
 	while (load_acquire(&area->visitors))
-		port_cpu_relax();
+		port_park(BREAK_NS);
 	err = try_to_unuse(area);
 	if (err) {
 		atomic_fetch_or(&area->flags, (unsigned int)SWP_WRITEOK);

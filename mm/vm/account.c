@@ -13,6 +13,7 @@
 #include "../base/printk.h"
 #include "../phys/watermark.h"
 #include "../sync/percpu_unit.h"
+#include "../swap/swap.h"
 #include "account.h"
 #include "vma.h"
 
@@ -59,9 +60,8 @@ unsigned long vm_commit_limit(void)
 	unsigned long kbytes = READ_ONCE(sysctl_overcommit_kbytes), pages = totalram_pages();
 	unsigned long ratio = (unsigned int)READ_ONCE(sysctl_overcommit_ratio);
 
-	if (kbytes)
-		return KIB_TO_PAGES(kbytes);
-	return pages / 100 * ratio + pages % 100 * ratio / 100;
+	pages = kbytes ? KIB_TO_PAGES(kbytes) : pages / 100 * ratio + pages % 100 * ratio / 100;
+	return pages + swap_pages_total();
 }
 
 /* Mode 2. What only an administrator may have is kept back, and from each process part of what it has. */
@@ -83,7 +83,7 @@ int vm_acct_memory(const struct mm_task *task, unsigned long pages)
 	commit((long)pages);
 	if (mode == OVERCOMMIT_ALWAYS || (mode == OVERCOMMIT_GUESS && likely(pages <= obviously_there)))
 		return 0;
-	if (mode == OVERCOMMIT_GUESS ? pages <= totalram_pages() : within_limit(task))
+	if (mode == OVERCOMMIT_GUESS ? pages <= totalram_pages() + swap_pages_total() : within_limit(task))
 		return 0;
 	vm_unacct_memory(pages);
 	return -ENOMEM;

@@ -3,6 +3,9 @@
 #include <octavo/highmem.h>
 #include <octavo/pagemap.h>
 
+#include <octavo/fault.h>
+
+#include "fault.h"
 #include "flaky.h"
 #include "mm/base/findings.h"
 #include "mm/phys/vmstat.h"
@@ -484,4 +487,50 @@ TEST(swap, errors_do_not_flood)
 	folio_unlock(folio);
 	folio_put(folio);
 	end_flaky();
+}
+
+/* ---- Allocations that fail ---- */
+
+static void nothing_left(void *ctx)
+{
+	(void)ctx;
+	swapper_verify();
+	EXPECT_EQ(global_node_page_state(NR_SWAPCACHE), 0);
+}
+
+/* From the device's swapon to its swapoff, with a page in between. */
+static bool whole_life(void *ctx)
+{
+	swp_entry_t entry = { 0 };
+	struct folio *folio;
+	bool good = false;
+	int err = 0;
+
+	(void)ctx;
+	if (swapper_on(disk, DEV, 0))
+		return false;
+	folio = swapper_make(0, 5);
+	if (folio)
+		entry = swapper_out(folio, 0);
+	if (entry.val) {
+		folio = swapin_readahead(entry, GFP_KERNEL, NULL, 0, &err);
+		EXPECT(folio || err == -ENOMEM);
+		good = folio;
+		if (folio) {
+			EXPECT_EQ(swapper_tag(&folio->page), 5);
+			folio_put(folio);
+		}
+		free_swap_and_cache(entry);
+	}
+	EXPECT_EQ(swapoff_path(DEV), 0);
+	return good;
+}
+
+TEST(swap, allocations_fail)
+{
+	disk = swapper_disk("ram0", 3000);
+	ASSERT(disk);
+	nothing_left(NULL);
+	EXPECT(fault_each_among(FAIL_NTH_PAGE | FAIL_NTH_SLAB, whole_life, nothing_left, NULL) > 8);
+	brd_destroy(disk);
 }

@@ -109,8 +109,10 @@ CORE_SRCS := \
 	mm/kmap/vmemmap.c \
 	mm/lru/batch.c \
 	mm/lru/classic.c \
+	mm/lru/gen.c \
 	mm/lru/lru.c \
 	mm/lru/release.c \
+	mm/lru/switch.c \
 	mm/lru/verify.c \
 	mm/lru/workingset.c \
 	mm/pgtable/asid.c \

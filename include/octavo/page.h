@@ -50,6 +50,7 @@ enum pageflags {
 	PG_hugetlb,
 	PG_zsmalloc,
 	PG_init,	 /* this struct page has been initialised */
+	PG_lru_refs,	 /* mm/lru: how often it was used, with PG_referenced and PG_active */
 	NR_PAGEFLAGS
 };
 octavo_static_assert(NR_PAGEFLAGS <= 32, "page flags are one 32-bit word");

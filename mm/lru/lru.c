@@ -68,6 +68,11 @@ const struct lru_policy *lru_policy(void)
 	return load_acquire(&policy);
 }
 
+void lru_policy_set(const struct lru_policy *new)
+{
+	store_release(&policy, new);
+}
+
 const struct lru_vm_ops *lru_vm_ops __memsys;
 
 struct lruvec *node_lruvec(int nid)
@@ -86,7 +91,7 @@ static unsigned int chain_list(const struct lruvec *vec, unsigned int chain)
 {
 	if (likely(chain < LRU_CHAIN_GENS))
 		return chain;
-	return lru_policy()->list(vec, chain);
+	return lru_gen_list(vec, chain);
 }
 
 void lru_count_list(struct lruvec *vec, enum zone_type zone, unsigned int list, long pages)

@@ -109,7 +109,6 @@ enum lru_verdict { LRU_FREED, LRU_KEEP, LRU_ACTIVATE };
  * @recent: would a folio that left @age behind (compare in @mask) still be here if memory were as large as what is in
  *          use is? May be NULL: never.
  * @refault: it comes back; before it is added. @workingset: it had PG_workingset. May be NULL.
- * @list: as which plain list a chain of a generation is counted. NULL: there are none.
  * @switch_in, @switch_out: before the first call and behind the last; between them the lists are taken over by @add
  *          one by one. Nobody else is at work on the node's lists. May be NULL. @switch_in: 0 or -ENOMEM.
  */
@@ -128,7 +127,6 @@ struct lru_policy {
 	unsigned long (*eviction)(struct lruvec *vec, struct folio *folio);
 	bool (*recent)(struct lruvec *vec, bool file, unsigned long age, unsigned long mask, bool workingset);
 	void (*refault)(struct lruvec *vec, struct folio *folio, unsigned long age, bool recent, bool workingset);
-	enum lru_list (*list)(const struct lruvec *vec, unsigned int chain);
 	int (*switch_in)(struct lruvec *vec);
 	void (*switch_out)(struct lruvec *vec);
 };
@@ -136,13 +134,18 @@ struct lru_policy {
 /*
  * struct lru_vm_ops - what policies ask of address spaces, which are above: mm/vm/rmap.c registers it
  * @referenced: folio_referenced()
+ * @walk_young: folio_activate() for what is found young in page tables, the marks cleared, of folios of the node. May
+ *              be NULL.
  */
 struct lru_vm_ops {
 	int (*referenced)(struct folio *folio, bool locked, u64 *vm_flags);
+	void (*walk_young)(int nid);
 };
 extern const struct lru_vm_ops *lru_vm_ops;
 
 const struct lru_policy *lru_policy(void);
+/* Another one from now on; it takes all folios over. Context: may sleep. Return: 0, -EBUSY, -ENOMEM. */
+int lru_policy_switch(const struct lru_policy *policy);
 struct lruvec *node_lruvec(int nid);
 
 /* ---- Workingset: shadows ---- */

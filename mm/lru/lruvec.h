@@ -26,6 +26,13 @@ struct lru_chain {
 	unsigned long pages;	      /* (l) */
 };
 
+/* gen.c's. All (l). */
+struct lru_gen {
+	unsigned long max_seq, min_seq[2];  /* anon, file */
+	u64 birth_ns[LRU_GENS_MAX];	    /* by seq % LRU_GENS_MAX */
+	unsigned long evicted[2][4], refaulted[2][4]; /* by tier, decaying */
+};
+
 struct lruvec {
 	spinlock_t lock;
 	int nid;			  /* (c) */
@@ -35,7 +42,7 @@ struct lruvec {
 	unsigned long scan_left[NR_LRU_LISTS]; /* (l) parts of a scan too small to be done yet */
 	unsigned long refaults[2];	  /* (a) workingset_activate_* when active lists were last looked at for them */
 	bool can_swap;			  /* (a) whether the last scan could */
-	void *gen;			  /* (c) struct lru_gen_node, once that policy was chosen */
+	struct lru_gen gen;
 };
 
 static inline void lru_lock(struct lruvec *vec, unsigned long *flags)
@@ -188,8 +195,10 @@ void lru_putback(struct lruvec *vec, struct folio **folios, const enum lru_verdi
 bool lru_batch_remove(struct page *page);
 void lru_batches_drain_cpu(unsigned int cpu);
 
-/* ---- classic.c, gen.c ---- */
-extern const struct lru_policy lru_classic;
+/* ---- classic.c, gen.c, switch.c ---- */
+extern const struct lru_policy lru_classic, lru_gen;
+void lru_policy_set(const struct lru_policy *policy);
+enum lru_list lru_gen_list(const struct lruvec *vec, unsigned int chain);
 
 /* Every lruvec there is. */
 #define for_each_lruvec(vec) \

@@ -19,7 +19,7 @@ static const char *const list_names[NR_LRU_LISTS] = { "inactive_anon", "active_a
 
 static enum lru_list counted_as(const struct lruvec *vec, unsigned int chain)
 {
-	return chain < LRU_CHAIN_GENS ? (enum lru_list)chain : lru_policy()->list(vec, chain);
+	return chain < LRU_CHAIN_GENS ? (enum lru_list)chain : lru_gen_list(vec, chain);
 }
 
 static void check_folio(struct verify *v, struct page *page, unsigned int chain)

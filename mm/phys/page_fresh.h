@@ -22,7 +22,7 @@ static force_inline bool state_is(const struct page *page, u64 state)
 /* What a page of a user's, or of a file's that is in no page cache any more, may still say. */
 #define FLAGS_USER                                                                                                  \
 	(1u << PG_uptodate | 1u << PG_dirty | 1u << PG_referenced | 1u << PG_swapbacked | 1u << PG_owner_2 |        \
-	 1u << PG_workingset | 1u << PG_young | 1u << PG_idle)
+	 1u << PG_workingset | 1u << PG_young | 1u << PG_idle | 1u << PG_lru_refs)
 
 static force_inline bool user_state_is(const struct page *page, u64 state, u32 loose)
 {

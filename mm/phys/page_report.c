@@ -62,7 +62,7 @@ static const struct {
 
 size_t page_flags_text(char *text, size_t size, const struct page *page)
 {
-	u32 flags = load_relaxed(&page->flags) & ~(1u << PG_init);
+	u32 flags = load_relaxed(&page->flags) & ~(1u << PG_init | 1u << PG_lru_refs);
 	size_t len = octavo_snprintf(text, size, "0x%x(", flags);
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(flag_names); i++)

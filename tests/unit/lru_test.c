@@ -1,0 +1,486 @@
+// SPDX-License-Identifier: MIT
+/* Lists of folios: LR-I1 to LR-I5, what moves between them, shadows (WS-I1, WS-I2, SN-I1), generations (LG-I1, LG-I2). */
+#include <octavo/gfp.h>
+#include <octavo/pagemap.h>
+#include <octavo/shrinker.h>
+#include <octavo/verify.h>
+
+#include "harness.h"
+#include "mm/base/findings.h"
+#include "mm/cache/filemap.h"
+#include "mm/lru/batch.h"
+#include "mm/lru/gen.h"
+#include "mm/vm/gup.h"
+#include "ramfile.h"
+#include "tasks.h"
+
+#define RW (PROT_READ | PROT_WRITE)
+#define PAGES 150ul
+
+static struct test_process p;
+static char found[160];
+static unsigned int findings;
+
+static void complain(void *ctx, const char *line)
+{
+	(void)ctx;
+	test_fail(__FILE__, __LINE__, "%s", line);
+}
+
+static void all_well(void)
+{
+	EXPECT_EQ(mm_verify(complain, NULL), 0);
+}
+
+/* The first finding that has one of the lists' names. */
+static void note(void *ctx, const char *line)
+{
+	(void)ctx;
+	if (!findings++)
+		strscpy(found, line, sizeof(found));
+}
+
+static bool finds(const char *name)
+{
+	findings = 0;
+	found[0] = 0;
+	(void)mm_verify(note, NULL);
+	return strstr(found, name) != NULL;
+}
+
+static unsigned long stat(enum node_stat_item item)
+{
+	return global_node_page_state(item);
+}
+
+static uintptr_t written(unsigned long pages)
+{
+	uintptr_t at = test_map(0, pages * PAGE_SIZE, RW, MAP_PRIVATE);
+
+	for (unsigned long i = 0; i < pages; i++)
+		EXPECT_EQ(test_user_write(at + i * PAGE_SIZE, &i, sizeof(i)), sizeof(i));
+	return at;
+}
+
+static struct folio *folio_at(uintptr_t addr)
+{
+	int err;
+	struct page *page = follow_page(find_vma(p.task.mm, addr), addr, 0, &err);
+
+	return page ? page_folio(page) : NULL;
+}
+
+TEST(lru, written_memory_is_inactive_and_leaves_when_it_is_freed)
+{
+	unsigned long before, at;
+
+	ASSERT(test_process_start(&p));
+	lru_add_drain_all();
+	before = stat(NR_INACTIVE_ANON);
+	at = written(PAGES);
+	all_well();
+	lru_add_drain_all();
+	EXPECT_EQ(stat(NR_INACTIVE_ANON), before + PAGES);
+	EXPECT_EQ(global_zone_page_state(NR_ZONE_INACTIVE_ANON), before + PAGES);
+	all_well();
+	/* From within, from a batch, all of it. */
+	EXPECT_EQ(ksys_munmap(at + 20 * PAGE_SIZE, PAGE_SIZE), 0);
+	EXPECT_EQ(ksys_munmap(at + 40 * PAGE_SIZE, 33 * PAGE_SIZE), 0);
+	EXPECT_EQ(stat(NR_INACTIVE_ANON), before + PAGES - 34);
+	all_well();
+	(void)written(7);
+	all_well();
+	test_process_exit(&p);
+	all_well();
+	EXPECT_EQ(stat(NR_INACTIVE_ANON), before);
+}
+
+TEST(lru, batches_hold_no_references)
+{
+	struct folio *folio;
+	uintptr_t at;
+
+	ASSERT(test_process_start(&p));
+	lru_add_drain_all();
+	at = written(3);
+	folio = folio_at(at + PAGE_SIZE);
+	EXPECT(folio && PageLRU(&folio->page));
+	EXPECT_EQ(page_ref_count(&folio->page), 1);
+	/* LR-I5: what waits in a batch can be had at once, and freed. */
+	EXPECT(folio_isolate_lru(folio));
+	EXPECT(!PageLRU(&folio->page));
+	EXPECT_EQ(stat(NR_ISOLATED_ANON), 1);
+	EXPECT(!folio_isolate_lru(folio));
+	EXPECT(finds("LR-I4"));
+	folio_putback_lru(folio);
+	EXPECT_EQ(stat(NR_ISOLATED_ANON), 0);
+	EXPECT_EQ(page_ref_count(&folio->page), 1);
+	all_well();
+	EXPECT_EQ(ksys_munmap(at + 2 * PAGE_SIZE, PAGE_SIZE), 0);
+	all_well();
+	/* Freed while it is isolated: its last reference is that one. */
+	EXPECT(folio_isolate_lru(folio));
+	EXPECT_EQ(ksys_munmap(at, 2 * PAGE_SIZE), 0);
+	folio_putback_lru(folio);
+	all_well();
+	test_process_exit(&p);
+}
+
+TEST(lru, use_makes_active)
+{
+	struct folio *folio;
+	uintptr_t at;
+
+	ASSERT(test_process_start(&p));
+	at = written(2);
+	folio = folio_at(at);
+	folio_mark_accessed(folio);
+	EXPECT(PageReferenced(&folio->page) && !PageActive(&folio->page));
+	folio_mark_accessed(folio);
+	EXPECT(!PageReferenced(&folio->page) && PageActive(&folio->page));
+	all_well();
+	folio_deactivate(folio);
+	EXPECT(!PageActive(&folio->page));
+	folio_activate(folio);
+	EXPECT_EQ(stat(NR_ACTIVE_ANON), 1);
+	/* Freed as active, next to one that is not. */
+	EXPECT_EQ(ksys_munmap(at, 2 * PAGE_SIZE), 0);
+	EXPECT_EQ(stat(NR_ACTIVE_ANON), 0);
+	all_well();
+	test_process_exit(&p);
+}
+
+TEST(lru, locked_memory_is_unevictable)
+{
+	unsigned long rescued = vm_event_sum(UNEVICTABLE_PGRESCUED), cleared = vm_event_sum(UNEVICTABLE_PGCLEARED);
+	uintptr_t at;
+
+	ASSERT(test_process_start(&p));
+	p.process.rlimit[RLIMIT_MEMLOCK].cur = 64 * PAGE_SIZE;
+	at = written(12);
+	EXPECT_EQ(ksys_mlock(at, 8 * PAGE_SIZE, 0), 0);
+	EXPECT_EQ(stat(NR_UNEVICTABLE), 8);
+	all_well();
+	EXPECT_EQ(ksys_munlock(at, 3 * PAGE_SIZE), 0);
+	EXPECT_EQ(stat(NR_UNEVICTABLE), 5);
+	EXPECT_EQ(vm_event_sum(UNEVICTABLE_PGRESCUED), rescued + 3);
+	all_well();
+	EXPECT_EQ(ksys_munmap(at + 4 * PAGE_SIZE, 2 * PAGE_SIZE), 0);
+	EXPECT_EQ(stat(NR_UNEVICTABLE), 3);
+	(void)cleared;
+	test_process_exit(&p);
+	EXPECT_EQ(stat(NR_UNEVICTABLE), 0);
+	all_well();
+}
+
+TEST(lru, lazily_freed_memory_is_with_the_files)
+{
+	struct folio *folio;
+	uintptr_t at;
+
+	ASSERT(test_process_start(&p));
+	at = written(2);
+	lru_add_drain_all();
+	folio = folio_at(at);
+	EXPECT_EQ(ksys_madvise(at, PAGE_SIZE, MADV_FREE), 0);
+	EXPECT(!PageSwapBacked(&folio->page));
+	EXPECT_EQ(stat(NR_INACTIVE_FILE), 1);
+	all_well();
+	folio_set_swapbacked(folio);
+	EXPECT_EQ(stat(NR_INACTIVE_FILE), 0);
+	all_well();
+	test_process_exit(&p);
+}
+
+/* ---- Shadows ---- */
+
+static u8 store[RAM_FILE_BYTES];
+static struct ram_file f;
+static struct file *file;
+
+static bool open_file(void)
+{
+	if (!ram_file_make(&f, store, RAM_FILE_BYTES, false))
+		return false;
+	file = ram_file_open(&f);
+	return file != NULL;
+}
+
+static void close_file(void)
+{
+	fput(file);
+	ram_file_put(&f);
+}
+
+static struct folio *read_page(unsigned long index)
+{
+	int err;
+
+	return read_mapping_folio(file->f_mapping, index, file, &err);
+}
+
+static void evict(unsigned long index)
+{
+	struct folio *folio = filemap_get_folio(file->f_mapping, index);
+
+	ASSERT(folio);
+	folio_lock(folio);
+	filemap_evict_folio(file->f_mapping, folio);
+	folio_unlock(folio);
+	folio_put(folio);
+}
+
+TEST(lru, an_evicted_page_is_known_when_it_returns)
+{
+	unsigned long refaults = stat(WORKINGSET_REFAULT_FILE), active = stat(WORKINGSET_ACTIVATE_FILE);
+	struct cachestat c;
+	struct folio *folio;
+
+	ASSERT(open_file());
+	for (unsigned long i = 0; i < 8; i++) {
+		folio = read_page(i);
+		ASSERT(folio);
+		folio_activate(folio);
+		folio_put(folio);
+	}
+	evict(3);
+	evict(4);
+	all_well();
+	filemap_cachestat(file->f_mapping, 0, 7, &c);
+	EXPECT_EQ(c.nr_evicted, 2);
+	EXPECT_EQ(c.nr_recently_evicted, 2);
+	folio = read_page(3);
+	ASSERT(folio);
+	EXPECT_EQ(stat(WORKINGSET_REFAULT_FILE), refaults + 1);
+	/* Less went by than is active. */
+	EXPECT_EQ(stat(WORKINGSET_ACTIVATE_FILE), active + 1);
+	EXPECT(PageActive(&folio->page));
+	folio_put(folio);
+	/* WS-I1: used once. */
+	filemap_cachestat(file->f_mapping, 0, 7, &c);
+	EXPECT_EQ(c.nr_evicted, 1);
+	/* So much more than there is to compare with that it is none of the working set. */
+	atomic_add_relaxed(&node_lruvec(0)->nonresident_age, 1ul << 20);
+	for_each_lruvec (vec)
+		atomic_add_relaxed(&vec->nonresident_age, 1ul << 20);
+	filemap_cachestat(file->f_mapping, 0, 7, &c);
+	EXPECT_EQ(c.nr_recently_evicted, 0);
+	folio = read_page(4);
+	ASSERT(folio);
+	EXPECT(!PageActive(&folio->page));
+	folio_put(folio);
+	EXPECT_EQ(stat(WORKINGSET_ACTIVATE_FILE), active + 1);
+	all_well();
+	close_file();
+	all_well();
+}
+
+TEST(lru, shadows_of_another_policy_say_nothing)
+{
+	struct folio *folio = NULL;
+	unsigned long shadow;
+
+	ASSERT(open_file());
+	folio = read_page(0);
+	ASSERT(folio);
+	folio_activate(folio);
+	shadow = workingset_eviction(folio);
+	EXPECT(shadow && workingset_test_recent(shadow));
+	/* WS-I2 */
+	EXPECT_EQ(lru_gen_set_caps(LRU_GEN_CORE), 0);
+	EXPECT(!workingset_test_recent(shadow));
+	shadow = workingset_eviction(folio);
+	EXPECT(workingset_test_recent(shadow));
+	EXPECT_EQ(lru_gen_set_caps(0), 0);
+	EXPECT(!workingset_test_recent(shadow));
+	folio_put(folio);
+	close_file();
+	all_well();
+}
+
+TEST(lru, nodes_of_shadows_are_bounded)
+{
+	unsigned long before = stat(WORKINGSET_NODES), given_up = stat(WORKINGSET_NODERECLAIM);
+
+	ASSERT(open_file());
+	for (unsigned long i = 0; i < RAM_FILE_PAGES; i++) {
+		struct folio *folio = read_page(i);
+
+		ASSERT(folio);
+		folio_put(folio);
+	}
+	for (unsigned long i = 0; i < 64; i++)
+		evict(i);
+	/* SN-I1: the first node has nothing else; the second has. */
+	EXPECT_EQ(stat(WORKINGSET_NODES), before + 1);
+	mapping_verify(file->f_mapping, &(struct findings){ .report = complain });
+	folio_put(read_page(5));
+	EXPECT_EQ(stat(WORKINGSET_NODES), before);
+	for (unsigned long i = 0; i < RAM_FILE_PAGES; i++) {
+		struct folio *folio = filemap_get_folio(file->f_mapping, i);
+
+		if (folio) {
+			folio_put(folio);
+			evict(i);
+		}
+	}
+	EXPECT_EQ(stat(WORKINGSET_NODES), before + 2);
+	mapping_verify(file->f_mapping, &(struct findings){ .report = complain });
+	if (!stat(NR_INACTIVE_ANON) && !stat(NR_INACTIVE_FILE)) {
+		for (unsigned int i = 0; i < 16; i++)
+			for_each_online_node(nid)
+				(void)shrink_slab(GFP_KERNEL, nid, NULL, 0);
+		EXPECT_EQ(stat(WORKINGSET_NODES), 0);
+		EXPECT(stat(WORKINGSET_NODERECLAIM) > given_up);
+		EXPECT(xa_empty(&file->f_mapping->i_pages));
+	}
+	close_file();
+	EXPECT_EQ(stat(WORKINGSET_NODES), before);
+	all_well();
+}
+
+TEST(lru, truncation_takes_shadows_along)
+{
+	struct cachestat c;
+
+	ASSERT(open_file());
+	for (unsigned long i = 0; i < 6; i++)
+		folio_put(read_page(i));
+	evict(1);
+	evict(5);
+	truncate_inode_pages_range(file->f_mapping, 4 * PAGE_SIZE, ~(u64)0);
+	filemap_cachestat(file->f_mapping, 0, 20, &c);
+	EXPECT_EQ(c.nr_evicted, 1);
+	all_well();
+	close_file();
+}
+
+/* ---- Generations ---- */
+
+TEST(lru, policies_can_be_switched)
+{
+	unsigned long file_pages, anon_pages;
+	struct folio *out[8];
+	enum lru_verdict verdicts[8] = { LRU_KEEP, LRU_ACTIVATE, LRU_KEEP, LRU_KEEP };
+	uintptr_t at;
+
+	ASSERT(test_process_start(&p));
+	ASSERT(open_file());
+	at = written(PAGES);
+	for (unsigned long i = 0; i < 40; i++)
+		folio_put(read_page(i));
+	folio_activate(folio_at(at));
+	lru_add_drain_all();
+	anon_pages = stat(NR_INACTIVE_ANON) + stat(NR_ACTIVE_ANON);
+	file_pages = stat(NR_INACTIVE_FILE) + stat(NR_ACTIVE_FILE);
+	EXPECT_EQ(lru_gen_set_caps(LRU_GEN_CORE | LRU_GEN_MM_WALK), 0);
+	all_well();
+	EXPECT_EQ(stat(NR_INACTIVE_ANON) + stat(NR_ACTIVE_ANON), anon_pages);
+	EXPECT_EQ(stat(NR_INACTIVE_FILE) + stat(NR_ACTIVE_FILE), file_pages);
+	(void)written(70);
+	all_well();
+	for_each_lruvec (vec) {
+		struct lru_scan scan = { .node = NODE_DATA(vec->nid), .highest = MAX_NR_ZONES - 1, .may_swap = true,
+					 .swappiness = 60 };
+		unsigned long scanned = 0, max_seq = vec->gen.max_seq;
+
+		for (unsigned int file_too = 0; file_too < 2; file_too++) {
+			unsigned int n = lru_policy()->isolate(vec, &scan, file_too, out, 4, &scanned);
+
+			EXPECT(n || !anon_pages || vec->nid);
+			lru_policy()->putback(vec, out, verdicts, n);
+			all_well();
+		}
+		/* LG-I1 after more generations than there are numbers. */
+		for (unsigned int i = 0; i < 6; i++) {
+			(void)lru_gen_age(vec, vec->gen.max_seq, false);
+			all_well();
+			for (unsigned int type = 0; type < 2; type++) {
+				EXPECT(vec->gen.max_seq - vec->gen.min_seq[type] < LRU_GENS_MAX);
+				EXPECT(vec->gen.min_seq[type] < vec->gen.max_seq);
+			}
+		}
+		EXPECT(!lru_gen_age(vec, max_seq, false));
+	}
+	EXPECT_EQ(ksys_munmap(at + PAGE_SIZE, 60 * PAGE_SIZE), 0);
+	all_well();
+	EXPECT_EQ(lru_gen_set_caps(0), 0);
+	all_well();
+	lru_add_drain_all();
+	EXPECT_EQ(stat(NR_INACTIVE_FILE) + stat(NR_ACTIVE_FILE), file_pages);
+	EXPECT_EQ(stat(NR_INACTIVE_ANON) + stat(NR_ACTIVE_ANON), anon_pages + 70 - 60);
+	close_file();
+	test_process_exit(&p);
+	all_well();
+}
+
+TEST(lru, what_is_used_again_and_again_is_of_a_higher_tier)
+{
+	static const unsigned int tiers[] = { 0, 0, 1, 2, 3, 3 };
+	struct folio *folio;
+
+	ASSERT(open_file());
+	EXPECT_EQ(lru_gen_set_caps(LRU_GEN_CORE), 0);
+	folio = read_page(0);
+	ASSERT(folio);
+	lru_add_drain_all();
+	for (unsigned int i = 0; i < ARRAY_SIZE(tiers); i++) {
+		EXPECT_EQ(folio_tier(folio), tiers[i]);
+		folio_mark_accessed(folio);
+	}
+	folio_put(folio);
+	all_well();
+	EXPECT_EQ(lru_gen_set_caps(0), 0);
+	close_file();
+	all_well();
+}
+
+/* ---- The verifier sees what is wrong ---- */
+
+TEST(lru, planted_faults_are_found)
+{
+	struct lruvec *vec;
+	struct folio *folio, *other;
+	struct lru_chain *chain;
+	uintptr_t at;
+
+	ASSERT(test_process_start(&p));
+	at = written(PAGES);
+	lru_add_drain_all();
+	all_well();
+	folio = folio_at(at + 5 * PAGE_SIZE);
+	other = folio_at(at + 9 * PAGE_SIZE);
+	vec = node_lruvec(page_to_nid(&folio->page));
+	chain = &vec->chains[LRU_INACTIVE_ANON];
+	/* A link to the wrong neighbour. */
+	folio->page.lru_prev ^= 4;
+	EXPECT(finds("LR-I1"));
+	folio->page.lru_prev ^= 4;
+	/* A flag that says another list. */
+	SetPageActive(&folio->page);
+	EXPECT(finds("LR-I1"));
+	ClearPageActive(&folio->page);
+	page_set_gen(&other->page, 2);
+	EXPECT(finds("LR-I1"));
+	page_set_gen(&other->page, 0);
+	/* On a chain, and does not know. */
+	ClearPageLRU(&folio->page);
+	EXPECT(finds("LR-I2"));
+	SetPageLRU(&folio->page);
+	/* A page counted twice; one left out. */
+	lru_count(vec, page_zonenum(&folio->page), LRU_INACTIVE_ANON, 1);
+	EXPECT(finds("LR-I3"));
+	lru_count(vec, page_zonenum(&folio->page), LRU_INACTIVE_ANON, -1);
+	chain_cut(chain, &folio->page, &folio->page);
+	EXPECT(finds("LR-I3"));
+	chain_push(chain, &folio->page, &folio->page);
+	/* Says it is on the lists, and is not. */
+	other = folio_at(at + 3 * PAGE_SIZE);
+	EXPECT(folio_isolate_lru(other));
+	SetPageLRU(&other->page);
+	EXPECT(finds("LR-I"));
+	ClearPageLRU(&other->page);
+	folio_putback_lru(other);
+	all_well();
+	test_process_exit(&p);
+}

@@ -7,6 +7,7 @@
 
 #include "mm/sync/atomic.h"
 #include "mm/sync/cpu.h"
+#include "pageout.h"
 
 /* Each region lies across the border of two last-level tables of every format. */
 #define BORDER(n) (((uintptr_t)0x10000000 + (uintptr_t)(n) * 0x4000000) + ((uintptr_t)4 << 20))
@@ -454,6 +455,21 @@ static void thread_one(struct thread *t, u64 *chance)
 	atomic_add_relaxed(&model.counts.threads, 1);
 }
 
+/* Some of what a process has goes to swap, whosever it is. */
+static void swap_some(struct thread *t, u64 *chance)
+{
+	static const struct {
+		uintptr_t at;
+		unsigned int pages;
+	} regions[] = { { PRIVATE_AT, PRIVATE_PAGES }, { SHARED_AT, SHARED_PAGES }, { FILE_AT, FILE_PAGES },
+			{ COPY_AT, FILE_PAGES } };
+	unsigned int n = below(chance, ARRAY_SIZE(regions)), first = below(chance, regions[n].pages);
+	unsigned int pages = 1 + below(chance, regions[n].pages - first);
+
+	atomic_add_relaxed(&model.counts.outs,
+			   (u32)pageout_range(t->of->mm, regions[n].at + first * PAGE_SIZE, pages * PAGE_SIZE));
+}
+
 /* ---- The run ---- */
 
 static struct thread *first_process(void)
@@ -502,7 +518,7 @@ bool process_run_begin(const struct process_run *run)
 
 static void step(struct thread *t, u64 *chance)
 {
-	unsigned int what = below(chance, 64);
+	unsigned int what = below(chance, model.run.swap ? 72 : 64);
 
 	if (what < 30)
 		access_own(t, chance);
@@ -518,6 +534,8 @@ static void step(struct thread *t, u64 *chance)
 		fork_one(t, chance);
 	else if (what < 63)
 		thread_one(t, chance);
+	else if (what >= 64)
+		swap_some(t, chance);
 }
 
 void process_run_work(unsigned int cpu)

@@ -20,11 +20,13 @@
  * @cpus: that take part
  * @steps: of each
  * @file: of PROCESS_MODEL_FILE_PAGES zero pages, mapped by all; NULL: none
+ * @swap: pages are forced out now and then; there is a swap area, or it does nothing
  */
 struct process_run {
 	unsigned int cpus, steps;
 	u64 seed;
 	struct file *file;
+	bool swap;
 };
 
 /* On one CPU, which goes on as the kernel. False: no memory. */
@@ -35,7 +37,7 @@ void process_run_work(unsigned int cpu);
 const char *process_run_end(void);
 /* What was done, for who wants to know that it was. */
 struct process_counts {
-	u32 forks, threads, exits, stores, loads, refusals, moves;
+	u32 forks, threads, exits, stores, loads, refusals, moves, outs;
 };
 struct process_counts process_run_counts(void);
 

@@ -181,7 +181,8 @@ void swap_folio_belongs(struct folio *folio, const struct page *page, struct vm_
 	u64 index = linear_page_index(vma, addr) - (u64)(page - &folio->page);
 
 	if (!page_is_anon(&folio->page))
-		whole_fill(&folio->page.mapping_index, (u64)(av->handle | PAGE_MAPPING_ANON) << PAGE_INDEX_BITS | index);
+		whole_fill(&folio->page.mapping_index,
+			   (u64)(av->handle | PAGE_MAPPING_ANON) << PAGE_INDEX_BITS | index);
 }
 
 /* Who watches for writes (clear_refs) is to see the first one by its fault. */

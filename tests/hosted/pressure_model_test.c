@@ -6,6 +6,7 @@
 #include <octavo/rcupdate.h>
 #include <octavo/shmem_fs.h>
 #include <octavo/verify.h>
+#include <octavo/vmalloc.h>
 
 #include "heapbook.h"
 #include "hosted.h"
@@ -61,6 +62,8 @@ static bool end(void)
 		(void)swapoff_path(paths[i]);
 		brd_destroy(disks[i]);
 	}
+	/* What areas had of vmalloc's waits for others to go with it. */
+	vm_unmap_aliases();
 	rcu_barrier();
 	findings += mm_verify(report, NULL);
 	return !why && !findings && !left;

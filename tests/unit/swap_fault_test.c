@@ -129,7 +129,7 @@ TEST(swap_fault, there_and_back)
 	EXPECT_EQ(out(m, 16), 16);
 	write_numbers(m, 32, 9);
 	EXPECT_EQ(swap_pages_total() - swap_pages_free(), 16);
-	EXPECT_EQ(out(m, 16), 16);
+	EXPECT_EQ(out(m, 32), 32);
 	expect_numbers(m, 32, 9);
 	EXPECT_EQ(out(m, 16), 16);
 	all_well();

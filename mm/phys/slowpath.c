@@ -8,7 +8,7 @@
  *
  * Words
  *	costly: of order above PAGE_ALLOC_COSTLY_ORDER; nobody is killed for it, and it is given up early.
- *	progress: reclaim freed something, callbacks of RCU ran, or the OOM killer did.
+ *	progress: reclaim freed something, or the OOM killer did.
  *
  * Structures
  *	wake kswapd; try at the min watermark -- page
@@ -160,6 +160,7 @@ static struct page *direct_reclaim(struct attempt *at)
 	unsigned long freed;
 	struct page *page;
 	unsigned long stall;
+	bool ran;
 
 	at->progress = false;
 	psi_memstall_enter(&stall);
@@ -173,9 +174,10 @@ static struct page *direct_reclaim(struct attempt *at)
 		at->progress = freed != 0;
 		memalloc_noreclaim_restore(scope);
 	}
-	at->progress |= rcu_reclaim();
+	/* Callbacks: worth a look, but no promise of more, as some are due all the time. */
+	ran = rcu_reclaim();
 	psi_memstall_leave(&stall);
-	page = at->progress ? try_again(at) : NULL;
+	page = ran || at->progress ? try_again(at) : NULL;
 	if (page)
 		return page;
 	/* what is missing may be kept for high-order atomic requests, or by CPUs */

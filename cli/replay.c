@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * octavo replay: what share of a trace's references misses memory, by policy and by size of memory. Octavo's own policies
- * run in the core, on a machine that is booted with that much room (replay_machine.c); the others are simulated.
+ * octavo replay: what share of a trace's references misses memory, by policy and by size of memory. Octavo's own
+ * policies run in the core, on a machine that is booted with that much room (replay_machine.c); the others are
+ * simulated.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -64,7 +64,8 @@ struct replay_result {
 struct replay_policy {
 	const char *name, *title;
 	/* Return: 0, or an exit code after a message. */
-	int (*run)(const struct replay_trace *trace, u32 pages, replay_progress_fn progress, struct replay_result *result);
+	int (*run)(const struct replay_trace *trace, u32 pages, replay_progress_fn progress,
+		   struct replay_result *result);
 };
 
 extern const struct replay_policy replay_fifo, replay_clock, replay_lru, replay_arc, replay_opt;

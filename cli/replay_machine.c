@@ -3,13 +3,14 @@
  * Octavo's own policies on a trace: not a model of them but the core itself, on a machine booted for the purpose, whose
  * one process touches page after page. What goes to make room is what reclaim chooses.
  *
- * The machine has more memory than the policy may use, for page tables and the like come out of it, too. The rest is held
- * by a balloon: free memory down to the min watermark, where reclaim begins, and the trace's pages together are kept at
- * the size that was asked for. Reclaim frees up to 32 pages at a time, so that on average fewer pages are there than a
- * policy of the books would have; struct replay_result says how many.
+ * The machine has more memory than the policy may use, for page tables and the like come out of it, too. The rest is
+ * held by a balloon: free memory down to the min watermark, where reclaim begins, and the trace's pages together are
+ * kept at the size that was asked for. Reclaim frees up to 32 pages at a time, so that on average fewer pages are
+ * there than a policy of the books would have; struct replay_result says how many.
  *
  * Swap and the file are memory of this process. There is no readahead and no fault-around: what is missed is what was
- * not there. Each page's first word says which page it is and how often it was written, and is checked at each reference.
+ * not there. Each page's first word says which page it is and how often it was written, and is checked at each
+ * reference.
  */
 #include <stdlib.h>
 #include <string.h>

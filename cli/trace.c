@@ -2,7 +2,8 @@
 /*
  * octavo boot --trace: the machine's trace events in a file that Perfetto (ui.perfetto.dev), Trace Compass and people
  * read: the text of /sys/kernel/tracing/trace. What begins and ends becomes a slice, and what is counted a track, by
- * lines as programs write them to trace_marker ("B|pid|name", "E|pid", "C|pid|name|value"), behind the events themselves.
+ * lines as programs write them to trace_marker ("B|pid|name", "E|pid", "C|pid|name|value"), behind the events
+ * themselves.
  */
 #include <errno.h>
 #include <octavo/proc.h>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The monitor's commands for a machine under pressure: swapon, pressure, and the scenarios hog, churn and filecache with
- * a view of what memory is under: refreshed in place on a terminal, a line each half second elsewhere, JSON if asked.
+ * The monitor's commands for a machine under pressure: swapon, pressure, and the scenarios hog, churn and filecache
+ * with a view of what memory is under: refreshed in place on a terminal, a line each half second elsewhere, JSON if
+ * asked.
  */
 #include <octavo/gfp.h>
 #include <octavo/port.h>

@@ -261,7 +261,8 @@ void pressure_json(struct monitor *mon, const struct pressure *now, u64 since)
 		if (!strncmp(name, "zswp", 4)) /* in the sums of pswpin and pswpout */
 			continue;
 		len -= name[len - 1] == ':' || name[len - 1] == '_';
-		monitor_say(mon, ",\"%.*s%s\":%llu", len, name, vmstat_lines[i].item >= PRESSURE_SWAP_TOTAL ? "_kb" : "",
+		monitor_say(mon, ",\"%.*s%s\":%llu", len, name,
+			    vmstat_lines[i].item >= PRESSURE_SWAP_TOTAL ? "_kb" : "",
 			    (unsigned long long)now->value[vmstat_lines[i].item]);
 	}
 	if (now->has_psi)

@@ -46,8 +46,8 @@ struct pressure {
 void pressure_read(struct pressure *p);
 
 /*
- * As a picture of some ten lines; as one line; as a JSON object on a line. Rates are those since @before. @what and @done
- * (in thousandths): the scenario, and how far it is.
+ * As a picture of some ten lines; as one line; as a JSON object on a line. Rates are those since @before. @what and
+ * @done (in thousandths): the scenario, and how far it is.
  */
 void pressure_draw(struct monitor *mon, const struct pressure *before, const struct pressure *now, const char *what,
 		   unsigned int done);

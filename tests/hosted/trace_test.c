@@ -15,7 +15,7 @@
 
 #define TRACING "/sys/kernel/tracing/"
 
-/* What Perfetto's and Trace Compass's importers ask of a line: thread, CPU, five flags, seconds and microseconds, name. */
+/* What importers ask of a line: thread, CPU, five flags, seconds and microseconds, the event's name. */
 #define LINE "^ *([^ ].*)-([0-9]+) +\\[([0-9]{3})\\] [.a-zA-Z0-9]{5} +([0-9]+)\\.([0-9]{6}): ([a-z_0-9]+): (.*)$"
 #define MARK "^(B\\|[0-9]+\\|[^|]+|E\\|[0-9]+|C\\|[0-9]+\\|[^|]+\\|-?[0-9]+)$"
 

@@ -2,10 +2,10 @@
 /*
  * How much may be dirty, and what becomes of who makes it so. Source: Documentation/admin-guide/sysctl/vm.rst.
  *
- * Above the background limit the flusher (flusher.c) writes; half way to the other one writers begin to pause, and there
- * they wait for it. Without a flusher a writer itself writes, above the background limit what is dirty of its own file,
- * above the other one everybody's, before it goes on. A write through a mapping is held up ahead of the page that it
- * makes dirty next.
+ * Above the background limit the flusher (flusher.c) writes; half way to the other one writers begin to pause, and
+ * there they wait for it. Without a flusher a writer itself writes, above the background limit what is dirty of its own
+ * file, above the other one everybody's, before it goes on. A write through a mapping is held up ahead of the page that
+ * it makes dirty next.
  */
 #include <octavo/port.h>
 #include <octavo/task.h>

@@ -13,7 +13,7 @@
  * Structures. Two lists through struct address_space, each file on at most one of them:
  *
  *	dirty:	oldest dirtied_when -> ... -> newest	a file comes to the end with its first dirty folio
- *	work:	expired, or wanted for another reason	round and round, a turn each, until the pass ends
+ *	work:	expired, or wanted otherwise		a turn each, round and round, until the pass ends
  *
  * Invariants.
  *	WB-I1	the files of the list "dirty" are in the order of dirtied_when
@@ -22,10 +22,10 @@
  * Locking. all_mappings.lock guards the lists and all that is said here of files; a file's i_pages lock may be held
  * outside of it. The flusher takes a file off its list before it writes, and looks afterwards, under the i_pages lock,
  * whether anything is dirty: if so it lists the file; if not, the next dirty folio is the first, and who makes it lists
- * the file. While it writes it is a visitor (file.c), so the
- * file stays; one that is being evicted is passed over, and its evictor waits for the turn to end.
+ * the file. While it writes it is a visitor (file.c), so the file stays; one that is being evicted is passed over, and
+ * its evictor waits for the turn to end.
  *
- * What failure does. An error is the mapping's (mapping_set_error()): the next fsync(2) of each file on it says so, once.
+ * What failure does. An error is the mapping's (mapping_set_error()): the next fsync(2) of each open file says so, once.
  * The folio is clean then, and the flusher does not try again: there is no end of trying on a dead device.
  *
  * Without threads (port_thread_create() says -ENOSYS) the writers do it themselves: balance_dirty_pages().
@@ -241,7 +241,7 @@ static void let_others(void)
 
 /* ---- Rounds ---- */
 
-/* What became dirty at @when or before, a pass of each; round and round, so that a large file does not hold up others. */
+/* What became dirty at @when or before, a pass of each; in turns, so that a large file does not hold up others. */
 static void write_older(u64 when)
 {
 	struct address_space *mapping;

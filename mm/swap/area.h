@@ -226,14 +226,63 @@ extern unsigned long swap_bad_frees; /* slots given back that were not held: a d
 
 /* ---- swap_table.c: folio -> slot ---- */
 
-/* Room for frames [@pfn, @pfn + @nr). Return: 0 or -ENOMEM. */
-int swap_table_prepare(unsigned long pfn, unsigned long nr);
-/* Context: prepared. */
-void swap_table_set(unsigned long pfn, unsigned long nr, swp_entry_t first);
+#define SWAP_TABLE_BITS (PAGE_SHIFT - (sizeof(long) == 8 ? 3 : 2))
+#define SWAP_TABLE_ENTRIES (1ul << SWAP_TABLE_BITS)
+#define SWAP_TABLE_ROOT_BITS 9
+#define SWAP_TABLE_LEVELS 3
+/* 2^36 frames of 4 KiB where a word has 64 bits, 256 TiB; what is above cannot be swapped out. */
+#define SWAP_TABLE_FRAMES_BITS (SWAP_TABLE_ROOT_BITS + SWAP_TABLE_LEVELS * SWAP_TABLE_BITS)
+
+extern unsigned long *swap_table_root[1 << SWAP_TABLE_ROOT_BITS];
+
+static force_inline unsigned long swap_table_index(unsigned long pfn, unsigned int level)
+{
+	return pfn >> level * SWAP_TABLE_BITS & (SWAP_TABLE_ENTRIES - 1);
+}
+
+static force_inline bool swap_table_beyond(unsigned long pfn)
+{
+	return (u64)pfn >> SWAP_TABLE_FRAMES_BITS;
+}
+
+/*
+ * Where frame @pfn's entry is; NULL: its page was never needed. Those of a folio's other frames follow: it is aligned,
+ * and no greater than what a page of table is for. Context: an RCU reader, or the frame's folio is in the cache.
+ */
+static force_inline unsigned long *swap_table_find(unsigned long pfn)
+{
+	unsigned long *table;
+
+	if (unlikely(swap_table_beyond(pfn)))
+		return NULL;
+	table = load_acquire(&swap_table_root[(u64)pfn >> SWAP_TABLE_LEVELS * SWAP_TABLE_BITS]);
+	for (unsigned int level = SWAP_TABLE_LEVELS - 1; level && table; level--)
+		table = (unsigned long *)load_acquire(&table[swap_table_index(pfn, level)]);
+	return table ? &table[swap_table_index(pfn, 0)] : NULL;
+}
+
+/* The same, made if need be. Return: NULL: no memory. */
+unsigned long *swap_table_make(unsigned long pfn);
+static force_inline unsigned long *swap_table_get(unsigned long pfn)
+{
+	unsigned long *at = swap_table_find(pfn);
+
+	return likely(at) ? at : swap_table_make(pfn);
+}
+
+/* The slot of a folio that is in the cache, and locked or under writeback. */
+static force_inline swp_entry_t swap_entry_of(const struct folio *folio)
+{
+	return (swp_entry_t){ load_relaxed(swap_table_find(folio_pfn(folio))) };
+}
+
 /* Nothing is in the cache any more, no area is in use, and readers have left. */
 void swap_table_free_all(void);
 
 /* ---- swap_cache.c ---- */
+
+/* folio_free_swap() of a folio in the cache, locked, not under writeback, whose first slot is @entry. */
+bool swap_drop_unheld(struct folio *folio, swp_entry_t entry);
 
 /* @folio, locked, of one page, is to be that of @entry; *@shadow: left there. Return: 0, -EEXIST, -ENOENT, -ENOMEM. */
 int swap_cache_add(struct folio *folio, swp_entry_t entry, unsigned long *shadow);

@@ -54,11 +54,12 @@ int add_to_swap(struct folio *folio)
 {
 	unsigned int nr = 1u << folio_order(folio);
 	unsigned long pfn = folio_pfn(folio);
+	unsigned long *at = swap_table_get(pfn);
 	swp_entry_t entry;
-	int err = swap_table_prepare(pfn, nr);
+	int err;
 
-	if (unlikely(err))
-		return err;
+	if (unlikely(!at))
+		return -ENOMEM;
 	/* Whoever finds it by its slot finds the folio as one of the cache. */
 	enter(folio, (long)nr);
 	err = swap_alloc_slots(pfn, nr, &entry);
@@ -66,7 +67,8 @@ int add_to_swap(struct folio *folio)
 		leave(folio, (long)nr);
 		return err;
 	}
-	swap_table_set(pfn, nr, entry);
+	for (unsigned int i = 0; i < nr; i++)
+		store_relaxed(at + i, entry.val + i);
 	SetPageDirty(&folio->page);
 	return 0;
 }
@@ -74,12 +76,13 @@ int add_to_swap(struct folio *folio)
 int swap_cache_add(struct folio *folio, swp_entry_t entry, unsigned long *shadow)
 {
 	unsigned long pfn = folio_pfn(folio);
+	unsigned long *at = swap_table_get(pfn);
 	u64 *word, seen;
-	int err = swap_table_prepare(pfn, 1);
+	int err;
 
-	if (unlikely(err))
-		return err;
-	swap_table_set(pfn, 1, entry);
+	if (unlikely(!at))
+		return -ENOMEM;
+	store_relaxed(at, entry.val);
 	enter(folio, 1);
 	rcu_reader_begin();
 	word = slot_word(entry);
@@ -95,11 +98,10 @@ int swap_cache_add(struct folio *folio, swp_entry_t entry, unsigned long *shadow
 	return err;
 }
 
-void evict_from_swap_cache(struct folio *folio, unsigned long shadow)
+static force_inline void evict(struct folio *folio, swp_entry_t entry, unsigned long shadow)
 {
 	unsigned int nr = 1u << folio_order(folio);
 	unsigned long pfn = folio_pfn(folio);
-	swp_entry_t entry = folio_swap_entry(folio);
 	struct swap_area *area = swap_area_of_entry(entry);
 
 	/* The last slot that goes may take the area with it. */
@@ -110,28 +112,32 @@ void evict_from_swap_cache(struct folio *folio, unsigned long shadow)
 	leave(folio, (long)nr);
 }
 
-void delete_from_swap_cache(struct folio *folio)
+void evict_from_swap_cache(struct folio *folio, unsigned long shadow)
 {
-	evict_from_swap_cache(folio, 0);
+	evict(folio, swap_entry_of(folio), shadow);
 }
 
-static bool anyone_holds(const struct folio *folio)
+void delete_from_swap_cache(struct folio *folio)
 {
-	swp_entry_t entry = folio_swap_entry(folio);
+	evict(folio, swap_entry_of(folio), 0);
+}
+
+bool swap_drop_unheld(struct folio *folio, swp_entry_t entry)
+{
 	const u64 *word = slot_word(entry);
 
 	for (unsigned long i = 0; i < folio_nr_pages(folio); i++)
 		if (slot_count(whole_load(word + i)))
-			return true;
-	return false;
+			return false;
+	/* What it holds is nowhere else any more. */
+	SetPageDirty(&folio->page);
+	evict(folio, entry, 0);
+	return true;
 }
 
 bool folio_free_swap(struct folio *folio)
 {
-	if (!folio_in_swap_cache(folio) || PageWriteback(&folio->page) || anyone_holds(folio))
+	if (!folio_in_swap_cache(folio) || PageWriteback(&folio->page))
 		return false;
-	/* What it holds is nowhere else any more. */
-	SetPageDirty(&folio->page);
-	delete_from_swap_cache(folio);
-	return true;
+	return swap_drop_unheld(folio, swap_entry_of(folio));
 }

@@ -164,12 +164,12 @@ static int submit(struct swap_area *area, struct folio *folio, swp_entry_t entry
 int swap_writepage(struct folio *folio)
 {
 	unsigned int nr = 1u << folio_order(folio);
-	swp_entry_t entry = folio_swap_entry(folio);
+	swp_entry_t entry = swap_entry_of(folio);
 	struct swap_area *area;
 	struct page_set set;
 
 	/* Nobody wants it back. */
-	if (unlikely(folio_free_swap(folio))) {
+	if (unlikely(swap_drop_unheld(folio, entry))) {
 		folio_unlock(folio);
 		return 0;
 	}
@@ -210,7 +210,7 @@ static int read_page(struct swap_area *area, swp_entry_t entry, struct page *pag
 
 int swap_read_folio(struct folio *folio)
 {
-	swp_entry_t entry = folio_swap_entry(folio);
+	swp_entry_t entry = swap_entry_of(folio);
 	struct swap_area *area = swap_area_of_entry(entry);
 	int read = 0;
 

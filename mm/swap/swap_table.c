@@ -15,32 +15,7 @@
 
 #include <octavo/reclaim_hook.h>
 
-#define TABLE_BITS (PAGE_SHIFT - (sizeof(long) == 8 ? 3 : 2))
-#define TABLE_ENTRIES (1ul << TABLE_BITS)
-#define ROOT_BITS 9
-#define LEVELS 3
-/* 2^36 frames of 4 KiB where a word has 64 bits, 256 TiB; what is above cannot be swapped out. */
-#define TABLE_FRAMES_BITS (ROOT_BITS + LEVELS * TABLE_BITS)
-
-static unsigned long *root[1 << ROOT_BITS] __memsys;
-
-static force_inline unsigned long index_at(unsigned long pfn, unsigned int level)
-{
-	return pfn >> level * TABLE_BITS & (TABLE_ENTRIES - 1);
-}
-
-/* Where frame @pfn's entry is; NULL: its page was never needed. */
-static force_inline unsigned long *find(unsigned long pfn)
-{
-	unsigned long *table;
-
-	if (TABLE_FRAMES_BITS < 8 * sizeof(long) && pfn >> (TABLE_FRAMES_BITS % (8 * sizeof(long))))
-		return NULL;
-	table = load_acquire(&root[(u64)pfn >> LEVELS * TABLE_BITS]);
-	for (unsigned int level = LEVELS - 1; level && table; level--)
-		table = (unsigned long *)load_acquire(&table[index_at(pfn, level)]);
-	return table ? &table[index_at(pfn, 0)] : NULL;
-}
+unsigned long *swap_table_root[1 << SWAP_TABLE_ROOT_BITS] __memsys;
 
 static unsigned long *alloc_table(void)
 {
@@ -68,35 +43,16 @@ static unsigned long *get_table(unsigned long **at)
 	return other;
 }
 
-static int prepare_one(unsigned long pfn)
+unsigned long *swap_table_make(unsigned long pfn)
 {
 	unsigned long *table;
 
-	if (TABLE_FRAMES_BITS < 8 * sizeof(long) && pfn >> (TABLE_FRAMES_BITS % (8 * sizeof(long))))
-		return -ENOMEM;
-	table = get_table(&root[(u64)pfn >> LEVELS * TABLE_BITS]);
-	for (unsigned int level = LEVELS - 1; level && table; level--)
-		table = get_table((unsigned long **)(uintptr_t)&table[index_at(pfn, level)]);
-	return table ? 0 : -ENOMEM;
-}
-
-int swap_table_prepare(unsigned long pfn, unsigned long nr)
-{
-	unsigned long last = pfn + nr - 1;
-
-	/* A folio is aligned and no greater than what a page of table is for, twice that on 64 bits. */
-	if (likely(find(pfn) && find(last)))
-		return 0;
-	for (; pfn <= last; pfn = (pfn | (TABLE_ENTRIES - 1)) + 1)
-		if (prepare_one(pfn))
-			return -ENOMEM;
-	return 0;
-}
-
-void swap_table_set(unsigned long pfn, unsigned long nr, swp_entry_t first)
-{
-	for (unsigned long i = 0; i < nr; i++)
-		store_relaxed(find(pfn + i), first.val + i);
+	if (swap_table_beyond(pfn))
+		return NULL;
+	table = get_table(&swap_table_root[(u64)pfn >> SWAP_TABLE_LEVELS * SWAP_TABLE_BITS]);
+	for (unsigned int level = SWAP_TABLE_LEVELS - 1; level && table; level--)
+		table = get_table((unsigned long **)(uintptr_t)&table[swap_table_index(pfn, level)]);
+	return table ? &table[swap_table_index(pfn, 0)] : NULL;
 }
 
 swp_entry_t folio_swap_entry(const struct folio *folio)
@@ -110,7 +66,7 @@ swp_entry_t page_swap_entry(const struct page *page)
 	unsigned long *at;
 
 	rcu_reader_begin();
-	at = find(page_to_pfn(page));
+	at = swap_table_find(page_to_pfn(page));
 	if (likely(at))
 		entry.val = load_relaxed(at);
 	rcu_reader_end();
@@ -120,10 +76,10 @@ swp_entry_t page_swap_entry(const struct page *page)
 /* Tables of one root entry, the lowest level first. */
 static void free_below(unsigned long *top)
 {
-	for (unsigned long i = 0; i < TABLE_ENTRIES; i++) {
+	for (unsigned long i = 0; i < SWAP_TABLE_ENTRIES; i++) {
 		unsigned long **middle = (unsigned long **)top[i];
 
-		for (unsigned long j = 0; middle && j < TABLE_ENTRIES; j++)
+		for (unsigned long j = 0; middle && j < SWAP_TABLE_ENTRIES; j++)
 			if (middle[j])
 				free_pages((unsigned long)middle[j], 0);
 		if (middle)
@@ -134,10 +90,10 @@ static void free_below(unsigned long *top)
 
 void swap_table_free_all(void)
 {
-	for (unsigned int i = 0; i < ARRAY_SIZE(root); i++) {
-		unsigned long *top = root[i];
+	for (unsigned int i = 0; i < ARRAY_SIZE(swap_table_root); i++) {
+		unsigned long *top = swap_table_root[i];
 
-		root[i] = NULL;
+		swap_table_root[i] = NULL;
 		if (top)
 			free_below(top);
 	}

@@ -357,9 +357,9 @@ TEST(swap, damage_is_found)
 	*word = was + ((u64)1 << SLOT_PFN_SHIFT); /* another frame, in no cache */
 	FOUND(1);
 	*word = was;
-	swap_table_set(folio_pfn(folio), 1, swp_entry_plus(entry, 1));
+	*swap_table_find(folio_pfn(folio)) = entry.val + 1;
 	FOUND(1);
-	swap_table_set(folio_pfn(folio), 1, entry);
+	*swap_table_find(folio_pfn(folio)) = entry.val;
 	area->used++;
 	FOUND(1);
 	area->used--;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Rows of swap without page tables, as in kbench.c, to a RAM disk: swap.out: a page gets a slot, an entry is made of it,
- * it is written and leaves the cache; swap.in: it is read, and its slot is free again. Allocating and freeing the page,
- * and copying it, are in both.
+ * Rows of swap without page tables, as in kbench.c, to a RAM disk: swap.out: a page gets a slot, an entry is made of
+ * it, it is written and leaves the cache; swap.in: it is read, and its slot is free again. Allocating and freeing the
+ * page, and copying it, are in both.
  */
 #define KBENCH_BEHIND 60000
 #include "kbench.h"

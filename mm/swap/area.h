@@ -299,7 +299,7 @@ int swap_read_folio(struct folio *folio);
 /* A page to the device, counted, failures told. Return: 0 or errno. */
 int swap_write_page(struct swap_area *area, swp_entry_t entry, struct page *page);
 /* All that was to be written of a folio was, or @err. */
-void swap_end_writeback(struct folio *folio, long nr, int err);
+void swap_end_writeback(const struct swap_area *area, struct folio *folio, long nr, int err);
 /* @page from or to its slot. Return: 0 or errno. */
 int swap_rw_page(struct swap_area *area, unsigned long slot, struct page *page, bool write);
 /* The device need not keep what is in slots [@first, @end). Return: 0 or errno. */

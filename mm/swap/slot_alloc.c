@@ -100,7 +100,7 @@ static void settle(struct swap_area *area, u32 c)
 	else if (free < area->clusters[c].usable)
 		move_to(area, c, CLUSTER_PARTIAL);
 	else
-		move_to(area, c, area->flags & SWP_PAGE_DISCARD ? CLUSTER_DISCARD : CLUSTER_FREE);
+		move_to(area, c, load_relaxed(&area->flags) & SWP_PAGE_DISCARD ? CLUSTER_DISCARD : CLUSTER_FREE);
 }
 
 static void take(struct swap_area *area, u32 c)
@@ -208,7 +208,7 @@ static unsigned long search(struct swap_area *area, struct swap_place *place, u3
 
 static unsigned long area_alloc(struct swap_area *area, unsigned long pfn, unsigned int nr)
 {
-	unsigned int cpu = area->flags & SWP_SOLIDSTATE ? smp_processor_id() : 0;
+	unsigned int cpu = load_relaxed(&area->flags) & SWP_SOLIDSTATE ? smp_processor_id() : 0;
 	struct swap_place *place = &area->cpus[cpu].place[nr > 1 ? PLACE_LARGE : PLACE_SINGLE];
 	unsigned int tries = nr > 1 ? LARGE_TRIES : area->nr_clusters + LARGE_TRIES;
 

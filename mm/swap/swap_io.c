@@ -3,8 +3,8 @@
  * Pages to and from their slots.
  *
  * A page of zeros goes nowhere: its word says so (SLOT_ZERO). Of the others zswap may keep a compressed copy; what
- * it does not take goes to the device. Reading asks in the same order. zswap keeps its copy while the folio is in the cache
- * and clean, so that it can go again at no cost.
+ * it does not take goes to the device. Reading asks in the same order. zswap keeps its copy while the folio is in
+ * the cache and clean, so that it can go again at no cost.
  *
  * Errors. What cannot be written stays in memory, dirty, and keeps its slot. What cannot be read leaves a folio in the
  * cache that is not uptodate: who has it by an entry gets SIGBUS when he wants it, and nobody else does.
@@ -86,23 +86,33 @@ static bool keep_page(u64 *word, swp_entry_t entry, struct page *page)
 	return zswap_store(entry, page);
 }
 
-static void begin_writeback(struct folio *folio, long nr)
+/* A RAM disk is done before anybody could read the counters. */
+static force_inline bool writeback_counts(const struct swap_area *area)
+{
+	return !(load_relaxed(&area->flags) & SWP_SYNCHRONOUS);
+}
+
+static void begin_writeback(const struct swap_area *area, struct folio *folio, long nr)
 {
 	page_writeback_begin(&folio->page);
+	if (likely(!writeback_counts(area)))
+		return;
 	swap_count_folio(folio, NR_WRITEBACK, nr);
 	mod_zone_page_state(page_zone(&folio->page), NR_ZONE_WRITE_PENDING, nr);
 }
 
-void swap_end_writeback(struct folio *folio, long nr, int err)
+void swap_end_writeback(const struct swap_area *area, struct folio *folio, long nr, int err)
 {
 	if (unlikely(err)) {
 		SetPageDirty(&folio->page);
 		ClearPageReclaim(&folio->page);
 	}
-	swap_count_folio(folio, NR_WRITEBACK, -nr);
+	if (unlikely(writeback_counts(area))) {
+		swap_count_folio(folio, NR_WRITEBACK, -nr);
+		mod_zone_page_state(page_zone(&folio->page), NR_ZONE_WRITE_PENDING, -nr);
+	}
 	if (likely(!err))
 		swap_count_folio(folio, NR_WRITTEN, nr);
-	mod_zone_page_state(page_zone(&folio->page), NR_ZONE_WRITE_PENDING, -nr);
 	/* Reclaim wants it next, now that it is clean. */
 	if (PageReclaim(&folio->page)) {
 		ClearPageReclaim(&folio->page);
@@ -147,7 +157,7 @@ static int submit(struct swap_area *area, struct folio *folio, swp_entry_t entry
 {
 	int err = 0;
 
-	begin_writeback(folio, (long)nr);
+	begin_writeback(area, folio, (long)nr);
 	folio_unlock(folio);
 	if (unlikely(area->queue) && swap_queue_write(area, folio, set, nr))
 		return 0;
@@ -157,7 +167,7 @@ static int submit(struct swap_area *area, struct folio *folio, swp_entry_t entry
 
 			err = err ? err : failed;
 		}
-	swap_end_writeback(folio, (long)nr, err);
+	swap_end_writeback(area, folio, (long)nr, err);
 	return err;
 }
 

@@ -101,7 +101,7 @@ static int serve(struct swap_area *area, uintptr_t item, int err)
 		err = err ? err : failed;
 		if (!(item & ITEM_LAST))
 			return err;
-		swap_end_writeback(folio, (long)folio_nr_pages(folio), err);
+		swap_end_writeback(area, folio, (long)folio_nr_pages(folio), err);
 	} else {
 		(void)swap_read_folio(folio);
 	}

@@ -146,7 +146,7 @@ static bool worth_reading(swp_entry_t entry)
 
 	rcu_reader_begin();
 	area = swap_area_of_entry(entry);
-	if (area && swp_offset(entry) < area->max && !(area->flags & SWP_SYNCHRONOUS))
+	if (area && swp_offset(entry) < area->max && !(load_relaxed(&area->flags) & SWP_SYNCHRONOUS))
 		word = whole_load(&area->words[swp_offset(entry)]);
 	rcu_reader_end();
 	return slot_kind(word) != SLOT_FOLIO && slot_kind(word) != SLOT_BAD && slot_count(word) && !(word & SLOT_ZERO);
@@ -221,7 +221,7 @@ struct folio *swapin_readahead(swp_entry_t entry, gfp_t gfp, struct vm_area_stru
 		return folio;
 	}
 	/* While the folio is locked the area stays. */
-	alone = !READ_ONCE(sysctl_page_cluster) || swap_area_of_entry(entry)->flags & SWP_SYNCHRONOUS;
+	alone = !READ_ONCE(sysctl_page_cluster) || load_relaxed(&swap_area_of_entry(entry)->flags) & SWP_SYNCHRONOUS;
 	if (swap_read_folio(folio) <= 0 || likely(alone))
 		return folio;
 	if (by_vma(vma))

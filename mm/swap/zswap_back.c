@@ -2,9 +2,9 @@
 /*
  * zswap's copies on their way to the device: when its pool is full, it asks for one slot at a time.
  *
- * The slot gets a folio of the cache, which is what keeps everybody else from it, for as long as it takes: locked, on
- * no list, gone at the end with the shadow left as it was. Whoever wants the page meanwhile waits for the lock, and then
- * looks again.
+ * The slot gets a folio of the cache, which is what keeps everybody else from it, for as long as it takes: locked,
+ * on no list, gone at the end with the shadow left as it was. Whoever wants the page meanwhile waits for the lock,
+ * and then looks again.
  */
 #include "area.h"
 

@@ -177,6 +177,7 @@ CORE_SRCS := \
 	mm/proc/kfence_file.c \
 	mm/proc/kmemleak_file.c \
 	mm/proc/kpage.c \
+	mm/proc/lru_gen_file.c \
 	mm/proc/meminfo.c \
 	mm/proc/memory_block.c \
 	mm/proc/memtype_file.c \
@@ -299,6 +300,7 @@ CORE_SRCS := \
 	mm/vm/gup.c \
 	mm/vm/interval.c \
 	mm/vm/layout.c \
+	mm/vm/lru_walk.c \
 	mm/vm/madvise.c \
 	mm/vm/madvise_pages.c \
 	mm/vm/mdwe.c \

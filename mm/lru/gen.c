@@ -120,6 +120,20 @@ static void gen_accessed(struct folio *folio)
 	}
 }
 
+void lru_make_youngest(struct folio *folio)
+{
+	const struct lruvec *vec = folio_lruvec(folio);
+	unsigned int gen = page_gen(&folio->page);
+
+	if (gen && gen != gen_of_seq(load_relaxed(&vec->gen.max_seq)))
+		folio_activate(folio);
+}
+
+bool lru_wants_neighbours(void)
+{
+	return lru_policy() == &lru_gen;
+}
+
 /* Statistics count what was lately. */
 static void halve(struct lruvec *vec, bool file)
 {
@@ -308,7 +322,7 @@ static unsigned int gen_isolate(struct lruvec *vec, struct lru_scan *scan, bool 
 		lru_unlock(vec, flags);
 		if (t.n || !few)
 			return t.n;
-		(void)lru_gen_age(vec, seq, !tries);
+		(void)lru_gen_age(vec, seq, !tries && scan->kswapd);
 	}
 	return 0;
 }

@@ -291,8 +291,7 @@ void lru_putback(struct lruvec *vec, struct folio **folios, const enum lru_verdi
 	if (activated)
 		count_vm_events(PGACTIVATE, (unsigned long)activated);
 	/* Of a folio of which this is the last reference this takes it off again. */
-	for (unsigned int i = 0; i < nr; i++)
-		folio_put(folios[i]);
+	release_pages((struct page *const *)folios, nr);
 }
 
 void folio_putback_lru(struct folio *folio)

@@ -45,6 +45,10 @@ void folio_lru_mlock(struct folio *folio);
 void folio_lru_munlock(struct folio *folio);
 /* It was used often, or came back: to those that are kept longest. */
 void folio_activate(struct folio *folio);
+/* The same for what was found young in page tables, unless that is known. Context: its table's lock, or a reference. */
+void lru_make_youngest(struct folio *folio);
+/* Is it of use to look for young pages next to one? */
+bool lru_wants_neighbours(void);
 /* A lazily freed folio was written to again: swap-backed, and on the lists of those. */
 void folio_set_swapbacked(struct folio *folio);
 /*

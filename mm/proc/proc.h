@@ -69,6 +69,12 @@ bool proc_id_next(enum proc_id kind, unsigned long from, unsigned long *id);
 #define PROC_SHOW(name) void name(struct seq_file *m, const struct proc_entry *entry, unsigned long id)
 #define PROC_STORE(name) int name(const struct proc_entry *entry, unsigned long id, const char *text)
 
+PROC_SHOW(lru_gen_enabled_show);
+PROC_STORE(lru_gen_enabled_store);
+PROC_SHOW(lru_gen_ttl_show);
+PROC_STORE(lru_gen_ttl_store);
+PROC_SHOW(lru_gen_show);
+PROC_STORE(lru_gen_store);
 PROC_SHOW(buddyinfo_show);
 PROC_SHOW(pagetypeinfo_show);
 PROC_SHOW(zoneinfo_show);

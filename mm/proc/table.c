@@ -123,6 +123,8 @@ const struct proc_entry proc_table[] = {
 	{ MEMMAP "start", PROC_ID_MEMMAP, .show = memmap_start_show },
 	{ MEMMAP "type", PROC_ID_MEMMAP, .show = memmap_type_show },
 
+	{ "/sys/kernel/mm/lru_gen/enabled", .show = lru_gen_enabled_show, .store = lru_gen_enabled_store },
+	{ "/sys/kernel/mm/lru_gen/min_ttl_ms", .show = lru_gen_ttl_show, .store = lru_gen_ttl_store },
 	{ "/sys/kernel/mm/swap/vma_ra_enabled", .show = vma_ra_enabled_show, .store = vma_ra_enabled_store },
 	{ THP "enabled", .show = thp_enabled_show, .store = thp_enabled_store, .data = (const void *)~(uintptr_t)0 },
 	THP_SIZE("16kB", 2),
@@ -189,6 +191,7 @@ const struct proc_entry proc_table[] = {
 	CACHE_FILE_RW(validate),
 
 	{ "/sys/kernel/debug/fault_around_bytes", .show = fault_around_show, .store = fault_around_store },
+	{ "/sys/kernel/debug/lru_gen", .show = lru_gen_show, .store = lru_gen_store },
 	{ "/sys/kernel/debug/kfence/objects", .show = kfence_objects_show, .present = kfence_has_pool },
 	{ "/sys/kernel/debug/kfence/stats", .show = kfence_stats_show, .present = kfence_has_pool },
 	{ "/sys/kernel/debug/shrinker/#/count", PROC_ID_SHRINKER, .show = shrinker_count_show },

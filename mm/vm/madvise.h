@@ -23,6 +23,8 @@ struct pageout_ops {
 	unsigned long (*reclaim)(struct folio **folios, unsigned int nr);
 };
 void set_pageout_ops(const struct pageout_ops *ops);
+/* What is registered does it; without it they are put back. Return: pages freed. */
+unsigned long pageout_folios(struct folio **folios, unsigned int nr);
 /* Its file's pages are in the page cache and written back to something. */
 bool vma_has_backing(const struct vm_area_struct *vma);
 

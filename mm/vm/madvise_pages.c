@@ -259,6 +259,15 @@ void set_pageout_ops(const struct pageout_ops *ops)
 	pageout = ops;
 }
 
+unsigned long pageout_folios(struct folio **folios, unsigned int nr)
+{
+	if (pageout)
+		return pageout->reclaim(folios, nr);
+	for (unsigned int i = 0; i < nr; i++)
+		folio_putback_lru(folios[i]);
+	return 0;
+}
+
 /* What MADV_FREE gave up, and what may be dropped at any time, needs nobody's help. */
 static void drop_folio(struct folio *folio, bool droppable)
 {

@@ -56,6 +56,7 @@
 #include "../lru/lru.h"
 #include "../swap/swap.h"
 #include "anon_vma.h"
+#include "lru_walk.h"
 #include "mlock.h"
 #include "share.h"
 
@@ -231,8 +232,11 @@ static bool referenced_one(struct rmap_walk *walk, struct folio *folio, struct v
 	for (at_begin(&at, folio, vma); at_next(&at);) {
 		mapped = true;
 		/* No flush: until the translation is dropped for another reason the page looks older than it is. */
-		if (pgt_entry_clear_young(0, at.entry) && !(vma_flags_now(vma) & (VM_SEQ_READ | VM_RAND_READ)))
+		if (pgt_entry_clear_young(0, at.entry) && !(vma_flags_now(vma) & (VM_SEQ_READ | VM_RAND_READ))) {
 			r->nr++;
+			if (unlikely(lru_wants_neighbours()))
+				lru_look_around(vma, at.entry, at.addr);
+		}
 		spin_unlock(at.lock);
 	}
 	if (mapped)
@@ -259,7 +263,7 @@ int folio_referenced(struct folio *folio, bool locked, vm_flags_t *vm_flags)
 	return r.nr;
 }
 
-static const struct lru_vm_ops vm_ops = { .referenced = folio_referenced };
+static const struct lru_vm_ops vm_ops = { .referenced = folio_referenced, .walk_young = lru_walk_young };
 
 static int rmap_init(void)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Lists of folios: LR-I1 to LR-I5, what moves between them, shadows (WS-I1, WS-I2, SN-I1), generations (LG-I1, LG-I2). */
+/* Lists of folios: LR-I1 to LR-I5, moves, shadows (WS-I1, WS-I2, SN-I1), generations (LG-I1, LG-I2). */
 #include <octavo/gfp.h>
 #include <octavo/pagemap.h>
 #include <octavo/shrinker.h>

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+/* /sys/kernel/mm/lru_gen, /sys/kernel/debug/lru_gen, and what is found young in page tables. */
+#include <octavo/verify.h>
+
+#include "mm/lru/gen.h"
+#include "mm/vm/gup.h"
+#include "mm/vm/rmap.h"
+#include "proc_text.h"
+#include "tasks.h"
+
+#define ENABLED "/sys/kernel/mm/lru_gen/enabled"
+#define TTL "/sys/kernel/mm/lru_gen/min_ttl_ms"
+#define DEBUG_FILE "/sys/kernel/debug/lru_gen"
+#define PAGES 20ul
+
+static struct test_process p;
+
+static void complain(void *ctx, const char *line)
+{
+	(void)ctx;
+	test_fail(__FILE__, __LINE__, "%s", line);
+}
+
+static struct folio *folio_at(uintptr_t addr)
+{
+	int err;
+	struct page *page = follow_page(find_vma(p.task.mm, addr), addr, 0, &err);
+
+	return page ? page_folio(page) : NULL;
+}
+
+TEST(lru_gen_file, switches)
+{
+	EXPECT(!strcmp(proc_text(ENABLED), "0x0000\n"));
+	EXPECT(proc_put(ENABLED, "y\n") > 0);
+	EXPECT(!strcmp(proc_text(ENABLED), "0x0007\n"));
+	EXPECT(lru_policy() == &lru_gen);
+	EXPECT(proc_put(ENABLED, "0x0001") > 0);
+	EXPECT(!strcmp(proc_text(ENABLED), "0x0001\n"));
+	EXPECT(proc_put(ENABLED, "what") < 0);
+	EXPECT(proc_put(TTL, "1000\n") > 0);
+	EXPECT(!strcmp(proc_text(TTL), "1000\n"));
+	EXPECT(proc_put(TTL, "-1") < 0);
+	EXPECT(proc_put(TTL, "0") > 0);
+	EXPECT(proc_put(ENABLED, "n") > 0);
+	EXPECT(lru_policy() == &lru_classic);
+}
+
+/* What is youngest on the only node that has pages of the test. */
+static unsigned long max_seq(const struct folio *folio)
+{
+	return folio_lruvec(folio)->gen.max_seq;
+}
+
+static bool is_youngest(const struct folio *folio)
+{
+	return page_gen(&folio->page) == gen_of_seq(max_seq(folio));
+}
+
+TEST(lru_gen_file, ages_and_looks_at_page_tables)
+{
+	char line[80], command[40];
+	const char *text;
+	struct folio *folio;
+	vm_flags_t flags;
+	uintptr_t at;
+	unsigned int lines = 0;
+	char byte = 1;
+
+	ASSERT(test_process_start(&p));
+	EXPECT(proc_put(DEBUG_FILE, "+ 0 0 1") < 0); /* not while the other policy is in use */
+	EXPECT(proc_put(ENABLED, "3") > 0);
+	at = test_map(0, PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+	for (unsigned long i = 0; i < PAGES; i++)
+		EXPECT_EQ(test_user_write(at + i * PAGE_SIZE, &byte, 1), 1);
+	lru_add_drain_all();
+	folio = folio_at(at);
+	ASSERT(folio);
+	for (text = proc_line(proc_text(DEBUG_FILE), line, sizeof(line)); text; lines++) {
+		text = proc_line(text, line, sizeof(line));
+		EXPECT(strncmp(line, " node ", 6) ? proc_fits(line, " {10} {10} {10}  {10} ") : true);
+	}
+	EXPECT(lines >= LRU_GENS_MAX);
+	EXPECT(is_youngest(folio));
+	/* Everything was written, so the first aging finds it young; the second does not. */
+	for (unsigned int i = 0; i < 2; i++) {
+		octavo_snprintf(command, sizeof(command), "+ 0 %d %lu", page_to_nid(&folio->page), max_seq(folio));
+		EXPECT(proc_put(DEBUG_FILE, command) > 0);
+	}
+	EXPECT(!is_youngest(folio));
+	EXPECT_EQ(mm_verify(complain, NULL), 0);
+	/* One that is used again takes its neighbours along that were, too. */
+	for (unsigned long i = 0; i < 3; i++)
+		EXPECT_EQ(test_user_write(at + i * PAGE_SIZE, &byte, 1), 1);
+	/* (A translation that was never flushed need not be noted again.) */
+	flush_tlb_mm(p.task.mm);
+	for (unsigned long i = 0; i < 3; i++)
+		EXPECT_EQ(test_user_write(at + i * PAGE_SIZE, &byte, 1), 1);
+	EXPECT(folio_referenced(folio, false, &flags) > 0);
+	EXPECT(is_youngest(folio_at(at + 2 * PAGE_SIZE)));
+	EXPECT(!is_youngest(folio_at(at + 9 * PAGE_SIZE)));
+	EXPECT_EQ(mm_verify(complain, NULL), 0);
+	EXPECT(proc_put(DEBUG_FILE, "- 0 0 99999999") < 0);
+	EXPECT(proc_put(DEBUG_FILE, "* 0 0 1") < 0);
+	EXPECT(proc_put(DEBUG_FILE, "+ 1 0 1") < 0);
+	EXPECT(proc_put(ENABLED, "0") > 0);
+	test_process_exit(&p);
+	EXPECT_EQ(mm_verify(complain, NULL), 0);
+}

@@ -55,7 +55,6 @@ CORE_SRCS := \
 	mm/cache/memfd.c \
 	mm/cache/readahead.c \
 	mm/cache/realtime.c \
-	mm/cache/reclaim.c \
 	mm/cache/shadow_nodes.c \
 	mm/cache/shmem.c \
 	mm/cache/shmem_fallocate.c \
@@ -211,11 +210,16 @@ CORE_SRCS := \
 	mm/proc/zoneinfo.c \
 	mm/proc/zram_file.c \
 	mm/proc/zswap_file.c \
+	mm/reclaim/direct.c \
+	mm/reclaim/kswapd.c \
 	mm/reclaim/oom.c \
 	mm/reclaim/oom_badness.c \
 	mm/reclaim/oom_kill.c \
 	mm/reclaim/oom_reaper.c \
 	mm/reclaim/oom_report.c \
+	mm/reclaim/shrink.c \
+	mm/reclaim/throttle.c \
+	mm/reclaim/vmscan.c \
 	mm/slab/debug.c \
 	mm/slab/debug_check.c \
 	mm/slab/debug_layout.c \

@@ -94,7 +94,6 @@ struct address_space {
 	gfp_t gfp_mask;					/* for its folios */
 	u32 handle;					/* (c) what page->mapping_index says: mm/base/handle.h */
 	u32 wb_err;					/* (a) errors of writeback, to be reported once to each file */
-	unsigned long reclaim_index;			/* (a) where memory that is short was last looked for */
 	struct address_space *all_next, *all_prev; /* mm/cache/file.c: of all, which sync, reclaim, drop_caches visit */
 	unsigned int visitors;			   /* of those, how many are here now */
 	uintptr_t evictor;			   /* the thread that waits for them to leave */

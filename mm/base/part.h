@@ -31,6 +31,7 @@ enum mm_part_order {
 	MM_PART_ZSWAP,
 	MM_PART_VM,	    /* address spaces: objects, locks, the fault hook */
 	MM_PART_FILES,	    /* page cache and what is built on it */
+	MM_PART_RECLAIM,    /* kswapd */
 	MM_PARTS
 };
 

@@ -24,7 +24,8 @@ static unsigned long dirtyable_pages(void)
 	pages -= min(pages, reserve);
 	for (int nid = 0; nid < (int)nr_node_ids; nid++)
 		if (node_isset(nid, &node_online_map))
-			pages += node_droppable_pages(NODE_DATA(nid));
+			pages += node_page_state(NODE_DATA(nid), NR_INACTIVE_FILE) +
+				 node_page_state(NODE_DATA(nid), NR_ACTIVE_FILE);
 	return pages;
 }
 

@@ -157,6 +157,15 @@ struct address_space *mapping_at_hand(void)
 	return mapping;
 }
 
+void mapping_visit(struct address_space *mapping)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&all_mappings.lock, flags);
+	mapping->visitors++;
+	spin_unlock_irqrestore(&all_mappings.lock, flags);
+}
+
 void mapping_leave(struct address_space *mapping, bool advance)
 {
 	unsigned long flags;
@@ -197,6 +206,8 @@ void inode_evict_mapping(struct inode *inode)
 	atomic_fetch_or(&mapping->flags, 1ul << AS_EXITING);
 	truncate_inode_pages_range(mapping, 0, ~(u64)0);
 	unlist_mapping(mapping);
+	/* Reclaim, which took the last folio out, may not have let go of the lock. */
+	xa_unlock_irqrestore(&mapping->i_pages, xa_lock_irqsave(&mapping->i_pages));
 	xa_destroy(&mapping->i_pages);
 	handle_free(mapping->handle);
 	mapping->handle = HANDLE_NONE;

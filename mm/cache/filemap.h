@@ -243,6 +243,8 @@ struct address_space *mapping_next(struct address_space *mapping);
 /* The same, of the one where reclaim goes on; @advance: it is through with that one. */
 struct address_space *mapping_at_hand(void);
 void mapping_leave(struct address_space *mapping, bool advance);
+/* It stays until mapping_leave(), too. Context: a folio of it is locked, so it is there now. */
+void mapping_visit(struct address_space *mapping);
 
 /* ---- filemap_verify.c ---- */
 
@@ -268,14 +270,6 @@ int write_cleaned_folio(struct address_space *mapping, struct folio *folio,
 
 /* Clean unmapped folios of all files go: vm.drop_caches. Context: may sleep. */
 void drop_page_cache(void);
-
-/* ---- reclaim.c ---- */
-
-struct reclaim_request;
-/* reclaim_ops.try_to_free_pages: pages of files, and objects of shrinkers. */
-unsigned long page_cache_reclaim(const struct reclaim_request *request);
-/* Files' pages of a node that could go: at most those that nobody maps. */
-unsigned long node_droppable_pages(const struct pglist_data *node);
 
 /* ---- dirty.c ---- */
 

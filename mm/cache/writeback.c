@@ -116,6 +116,11 @@ void folio_end_writeback(struct folio *folio)
 		mod_zone_page_state(page_zone(&folio->page), NR_ZONE_WRITE_PENDING, -nr);
 		xa_unlock_irqrestore(&mapping->i_pages, flags);
 	}
+	/* Reclaim came across it before: now it can go. */
+	if (PageReclaim(&folio->page)) {
+		ClearPageReclaim(&folio->page);
+		folio_rotate_reclaimable(folio);
+	}
 	page_writeback_end(&folio->page);
 }
 

@@ -106,8 +106,21 @@ enum vm_event_item {
 	PGFAULT,
 	PGMAJFAULT,
 	PGREUSE, /* a write fault that needed no copy */
-	PGSTEAL_DIRECT, /* pages of files that went for an allocation; PGSCAN_DIRECT: that were looked at */
+	PGSTEAL_KSWAPD, /* pages that reclaim freed, by who did; in the order of enum reclaim_kind */
+	PGSTEAL_DIRECT,
+	PGSTEAL_KHUGEPAGED,
+	PGSCAN_KSWAPD, /* that it looked at */
 	PGSCAN_DIRECT,
+	PGSCAN_KHUGEPAGED,
+	PGSCAN_DIRECT_THROTTLE, /* threads that waited for reserves to be there again */
+	PGSCAN_ANON, /* the same by what they were */
+	PGSCAN_FILE,
+	PGSTEAL_ANON,
+	PGSTEAL_FILE,
+	PGLAZYFREED, /* pages that MADV_FREE let go of, and that went */
+	KSWAPD_INODESTEAL, /* pages of inodes that went with them; there are none */
+	KSWAPD_LOW_WMARK_HIT_QUICKLY, /* naps of kswapd that ended early, and that the marks did not outlast */
+	KSWAPD_HIGH_WMARK_HIT_QUICKLY,
 	SLABS_SCANNED, /* objects that shrinkers looked at */
 	PAGEOUTRUN,
 	KSWAPD_WAKE,

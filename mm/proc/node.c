@@ -5,7 +5,10 @@
  */
 #include "proc.h"
 
+#include "../base/string.h"
 #include "../boot/numa.h"
+#include "../boot/params.h"
+#include "../reclaim/reclaim.h"
 
 struct node_set {
 	bool (*has)(unsigned int nid, unsigned long arg);
@@ -143,4 +146,43 @@ void node_vmstat_show(struct seq_file *m, const struct proc_entry *entry, unsign
 			seq_printf(m, "%s %lu\n", name,
 				   node_page_state_pages(NODE_DATA(nid), (enum node_stat_item)item));
 	}
+}
+
+/*
+ * "BYTES[KMG] [swappiness=0 to 200]": so much is freed now, whatever the watermarks say. Written with as much as can be
+ * had. -EAGAIN: it was less.
+ */
+int node_reclaim_store(const struct proc_entry *entry, unsigned long id, const char *text)
+{
+	static const char swappiness_is[] = "swappiness=";
+	u64 bytes, swappiness = 0;
+	bool overflow, given = false;
+	const char *end = text;
+	unsigned long pages;
+
+	(void)entry;
+	while (*end == ' ')
+		end++;
+	text = end;
+	bytes = memparse(text, &end);
+	if (end == text)
+		return -EINVAL;
+	while (*end == ' ')
+		end++;
+	if (!strncmp(end, swappiness_is, sizeof(swappiness_is) - 1)) {
+		size_t len;
+
+		end += sizeof(swappiness_is) - 1;
+		len = parse_u64(end, &swappiness, &overflow);
+		if (!len || overflow || swappiness > 200)
+			return -EINVAL;
+		end += len;
+		given = true;
+	}
+	if (*end && *end != '\n')
+		return -EINVAL;
+	pages = (unsigned long)min(bytes >> PAGE_SHIFT, (u64)(~0ul >> 1));
+	if (!pages)
+		return 0;
+	return node_reclaim_pages((int)id, pages, given ? (int)swappiness : -1) >= pages ? 0 : -EAGAIN;
 }

@@ -126,6 +126,7 @@ PROC_SHOW(node_set_show); /* data: a struct node_set */
 PROC_SHOW(node_meminfo_show);
 PROC_SHOW(node_numastat_show);
 PROC_SHOW(node_vmstat_show);
+PROC_STORE(node_reclaim_store); /* pages are freed on demand */
 PROC_SHOW(node_distance_show);
 PROC_SHOW(node_cpulist_show);
 PROC_SHOW(node_cpumap_show);
@@ -206,7 +207,8 @@ extern const struct sysctl ctl_min_free_kbytes, ctl_watermark_scale_factor, ctl_
 PROC_SHOW(vm_sysctl_show); /* data: a struct vm_sysctl */
 PROC_STORE(vm_sysctl_store);
 extern const struct vm_sysctl ctl_admin_reserve_kbytes, ctl_user_reserve_kbytes, ctl_overcommit_kbytes,
-	ctl_overcommit_memory, ctl_overcommit_ratio, ctl_max_map_count, ctl_mmap_min_addr, ctl_legacy_va_layout,
+	ctl_overcommit_memory, ctl_swappiness, ctl_zone_reclaim_mode, ctl_min_unmapped_ratio, ctl_min_slab_ratio,
+	ctl_overcommit_ratio, ctl_max_map_count, ctl_mmap_min_addr, ctl_legacy_va_layout,
 	ctl_randomize_va_space, ctl_dirty_background_bytes, ctl_dirty_background_ratio, ctl_dirty_bytes,
 	ctl_dirty_expire_centisecs, ctl_dirty_ratio, ctl_dirty_writeback_centisecs, ctl_memfd_noexec, ctl_oom_dump_tasks,
 	ctl_oom_kill_allocating_task, ctl_page_cluster, ctl_panic_on_oom, ctl_unprivileged_userfaultfd;

@@ -26,6 +26,8 @@ early_param("sysctl.vm.legacy_va_layout", known);
 early_param("sysctl.vm.lowmem_reserve_ratio", known);
 early_param("sysctl.vm.max_map_count", known);
 early_param("sysctl.vm.min_free_kbytes", known);
+early_param("sysctl.vm.min_slab_ratio", known);
+early_param("sysctl.vm.min_unmapped_ratio", known);
 early_param("sysctl.vm.mmap_min_addr", known);
 early_param("sysctl.vm.numa_zonelist_order", known);
 early_param("sysctl.vm.oom_dump_tasks", known);
@@ -36,9 +38,11 @@ early_param("sysctl.vm.overcommit_ratio", known);
 early_param("sysctl.vm.panic_on_oom", known);
 early_param("sysctl.vm.percpu_pagelist_high_fraction", known);
 early_param("sysctl.vm.stat_interval", known);
+early_param("sysctl.vm.swappiness", known);
 early_param("sysctl.vm.user_reserve_kbytes", known);
 early_param("sysctl.vm.watermark_boost_factor", known);
 early_param("sysctl.vm.watermark_scale_factor", known);
+early_param("sysctl.vm.zone_reclaim_mode", known);
 early_param("sysctl.kernel.randomize_va_space", known);
 
 static void apply(const char *name, const char *value)

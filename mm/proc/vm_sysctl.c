@@ -12,6 +12,7 @@
 #include "../cache/filemap.h"
 #include "../cache/shmem.h"
 #include "../reclaim/oom.h"
+#include "../reclaim/reclaim.h"
 #include "../swap/swap.h"
 #include "../vm/account.h"
 #include "../vm/vm.h"
@@ -129,6 +130,10 @@ const struct vm_sysctl ctl_page_cluster = { &sysctl_page_cluster, NULL, 0, 31, N
 const struct vm_sysctl ctl_overcommit_kbytes = { NULL, &sysctl_overcommit_kbytes, 0, LONG_MOST, kbytes_written, 0 };
 const struct vm_sysctl ctl_overcommit_memory = { &sysctl_overcommit_memory, NULL, 0, 2, NULL, 0 };
 const struct vm_sysctl ctl_overcommit_ratio = { &sysctl_overcommit_ratio, NULL, 0, INT_MOST, ratio_written, 0 };
+const struct vm_sysctl ctl_swappiness = { &vm_swappiness, NULL, 0, 200, NULL, 0 };
+const struct vm_sysctl ctl_zone_reclaim_mode = { &node_reclaim_mode, NULL, 0, INT_MOST, NULL, 0 };
+const struct vm_sysctl ctl_min_unmapped_ratio = { &sysctl_min_unmapped_ratio, NULL, 0, 100, NULL, 0 };
+const struct vm_sysctl ctl_min_slab_ratio = { &sysctl_min_slab_ratio, NULL, 0, 100, NULL, 0 };
 const struct vm_sysctl ctl_max_map_count = { &sysctl_max_map_count, NULL, 0, INT_MOST, NULL, 0 };
 const struct vm_sysctl ctl_unprivileged_userfaultfd = { &sysctl_unprivileged_userfaultfd, NULL, 0, 1, NULL, 0 };
 const struct vm_sysctl ctl_mmap_min_addr = { NULL, &mmap_min_addr, 0, LONG_MOST, NULL, CAP_SYS_RAWIO };

@@ -9,6 +9,7 @@
 
 #include "hosted.h"
 #include "mm/cache/filemap.h"
+#include "mm/reclaim/reclaim.h"
 #include "ramfile.h"
 #include "schedules.h"
 #include "tasks.h"
@@ -99,7 +100,7 @@ static void store_and_drop(u64 *r)
 
 		switch (x % 5) {
 		case 4:
-			(void)page_cache_reclaim(&request);
+			(void)try_to_free_pages(&request);
 			break;
 		case 0:
 			if (second->f_op->fsync(second, at, at + 3 * PAGE_SIZE, false))

@@ -7,6 +7,7 @@
 
 #include "harness.h"
 #include "mm/cache/filemap.h"
+#include "mm/reclaim/reclaim.h"
 #include "mm/phys/hwpoison.h"
 #include "mm/phys/page_alloc.h"
 #include "mm/phys/vmstat.h"
@@ -283,7 +284,7 @@ TEST(memory_failure, of_a_large_folio_that_is_dirty)
 		EXPECT_EQ(ram_file_read(file, buffer, 1, 2 * PAGE_SIZE), -EIO);
 		EXPECT_EQ(ram_file_read(file, buffer, 9, 3 * PAGE_SIZE - 1), -EIO);
 		EXPECT_EQ(ram_file_read(file, buffer, PAGE_SIZE, 3 * PAGE_SIZE), PAGE_SIZE);
-		(void)page_cache_reclaim(&request);
+		(void)try_to_free_pages(&request);
 		EXPECT(filemap_range_has_page(file->f_mapping, 2 * PAGE_SIZE, 3 * PAGE_SIZE - 1));
 		EXPECT_EQ(store[2 * PAGE_SIZE], 0x33);
 	}

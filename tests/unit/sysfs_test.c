@@ -109,7 +109,7 @@ static void walk_entry(void *ctx, const char *name, bool directory)
 	    (strstr(path, "/kernel/slab/") && (!strcmp(name, "ctor") || !strcmp(name, "shrink") ||
 						!strcmp(name, "validate"))))
 		EXPECT_EQ(octavo_proc_read(path, proc_discard, NULL), 0);
-	else if (!strcmp(name, "drop_caches") || !strcmp(name, "compact_memory") ||
+	else if (!strcmp(name, "drop_caches") || !strcmp(name, "compact_memory") || !strcmp(name, "reclaim") ||
 		 (!strcmp(name, "scan") && strstr(path, "/shrinker/")))
 		EXPECT_EQ(octavo_proc_read(path, proc_discard, NULL), -EACCES);
 	else

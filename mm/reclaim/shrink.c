@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What becomes of a folio that the lists gave up.
+ *
+ * Purpose. From an isolated folio to free pages: each is looked at once, and freed, written, or kept.
+ *
+ *	locked? evictable? -- no: kept
+ *	under writeback -- kept, to go first when it ends (PG_reclaim)
+ *	used since -- kept, or active again
+ *	anonymous -- a slot of swap
+ *	mapped -- entries go (try_to_unmap())
+ *	dirty -- written, by who may
+ *	clean, and in nobody's hands -- out of its file or slot, a shadow stays behind; free
+ *
+ * Words. *Immediate*: under writeback still when its list has come round: whoever writes is slower than who reads.
+ * *Unqueued*: dirty, and nobody writes it.
+ *
+ * Who may write. Swap: __GFP_IO. Files: __GFP_IO and __GFP_FS; kswapd when the old ends of lists are full of dirty
+ * pages (or it finds nothing else), and who reclaims for himself if there is no kswapd, or if he gets nowhere. A folio
+ * that stays because it is dirty is marked to go as soon as it was written.
+ *
+ * Locking. The folio's lock, tried. Nothing is waited for but what the store itself takes.
+ *
+ * What failure does. No slot, no memory for its bookkeeping, an error of the device: the folio is active again, and
+ * dirty; the file's users hear of the error.
+ *
+ * Differences from Linux. File systems' private data does not exist. Large anonymous folios that no run of slots can be
+ * had for stay; they are not split. Freed one by one: the lists are left in batches (lru_putback()).
+ *
+ * Sources. Documentation/admin-guide/mm/concepts.rst; Documentation/mm/page_reclaim.rst, unevictable-lru.rst;
+ * madvise(2).
+ */
+#include "../cache/filemap.h"
+#include "../cache/shmem.h"
+#include "../phys/hwpoison.h"
+#include "../phys/page_wait.h"
+#include "../swap/swap.h"
+#include "../vm/rmap.h"
+#include "reclaim.h"
+
+/* What a look at the entries and PG_referenced says. */
+enum use { USE_NONE, USE_CLEAN_ONLY, USE_KEEP, USE_ACTIVATE };
+
+static enum use check_references(struct scan_control *sc, struct folio *folio)
+{
+	bool folio_used;
+	u64 vm_flags;
+	int entries = 0;
+
+	vm_flags = 0;
+	if (folio_mapped(folio))
+		entries = lru_vm_ops ? lru_vm_ops->referenced(folio, true, &vm_flags) : 0;
+	folio_used = page_plain_flag(&folio->page, PG_referenced) && TestClearPageReferenced(&folio->page);
+	if (vm_flags & VM_LOCKED)
+		return USE_ACTIVATE;
+	if (entries < 0)
+		return USE_KEEP;
+	if (entries) {
+		/* Once does not count: it has to be used again until its turn comes round. */
+		SetPageReferenced(&folio->page);
+		if (folio_used || entries > 1 || (vm_flags & VM_EXEC && folio_is_file_lru(folio)))
+			return USE_ACTIVATE;
+		return USE_KEEP;
+	}
+	(void)sc;
+	return folio_used && folio_is_file_lru(folio) ? USE_CLEAN_ONLY : USE_NONE;
+}
+
+static bool may_enter_fs(const struct folio *folio, gfp_t gfp)
+{
+	if (gfp & __GFP_FS)
+		return true;
+	return folio_in_swap_cache(folio) && gfp & __GFP_IO;
+}
+
+static bool activate(struct scan_control *sc, const struct folio *folio)
+{
+	sc->stat.activated[folio_is_file_lru(folio)] += folio_nr_pages(folio);
+	return true;
+}
+
+/* Under writeback. It stays. */
+static enum lru_verdict under_writeback(struct scan_control *sc, struct folio *folio)
+{
+	unsigned long nr = folio_nr_pages(folio);
+
+	if (sc->scan.kswapd && PageReclaim(&folio->page))
+		sc->stat.immediate += nr;
+	else if (!PageReclaim(&folio->page))
+		SetPageReclaim(&folio->page);
+	sc->stat.writeback += nr;
+	activate(sc, folio);
+	return LRU_ACTIVATE;
+}
+
+/* Anonymous, and its contents are wanted: it needs a slot. Return: false: there is none. */
+static bool give_slot(struct scan_control *sc, struct folio *folio)
+{
+	if (folio_in_swap_cache(folio))
+		return true;
+	return sc->gfp & __GFP_IO && sc->scan.may_swap && !folio_maybe_dma_pinned(folio) && !add_to_swap(folio);
+}
+
+static int write_by_mapping(struct folio *folio, void *ctx)
+{
+	struct address_space *mapping = ctx;
+
+	return mapping->a_ops->write_folio(mapping, folio);
+}
+
+enum written { WRITTEN, WRITE_LATER, WRITE_FAILED, WRITE_UNLOCKED };
+
+/* Locked, unmapped, dirty, in nobody else's hands. Return: WRITTEN: written, and unlocked. */
+static enum written write_out(struct scan_control *sc, struct folio *folio, struct address_space *mapping)
+{
+	long nr = (long)folio_nr_pages(folio);
+
+	if (mapping && PageSwapBacked(&folio->page)) {
+		/* shmem: the file has the slot instead. */
+		if (!(sc->gfp & __GFP_IO) || !sc->scan.may_swap || shmem_writeout(folio))
+			return WRITE_FAILED;
+		count_folio(folio, NR_VMSCAN_WRITE, nr);
+		return WRITTEN;
+	}
+	if (!mapping) {
+		if (!may_enter_fs(folio, sc->gfp) || !folio_clear_dirty_for_io(folio))
+			return WRITE_FAILED;
+		count_folio(folio, NR_VMSCAN_WRITE, nr);
+		(void)swap_writepage(folio);
+		return WRITTEN;
+	}
+	if (!mapping->a_ops->write_folio || (sc->gfp & (__GFP_IO | __GFP_FS)) != (__GFP_IO | __GFP_FS))
+		return WRITE_LATER;
+	if (!folio_clear_dirty_for_io(folio)) {
+		folio_unlock(folio);
+		return WRITE_UNLOCKED;
+	}
+	SetPageReclaim(&folio->page);
+	count_folio(folio, NR_VMSCAN_WRITE, nr);
+	/* Unlocked the folio does not keep the file any more. */
+	mapping_visit(mapping);
+	(void)write_cleaned_folio(mapping, folio, write_by_mapping, mapping);
+	mapping_leave(mapping, false);
+	return WRITTEN;
+}
+
+/* Whether dirty pages of files are to be written here and now. */
+static bool writes_files(const struct scan_control *sc)
+{
+	const struct reclaim_node *node = reclaim_node(sc->scan.node->node_id);
+
+	if (sc->scan.kswapd)
+		return node_state(node, NODE_DIRTY) || sc->write_files;
+	return !node_has_kswapd(node) || sc->write_files;
+}
+
+/*
+ * Clean, unmapped and locked; @refs: of the cache and of who isolated it. Out of its file or slot.
+ * Return: false: somebody has it in hand.
+ */
+static bool let_go(struct folio *folio, struct address_space *mapping)
+{
+	if (mapping) {
+		if (!folio_unused(folio) || PageSwapBacked(&folio->page))
+			return false;
+		filemap_evict_folio(mapping, folio);
+		return true;
+	}
+	if (PageWriteback(&folio->page) || PageDirty(&folio->page) || folio_mapped(folio))
+		return false;
+	if (folio_in_swap_cache(folio)) {
+		if (page_ref_count(&folio->page) != 2)
+			return false;
+		evict_from_swap_cache(folio, workingset_eviction(folio));
+		return true;
+	}
+	/* Given up by its owner (MADV_FREE), or left behind by one that went. */
+	return page_ref_count(&folio->page) == 1;
+}
+
+/* It is locked, not under writeback, and its use does not keep it. Unlocks. */
+static enum lru_verdict reclaim_locked(struct scan_control *sc, struct folio *folio, enum use use)
+{
+	bool anon = page_is_anon(&folio->page), lazyfree = anon && !PageSwapBacked(&folio->page);
+	struct address_space *mapping = anon ? NULL : folio_mapping(folio);
+	bool shmem = mapping && PageSwapBacked(&folio->page);
+	unsigned long nr = folio_nr_pages(folio);
+
+	/* Its last user is gone, or about to be. */
+	if (anon && page_ref_count(&folio->page) == 1) {
+		if (PageDirty(&folio->page))
+			ClearPageDirty(&folio->page);
+		folio_unlock(folio);
+		return LRU_FREED;
+	}
+	if (anon && !lazyfree && !give_slot(sc, folio))
+		goto activated;
+	if (folio_mapped(folio) && !try_to_unmap(folio, 0)) {
+		sc->stat.unmap_fail += nr;
+		goto activated;
+	}
+	if (folio_maybe_dma_pinned(folio))
+		goto activated;
+	/* Written to again since MADV_FREE. */
+	if (lazyfree && PageSwapBacked(&folio->page))
+		goto activated;
+	/* A shmem file has nowhere else to have its pages from, clean or not; others may have none at all. */
+	if (mapping && !shmem && !mapping->a_ops->read_folio)
+		goto activated;
+	if ((PageDirty(&folio->page) && !lazyfree) || shmem) {
+		sc->stat.dirty += nr;
+		if (folio_is_file_lru(folio) && !writes_files(sc)) {
+			sc->stat.unqueued_dirty += nr;
+			count_folio(folio, NR_VMSCAN_IMMEDIATE, (long)nr);
+			SetPageReclaim(&folio->page);
+			goto activated;
+		}
+		if (use == USE_CLEAN_ONLY || !sc->scan.may_write ||
+		    (!anon && page_ref_count(&folio->page) != 2))
+			goto keep;
+		switch (write_out(sc, folio, mapping)) {
+		case WRITE_FAILED:
+			goto activated;
+		case WRITE_LATER:
+			goto keep;
+		case WRITE_UNLOCKED:
+			return LRU_KEEP;
+		case WRITTEN:
+			break;
+		}
+		if (PageWriteback(&folio->page) || PageDirty(&folio->page) || !folio_trylock(folio))
+			return LRU_KEEP;
+		/* A shmem file's has become the slot's, a file's may have been truncated. */
+		mapping = page_is_anon(&folio->page) ? NULL : folio_mapping(folio);
+		if (PageWriteback(&folio->page) || PageDirty(&folio->page) || folio_mapped(folio))
+			goto keep;
+	}
+	if (let_go(folio, mapping)) {
+		if (lazyfree) {
+			count_vm_events(PGLAZYFREED, nr);
+			if (PageDirty(&folio->page))
+				ClearPageDirty(&folio->page);
+		}
+		folio_unlock(folio);
+		return LRU_FREED;
+	}
+keep:
+	folio_unlock(folio);
+	return LRU_KEEP;
+activated:
+	/* What has a slot and stays gives it back when slots are scarce. */
+	if (folio_in_swap_cache(folio) && swap_full())
+		(void)folio_free_swap(folio);
+	folio_unlock(folio);
+	activate(sc, folio);
+	return LRU_ACTIVATE;
+}
+
+static enum lru_verdict shrink_folio(struct scan_control *sc, struct folio *folio)
+{
+	enum use use = USE_NONE;
+
+	if (!folio_trylock(folio))
+		return LRU_KEEP;
+	if (unlikely(!folio_evictable(folio))) {
+		folio_cull(folio);
+		goto keep;
+	}
+	/* Memory that went bad is nowhere to be written, and must not be had again. */
+	if ((!sc->scan.may_unmap && folio_mapped(folio)) ||
+	    unlikely(block_has_poison(&folio->page, folio_order(folio))))
+		goto keep;
+	if (unlikely(PageWriteback(&folio->page))) {
+		enum lru_verdict verdict = under_writeback(sc, folio);
+
+		folio_unlock(folio);
+		return verdict;
+	}
+	if (!sc->ignore_references)
+		use = check_references(sc, folio);
+	if (use == USE_ACTIVATE) {
+		activate(sc, folio);
+		folio_unlock(folio);
+		return LRU_ACTIVATE;
+	}
+	if (use != USE_KEEP)
+		return reclaim_locked(sc, folio, use);
+	sc->stat.ref_keep += folio_nr_pages(folio);
+keep:
+	folio_unlock(folio);
+	return LRU_KEEP;
+}
+
+unsigned long shrink_folio_list(struct scan_control *sc, struct folio **folios, enum lru_verdict *verdicts,
+				unsigned int nr)
+{
+	unsigned long freed = 0;
+
+	for (unsigned int i = 0; i < nr; i++) {
+		unsigned long pages = folio_nr_pages(folios[i]);
+
+		verdicts[i] = shrink_folio(sc, folios[i]);
+		if (verdicts[i] == LRU_FREED)
+			freed += pages;
+		if (i % 8 == 7)
+			cond_resched();
+	}
+	return freed;
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Who waits, for what, and how long.
+ *
+ * Words. *Reason*: writeback: all that could go is being written; isolated: others have so much in hand that there is
+ * hardly anything left to look at; no progress, congested: nothing came of a pass. *Reserve*: what is below the min
+ * watermarks, for PF_MEMALLOC: if half of it is gone, those who would use more wait until kswapd has freed some.
+ *
+ * All waits have an end by themselves. Where nobody else could do anything meanwhile (no kswapd), nobody waits: the
+ * thread lets others go first and tries again.
+ *
+ * Sources. Documentation/admin-guide/mm/concepts.rst; the events mm_vmscan_throttled and pgscan_direct_throttle.
+ */
+#include <octavo/task.h>
+
+#include "../phys/psi.h"
+#include "../phys/watermark.h"
+#include "../phys/zonelist.h"
+#include "reclaim.h"
+
+#define MS 1000000ull
+
+static const u64 timeouts[NR_THROTTLES] = {
+	[THROTTLE_WRITEBACK] = 100 * MS,
+	[THROTTLE_ISOLATED] = 20 * MS,
+	[THROTTLE_NOPROGRESS] = 4 * MS, /* a tick at 250 Hz */
+	[THROTTLE_CONGESTED] = 4 * MS,
+};
+
+void node_state_set(struct reclaim_node *node, unsigned int bit)
+{
+	if (!node_state(node, bit))
+		(void)atomic_fetch_or(&node->state, 1u << bit);
+}
+
+void node_state_clear(struct reclaim_node *node, unsigned int bit)
+{
+	if (node_state(node, bit))
+		(void)atomic_fetch_and(&node->state, ~(1u << bit));
+}
+
+/* The isolated have come back, or enough was written. */
+struct awaited {
+	struct reclaim_node *node;
+	enum throttle_reason reason;
+	unsigned long written;
+	u32 turns;
+};
+
+static bool is_over(void *arg)
+{
+	struct awaited *a = arg;
+
+	/* Woken once: whoever did so had a reason. */
+	if (a->turns++)
+		return true;
+	return a->reason == THROTTLE_WRITEBACK &&
+	       node_page_state(a->node->pgdat, NR_WRITTEN) - a->written > SWAP_CLUSTER_MAX;
+}
+
+void reclaim_throttle(struct reclaim_node *node, enum throttle_reason reason)
+{
+	const struct mm_task *task = current_task();
+	struct awaited a = { .node = node, .reason = reason };
+	bool kswapd = task->flags & PF_KSWAPD;
+	unsigned long pressure;
+
+	/* Kernel threads do what others wait for. */
+	if ((task->flags & PF_KTHREAD && !kswapd) || !node_has_kswapd(node) ||
+	    (reason == THROTTLE_CONGESTED && !node_state(node, NODE_WRITEBACK))) {
+		cond_resched();
+		return;
+	}
+	a.written = node_page_state(node->pgdat, NR_WRITTEN);
+	psi_memstall_enter(&pressure);
+	(void)wait_queue_wait(&node->throttled[reason], is_over, &a, timeouts[reason], !kswapd);
+	psi_memstall_leave(&pressure);
+	if (reason == THROTTLE_WRITEBACK)
+		mod_node_page_state(node->pgdat, NR_THROTTLED_WRITTEN,
+				    (long)(node_page_state(node->pgdat, NR_WRITTEN) - a.written));
+}
+
+bool too_many_isolated(struct pglist_data *pgdat, bool file, const struct scan_control *sc)
+{
+	const enum node_stat_item list = file ? NR_INACTIVE_FILE : NR_INACTIVE_ANON;
+	unsigned long inactive = node_page_state(pgdat, list) + node_page_state(pgdat, list + 1);
+	unsigned long isolated = node_page_state(pgdat, file ? NR_ISOLATED_FILE : NR_ISOLATED_ANON);
+	const gfp_t io = __GFP_IO | __GFP_FS;
+
+	/* Who may not enter file systems goes first: others, who may, could wait for what he holds. */
+	if ((sc->gfp & io) == io)
+		inactive >>= 3;
+	return isolated > inactive && isolated > SWAP_CLUSTER_MAX;
+}
+
+bool allow_direct_reclaim(struct reclaim_node *node)
+{
+	unsigned long reserve = 0, free = 0;
+
+	if (READ_ONCE(node->pgdat->kswapd_failures) >= KSWAPD_FAILURES)
+		return true;
+	for (unsigned int i = 0; i <= ZONE_NORMAL; i++) {
+		struct zone *zone = &node->pgdat->node_zones[i];
+
+		if (!managed_zone(zone) || !zone_reclaimable_pages(zone))
+			continue;
+		reserve += min_wmark_pages(zone);
+		free += zone_page_state_snapshot(zone, NR_FREE_PAGES);
+	}
+	return !reserve || free > reserve / 2;
+}
+
+static bool is_allowed(void *arg)
+{
+	struct reclaim_node *node = arg;
+
+	if (allow_direct_reclaim(node))
+		return true;
+	wakeup_kswapd(&node->pgdat->node_zones[ZONE_NORMAL], __GFP_DIRECT_RECLAIM, 0, ZONE_NORMAL);
+	return false;
+}
+
+static struct reclaim_node *node_of_request(const struct reclaim_request *request)
+{
+	struct zoneref *z;
+	struct zone *zone;
+
+	for_each_zone_zonelist_nodemask(zone, z, node_zonelist(request->nid, request->gfp), request->highest,
+					request->nodemask)
+		if (managed_zone(zone) && zone->type <= ZONE_NORMAL)
+			return reclaim_node(zone->node);
+	return NULL;
+}
+
+bool throttle_direct_reclaim(const struct reclaim_request *request)
+{
+	struct mm_task *task = current_task();
+	struct reclaim_node *node;
+	unsigned long pressure;
+
+	/* Kernel threads may be who makes memory free; who is killed frees his. */
+	if (task->flags & PF_KTHREAD || fatal_signal_pending(task))
+		return false;
+	node = node_of_request(request);
+	if (!node || !node_has_kswapd(node) || allow_direct_reclaim(node))
+		return false;
+	count_vm_events(PGSCAN_DIRECT_THROTTLE, 1);
+	psi_memstall_enter(&pressure);
+	/* Who holds a file system's locks may be who kswapd waits for. */
+	(void)wait_queue_wait(&node->pfmemalloc, is_allowed, node, request->gfp & __GFP_FS ? 0 : 1000 * MS, true);
+	psi_memstall_leave(&pressure);
+	return fatal_signal_pending(task);
+}

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: MIT
+/* Reclaim: who may do what, kswapd and without it, machines with too little of everything. */
+#include <octavo/mman.h>
+#include <octavo/pagemap.h>
+#include <octavo/reclaim_hook.h>
+#include <octavo/shrinker.h>
+#include <octavo/verify.h>
+
+#include "../unit/proc_text.h"
+#include "harness.h"
+#include "hosted.h"
+#include "mm/block/block.h"
+#include "mm/phys/watermark.h"
+#include "mm/reclaim/reclaim.h"
+#include "mm/swap/swap.h"
+#include "ramfile.h"
+#include "tasks.h"
+
+#define RAM (16u << 20)
+#define SWAP_PAGES 8192u
+
+static u8 area[SWAP_PAGES * PAGE_SIZE]; /* not of the machine's memory */
+
+static bool boot(bool threads, bool swap)
+{
+	static const struct bootinfo_range map[] = { { 0x100000, RAM, E820_TYPE_RAM } };
+	const struct bootinfo info = { .arch = BOOT_ARCH_X86_64, .map = map, .map_nr = 1, .cmdline = "" };
+	struct bdev *disk;
+
+	if (hosted_boot(&info, &(struct hosted_options){ .cpus = 1, .quiet = true, .threads = threads }))
+		return false;
+	if (!swap)
+		return true;
+	if (hosted_block_set(1, area, (u64)SWAP_PAGES * PAGE_SECTORS))
+		return false;
+	disk = bdev_of_port(1, "vda", (u64)SWAP_PAGES * PAGE_SECTORS, false);
+	return disk && !swap_make_header(disk, SWAP_PAGES, NULL) && !swapon_bdev(disk, "/dev/vda", 0);
+}
+
+/* Counters that have to agree: VS-I1, VS-I2. */
+static void balanced(void)
+{
+	EXPECT_EQ(global_node_page_state(NR_ISOLATED_ANON) + global_node_page_state(NR_ISOLATED_FILE), 0);
+	EXPECT_EQ(vm_event_sum(PGSCAN_KSWAPD) + vm_event_sum(PGSCAN_DIRECT) + vm_event_sum(PGSCAN_KHUGEPAGED),
+		  vm_event_sum(PGSCAN_ANON) + vm_event_sum(PGSCAN_FILE));
+	EXPECT_EQ(vm_event_sum(PGSTEAL_KSWAPD) + vm_event_sum(PGSTEAL_DIRECT) + vm_event_sum(PGSTEAL_KHUGEPAGED),
+		  vm_event_sum(PGSTEAL_ANON) + vm_event_sum(PGSTEAL_FILE));
+	EXPECT(vm_event_sum(PGSTEAL_ANON) <= vm_event_sum(PGSCAN_ANON));
+	EXPECT(vm_event_sum(PGSTEAL_FILE) <= vm_event_sum(PGSCAN_FILE));
+	EXPECT_EQ(mm_verify(NULL, NULL), 0);
+}
+
+/* ---- A process larger than memory ---- */
+
+static u8 byte_of(unsigned long page, unsigned int round)
+{
+	return (u8)(page * 7 + page / 251 + round * 31 + 1);
+}
+
+static void write_all(uintptr_t at, unsigned long pages, unsigned int round)
+{
+	for (unsigned long i = 0; i < pages; i++) {
+		u8 byte = byte_of(i, round);
+
+		if (test_user_write(at + i * PAGE_SIZE + i % 4000, &byte, 1) != 1) {
+			test_fail(__FILE__, __LINE__, "page %lu cannot be written", i);
+			return;
+		}
+	}
+}
+
+static void check_all(uintptr_t at, unsigned long pages, unsigned int round)
+{
+	unsigned long wrong = 0;
+
+	for (unsigned long i = 0; i < pages; i++) {
+		u8 byte = 0;
+
+		wrong += test_user_read(at + i * PAGE_SIZE + i % 4000, &byte, 1) != 1 || byte != byte_of(i, round);
+	}
+	EXPECT_EQ(wrong, 0);
+}
+
+static void larger_than_memory(bool threads)
+{
+	const unsigned long pages = 2 * RAM / PAGE_SIZE;
+	struct test_process p;
+	uintptr_t at;
+
+	ASSERT(boot(threads, true) && test_process_start(&p));
+	EXPECT_EQ(proc_put("/proc/sys/vm/overcommit_memory", "1"), 1);
+	at = test_map(0, pages * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
+	for (unsigned int round = 0; round < 2; round++) {
+		write_all(at, pages, round);
+		check_all(at, pages, round);
+	}
+	EXPECT(vm_event_sum(PGSTEAL_ANON) > pages);
+	if (threads) {
+		EXPECT(vm_event_sum(PAGEOUTRUN) > 0 && vm_event_sum(PGSTEAL_KSWAPD) > 0);
+	} else {
+		EXPECT(!vm_event_sum(PAGEOUTRUN) && !vm_event_sum(PGSTEAL_KSWAPD));
+		EXPECT(vm_event_sum(PGSTEAL_DIRECT) > 0);
+	}
+	test_process_exit(&p);
+	hosted_threads_settle();
+	balanced();
+	EXPECT_EQ(swap_pages_free(), swap_pages_total());
+}
+
+TEST(reclaim, a_process_larger_than_memory)
+{
+	larger_than_memory(false);
+}
+
+TEST(reclaim, a_process_larger_than_memory_with_kswapd)
+{
+	larger_than_memory(true);
+}
+
+/* ---- What each context may do ---- */
+
+static u8 store[RAM_FILE_BYTES];
+static struct ram_file f;
+
+struct context {
+	gfp_t gfp;
+	bool swaps, writes;
+};
+
+static void try_context(const struct context *c)
+{
+	struct reclaim_request request = { .gfp = c->gfp, .order = 7, .highest = MAX_NR_ZONES - 1 };
+	struct test_process p;
+	struct file *file;
+	unsigned int scope;
+	uintptr_t at;
+
+	ASSERT(boot(false, true) && ram_file_make(&f, store, RAM_FILE_BYTES, false) && test_process_start(&p));
+	file = ram_file_open(&f);
+	at = test_map(0, 64 * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
+	write_all(at, 64, 1);
+	for (unsigned int i = 0; i < 10; i++)
+		EXPECT_EQ(ram_file_write(file, "dirty", 5, i * PAGE_SIZE), 5);
+	for (unsigned int i = 0; i < 4; i++) {
+		scope = memalloc_noreclaim_save();
+		(void)try_to_free_pages(&request);
+		memalloc_noreclaim_restore(scope);
+	}
+	EXPECT_EQ(global_node_page_state(NR_ANON_MAPPED) < 64, c->swaps);
+	EXPECT_EQ(f.writes > 0, c->writes);
+	check_all(at, 64, 1);
+	test_process_exit(&p);
+	fput(file);
+	ram_file_put(&f);
+	balanced();
+}
+
+TEST(reclaim, contexts)
+{
+	static const struct context contexts[] = {
+		{ GFP_KERNEL, true, true },
+		{ GFP_HIGHUSER_MOVABLE, true, true },
+		{ GFP_NOFS, true, false },
+		{ GFP_NOIO, false, false },
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(contexts); i++)
+		try_context(&contexts[i]);
+}
+
+/* DR-I1: a shrinker that allocates is not called again for it. */
+static unsigned int depth, deepest, calls;
+
+static unsigned long count_many(struct shrinker *shrinker, struct shrink_control *sc)
+{
+	(void)shrinker;
+	(void)sc;
+	return 1000;
+}
+
+static unsigned long allocate_in_scan(struct shrinker *shrinker, struct shrink_control *sc)
+{
+	struct page *page;
+
+	(void)shrinker;
+	(void)sc;
+	calls++;
+	deepest = max(deepest, ++depth);
+	page = alloc_pages(GFP_KERNEL, 0);
+	if (page)
+		__free_pages(page, 0);
+	depth--;
+	return SHRINK_STOP;
+}
+
+/* DR-I2: nothing can be freed, and the allocation fails instead of looking for ever. */
+TEST(reclaim, nothing_to_be_had)
+{
+	struct page *first = NULL, *page;
+	struct shrinker *shrinker;
+	unsigned long n = 0;
+
+	ASSERT(boot(false, false));
+	depth = deepest = calls = 0;
+	shrinker = shrinker_alloc(0, "test");
+	ASSERT(shrinker);
+	shrinker->count_objects = count_many;
+	shrinker->scan_objects = allocate_in_scan;
+	shrinker_register(shrinker);
+	while ((page = alloc_pages(GFP_KERNEL | __GFP_NOWARN, 0)) != NULL && n < RAM / PAGE_SIZE) {
+		page->mapping_index = first ? page_to_pfn(first) : 0;
+		first = page;
+		n++;
+	}
+	EXPECT(n > RAM / PAGE_SIZE / 2 && !page);
+	EXPECT(calls > 0);
+	EXPECT_EQ(deepest, 1);
+	while (first) {
+		unsigned long next = (unsigned long)first->mapping_index;
+
+		first->mapping_index = 0;
+		__free_pages(first, 0);
+		first = next ? pfn_to_page(next) : NULL;
+	}
+	shrinker_free(shrinker);
+	balanced();
+}
+
+/* KS-I2: without a kswapd the boost ends with the next reclaim; with one it ends by itself. */
+TEST(reclaim, boost_ends)
+{
+	for (int threads = 0; threads < 2; threads++) {
+		struct reclaim_request request = { .gfp = GFP_KERNEL, .highest = MAX_NR_ZONES - 1 };
+		struct zone *zone = NULL;
+
+		ASSERT(boot(threads, false));
+		for_each_populated_zone(z)
+			zone = managed_zone(z) && !zone ? z : zone;
+		hosted_threads_settle();
+		zone->watermark_boost = 512;
+		if (threads) {
+			wakeup_kswapd(zone, GFP_KERNEL, 0, zone->type);
+			hosted_threads_settle();
+		} else {
+			(void)try_to_free_pages(&request);
+		}
+		if (zone->watermark_boost)
+			test_fail(__FILE__, __LINE__, "with %d threads a boost of %lu is left", threads,
+				  zone->watermark_boost);
+	}
+}
+
+/* KS-I1: kswapd sleeps until it is needed, frees up to the high watermark, and sleeps again. KS-I3. */
+TEST(reclaim, kswapd_keeps_the_watermarks)
+{
+	struct reclaim_node *node;
+	struct file *file;
+	unsigned long runs;
+	u8 byte;
+
+	ASSERT(boot(true, false) && ram_file_make(&f, store, RAM_FILE_BYTES, false));
+	node = reclaim_node(0);
+	file = ram_file_open(&f);
+	ASSERT(node && file);
+	hosted_threads_settle();
+	EXPECT(node_has_kswapd(node) && node->asleep);
+	EXPECT_EQ(vm_event_sum(PAGEOUTRUN), 0);
+	for (unsigned int i = 0; i < RAM_FILE_PAGES; i++)
+		EXPECT_EQ(ram_file_read(file, &byte, 1, i * PAGE_SIZE), 1);
+	/* Nobody wakes it while the node is balanced. */
+	wakeup_kswapd(&node->pgdat->node_zones[ZONE_DMA], GFP_KERNEL, 0, ZONE_NORMAL);
+	hosted_threads_settle();
+	EXPECT_EQ(vm_event_sum(PAGEOUTRUN), 0);
+	EXPECT_EQ(set_min_free_kbytes(12 << 10), 0);
+	wakeup_kswapd(&node->pgdat->node_zones[ZONE_DMA], GFP_KERNEL, 0, ZONE_NORMAL);
+	hosted_threads_settle();
+	runs = vm_event_sum(PAGEOUTRUN);
+	EXPECT(runs > 0 && vm_event_sum(PGSTEAL_KSWAPD) > 0 && !vm_event_sum(PGSTEAL_DIRECT));
+	fput(file);
+	ram_file_put(&f);
+	balanced();
+}
+
+/* Freed on demand: the file of a node takes what memory.reclaim takes elsewhere. */
+TEST(reclaim, on_demand)
+{
+	struct test_process p;
+	uintptr_t at;
+
+	ASSERT(!hosted_boot_default(&(struct hosted_options){ .quiet = true }));
+	EXPECT_EQ(proc_put("/sys/devices/system/node/node0/reclaim", "x"), -EINVAL);
+	EXPECT_EQ(proc_put("/sys/devices/system/node/node0/reclaim", "4K swappiness=201"), -EINVAL);
+	EXPECT_EQ(proc_put("/sys/devices/system/node/node0/reclaim", "1G"), -EAGAIN);
+	EXPECT_EQ(proc_put("/proc/sys/vm/swappiness", "201"), -EINVAL);
+	ASSERT(test_process_start(&p) && ram_file_make(&f, store, RAM_FILE_BYTES, false));
+	{
+		struct file *file = ram_file_open(&f);
+		u8 byte;
+
+		ASSERT(file);
+		for (unsigned int i = 0; i < RAM_FILE_PAGES; i++)
+			EXPECT_EQ(ram_file_read(file, &byte, 1, i * PAGE_SIZE), 1);
+		at = test_map_file(0, PAGE_SIZE, PROT_READ, MAP_SHARED, file, 3 * PAGE_SIZE);
+		EXPECT_EQ(test_user_read(at, &byte, 1), 1);
+		EXPECT(proc_put("/sys/devices/system/node/node0/reclaim", "64K swappiness=0") > 0);
+		EXPECT(f.inode.i_data.nrpages <= RAM_FILE_PAGES - 16);
+		EXPECT_EQ(test_user_read(at, &byte, 1), 1);
+		fput(file);
+	}
+	test_process_exit(&p);
+	ram_file_put(&f);
+	balanced();
+}

@@ -111,14 +111,20 @@ static int swapoff_locked(struct swap_area *area)
 
 int swapoff_path(const char *path)
 {
+	struct mm_struct *mm = current_task()->mm;
 	int err = -EINVAL;
 
 	mutex_lock(&swap_mutex);
+	/* If there is no room for what comes back, who asked for it has to end, and nobody else. */
+	if (mm)
+		mm_set_oom_origin(mm, true);
 	for (unsigned int type = 0; type < MAX_SWAPFILES; type++)
 		if (swap_areas[type] && !strcmp(swap_areas[type]->path, path)) {
 			err = swapoff_locked(swap_areas[type]);
 			break;
 		}
+	if (mm)
+		mm_set_oom_origin(mm, false);
 	mutex_unlock(&swap_mutex);
 	return err;
 }

@@ -216,6 +216,19 @@ NUMBER(pid_max, pid_limit, 301, PID_MAX);
 NUMBER(threads_max, threads_max, 20, PID_MAX);
 NUMBER(core_uses_pid, core_uses_pid, 0, 1);
 
+/* f: the OOM killer, as Alt-SysRq-f: sysrq.rst. */
+static long write_sysrq(struct vnode *v, const char *text, size_t len)
+{
+	(void)v;
+	if (len && *text == 'f') {
+		printk("sysrq: Manual OOM execution\n");
+		(void)oom_force();
+	}
+	return (long)len;
+}
+
+static const struct gen_ops sysrq_ops = { .write = write_sysrq };
+
 static int show_core_pattern(struct vnode *v, struct ktext *text)
 {
 	(void)v;
@@ -380,6 +393,7 @@ const struct kernfile kernfiles[] = {
 	{ .path = "/proc/sys/kernel/core_pattern", .mode = 0644, .ops = &core_pattern_ops },
 	{ .path = "/proc/sys/kernel/core_uses_pid", .mode = 0644, .ops = &core_uses_pid_ops },
 	{ .path = "/proc/sys/kernel/tainted", .mode = 0444, .ops = &tainted_ops },
+	{ .path = "/proc/sysrq-trigger", .mode = 0200, .ops = &sysrq_ops },
 	{ .path = "/proc/sys/kernel/printk", .mode = 0444, .ops = &printk_ops },
 	{ .path = "/proc/sys/kernel/random/boot_id", .mode = 0444, .ops = &boot_id_ops },
 	{ .path = "/proc/sys/kernel/random/uuid", .mode = 0444, .ops = &uuid_ops },

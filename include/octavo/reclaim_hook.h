@@ -70,6 +70,13 @@ OCTAVO_API int register_reclaim_ops(const struct reclaim_ops *ops);
  */
 OCTAVO_API bool out_of_memory(const struct reclaim_request *request);
 
+/**
+ * oom_force - kill the worst now, however much memory there is (Alt-SysRq-f)
+ * Nobody is spared because another victim is dying, and nothing panics. Context: thread context, may sleep.
+ * Return: false: there is nobody.
+ */
+OCTAVO_API bool oom_force(void);
+
 /* ---- Scopes: what all allocations of a thread may do until the scope is left ---- */
 
 #define PF_MEMALLOC 0x00000800u	      /* frees memory, so may use all reserves and must not reclaim itself */

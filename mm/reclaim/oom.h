@@ -18,13 +18,6 @@ extern int sysctl_panic_on_oom, sysctl_oom_kill_allocating_task, sysctl_oom_dump
 /* out_of_memory() itself is in <octavo/reclaim_hook.h>: operations of others' may have it, too. */
 
 /**
- * oom_force - kill the worst now, however much memory there is (Alt-SysRq-f)
- * Nobody is spared because another victim is dying, and nothing panics. Context: thread context, may sleep.
- * Return: false: there is nobody.
- */
-bool oom_force(void);
-
-/**
  * struct oom_group - processes that share a limit of their own (a memory cgroup), for out_of_group_memory()
  * @path: its name in reports
  * @pages: the limit

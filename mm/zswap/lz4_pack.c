@@ -121,16 +121,15 @@ static size_t put_last(u8 *out, const u8 *out_end, const u8 *from, const u8 *end
 	return (size_t)(out + n - start);
 }
 
-/* A sequence; NULL: no room. */
-static force_inline u8 *put_sequence(u8 *out, const u8 *out_end, const u8 *literals, size_t n, size_t offset,
-				     size_t match, const u8 *end)
+/* A sequence of any lengths; NULL: no room. */
+static noinline u8 *put_long_sequence(u8 *out, const u8 *out_end, const u8 *literals, size_t n, size_t offset,
+				      size_t extra, const u8 *end)
 {
-	size_t extra = match - MATCH_MIN;
 	u8 *token = out++;
 
 	if (unlikely((size_t)(out_end - token) < sequence_bound(n, extra)))
 		return NULL;
-	if (likely(n < 15)) {
+	if (n < 15) {
 		*token = (u8)(n << 4);
 	} else {
 		*token = 15 << 4;
@@ -140,12 +139,27 @@ static force_inline u8 *put_sequence(u8 *out, const u8 *out_end, const u8 *liter
 	out += n;
 	*out++ = (u8)offset;
 	*out++ = (u8)(offset >> 8);
-	if (likely(extra < 15)) {
+	if (extra < 15) {
 		*token |= (u8)extra;
 		return out;
 	}
 	*token |= 15;
 	return put_length(out, extra - 15);
+}
+
+/* A sequence; NULL: no room. Most are short, and far from both ends: 16 literals are copied, however many there are. */
+static force_inline u8 *put_sequence(u8 *out, const u8 *out_end, const u8 *literals, size_t n, size_t offset,
+				     size_t extra, const u8 *end)
+{
+	if (unlikely(n >= 15 || extra >= 15 || out_end - out < 24 || end - literals < 16))
+		return put_long_sequence(out, out_end, literals, n, offset, extra, end);
+	*out++ = (u8)(n << 4 | extra);
+	copy8(out, literals);
+	copy8(out + 8, literals + 8);
+	out += n;
+	out[0] = (u8)offset;
+	out[1] = (u8)(offset >> 8);
+	return out + 2;
 }
 
 /* Where this input's places begin: behind the earlier ones', or anew with an empty table. */
@@ -162,59 +176,64 @@ static u32 begin_places(struct lz4_workspace *ws, size_t len)
 }
 
 /*
- * The next place from @p on whose four bytes were seen; *@ref: where. NULL: none up to @last. Each place looked at goes
- * into the table.
+ * The next place from @i on whose four bytes were seen; *@ref: where. 0: none before @end. Each place looked at goes into
+ * the table.
  */
-static force_inline const u8 *find_match(u16 *table, const u8 *origin, u32 base, const u8 *p, const u8 *last,
-					 const u8 **ref)
+static force_inline u32 find_match(u16 *table, const u8 *origin, u32 base, u32 i, u32 end, u32 *ref)
 {
-	unsigned int misses = 1u << SKIP_SHIFT;
+	for (u32 step = 1;; step++) {
+		u32 stop = min(i + (step << SKIP_SHIFT), end);
 
-	while (likely(p <= last)) {
-		u32 four = get32(p);
-		u16 *place = &table[hash(four)];
-		u32 seen = *place;
+		while (likely(i < stop)) {
+			u32 four = get32(origin + i);
+			u16 *place = &table[hash(four)];
+			u32 seen = *place;
 
-		*place = (u16)(p - origin);
-		if (seen >= base && get32(origin + seen) == four) {
-			*ref = origin + seen;
-			return p;
+			*place = (u16)i;
+			if (seen >= base && get32(origin + seen) == four) {
+				*ref = seen;
+				return i;
+			}
+			i += step;
 		}
-		p += misses++ >> SKIP_SHIFT;
+		if (i >= end)
+			return 0;
 	}
-	return NULL;
 }
 
+/*
+ * In places: @origin is as far ahead of the input as the first place is above 0, so that a place is all that is needed,
+ * in the table and to reach the byte.
+ */
 size_t lz4_pack(struct lz4_workspace *ws, const void *src, size_t len, void *dst, size_t cap)
 {
-	const u8 *in = src, *end = in + len, *anchor = in, *p = in, *ref;
+	const u8 *in = src, *end = in + len, *origin;
 	u8 *out = dst, *const out_end = out + cap;
-	const u8 *last = end - LAST_MATCH, *limit = end - LAST_LITERALS;
-	const u8 *origin;
-	u32 base;
+	u32 base, i, ref = 0, anchor, last;
 
 	if (len > LZ4_INPUT_MAX)
 		return 0;
 	if (len <= LAST_MATCH)
 		return put_last(out, out_end, in, end, dst);
 	base = begin_places(ws, len);
-	origin = in - base;
-	while ((p = find_match(ws->table, origin, base, p, last, &ref)) != NULL) {
-		size_t match;
+	origin = (const u8 *)((uintptr_t)in - base);
+	anchor = i = base;
+	last = base + (u32)len - LAST_MATCH;
+	while (i <= last && (i = find_match(ws->table, origin, base, i, last + 1, &ref)) != 0) {
+		size_t extra;
 
-		while (p > anchor && ref > in && p[-1] == ref[-1]) {
-			p--;
+		while (i > anchor && ref > base && origin[i - 1] == origin[ref - 1]) {
+			i--;
 			ref--;
 		}
-		match = MATCH_MIN + match_length(p + MATCH_MIN, ref + MATCH_MIN, limit);
-		out = put_sequence(out, out_end, anchor, (size_t)(p - anchor), (size_t)(p - ref), match, end);
+		extra = match_length(origin + i + MATCH_MIN, origin + ref + MATCH_MIN, end - LAST_LITERALS);
+		out = put_sequence(out, out_end, origin + anchor, i - anchor, i - ref, extra, end);
 		if (unlikely(!out))
 			return 0;
-		p += match;
-		anchor = p;
-		if (p > last)
-			break;
-		ws->table[hash(get32(p - 2))] = (u16)(p - 2 - origin);
+		i += MATCH_MIN + (u32)extra;
+		anchor = i;
+		if (likely(i <= last))
+			ws->table[hash(get32(origin + i - 2))] = (u16)(i - 2);
 	}
-	return put_last(out, out_end, anchor, end, dst);
+	return put_last(out, out_end, origin + anchor, end, dst);
 }

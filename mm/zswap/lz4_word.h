@@ -25,14 +25,17 @@ static force_inline word_t get_word(const u8 *p)
 	return v;
 }
 
-static force_inline void put_word(u8 *p, word_t v)
-{
-	__builtin_memcpy(p, &v, sizeof(v));
-}
-
 static force_inline void copy8(u8 *to, const u8 *from)
 {
 	u64 v;
+
+	__builtin_memcpy(&v, from, sizeof(v));
+	__builtin_memcpy(to, &v, sizeof(v));
+}
+
+static force_inline void copy2(u8 *to, const u8 *from)
+{
+	u16 v;
 
 	__builtin_memcpy(&v, from, sizeof(v));
 	__builtin_memcpy(to, &v, sizeof(v));

@@ -363,7 +363,7 @@ static int set_disksize_locked(struct zram *zram, unsigned long pages)
 		return -ENOMEM;
 	}
 	zram->pages = pages;
-	store_release(&zram->bdev.sectors, (u64)pages * PAGE_SECTORS);
+	store_relaxed_u64(&zram->bdev.sectors, (u64)pages * PAGE_SECTORS);
 	return 0;
 }
 
@@ -383,7 +383,7 @@ int zram_set_disksize(struct zram *zram, u64 bytes)
 void zram_reset(struct zram *zram)
 {
 	mutex_lock(&zram->mutex);
-	store_release(&zram->bdev.sectors, 0);
+	store_relaxed_u64(&zram->bdev.sectors, 0);
 	empty(zram);
 	memset(&zram->stats, 0, sizeof(zram->stats));
 	store_relaxed(&zram->limit_pages, 0);

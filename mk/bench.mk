@@ -13,6 +13,7 @@ HEAPBENCH_SRCS := bench/heapbench.c bench/heap_rows.c bench/heap_mix.c bench/hea
 HEAPBENCH_OBJS := $(call objs,$(B)/hosted,$(HEAPBENCH_SRCS))
 ZBENCH_OBJS := $(call objs,$(B)/hosted,bench/zbench.c)
 $(BENCH_OBJS) $(HEAPBENCH_OBJS) $(ZBENCH_OBJS): CFLAGS_HOSTED += -Ibench
+THRASHBENCH_OBJS := $(call objs,$(B)/hosted,bench/thrashbench.c)
 PEER ?=
 
 $(B)/framebench: $(BENCH_OBJS) $(HOSTED_OBJS) $(CORE_OBJS)
@@ -25,17 +26,26 @@ $(B)/zbench: $(ZBENCH_OBJS) $(HOSTED_OBJS) $(CORE_OBJS)
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)$(CC) $(LDFLAGS_HOSTED) -o $@ $^ -ldl
 
+$(B)/thrashbench: $(THRASHBENCH_OBJS) $(HOSTED_OBJS) $(CORE_OBJS)
+	$(if $(V),,@echo "  LD    $@")
+	$(Q)$(CC) $(LDFLAGS_HOSTED) -o $@ $^ -ldl
+
 $(B)/peer_buddy.so: bench/peer_buddy.c bench/pfa.h
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  CC    $@")
 	$(Q)$(CC) $(CFLAGS_COMMON) -D_GNU_SOURCE -fPIC -shared -pthread -Ibench -o $@ $<
 
-.PHONY: bench bench-heap bench-zswap
+.PHONY: bench bench-heap bench-zswap bench-thrash bench-replay
 bench: $(B)/framebench $(B)/peer_buddy.so ## measure page frames against peers (PEER="a.so b.so"; QUICK=1)
 	$(Q)$(B)/framebench $(if $(QUICK),--quick) $(B)/peer_buddy.so $(PEER)
 bench-heap: $(B)/heapbench ## measure the heap against malloc() of others (PEER="a.so b.so"; QUICK=1; JSON=1)
 	$(Q)$(B)/heapbench $(if $(QUICK),--quick) $(if $(JSON),--json) $(PEER)
 bench-zswap: $(B)/zbench ## measure packing of pages against liblz4 and libzstd, and the pools (FILES="...": theirs)
 	$(Q)$(B)/zbench $(FILES)
+bench-thrash: $(B)/thrashbench ## a process larger than memory: accesses a second, tail latencies (QUICK=1; JSON=1)
+	$(Q)$(B)/thrashbench $(if $(QUICK),--quick) $(if $(JSON),--json)
+bench-replay: $(B)/octavo ## miss ratios on traces of real programs, made with valgrind (octavo replay)
+	$(Q)sh bench/traces.sh $(B)
 
--include $(ZBENCH_OBJS:.o=.d) $(BENCH_OBJS:.o=.d) $(HEAPBENCH_OBJS:.o=.d)
+-include $(THRASHBENCH_OBJS:.o=.d) $(ZBENCH_OBJS:.o=.d)
+-include $(BENCH_OBJS:.o=.d) $(HEAPBENCH_OBJS:.o=.d)

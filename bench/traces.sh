@@ -25,9 +25,9 @@ make_trace() {
 	rm -f "$to/$name.pipe"
 }
 
-seq 1 20000 | awk '{ print ($1 * 7919) % 100003 }' >"$to/numbers"
+seq 1 3000 | awk '{ print ($1 * 7919) % 100003 }' >"$to/numbers"
 make_trace sort sort -n "$to/numbers"
-make_trace awk awk '{ n[$1 % 5000] += $1 } END { for (k in n) s += n[k]; print s }' "$to/numbers"
+make_trace awk awk '{ n[$1 % 500] += $1 } END { for (k in n) s += n[k]; print s }' "$to/numbers"
 make_trace gzip gzip -c docs/octavo.1
 if command -v gcc >/dev/null 2>&1; then
 	cc1=$(gcc -print-prog-name=cc1)

@@ -539,6 +539,24 @@ static int verify(struct monitor *mon)
 	return findings ? EXIT_FAILED : EXIT_DONE;
 }
 
+/* The first machine once more. */
+static int your_turn(const struct boot_options *options, struct monitor *mon)
+{
+	struct boot_options own = *options;
+	struct boot boot;
+	int ret;
+
+	own.quiet = true;
+	ret = boot_start(&boot, &own);
+	if (ret)
+		return ret;
+	heading("Your turn");
+	boot_monitor(mon);
+	ret = console_run(mon, stdin);
+	boot_end(&boot);
+	return ret;
+}
+
 int tour_run(const struct boot_options *options)
 {
 	struct monitor mon;
@@ -569,10 +587,10 @@ int tour_run(const struct boot_options *options)
 	tour_process();
 	heading("Verification");
 	ret = verify(&mon);
-	if (!ret && isatty(STDIN_FILENO) && cli_terminal()->tty) {
-		heading("Your turn");
-		ret = console_run(&mon, stdin);
-	}
 	boot_end(&boot);
+	heading("Four times its memory");
+	ret |= tour_pressure(&mon);
+	if (!ret && isatty(STDIN_FILENO) && cli_terminal()->tty)
+		ret = your_turn(options, &mon);
 	return ret;
 }

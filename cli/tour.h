@@ -32,10 +32,14 @@ void tour_races(const struct tour_work *work, unsigned int nr);
  */
 void tour_report_begin(void);
 void tour_report_end(unsigned int lines, const char *rest);
+/* Of a report of the OOM killer: who asked, what there was, who could have ended and who did. */
+void tour_report_oom(void);
 
-/* tour_heap.c: the chapter on the heap; tour_virtual.c: on virtual memory; tour_process.c: on processes */
+/* tour_heap.c: the chapter on the heap; tour_virtual.c: on virtual memory; tour_process.c: on processes;
+ * tour_pressure.c: on too little memory, on a machine of its own. Return: an exit code. */
 void tour_heap(struct monitor *mon);
 void tour_virtual(struct monitor *mon);
 void tour_process(void);
+int tour_pressure(struct monitor *mon);
 
 #endif

@@ -60,3 +60,38 @@ void tour_report_end(unsigned int lines, const char *rest)
 	if (left_out)
 		printf("  %s| (%u more lines: %s)%s\n", c("2"), left_out, rest, c("0"));
 }
+
+/* What an OOM report's lines that are shown contain. */
+static bool of_oom(const char *text)
+{
+	static const char *const parts[] = { " invoked oom-killer:", "active_anon:", " free:", "Free swap",
+					     "Total swap", "pages RAM",
+					     "[  pid  ]", "oom-kill:", "Killed process", "oom_reaper:" };
+
+	if (!strncmp(text, "Node ", 5))
+		return false;
+	for (unsigned int i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (strstr(text, parts[i]))
+			return true;
+	/* the table of processes */
+	return text[0] == '[' && strspn(text + 1, " 0123456789") > 4;
+}
+
+void tour_report_oom(void)
+{
+	unsigned int left_out = 0;
+	char *save = NULL;
+
+	hosted_console_hook = report.before;
+	report.text[report.len] = 0;
+	for (char *line = strtok_r(report.text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		const char *text = strstr(line, "] ");
+
+		text = text ? text + 2 : line;
+		if (of_oom(text))
+			printf("  %s|%s %.140s\n", c("31"), c("0"), text);
+		else
+			left_out++;
+	}
+	printf("  %s| (%u more lines: zones, free lists, call trace)%s\n", c("2"), left_out, c("0"));
+}

@@ -202,6 +202,6 @@ int tour_pressure(struct monitor *mon)
 	ret = drive(mon);
 	ret |= kill_one();
 	hosted_reset();
-	host_disks_end();
+	disks_close();
 	return ret;
 }

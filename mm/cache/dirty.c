@@ -11,6 +11,7 @@
 #include <octavo/task.h>
 
 #include "../phys/watermark.h"
+#include "../sync/trace.h"
 #include "filemap.h"
 
 int sysctl_dirty_ratio __memsys = 20, sysctl_dirty_background_ratio __memsys = 10;
@@ -97,6 +98,9 @@ void balance_dirty_pages(struct address_space *mapping)
 	struct dirty_limits limits = dirty_limits();
 
 	this_cpu_write(dirtied_here, 0);
+	trace_event(global_dirty_state, global_node_page_state(NR_FILE_DIRTY), global_node_page_state(NR_WRITEBACK),
+		    limits.background, limits.most, limits.most, global_node_page_state(NR_DIRTIED),
+		    global_node_page_state(NR_WRITTEN));
 	if (!flusher_runs())
 		flusher_write_expired();
 	if (pages_unwritten() <= limits.background || flusher_is_me())

@@ -42,6 +42,7 @@
 #include "../base/findings.h"
 #include "../base/part.h"
 #include "../sync/kthread.h"
+#include "../sync/trace.h"
 #include "filemap.h"
 
 int sysctl_dirty_writeback_centisecs __memsys = 500, sysctl_dirty_expire_centisecs __memsys = 3000;
@@ -360,7 +361,10 @@ u64 flusher_round(void)
 	write_expired(now);
 	write_background(now);
 	wake_queue(&flusher.written);
-	idle = idle_ns(port_clock_ns(), global_node_page_state(NR_WRITTEN) != written);
+	written = global_node_page_state(NR_WRITTEN) - written;
+	if (written)
+		trace_event(writeback_pages_written, written);
+	idle = idle_ns(port_clock_ns(), written != 0);
 	return load_relaxed(&flusher.wanted) ? 1 : idle;
 }
 

@@ -14,11 +14,19 @@
 #include "filemap.h"
 
 #include "../block/block.h"
+#include "../lru/lru.h"
 #include "../phys/page_wait.h"
+#include "../sync/trace.h"
 
 #define BATCH 15u
 
 /* ---- Dirt ---- */
+
+/* Whose pages they are, for events: a device's name. */
+static const char *store_name(const struct address_space *mapping)
+{
+	return mapping->a_ops == &bdev_aops ? ((const struct bdev *)mapping->private_data)->name : "(unknown)";
+}
 
 bool filemap_dirty_folio(struct address_space *mapping, struct folio *folio)
 {
@@ -27,6 +35,11 @@ bool filemap_dirty_folio(struct address_space *mapping, struct folio *folio)
 
 	if (TestSetPageDirty(&folio->page))
 		return false;
+	/* The bit means "read ahead from here" of a folio that was read, and must not outlive that. */
+	if (unlikely(PageReclaim(&folio->page)))
+		ClearPageReclaim(&folio->page);
+	trace_event(writeback_dirty_folio, trace_pointer(store_name(mapping)), mapping->host->i_ino,
+		    folio_index(folio));
 	flags = xa_lock_irqsave(&mapping->i_pages);
 	if (folio_is_of(folio, mapping)) {
 		bool first = !xa_tagged(&mapping->i_pages, PAGECACHE_TAG_DIRTY);
@@ -116,8 +129,8 @@ void folio_end_writeback(struct folio *folio)
 		mod_zone_page_state(page_zone(&folio->page), NR_ZONE_WRITE_PENDING, -nr);
 		xa_unlock_irqrestore(&mapping->i_pages, flags);
 	}
-	/* Reclaim came across it before: now it can go. */
-	if (PageReclaim(&folio->page)) {
+	/* Reclaim found it dirty: it is next now. */
+	if (unlikely(PageReclaim(&folio->page))) {
 		ClearPageReclaim(&folio->page);
 		folio_rotate_reclaimable(folio);
 	}
@@ -259,6 +272,8 @@ static void wait_for_writeback(struct address_space *mapping, u64 start, u64 end
 	while (index <= last &&
 	       (n = filemap_get_folios_tag(mapping, &index, last, PAGECACHE_TAG_WRITEBACK, batch, BATCH)) != 0)
 		for (unsigned int i = 0; i < n; i++) {
+			trace_event(folio_wait_writeback, trace_pointer(store_name(mapping)), mapping->host->i_ino,
+				    folio_index(batch[i]));
 			folio_wait_writeback(batch[i]);
 			folio_put(batch[i]);
 		}

@@ -349,6 +349,45 @@ TEST(writeback, eviction)
 	end(3);
 }
 
+/* Reclaim's mark of a dirty folio is gone when it has been written; so is readahead's, when it is dirtied. */
+TEST(writeback, the_mark_of_reclaim_ends)
+{
+	struct folio *folio;
+
+	ASSERT(begin(1));
+	write_page(0, 0);
+	folio = filemap_get_folio(&f[0].inode.i_data, 0);
+	ASSERT(folio);
+	SetPageReclaim(&folio->page);
+	EXPECT_EQ(file[0]->f_op->fsync(file[0], 0, ~(u64)0, false), 0);
+	EXPECT(!PageReclaim(&folio->page));
+	SetPageReclaim(&folio->page);
+	write_page(0, 0);
+	EXPECT(!PageReclaim(&folio->page));
+	folio_put(folio);
+	end(1);
+}
+
+/* Events, and what they say. */
+TEST(writeback, traced)
+{
+	const char *text;
+
+	ASSERT(begin(1));
+	EXPECT_EQ(proc_put("/sys/kernel/tracing/events/writeback/enable", "1"), 1);
+	write_page(0, 3);
+	for (unsigned int i = 0; i < DIRTY_STRIDE; i++)
+		write_page(0, i);
+	wakeup_flusher_threads();
+	flusher_round();
+	EXPECT_EQ(proc_put("/sys/kernel/tracing/events/writeback/enable", "0"), 1);
+	text = proc_text("/sys/kernel/tracing/trace");
+	EXPECT(strstr(text, "writeback_dirty_folio: bdi (unknown): ino=0 index=3"));
+	EXPECT(strstr(text, "global_dirty_state: dirty=32 writeback=0"));
+	EXPECT(strstr(text, "writeback_pages_written: 32"));
+	end(1);
+}
+
 /* What the verifier is for. */
 TEST(writeback, the_verifier_sees)
 {

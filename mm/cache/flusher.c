@@ -25,8 +25,8 @@
  * the file. While it writes it is a visitor (file.c), so the file stays; one that is being evicted is passed over, and
  * its evictor waits for the turn to end.
  *
- * What failure does. An error is the mapping's (mapping_set_error()): the next fsync(2) of each open file says so, once.
- * The folio is clean then, and the flusher does not try again: there is no end of trying on a dead device.
+ * What failure does. An error is the mapping's (mapping_set_error()): the next fsync(2) of each open file says so,
+ * once. The folio is clean then, and the flusher does not try again: there is no end of trying on a dead device.
  *
  * Without threads (port_thread_create() says -ENOSYS) the writers do it themselves: balance_dirty_pages().
  *

@@ -2,6 +2,7 @@
 /* Files of /proc and /sys that speak of the kernel itself: proc(5). */
 #include <octavo/port.h>
 #include <octavo/proc_pid.h>
+#include <octavo/reclaim_hook.h>
 
 #include "blkdev.h"
 #include "coredump.h"

@@ -379,3 +379,13 @@ TEST(swap_sched, a_slow_device)
 {
 	run(true);
 }
+
+/* The same with threads of the host at once. */
+TEST(swap_sched, on_threads)
+{
+	seed = test_seed;
+	with_thread = 0;
+	setup(NULL);
+	EXPECT_EQ(hosted_run_cpus(CPUS, work, NULL), 0);
+	EXPECT(check(NULL));
+}

@@ -17,7 +17,8 @@ int madvise_pageout(struct vm_area_struct *vma, uintptr_t start, uintptr_t end);
 void madvise_swapin(struct vm_area_struct *vma, uintptr_t start, uintptr_t end);
 /*
  * struct pageout_ops - who takes pages out of memory: reclaim, which is above and registers itself
- * @reclaim: @nr folios that folio_isolate_lru() took off the lists, with its references: each is freed or put back. Whether they were used lately does not matter. May sleep. Return: pages freed.
+ * @reclaim: @nr folios that folio_isolate_lru() took off the lists, with its references: each is freed or put back.
+ *           Whether they were used lately does not matter. May sleep. Return: pages freed.
  */
 struct pageout_ops {
 	unsigned long (*reclaim)(struct folio **folios, unsigned int nr);

@@ -112,4 +112,10 @@ static inline bool page_of_lists(const struct page *page)
 /* Free a block that has no reference any more. false: it was bad, is reported, and stays out of use. */
 bool free_pages_ok(struct page *page, unsigned int order);
 
+/*
+ * vm.zone_reclaim_mode: a zone below its watermark is looked through before others are used. NULL: it is not. Return:
+ * pages freed. Set by reclaim, which is above.
+ */
+extern unsigned long (*node_reclaim_hook)(struct zone *zone, int nid, gfp_t gfp, unsigned int order);
+
 #endif

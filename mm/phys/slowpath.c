@@ -43,9 +43,9 @@
 #include <octavo/reclaim_hook.h>
 
 #include "../base/printk.h"
-#include "../sync/kthread.h"
 #include "../sync/mutex.h"
 #include "../sync/rcu.h"
+#include "../sync/kthread.h"
 #include "../sync/trace.h"
 #include "gfp.h"
 #include "psi.h"
@@ -432,6 +432,9 @@ struct page *alloc_pages_slowpath(gfp_t gfp, unsigned int order, struct alloc_co
 	if (!ac->preferred->zone)
 		goto fail;
 	wake_all_kswapds(&at);
+	/* What kswapd makes free now need not be looked for. */
+	if (gfp & __GFP_DIRECT_RECLAIM)
+		cond_resched();
 	page = try_again(&at);
 	if (page)
 		return page;

@@ -118,6 +118,8 @@ enum vm_event_item {
 	PGSTEAL_ANON,
 	PGSTEAL_FILE,
 	PGLAZYFREED, /* pages that MADV_FREE let go of, and that went */
+	PGSCAN_ZONE_RECLAIM_SUCCESS, /* times a node was looked through before another was used, and what came of it */
+	PGSCAN_ZONE_RECLAIM_FAILED,
 	KSWAPD_INODESTEAL, /* pages of inodes that went with them; there are none */
 	KSWAPD_LOW_WMARK_HIT_QUICKLY, /* naps of kswapd that ended early, and that the marks did not outlast */
 	KSWAPD_HIGH_WMARK_HIT_QUICKLY,

@@ -131,7 +131,8 @@ const struct vm_sysctl ctl_overcommit_kbytes = { NULL, &sysctl_overcommit_kbytes
 const struct vm_sysctl ctl_overcommit_memory = { &sysctl_overcommit_memory, NULL, 0, 2, NULL, 0 };
 const struct vm_sysctl ctl_overcommit_ratio = { &sysctl_overcommit_ratio, NULL, 0, INT_MOST, ratio_written, 0 };
 const struct vm_sysctl ctl_swappiness = { &vm_swappiness, NULL, 0, 200, NULL, 0 };
-const struct vm_sysctl ctl_zone_reclaim_mode = { &node_reclaim_mode, NULL, 0, INT_MOST, NULL, 0 };
+const struct vm_sysctl ctl_zone_reclaim_mode = { &node_reclaim_mode, NULL, 0, INT_MOST,
+						 node_reclaim_mode_written, 0 };
 const struct vm_sysctl ctl_min_unmapped_ratio = { &sysctl_min_unmapped_ratio, NULL, 0, 100, NULL, 0 };
 const struct vm_sysctl ctl_min_slab_ratio = { &sysctl_min_slab_ratio, NULL, 0, 100, NULL, 0 };
 const struct vm_sysctl ctl_max_map_count = { &sysctl_max_map_count, NULL, 0, INT_MOST, NULL, 0 };

@@ -15,13 +15,16 @@
  * Sources. Documentation/admin-guide/sysctl/vm.rst (zone_reclaim_mode, min_unmapped_ratio, min_slab_ratio);
  * Documentation/ABI/stable/sysfs-devices-node.
  */
+#include <octavo/numa.h>
 #include <octavo/task.h>
 
 #include "../base/part.h"
 #include "../phys/gfp.h"
+#include "../phys/page_alloc.h"
 #include "../phys/psi.h"
 #include "../phys/watermark.h"
 #include "../phys/zonelist.h"
+#include "../sync/trace.h"
 #include "../vm/madvise.h"
 #include "reclaim.h"
 
@@ -167,6 +170,7 @@ unsigned long node_reclaim(struct pglist_data *pgdat, gfp_t gfp, unsigned int or
 	/* One at a time: others use what is further away. */
 	if (atomic_fetch_or(&node->state, 1u << NODE_RECLAIM_LOCKED) >> NODE_RECLAIM_LOCKED & 1)
 		return 0;
+	trace_event(mm_vmscan_node_reclaim_begin, pgdat->node_id, (int)order, gfp);
 	scope = memalloc_noreclaim_save();
 	sc.scan.may_write = sc.write_files = node_reclaim_mode & RECLAIM_WRITE;
 	sc.scan.may_unmap = sc.scan.may_swap = node_reclaim_mode & RECLAIM_UNMAP;
@@ -179,7 +183,27 @@ unsigned long node_reclaim(struct pglist_data *pgdat, gfp_t gfp, unsigned int or
 	psi_memstall_leave(&pressure);
 	memalloc_noreclaim_restore(scope);
 	node_state_clear(node, NODE_RECLAIM_LOCKED);
+	trace_event(mm_vmscan_node_reclaim_end, sc.scan.nr_reclaimed);
 	return sc.scan.nr_reclaimed;
+}
+
+/* Further away it does not pay: RECLAIM_DISTANCE. */
+#define DISTANCE_MAX 30
+
+static unsigned long reclaim_zone(struct zone *zone, int nid, gfp_t gfp, unsigned int order)
+{
+	unsigned long freed;
+
+	if (nid < 0 || node_distance(nid, zone->node) > DISTANCE_MAX || octavo_cpu_in_section())
+		return 0;
+	freed = node_reclaim(zone->pgdat, gfp, order);
+	count_vm_events(freed >= 1ul << order ? PGSCAN_ZONE_RECLAIM_SUCCESS : PGSCAN_ZONE_RECLAIM_FAILED, 1);
+	return freed;
+}
+
+void node_reclaim_mode_written(void)
+{
+	WRITE_ONCE(node_reclaim_hook, node_reclaim_mode ? reclaim_zone : NULL);
 }
 
 /* ---- MADV_PAGEOUT ---- */

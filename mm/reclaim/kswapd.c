@@ -14,8 +14,8 @@
  * Invariants
  *	KS-I1	wanted_zone and wanted_order are what was asked for since kswapd last looked, at their most.
  *	KS-I2	a boost that kswapd saw when it began is gone when it sleeps; without kswapd direct reclaim takes it away.
- *	KS-I3	who waits for the reserves (pfmemalloc) is woken when half of them are there, when the node is hopeless,
- *		and before kswapd sleeps.
+ *	KS-I3	who waits for the reserves (pfmemalloc) is woken when half of them are there, when the node is
+ *		hopeless, and before kswapd sleeps.
  *
  * What failure does. A port without threads has none: whoever needs memory makes it free (direct.c).
  *
@@ -32,6 +32,7 @@
 #include "../base/printk.h"
 #include "../phys/psi.h"
 #include "../phys/watermark.h"
+#include "../sync/trace.h"
 #include "reclaim.h"
 
 #define NAP_NS 100000000u /* a tenth of a second */
@@ -109,7 +110,6 @@ void wakeup_kswapd(struct zone *zone, gfp_t gfp, unsigned int order, enum zone_t
 	struct reclaim_node *node = reclaim_node(pgdat->node_id);
 	unsigned long of_zone[MAX_NR_ZONES];
 
-	(void)gfp;
 	if (!node || !managed_zone(zone) || !node_has_kswapd(node))
 		return;
 	if (load_relaxed(&node->wanted_zone) < highest + 1u)
@@ -122,6 +122,7 @@ void wakeup_kswapd(struct zone *zone, gfp_t gfp, unsigned int order, enum zone_t
 	if (READ_ONCE(pgdat->kswapd_failures) >= KSWAPD_FAILURES ||
 	    (pgdat_balanced(pgdat, order, highest) && !boosts(pgdat, highest, of_zone)))
 		return;
+	trace_event(mm_vmscan_wakeup_kswapd, pgdat->node_id, (int)highest, (int)order, gfp);
 	store_release(&node->asleep, 0);
 	kthread_wake(&node->kswapd);
 }
@@ -269,6 +270,7 @@ static void try_to_sleep(struct reclaim_node *node, unsigned int order, enum zon
 		smp_mb();
 	}
 	if (!woken && may_sleep(node, order, highest)) {
+		trace_event(mm_vmscan_kswapd_sleep, node->pgdat->node_id);
 		if (!kthread_should_stop(&node->kswapd))
 			(void)kthread_sleep(&node->kswapd, is_woken, 0);
 	} else {
@@ -294,6 +296,7 @@ static void kswapd(struct kthread *self, void *arg)
 		highest = wanted ? (enum zone_type)(wanted - 1) : highest;
 		if (kthread_should_stop(self))
 			break;
+		trace_event(mm_vmscan_kswapd_wake, node->pgdat->node_id, (int)highest, (int)order);
 		done = balance_pgdat(node, order, highest);
 		/* Only what single pages need was done: sleep as for those. */
 		order = min(order, done);

@@ -106,6 +106,7 @@ unsigned long try_to_free_pages(const struct reclaim_request *request);
 unsigned long node_reclaim_pages(int nid, unsigned long pages, int swappiness);
 /* Fallen back on another node: first look here, if vm.zone_reclaim_mode wants it. Return: pages freed. */
 unsigned long node_reclaim(struct pglist_data *pgdat, gfp_t gfp, unsigned int order);
+void node_reclaim_mode_written(void);
 extern int node_reclaim_mode, sysctl_min_unmapped_ratio, sysctl_min_slab_ratio;
 
 /* ---- kswapd.c ---- */

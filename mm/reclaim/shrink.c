@@ -35,6 +35,7 @@
 #include "../phys/hwpoison.h"
 #include "../phys/page_wait.h"
 #include "../swap/swap.h"
+#include "../sync/trace.h"
 #include "../vm/rmap.h"
 #include "reclaim.h"
 
@@ -115,6 +116,7 @@ static enum written write_out(struct scan_control *sc, struct folio *folio, stru
 {
 	long nr = (long)folio_nr_pages(folio);
 
+	trace_event(mm_vmscan_write_folio, page_to_pfn(&folio->page), folio_is_file_lru(folio) ? 0xa : 9);
 	if (mapping && PageSwapBacked(&folio->page)) {
 		/* shmem: the file has the slot instead. */
 		if (!(sc->gfp & __GFP_IO) || !sc->scan.may_swap || shmem_writeout(folio))

@@ -16,6 +16,7 @@
 #include "../phys/psi.h"
 #include "../phys/watermark.h"
 #include "../phys/zonelist.h"
+#include "../sync/trace.h"
 #include "reclaim.h"
 
 #define MS 1000000ull
@@ -64,6 +65,7 @@ void reclaim_throttle(struct reclaim_node *node, enum throttle_reason reason)
 	struct awaited a = { .node = node, .reason = reason };
 	bool kswapd = task->flags & PF_KSWAPD;
 	unsigned long pressure;
+	u64 begin;
 
 	/* Kernel threads do what others wait for. */
 	if ((task->flags & PF_KTHREAD && !kswapd) || !node_has_kswapd(node) ||
@@ -73,8 +75,11 @@ void reclaim_throttle(struct reclaim_node *node, enum throttle_reason reason)
 	}
 	a.written = node_page_state(node->pgdat, NR_WRITTEN);
 	psi_memstall_enter(&pressure);
+	begin = port_clock_ns();
 	(void)wait_queue_wait(&node->throttled[reason], is_over, &a, timeouts[reason], !kswapd);
 	psi_memstall_leave(&pressure);
+	trace_event(mm_vmscan_throttled, node->pgdat->node_id, (int)(timeouts[reason] / 1000),
+		    (int)((port_clock_ns() - begin) / 1000), 1 << reason);
 	if (reason == THROTTLE_WRITEBACK)
 		mod_node_page_state(node->pgdat, NR_THROTTLED_WRITTEN,
 				    (long)(node_page_state(node->pgdat, NR_WRITTEN) - a.written));

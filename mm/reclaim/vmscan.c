@@ -27,6 +27,7 @@
 
 #include "../phys/watermark.h"
 #include "../swap/swap.h"
+#include "../sync/trace.h"
 #include "reclaim.h"
 
 int vm_swappiness __memsys = 60;

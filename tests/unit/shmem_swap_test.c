@@ -142,7 +142,8 @@ TEST(shmem_swap, mapped_by_two)
 	test_process_exit(&q);
 	test_switch(&p.task);
 	EXPECT_EQ(test_user_get(m + 2 * PAGE_SIZE + 112), 7);
-	EXPECT_EQ(pageout_range(p.task.mm, m, PAGES * PAGE_SIZE), 1);
+	/* And what lay around it, as far as that was in memory. */
+	EXPECT(pageout_range(p.task.mm, m, PAGES * PAGE_SIZE) >= 1);
 	EXPECT_EQ(number(2), 3);
 	all_well();
 	end();

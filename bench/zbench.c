@@ -4,9 +4,9 @@
  * what zswap takes for a page out and in besides its codec.
  *
  *	ratio     bytes of pages over bytes they pack to; what does not pack counts as a page
- *	pack, unpack   ns of the thread's CPU time a page: the least of ROUNDS rounds over all pages, compressors in turn
+ *	pack, unpack   ns of the thread's CPU time a page: the least of ROUNDS rounds over all pages, in turn
  *	density   of 100 bytes of a pool's pages, how many are packed bytes; pages stored for each page of the pool
- *	store, load   through zswap, and what is left without pack and unpack
+ *	store, load   ns a page through zswap, codec included
  *
  * Usage: zbench [--pages N] [FILE...]   Without files: the bench's own executable, and gcc's cc1 if it is found.
  */
@@ -77,7 +77,8 @@ static void measure(struct codec_figures *c, struct packer *packer, u8 *packed, 
 
 	c->bytes = c->unpacked = 0;
 	for (size_t i = 0; i < pages_nr; i++) {
-		long len = c->codec->compress(cpu->workspace, data + i * PAGE_SIZE, packed + i * PAGE_SIZE, PAGE_SIZE - 1);
+		long len = c->codec->compress(cpu->workspace, data + i * PAGE_SIZE, packed + i * PAGE_SIZE,
+					      PAGE_SIZE - 1);
 
 		lengths[i] = len > 0 ? (u16)len : 0;
 		c->bytes += len > 0 ? (size_t)len : PAGE_SIZE;
@@ -139,7 +140,8 @@ static void through_zswap(const struct zpool_driver *driver)
 	store = (cpu_ns() - start) / (double)pages_nr;
 	start = cpu_ns();
 	for (size_t i = 0; i < pages_nr; i++)
-		if (!zswap_load(swp_entry(TYPE, i), page) && memcmp(page_address(page), data + i * PAGE_SIZE, PAGE_SIZE))
+		if (!zswap_load(swp_entry(TYPE, i), page) &&
+		    memcmp(page_address(page), data + i * PAGE_SIZE, PAGE_SIZE))
 			fprintf(stderr, "zbench: page %zu is not what was stored\n", i);
 	load = (cpu_ns() - start) / (double)(kept ? kept : 1);
 	for (size_t i = 0; i < pages_nr; i++) {
@@ -149,8 +151,8 @@ static void through_zswap(const struct zpool_driver *driver)
 		bytes += slot && (slot->word & ZSWAP_KIND) == ZSWAP_PACKED ? ZSWAP_LENGTH(slot->word) : 0;
 	}
 	printf("%-10s %7.1f %10.2f %10.0f %10.0f\n", driver->type,
-	       (double)bytes * 100 / ((double)zswap_pool_pages() * PAGE_SIZE), (double)kept / (double)zswap_pool_pages(),
-	       store, load);
+	       (double)bytes * 100 / ((double)zswap_pool_pages() * PAGE_SIZE),
+	       (double)kept / (double)zswap_pool_pages(), store, load);
 	zswap_swapoff(TYPE);
 	__free_page(page);
 }
@@ -180,8 +182,8 @@ int main(int argc, char **argv)
 	if (!pages_nr)
 		return 1;
 	codecs();
-	printf("\n%-10s %7s %10s %10s %10s   (with %s, copies of pages included)\n", "", "density", "pages/page", "store ns",
-	       "load ns", COMPRESSOR_DEFAULT);
+	printf("\n%-10s %7s %10s %10s %10s   (with %s, copies of pages included)\n", "", "density", "pages/page",
+	       "store ns", "load ns", COMPRESSOR_DEFAULT);
 	for (const struct zpool_driver *const *d = zpool_drivers; *d; d++)
 		through_zswap(*d);
 	return 0;

@@ -176,8 +176,8 @@ static u32 begin_places(struct lz4_workspace *ws, size_t len)
 }
 
 /*
- * The next place from @i on whose four bytes were seen; *@ref: where. 0: none before @end. Each place looked at goes into
- * the table.
+ * The next place from @i on whose four bytes were seen; *@ref: where. 0: none before @end. Each place looked at goes
+ * into the table.
  */
 static force_inline u32 find_match(u16 *table, const u8 *origin, u32 base, u32 i, u32 end, u32 *ref)
 {

@@ -38,10 +38,10 @@ static struct zspage *emptiest(struct zs_class *class)
 	return NULL;
 }
 
-/* Could a zspage's objects go into the free places of others? */
-static bool worth_it(const struct zs_class *class)
+/* Could a zspage's objects go into the free places of others? @emptied: zspages that are without any, and isolated. */
+static bool worth_it(const struct zs_class *class, unsigned int emptied)
 {
-	return class->zspages * class->objects - class->used >= class->objects;
+	return (class->zspages - emptied) * class->objects - class->used >= class->objects;
 }
 
 /* Move what can be moved out of @from, which is isolated. With the lock. */
@@ -107,7 +107,7 @@ static unsigned long compact_class(struct zs_pool *pool, struct zs_class *class)
 	if (atomic_xchg(&class->compacting, true))
 		return 0;
 	spin_lock(&class->lock);
-	while (nr < BATCH && worth_it(class)) {
+	while (nr < BATCH && worth_it(class, nr)) {
 		struct zspage *from = emptiest(class);
 
 		if (!from)

@@ -144,6 +144,78 @@ TEST(zpool_cpus, threads)
 	}
 }
 
+/*
+ * CPU 0 reads one object, slowly, while CPU 1 makes holes, compacts, and has what is free written over: a place that
+ * was left may not be used while it is being read.
+ */
+static unsigned int moves;
+
+static void move_setup(void *ctx)
+{
+	(void)ctx;
+	pool_setup((void *)(uintptr_t)&zsmalloc_driver);
+	moves = 0;
+}
+
+static void put_object(unsigned int cpu, unsigned int i, u32 seed)
+{
+	static u8 data[2000];
+
+	shared.mine[cpu][i].size = sizeof(data);
+	shared.mine[cpu][i].seed = seed;
+	for (u32 k = 0; k < sizeof(data); k++)
+		data[k] = (u8)(seed + k / 7);
+	if (shared.driver->malloc(shared.pool, sizeof(data), GFP_KERNEL, NUMA_NO_NODE, &shared.mine[cpu][i].handle))
+		shared.mine[cpu][i].handle = 0;
+	else
+		shared.driver->write(shared.pool, shared.mine[cpu][i].handle, data, sizeof(data));
+}
+
+static void drop_object(unsigned int cpu, unsigned int i)
+{
+	if (shared.mine[cpu][i].handle)
+		shared.driver->free(shared.pool, shared.mine[cpu][i].handle);
+	shared.mine[cpu][i].handle = 0;
+}
+
+static void move_work(unsigned int cpu, void *ctx)
+{
+	static u32 ready;
+
+	(void)ctx;
+	if (!cpu) {
+		put_object(0, 0, 77);
+		store_release(&ready, 1u);
+		for (unsigned int n = 0; n < 30 && !wrong; n++)
+			check_object(0, 0);
+		store_release(&ready, 0u);
+		return;
+	}
+	while (!load_acquire(&ready))
+		port_cpu_relax();
+	for (unsigned int n = 0; n < 60 && load_acquire(&ready); n++) {
+		for (unsigned int i = 0; i < 5; i++)
+			put_object(1, i, n);
+		for (unsigned int i = 6; i; i -= 2) /* the read object's neighbour last: that zspage is emptied then */
+			drop_object(1, i - 2);
+		moves += shared.driver->compact(shared.pool) != 0;
+		for (unsigned int i = 0; i < 5; i += 2)
+			put_object(1, i, n + 128);
+		for (unsigned int i = 0; i < 5; i++)
+			drop_object(1, i);
+	}
+}
+
+/* ZS-I5 */
+TEST(zpool_cpus, readers_of_what_is_moved)
+{
+	static const struct scenario s = { .cpus = 2, .setup = move_setup, .work = move_work, .check = pool_check,
+					   .cmdline = "page_poison=1" };
+
+	scenario_test(&s, test_scaled(60));
+	EXPECT(moves > 0);
+}
+
 /* ---- zswap: each CPU has slots of its own, of chunks that all share ---- */
 
 #define SLOTS (2 * ZSWAP_CHUNK_SLOTS)
@@ -210,6 +282,22 @@ static int writeback(swp_entry_t entry)
 
 static const struct zswap_backing backing = { .writeback = writeback };
 
+/* Takes its time before it looks at the copy, so that the copy may be taken away meanwhile. */
+static long slow_compress(void *workspace, const void *src, void *dst, size_t room)
+{
+	return compressor_find("lz4")->compress(workspace, src, dst, room);
+}
+
+static int slow_decompress(void *workspace, const void *src, size_t len, void *dst)
+{
+	for (unsigned int i = 0; i < 60; i++)
+		port_cpu_relax();
+	return compressor_find("lz4")->decompress(workspace, src, len, dst);
+}
+
+ZSWAP_COMPRESSOR_NAMED(slow, "test-slow", .workspace = 65536, .compress = slow_compress,
+		       .decompress = slow_decompress);
+
 static void zswap_setup(void *ctx)
 {
 	(void)ctx;
@@ -217,7 +305,7 @@ static void zswap_setup(void *ctx)
 	wrong = NULL;
 	for (unsigned int cpu = 0; cpu < CPUS; cpu++)
 		world.pages[cpu] = alloc_page(GFP_KERNEL);
-	if (zswap_swapon(TYPE, SLOTS) || zswap_set_enabled(true))
+	if (zswap_swapon(TYPE, SLOTS) || zswap_set_compressor(ctx ? "test-slow" : "lz4") || zswap_set_enabled(true))
 		wrong = "no zswap";
 	zswap_set_backing(&backing);
 }
@@ -290,8 +378,8 @@ static bool zswap_check(void *ctx)
 
 TEST(zswap_cpus, interleavings)
 {
-	static const struct scenario s = { .cpus = CPUS, .setup = zswap_setup, .work = zswap_work,
-					   .check = zswap_check };
+	struct scenario s = { .cpus = CPUS, .setup = zswap_setup, .work = zswap_work, .check = zswap_check,
+			      .ctx = &s, .cmdline = "page_poison=1" };
 
 	rounds = 60;
 	scenario_test(&s, test_scaled(60));

@@ -301,9 +301,7 @@ static struct page *kill_for(struct attempt *at, bool *again)
 	return at->gfp & __GFP_NOFAIL ? try_with(at, ALLOC_NO_WATERMARKS) : NULL;
 }
 
-/*
- * Others need time to end, or to say so: many may be waiting, so nobody looks for what cannot be there yet. Return: page.
- */
+/* Others need time to end, or to say so: many may be waiting, so nobody looks for what cannot be there yet. */
 static struct page *wait_for_victim(struct attempt *at)
 {
 	struct page *page = try_again(at);
@@ -321,20 +319,19 @@ static struct page *wait_for_victim(struct attempt *at)
 static struct page *alloc_pages_may_oom(struct attempt *at, bool *again)
 {
 	struct page *page = NULL;
-	bool victim;
 
 	*again = false;
+	/* Who is to end, and has had its share of the reserves, neither waits for more nor is others' death. */
+	if (task_state() & OOM_TASK_VICTIM && (at->alloc_flags & ALLOC_OOM || at->gfp & __GFP_NOMEMALLOC) &&
+	    !(at->gfp & __GFP_NOFAIL))
+		return NULL;
 	if (mutex_trylock(&oom_lock)) {
 		page = kill_for(at, again);
 		mutex_unlock(&oom_lock);
 	} else {
 		*again = true;
 	}
-	victim = task_state() & OOM_TASK_VICTIM;
-	/* Who is to end, and has had its share of the reserves, does not wait for more. */
-	if (victim && (at->alloc_flags & ALLOC_OOM || at->gfp & __GFP_NOMEMALLOC))
-		*again = false;
-	if (*again && !page && !victim)
+	if (*again && !page && !(task_state() & OOM_TASK_VICTIM))
 		page = wait_for_victim(at);
 	return page;
 }

@@ -15,6 +15,7 @@
 #include "harness.h"
 #include "hosted.h"
 #include "mm/phys/slowpath.h"
+#include "mm/phys/watermark.h"
 #include "mm/phys/zone.h"
 #include "mm/reclaim/oom.h"
 #include "mm/sync/atomic.h"
@@ -165,6 +166,40 @@ TEST(oom_host, kernel_memory_of_a_process_that_may_not_be_killed)
 	while (nr)
 		__free_page(pages[--nr]);
 	all_exit(1);
+}
+
+/* Half of what others leave, and then no: neither does it wait, nor is anybody killed for it. */
+TEST(oom_host, a_victim_has_half_of_the_reserves)
+{
+	unsigned long reserve = 0, left = 0;
+	struct page *page, *list = NULL;
+
+	ASSERT(boot(1));
+	ASSERT(test_process_start(&p[0]));
+	ASSERT(test_process_make(&p[1]));
+	while ((page = alloc_page(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN))) {
+		page->mapping_index = (uintptr_t)list;
+		list = page;
+	}
+	p[0].task.fatal_signal = 9;
+	p[0].task.oom_victim = 1;
+	while ((page = alloc_page(GFP_KERNEL | __GFP_NOWARN))) {
+		page->mapping_index = (uintptr_t)list;
+		list = page;
+	}
+	for_each_populated_zone(zone) {
+		reserve += min_wmark_pages(zone);
+		left += zone_page_state_snapshot(zone, NR_FREE_PAGES);
+	}
+	EXPECT(left <= reserve / 2 + reserve / 8 + 8 && left > reserve / 4);
+	EXPECT_EQ(kills, 0);
+	while (list) {
+		page = list;
+		list = (struct page *)(uintptr_t)page->mapping_index;
+		page->mapping_index = 0;
+		__free_page(page);
+	}
+	all_exit(2);
 }
 
 /* ---- Nobody is left ---- */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A thrashing workload in the hosted machine: a process with 1.5 to 4 times the machine's memory, nine of ten accesses in
- * a tenth of it, under both policies. Accesses a second, what one takes (median, 99 %, 99.9 %, the longest), and whose
- * work reclaim was: kswapd's or that of who wanted memory.
+ * A thrashing workload in the hosted machine: a process with 1.5 to 4 times the machine's memory, nine of ten
+ * accesses in a tenth of it, under both policies. Accesses a second, what one takes (median, 99 %, 99.9 %, the
+ * longest), and whose work reclaim was: kswapd's or that of who wanted memory.
  *
  *	thrashbench [--quick] [--json]
  */
@@ -147,8 +147,8 @@ static void show(const char *policy, double times_ram, u64 ns, unsigned int n, c
 	double share = kswapd + direct ? 100.0 * (double)kswapd / (double)(kswapd + direct) : 0;
 
 	qsort(times, n, sizeof(*times), by_time);
-	printf(json ? "{\"policy\":\"%s\",\"times\":%.1f,\"per_second\":%.0f,\"p50_ns\":%u,\"p99_ns\":%u,\"p999_ns\":%u,"
-		      "\"max_ns\":%u,\"in\":%llu,\"out\":%llu,\"kswapd_share\":%.1f}\n" :
+	printf(json ? "{\"policy\":\"%s\",\"times\":%.1f,\"per_second\":%.0f,\"p50_ns\":%u,\"p99_ns\":%u,"
+		      "\"p999_ns\":%u,\"max_ns\":%u,\"in\":%llu,\"out\":%llu,\"kswapd_share\":%.1f}\n" :
 		      "%-8s %4.1fx %11.0f %8u %8u %8u %9u %9llu %9llu %7.1f%%\n",
 	       policy, times_ram, (double)n * 1e9 / (double)ns, times[n / 2], times[(u64)n * 99 / 100],
 	       times[(u64)n * 999 / 1000], times[n - 1], (unsigned long long)p->value[PRESSURE_SWAP_IN],

@@ -250,6 +250,7 @@ static unsigned long resident(void)
 {
 	unsigned long pages = 0;
 
+	lru_add_drain();
 	for (unsigned int list = 0; list < NR_LRU_LISTS; list++)
 		pages += global_node_page_state(NR_INACTIVE_ANON + list);
 	return pages;

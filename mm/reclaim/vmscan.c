@@ -70,15 +70,25 @@ static unsigned long shrink_some(struct scan_control *sc, struct lruvec *vec, bo
 	struct folio *folios[SWAP_CLUSTER_MAX];
 	enum lru_verdict verdicts[SWAP_CLUSTER_MAX];
 	unsigned long freed, taken = 0, scanned = 0, dirty = sc->stat.dirty;
+	struct reclaim_stat before;
 	unsigned int n = policy->isolate(vec, &sc->scan, file, folios, max, &scanned);
 
 	*looked = scanned;
-	if (!n)
-		return 0;
 	for (unsigned int i = 0; i < n; i++)
 		taken += folio_nr_pages(folios[i]);
+	trace_event(mm_vmscan_lru_isolate, sc->scan.highest, sc->order, max, scanned, scanned - min(taken, scanned),
+		    taken, file ? LRU_INACTIVE_FILE : LRU_INACTIVE_ANON);
+	if (!n)
+		return 0;
+	before = sc->stat;
 	freed = shrink_folio_list(sc, folios, verdicts, n);
 	policy->putback(vec, folios, verdicts, n);
+	trace_event(mm_vmscan_lru_shrink_inactive, sc->scan.node->node_id, scanned, freed,
+		    sc->stat.dirty - before.dirty, sc->stat.writeback - before.writeback,
+		    sc->stat.congested - before.congested, sc->stat.immediate - before.immediate,
+		    sc->stat.activated[0] - before.activated[0], sc->stat.activated[1] - before.activated[1],
+		    sc->stat.ref_keep - before.ref_keep, sc->stat.unmap_fail - before.unmap_fail,
+		    sc->scan.priority, (file ? 0x2 : 0x1) | 0x8);
 	sc->stat.taken += taken;
 	sc->stat.file_taken += file ? taken : 0;
 	sc->scan.nr_scanned += scanned;

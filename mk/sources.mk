@@ -153,6 +153,7 @@ CORE_SRCS := \
 	mm/phys/nodes.c \
 	mm/phys/page_alloc.c \
 	mm/phys/page_alloc_more.c \
+	mm/phys/page_alloc_start.c \
 	mm/phys/page_array.c \
 	mm/phys/page_owner.c \
 	mm/phys/page_poison.c \

@@ -97,7 +97,7 @@ struct address_space {
 	struct address_space *all_next, *all_prev; /* mm/cache/file.c: of all, which sync, reclaim, drop_caches visit */
 	unsigned int visitors;			   /* of those, how many are here now */
 	uintptr_t evictor;			   /* the thread that waits for them to leave */
-	struct address_space *wb_next, *wb_prev;   /* mm/cache/flusher.c: of those with dirty folios, the oldest first */
+	struct address_space *wb_next, *wb_prev;   /* mm/cache/flusher.c: with dirty folios, oldest first */
 	u64 dirtied_when;			   /* of a file on such a list: when its first folio became dirty, ns */
 	u32 wb_list;				   /* which one; 0: none */
 	unsigned long writeback_index;		   /* where the flusher goes on */

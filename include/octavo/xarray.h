@@ -21,7 +21,7 @@ struct xarray {
 	u8 tags;      /* bit n: some entry has tag n */
 	u8 spare_nr;  /* nodes in @spare */
 	u8 need;      /* how many of them the last __xa_store() wanted to have */
-	u8 shadows;   /* values are shadows of what reclaim took: nodes with nothing else are given up when there are many */
+	u8 shadows;   /* values are shadows of what reclaim took: of nodes with nothing else only so many stay */
 	void *head;
 	void *spare;
 };

@@ -213,7 +213,9 @@ int filemap_add_folio_at(struct address_space *mapping, struct folio *folio, uns
 	do {
 		unsigned long flags = xa_lock_irqsave(&mapping->i_pages);
 
-		err = xa_load(&mapping->i_pages, index) == was ? add_locked(mapping, folio, index, 0, &shadow) : -EEXIST;
+		err = -EEXIST;
+		if (xa_load(&mapping->i_pages, index) == was)
+			err = add_locked(mapping, folio, index, 0, &shadow);
 		xa_unlock_irqrestore(&mapping->i_pages, flags);
 	} while (err == -ENOMEM && !(err = xa_prepare(&mapping->i_pages, gfp & ~(GFP_ZONEMASK | __GFP_COMP))));
 	if (unlikely(err))

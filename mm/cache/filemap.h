@@ -311,7 +311,7 @@ int flusher_start(void);
 /* It ends when it has finished what it is at. */
 void flusher_stop(void);
 bool flusher_runs(void);
-/* What it does between two sleeps. Return: for how long there is nothing to do, ns; 1: there is; 0: until it is woken. */
+/* What it does between two sleeps. Return: how long there is nothing to do, ns; 1: there is; 0: until it is woken. */
 u64 flusher_round(void);
 /* Is this the flusher? It is not to be held up by what it does itself. */
 bool flusher_is_me(void);

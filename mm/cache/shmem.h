@@ -54,8 +54,8 @@ void shmem_fill_zero(struct folio *folio);
  */
 int __must_check shmem_writeout(struct folio *folio);
 /*
- * The folio that @value at @index stands for is the file's again. Return: 0, locked and with a reference; -EAGAIN: it is
- * another value, or none, by now; -ENOMEM; -EIO: it cannot be read.
+ * The folio that @value at @index stands for is the file's again. Return: 0, locked and with a reference; -EAGAIN: it
+ * is another value, or none, by now; -ENOMEM; -EIO: it cannot be read.
  */
 int __must_check shmem_swapin(struct inode *inode, unsigned long index, void *value, struct folio **folio);
 /* What is swapped out of [@first, @last] is forgotten. Folios stay. */

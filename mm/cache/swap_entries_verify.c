@@ -26,8 +26,8 @@ static void add(struct parts *p, swp_entry_t slot, unsigned int sharers, unsigne
 	int count = swap_count(slot);
 
 	if (count < 1) {
-		finding(p->f, "SE-I2: slot %lu of area %u, which %#lx of %s %lu leads to, has no count", swp_offset(slot),
-			swp_type(slot), at, p->ctx_id ? "address space" : "inode", p->ctx_id);
+		finding(p->f, "SE-I2: slot %lu of area %u, which %#lx of %s %lu leads to, has no count",
+			swp_offset(slot), swp_type(slot), at, p->ctx_id ? "address space" : "inode", p->ctx_id);
 		return;
 	}
 	p->sum += WHOLE / ((u64)(unsigned int)count * sharers);
@@ -45,7 +45,8 @@ static int look_at_entry(void *ctx, unsigned int level, pgt_entry_t *entry, uint
 		return 0;
 	add(p, slot, table_sharers(table_page(entry)), (unsigned long)start);
 	if (pgt_swap_exclusive(e) && swap_count(slot) != 1)
-		finding(p->f, "SE-I1: slot %lu of area %u is not only that of %#lx of address space %lu: its count is %d",
+		finding(p->f,
+			"SE-I1: slot %lu of area %u is not only that of %#lx of address space %lu: its count is %d",
 			swp_offset(slot), swp_type(slot), (unsigned long)start, p->ctx_id, swap_count(slot));
 	return 0;
 }
@@ -98,8 +99,8 @@ static void verify(struct findings *f)
 	held = slots_held();
 	led_to = (unsigned long)((p.sum + p.entries) / WHOLE);
 	if (led_to != held)
-		finding(f, "SE-I2: %lu entries lead to %lu slots by their counts, but %lu are counted", p.entries, led_to,
-			held);
+		finding(f, "SE-I2: %lu entries lead to %lu slots by their counts, but %lu are counted",
+			p.entries, led_to, held);
 }
 
 MM_PART(swap_entries_verify, .order = MM_PART_FILES, .verify = verify);

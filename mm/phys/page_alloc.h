@@ -118,4 +118,17 @@ bool free_pages_ok(struct page *page, unsigned int order);
  */
 extern unsigned long (*node_reclaim_hook)(struct zone *zone, int nid, gfp_t gfp, unsigned int order);
 
+/*
+ * On the first round do not mix migrate types in a zone's blocks if the zone below could serve instead; only
+ * Normal over a populated DMA32 has one large enough to bother.
+ */
+static inline unsigned int alloc_flags_nofragment(const struct zone *zone, gfp_t gfp)
+{
+	unsigned int alloc_flags = gfp & __GFP_KSWAPD_RECLAIM ? ALLOC_KSWAPD : 0;
+
+	if (zone->type == ZONE_NORMAL && populated_zone(zone_of(zone->node, ZONE_DMA32)))
+		alloc_flags |= ALLOC_NOFRAGMENT;
+	return alloc_flags;
+}
+
 #endif

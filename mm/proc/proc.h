@@ -210,8 +210,9 @@ extern const struct vm_sysctl ctl_admin_reserve_kbytes, ctl_user_reserve_kbytes,
 	ctl_overcommit_memory, ctl_swappiness, ctl_zone_reclaim_mode, ctl_min_unmapped_ratio, ctl_min_slab_ratio,
 	ctl_overcommit_ratio, ctl_max_map_count, ctl_mmap_min_addr, ctl_legacy_va_layout,
 	ctl_randomize_va_space, ctl_dirty_background_bytes, ctl_dirty_background_ratio, ctl_dirty_bytes,
-	ctl_dirty_expire_centisecs, ctl_dirty_ratio, ctl_dirty_writeback_centisecs, ctl_memfd_noexec, ctl_oom_dump_tasks,
-	ctl_oom_kill_allocating_task, ctl_page_cluster, ctl_panic_on_oom, ctl_unprivileged_userfaultfd;
+	ctl_dirty_expire_centisecs, ctl_dirty_ratio, ctl_dirty_writeback_centisecs, ctl_memfd_noexec,
+	ctl_oom_dump_tasks, ctl_oom_kill_allocating_task, ctl_page_cluster, ctl_panic_on_oom,
+	ctl_unprivileged_userfaultfd;
 PROC_SHOW(zonelist_order_show);
 PROC_STORE(zonelist_order_store);
 bool sysctl_can_compact(void);

@@ -13,14 +13,15 @@
  *
  * Invariants
  *	KS-I1	wanted_zone and wanted_order are what was asked for since kswapd last looked, at their most.
- *	KS-I2	a boost that kswapd saw when it began is gone when it sleeps; without kswapd direct reclaim takes it away.
+ *	KS-I2	a boost that kswapd saw when it began is gone when it sleeps; without kswapd direct reclaim
+ *		takes it away.
  *	KS-I3	who waits for the reserves (pfmemalloc) is woken when half of them are there, when the node is
  *		hopeless, and before kswapd sleeps.
  *
  * What failure does. A port without threads has none: whoever needs memory makes it free (direct.c).
  *
- * Differences from Linux. Threads are not bound to the node's CPUs: the port is told the node. No kcompactd to hand over
- * to.
+ * Differences from Linux. Threads are not bound to the node's CPUs: the port is told the node. There is no kcompactd to
+ * hand over to.
  *
  * Sources. Documentation/admin-guide/sysctl/vm.rst (watermark_boost_factor, watermark_scale_factor, min_free_kbytes);
  * Documentation/admin-guide/mm/concepts.rst; the lines kswapd_* of /proc/vmstat.

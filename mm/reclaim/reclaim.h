@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of reclaim call of each other. The theory is in shrink.c, vmscan.c, direct.c and
- * kswapd.c. */
+/* What the files of reclaim call of each other. The theory is in shrink.c, vmscan.c, direct.c and kswapd.c. */
 #ifndef MM_RECLAIM_RECLAIM_H
 #define MM_RECLAIM_RECLAIM_H
 

@@ -180,6 +180,15 @@ static bool let_go(struct folio *folio, struct address_space *mapping)
 	return page_ref_count(&folio->page) == 1;
 }
 
+/* Nobody wants what it holds. Unlocks. */
+static enum lru_verdict forget(struct folio *folio)
+{
+	if (PageDirty(&folio->page))
+		ClearPageDirty(&folio->page);
+	folio_unlock(folio);
+	return LRU_FREED;
+}
+
 /* It is locked, not under writeback, and its use does not keep it. Unlocks. */
 static enum lru_verdict reclaim_locked(struct scan_control *sc, struct folio *folio, enum use use)
 {
@@ -189,12 +198,8 @@ static enum lru_verdict reclaim_locked(struct scan_control *sc, struct folio *fo
 	unsigned long nr = folio_nr_pages(folio);
 
 	/* Its last user is gone, or about to be. */
-	if (anon && page_ref_count(&folio->page) == 1) {
-		if (PageDirty(&folio->page))
-			ClearPageDirty(&folio->page);
-		folio_unlock(folio);
-		return LRU_FREED;
-	}
+	if (anon && page_ref_count(&folio->page) == 1)
+		return forget(folio);
 	if (anon && !lazyfree && !give_slot(sc, folio))
 		goto activated;
 	if (folio_mapped(folio) && !try_to_unmap(folio, 0)) {
@@ -238,13 +243,12 @@ static enum lru_verdict reclaim_locked(struct scan_control *sc, struct folio *fo
 			goto keep;
 	}
 	if (let_go(folio, mapping)) {
-		if (lazyfree) {
-			count_vm_events(PGLAZYFREED, nr);
-			if (PageDirty(&folio->page))
-				ClearPageDirty(&folio->page);
+		if (!lazyfree) {
+			folio_unlock(folio);
+			return LRU_FREED;
 		}
-		folio_unlock(folio);
-		return LRU_FREED;
+		count_vm_events(PGLAZYFREED, nr);
+		return forget(folio);
 	}
 keep:
 	folio_unlock(folio);

@@ -25,6 +25,7 @@
  */
 #include <octavo/shrinker.h>
 
+#include "../cache/filemap.h"
 #include "../phys/watermark.h"
 #include "../swap/swap.h"
 #include "../sync/trace.h"
@@ -169,8 +170,10 @@ static void judge(struct scan_control *sc, struct reclaim_node *node)
 {
 	const struct reclaim_stat *s = &sc->stat;
 
-	if (s->unqueued_dirty && s->unqueued_dirty == s->file_taken)
+	if (s->unqueued_dirty && s->unqueued_dirty == s->file_taken) {
 		node_state_set(node, NODE_DIRTY);
+		wakeup_flusher_threads();
+	}
 	if (sc->scan.kswapd) {
 		if (s->writeback && s->writeback == s->taken)
 			node_state_set(node, NODE_WRITEBACK);
@@ -194,7 +197,8 @@ static bool go_on_for_order(const struct scan_control *sc, unsigned long reclaim
 	for (unsigned int i = 0; i <= sc->scan.highest; i++) {
 		struct zone *zone = &pgdat->node_zones[i];
 
-		if (managed_zone(zone) && zone_watermark_ok(zone, sc->order, min_wmark_pages(zone), sc->scan.highest, 0))
+		if (managed_zone(zone) &&
+		    zone_watermark_ok(zone, sc->order, min_wmark_pages(zone), sc->scan.highest, 0))
 			return false;
 	}
 	left = node_page_state(pgdat, NR_INACTIVE_FILE);

@@ -24,8 +24,8 @@ static void wp_page_reuse(struct vm_fault *vmf)
 }
 
 /*
- * A batch of the LRU's may have it for a moment, and the swap cache for as long as its slot is worth keeping: neither is
- * another user.
+ * A batch of the LRU's may have it for a moment, and the swap cache for as long as its slot is worth keeping: neither
+ * is another user.
  */
 static noinline bool may_be_alone(struct folio *folio)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Faults inside: what fault.c, anon.c, cow.c, file_fault.c, swap_fault.c and pfn.c call of each other. The theory is in fault.c. */
+/*
+ * Faults inside: what fault.c, anon.c, cow.c, file_fault.c, swap_fault.c and pfn.c call of each other. The theory is in
+ * fault.c.
+ */
 #ifndef MM_VM_FAULT_H
 #define MM_VM_FAULT_H
 

@@ -39,9 +39,9 @@
  *
  * Unmapping. Pages of files leave nothing behind. An anonymous page that MADV_FREE gave up and nobody wrote to since,
  * or of MAP_DROPPABLE, is forgotten; any other leaves a swap entry, if its folio is in the swap cache, which holds a
- * count of the page's slot and says whether the page was exclusive. All CPUs have forgotten the entry when the walk returns,
- * so who writes the page out then writes the last that anybody stored there. Pages of locked VMAs, and pinned ones,
- * stay.
+ * count of the page's slot and says whether the page was exclusive. All CPUs have forgotten the entry when the walk
+ * returns, so who writes the page out then writes the last that anybody stored there. Pages of locked VMAs, and pinned
+ * ones, stay.
  *
  * Differences from Linux. Flushes are not batched over several folios.
  *

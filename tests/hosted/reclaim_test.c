@@ -193,7 +193,7 @@ static unsigned long allocate_in_scan(struct shrinker *shrinker, struct shrink_c
 	return SHRINK_STOP;
 }
 
-/* DR-I2: nothing can be freed, and the allocation fails instead of looking for ever. */
+/* DR-I2, VS-I3: nothing can be freed, each pass ends, and the allocation fails instead of looking for ever. */
 TEST(reclaim, nothing_to_be_had)
 {
 	struct page *first = NULL, *page;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The flusher as a thread, under seeded interleavings and with real CPUs: writers that it is ahead of or behind,
- * truncation, files that are evicted while it is at them. What a file holds, and what its store holds after fsync(2), is
- * compared byte by byte; nothing stays dirty or listed (WB-I1, WB-I2).
+ * truncation, files that are evicted while it is at them. What a file holds, and what its store holds after fsync(2),
+ * is compared byte by byte; nothing stays dirty or listed (WB-I1, WB-I2).
  */
 #include <octavo/port.h>
 #include <octavo/verify.h>

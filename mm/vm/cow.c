@@ -23,22 +23,14 @@ static void wp_page_reuse(struct vm_fault *vmf)
 	vmf_unlock(vmf);
 }
 
-/*
- * A batch of the LRU's may have it for a moment, and the swap cache for as long as its slot is worth keeping: neither
- * is another user.
- */
+/* The swap cache has it for as long as its slot is worth keeping, and is not another user. (Batches hold nothing.) */
 static noinline bool may_be_alone(struct folio *folio)
 {
 	bool alone;
 
-	/* One for the entry, one for the swap cache, one for a batch. */
-	if (page_ref_count(&folio->page) > 3)
+	if (!folio_in_swap_cache(folio) || page_ref_count(&folio->page) > 2 || !folio_trylock(folio))
 		return false;
-	if (page_ref_count(&folio->page) > 1 + folio_in_swap_cache(folio))
-		lru_add_drain();
-	if (page_ref_count(&folio->page) > 1 + folio_in_swap_cache(folio) || !folio_trylock(folio))
-		return false;
-	alone = !folio_in_swap_cache(folio) || folio_free_swap(folio);
+	alone = folio_free_swap(folio);
 	folio_unlock(folio);
 	return alone && load_acquire(&folio->page._refcount) == 1;
 }

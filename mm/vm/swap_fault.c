@@ -254,9 +254,6 @@ static vm_fault_t enter_folio(struct vm_fault *vmf, swp_entry_t slot, struct fol
 		return 0; /* it has left the cache: so the entry is another one, or will be read anew */
 	if (unlikely(PageHWPoison(page)))
 		return VM_FAULT_HWPOISON;
-	/* What a batch holds of it would pass for another user. */
-	if (vmf->flags & FAULT_FLAG_WRITE && page_ref_count(&folio->page) > 2)
-		lru_add_drain();
 	if (unlikely(!vmf_lock(vmf)))
 		return 0;
 	if (unlikely(!PageUptodate(&folio->page))) {

@@ -59,9 +59,9 @@ static void write_page(unsigned int i)
 		store_release(&written[i], true);
 }
 
-static void read_page(unsigned int i)
+/* @was: it had been written before what is read now came to be. */
+static void read_page(unsigned int i, bool was)
 {
-	bool was = load_acquire(&written[i]);
 	unsigned long got = 0;
 
 	if (test_user_read(page_at(i), &got, sizeof(got)) != sizeof(got))
@@ -70,15 +70,19 @@ static void read_page(unsigned int i)
 		crew.wrong = "a page of a victim's has other bytes than were written";
 }
 
+/* A child has what there was when it came; what its parent's other threads write from then on is not its. */
 static void fork_once(unsigned int cpu)
 {
 	struct test_process child;
+	bool was[PAGES];
 
+	for (unsigned int i = 0; i < PAGES; i++)
+		was[i] = load_acquire(&written[i]);
 	if (!test_process_fork(&child, &crew.parent))
 		return;
 	test_switch(&child.task);
 	for (unsigned int i = 0; i < PAGES; i++)
-		read_page(i);
+		read_page(i, was[i]);
 	test_switch(&crew.thread[cpu]);
 	test_process_exit(&child);
 }
@@ -90,7 +94,7 @@ static void step(unsigned int cpu, u64 *chance)
 	if (what < 7)
 		write_page(i);
 	else if (what < 15)
-		read_page(i);
+		read_page(i, load_acquire(&written[i]));
 	else
 		fork_once(cpu);
 }

@@ -16,18 +16,20 @@ struct findings;
  *
  *	 63                    24 23                 4  3    2   1    0
  *	+------------------------+--------------------+---+----+--------+
- *	|  frame number (FOLIO)  |      holders       |   |ZERO|  kind  |
+ *	|  frame number (FOLIO)  |      holders       | G |ZERO|  kind  |
  *	+------------------------+--------------------+---+----+--------+
  *	 63                               16 15      4
  *	+-----------------------------------+---------+---+----+--------+
- *	|            shadow (SHADOW)        | holders |   |ZERO|  kind  |
+ *	|            shadow (SHADOW)        | holders | G |ZERO|  kind  |
  *	+-----------------------------------+---------+---+----+--------+
  *
- * All zero: the slot is free. SLOT_BAD: it never will be.
+ * All zero: the slot is free. SLOT_BAD: it never will be. SLOT_GOING: nobody holds it any more, and who let go of it
+ * last sees to it that nothing of what was in it is left, before anybody else may have it.
  */
 enum slot_kind { SLOT_EMPTY, SLOT_FOLIO, SLOT_SHADOW, SLOT_BAD };
 #define SLOT_KIND ((u64)3)
 #define SLOT_ZERO ((u64)4) /* the page holds zeros; the device was not written */
+#define SLOT_GOING ((u64)8) /* all there is in the word */
 #define SLOT_COUNT_SHIFT 4
 #define SLOT_ONE ((u64)1 << SLOT_COUNT_SHIFT)
 #define SLOT_COUNT_BITS 20 /* a million holders: then swap_duplicate() fails */
@@ -47,6 +49,12 @@ static force_inline unsigned int slot_count(u64 word)
 {
 	return (unsigned int)(word >> SLOT_COUNT_SHIFT) &
 	       (slot_kind(word) == SLOT_SHADOW ? SLOT_SHADOW_COUNT_MAX : SLOT_COUNT_MAX);
+}
+
+/* Somebody or the cache has it. */
+static force_inline bool slot_in_use(u64 word)
+{
+	return slot_kind(word) == SLOT_FOLIO || (slot_kind(word) != SLOT_BAD && slot_count(word));
 }
 
 static force_inline unsigned long slot_pfn(u64 word)

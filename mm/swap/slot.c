@@ -4,10 +4,16 @@
 
 #include "../zswap/zswap.h"
 
-/* The word of @slot has become 0 by our hand: nobody can look at what was there any more. */
+/*
+ * The words have become SLOT_GOING by our hand: nobody can look at what was there any more. A copy has to go before the
+ * slot can be somebody else's, whose copy it would be.
+ */
 static void slots_gone(struct swap_area *area, unsigned long slot, unsigned int nr)
 {
 	zswap_invalidate(swp_entry(area->type, slot), nr);
+	sched_point();
+	for (unsigned int i = 0; i < nr; i++)
+		whole_store(&area->words[slot + i], 0);
 	swap_slots_freed(area, slot, nr);
 }
 
@@ -29,7 +35,7 @@ static int duplicate_one(u64 *word)
 	return 0;
 }
 
-/* One holder fewer. Return: whether the slot is free now; *@cached: nobody but the cache has it. */
+/* One holder fewer. Return: whether that was the last, slots_gone() is next; *@cached: nobody but the cache has it. */
 static bool release_one(u64 *word, bool *cached)
 {
 	u64 old = whole_load(word), next;
@@ -42,9 +48,9 @@ static bool release_one(u64 *word, bool *cached)
 			return false;
 		}
 		*cached = count == 1 && slot_kind(old) == SLOT_FOLIO;
-		next = count == 1 && !*cached ? 0 : old - SLOT_ONE;
+		next = count == 1 && !*cached ? SLOT_GOING : old - SLOT_ONE;
 	} while (!slot_cas(word, &old, next));
-	return !next;
+	return next == SLOT_GOING;
 }
 
 /* Each of [@slot, @slot + @nr) loses a holder. Those that are free now go together where they are neighbours. */
@@ -159,7 +165,7 @@ bool swap_entry_valid(swp_entry_t entry)
 	word = slot_word(entry);
 	seen = word ? whole_load(word) : 0;
 	rcu_reader_end();
-	return seen && slot_kind(seen) != SLOT_BAD;
+	return slot_in_use(seen);
 }
 
 void slot_leave_cache(struct swap_area *area, unsigned long slot, unsigned long pfn, unsigned long shadow)
@@ -171,9 +177,9 @@ void slot_leave_cache(struct swap_area *area, unsigned long slot, unsigned long 
 			atomic_add_relaxed(&swap_bad_frees, 1);
 			return;
 		}
-		next = slot_count(old) ? slot_make_shadow(shadow, slot_count(old), old & SLOT_ZERO) : 0;
+		next = slot_count(old) ? slot_make_shadow(shadow, slot_count(old), old & SLOT_ZERO) : SLOT_GOING;
 	} while (!slot_cas(word, &old, next));
-	if (!next)
+	if (next == SLOT_GOING)
 		slots_gone(area, slot, 1);
 }
 

@@ -26,7 +26,7 @@
  *	-> fewer holders, as faults put the folio back -> free, with the last holder and the cache's interest gone.
  *
  * Invariants
- *	SW-I1  a word is 0, or has holders, or a folio, or is bad. A slot that is none of these is free.
+ *	SW-I1  a word is 0, or has holders, or a folio, or is bad (or, for a moment, is going). 0: the slot is free.
  *	SW-I2  a slot whose word names a frame: that frame's folio has PG_swapcache, and the side table leads from the
  *	       frame back to the slot; a folio with PG_swapcache has a word that names it for each of its pages.
  *	SW-I3  area->used is the number of words that are neither 0 nor bad.

@@ -88,7 +88,7 @@ int swap_cache_add(struct folio *folio, swp_entry_t entry, unsigned long *shadow
 	word = slot_word(entry);
 	seen = word ? whole_load(word) : 0;
 	do {
-		err = !seen || slot_kind(seen) == SLOT_BAD ? -ENOENT : slot_kind(seen) == SLOT_FOLIO ? -EEXIST : 0;
+		err = !slot_in_use(seen) ? -ENOENT : slot_kind(seen) == SLOT_FOLIO ? -EEXIST : 0;
 	} while (!err && !slot_cas(word, &seen, slot_make_folio(pfn, slot_count(seen), seen & SLOT_ZERO)));
 	rcu_reader_end();
 	if (unlikely(err))

@@ -43,9 +43,10 @@
  *
  * Locking
  *	None on the way out and in: store, load and invalidate of one slot exclude each other by the lock of the slot's
- *	folio in the swap cache, and by the slot being free. Only writeback comes from outside: it marks the word, asks
- *	swap to write, and takes the copy away only if the word is still the marked one, and frees it when no load can
- *	be reading it any more, a grace period later. Packing uses the CPU's own workspace with preemption off.
+ *	folio in the swap cache, and by the slot being nobody's: it is free only when the copy has gone. Only writeback
+ *	comes from outside: it marks the word, asks swap to write, and takes the copy away only if the word is still the
+ *	marked one, and frees it when no load can be reading it any more, a grace period later. Packing uses the CPU's
+ *	own workspace with preemption off.
  *	node.lock guards the list of chunks; zswap.mutex who changes parameters.
  *
  * Memory use and bounds

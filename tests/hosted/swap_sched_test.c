@@ -36,6 +36,7 @@ static struct bdev *disks[DISKS];
 static struct flaky slow;
 static const char *const paths[DISKS] = { "/dev/a", "/dev/b" };
 static unsigned int wrong, next_value, with_thread;
+static const char *cmdline;
 static const char *what;
 static u64 seed;
 
@@ -362,11 +363,12 @@ static bool check(void *ctx)
 
 static void run(bool thread)
 {
-	struct scenario s = { .cpus = CPUS, .setup = setup, .work = work, .check = check, .threads = thread };
+	struct scenario s = { .cpus = CPUS, .setup = setup, .work = work, .check = check, .threads = thread,
+			      .cmdline = cmdline };
 
 	seed = test_seed;
 	with_thread = thread;
-	scenario_test(&s, test_scaled(SEEDS));
+	scenario_test(&s, test_scaled(cmdline ? 5 * SEEDS : SEEDS));
 }
 
 TEST(swap_sched, pages_come_and_go)
@@ -378,6 +380,14 @@ TEST(swap_sched, pages_come_and_go)
 TEST(swap_sched, a_slow_device)
 {
 	run(true);
+}
+
+/* Slots change their owner while zswap still has what the last one left. */
+TEST(swap_sched, compressed_copies)
+{
+	cmdline = "zswap.enabled=1";
+	run(false);
+	cmdline = NULL;
 }
 
 /* The same with threads of the host at once. */

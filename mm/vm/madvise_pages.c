@@ -113,24 +113,27 @@ static void free_slot(struct vm_area_struct *vma, pgt_entry_t *entry, swp_entry_
 	free_swap_and_cache(slot);
 }
 
-/* It has no slot, or none any more: what is lazily free must not be found by one. */
+/*
+ * It has no slot, or none any more, and is not dirty: what is lazily free must not be found by a slot. Under its lock,
+ * as reclaim may be giving it a slot: that nothing was written to it yet, only the dirty mark says.
+ */
 static bool without_slot(struct folio *folio)
 {
 	bool gone;
 
-	if (likely(!folio_in_swap_cache(folio)))
+	if (likely(!folio_in_swap_cache(folio) && !PageDirty(&folio->page)))
 		return true;
 	if (!folio_trylock(folio))
 		return false;
-	gone = folio_free_swap(folio);
+	gone = !folio_in_swap_cache(folio) || folio_free_swap(folio);
+	if (gone && PageDirty(&folio->page))
+		ClearPageDirty(&folio->page);
 	folio_unlock(folio);
 	return gone;
 }
 
 static void make_lazily_free(struct folio *folio)
 {
-	if (PageDirty(&folio->page))
-		ClearPageDirty(&folio->page);
 	if (PageReferenced(&folio->page))
 		ClearPageReferenced(&folio->page);
 	if (PageSwapBacked(&folio->page))

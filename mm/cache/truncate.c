@@ -229,7 +229,7 @@ void truncate_pagecache_range(struct inode *inode, u64 start, u64 end)
 /* In this order: whoever has just unmapped it has made it dirty before he let go of it. */
 bool folio_unused(const struct folio *folio)
 {
-	return page_ref_count(&folio->page) == 2 && !folio_mapped(folio) && !PageWriteback(&folio->page) &&
+	return load_acquire(&folio->page._refcount) == 2 && !folio_mapped(folio) && !PageWriteback(&folio->page) &&
 	       !PageDirty(&folio->page);
 }
 

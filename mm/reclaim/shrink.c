@@ -162,6 +162,9 @@ static bool writes_files(const struct scan_control *sc)
  */
 static bool let_go(struct folio *folio, struct address_space *mapping)
 {
+	/* First of all, as whoever let go of it had made it dirty before. */
+	int refs = load_acquire(&folio->page._refcount);
+
 	if (mapping) {
 		if (!folio_unused(folio) || PageSwapBacked(&folio->page))
 			return false;
@@ -171,13 +174,13 @@ static bool let_go(struct folio *folio, struct address_space *mapping)
 	if (PageWriteback(&folio->page) || PageDirty(&folio->page) || folio_mapped(folio))
 		return false;
 	if (folio_in_swap_cache(folio)) {
-		if (page_ref_count(&folio->page) != 2)
+		if (refs != 2)
 			return false;
 		evict_from_swap_cache(folio, workingset_eviction(folio));
 		return true;
 	}
 	/* Given up by its owner (MADV_FREE), or left behind by one that went. */
-	return page_ref_count(&folio->page) == 1;
+	return refs == 1;
 }
 
 /* Nobody wants what it holds. Unlocks. */

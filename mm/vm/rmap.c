@@ -371,10 +371,15 @@ static bool is_unwanted(const struct at *at, pgt_entry_t e)
 	return !written || vma_flags_now(at->vma) & VM_DROPPABLE;
 }
 
-/* Nobody but the entries, the swap cache and the caller has it. */
+/*
+ * Nobody but the entries, the swap cache and the caller has it. Ask first, and then whether it is dirty: who had it in
+ * hand and wrote to it has made it dirty before he let go of it.
+ */
 static bool is_unused(const struct folio *folio)
 {
-	return page_ref_count(&folio->page) == folio_mapcount(folio) + 1 + folio_in_swap_cache(folio);
+	int refs = load_acquire(&folio->page._refcount);
+
+	return refs == folio_mapcount(folio) + 1 + folio_in_swap_cache(folio);
 }
 
 /* The entry gave way to @to, in which something else is counted, or nothing. The lock is let go of. */
@@ -411,11 +416,13 @@ static void unmap_file(struct change *c, struct at *at)
 static bool discard(struct change *c, struct at *at)
 {
 	do {
+		bool unused = is_unused(at->folio);
+
 		if (!is_unwanted(at, at->e)) {
 			folio_set_swapbacked(at->folio);
 			return false;
 		}
-		if (!is_unused(at->folio))
+		if (!unused)
 			return false;
 	} while (!pgt_cmpxchg(at->entry, &at->e, 0));
 	unmapped(c, at, 0);

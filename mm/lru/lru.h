@@ -150,6 +150,8 @@ extern const struct lru_vm_ops *lru_vm_ops;
 const struct lru_policy *lru_policy(void);
 /* Another one from now on; it takes all folios over. Context: may sleep. Return: 0, -EBUSY, -ENOMEM. */
 int lru_policy_switch(const struct lru_policy *policy);
+/* A switch is under way, and folios are yet to come to the new one: what it has is not all that there is. */
+bool lru_policy_moving(void);
 struct lruvec *node_lruvec(int nid);
 
 /* ---- Workingset: shadows ---- */

@@ -4,13 +4,15 @@
  *
  * The new one is in effect at once for what comes onto the lists; then each node's chains are taken over, the oldest
  * first, a few at a time, so that interrupts are never off for long. Meanwhile reclaim may find that the new policy has
- * little to offer yet, and tries again, as it does for other reasons.
+ * little to offer yet. That is no reason to say that there is no memory: it asks lru_policy_moving() and tries again.
+ * Nothing is allocated while folios move, so that comes to its end.
  */
 #include "gen.h"
 
 static struct {
 	u8 caps;
-	u8 busy; /* (a) somebody is switching */
+	u8 busy;   /* (a) somebody is switching */
+	u8 moving; /* (a) folios are on chains that the policy does not look at */
 } state __memsys;
 
 static void move_chain(struct lruvec *vec, struct lru_chain *chain)
@@ -67,6 +69,7 @@ int lru_policy_switch(const struct lru_policy *to)
 		if (!err && to->switch_in)
 			err = to->switch_in(vec);
 	if (!err) {
+		store_release(&state.moving, 1);
 		lru_policy_set(to);
 		lru_add_drain_all();
 		for_each_lruvec (vec) {
@@ -76,8 +79,14 @@ int lru_policy_switch(const struct lru_policy *to)
 				from->switch_out(vec);
 		}
 	}
+	store_release(&state.moving, 0);
 	store_release(&state.busy, 0);
 	return err;
+}
+
+bool lru_policy_moving(void)
+{
+	return load_acquire(&state.moving);
 }
 
 unsigned int lru_gen_caps(void)

@@ -84,9 +84,13 @@ static void boosts_end_without_kswapd(const struct reclaim_request *request)
 			end_boosts(NODE_DATA(nid), request->highest);
 }
 
+#define MOVING_PARK_NS 100000 /* how long a switch of policies takes, about */
+
 unsigned long try_to_free_pages(const struct reclaim_request *request)
 {
 	struct scan_control sc = control_of(request->gfp, request->order, request->highest, 1ul << request->order);
+	const struct lru_policy *policy = lru_policy();
+	bool moving = lru_policy_moving();
 	unsigned long pressure;
 
 	if (throttle_direct_reclaim(request))
@@ -103,6 +107,10 @@ unsigned long try_to_free_pages(const struct reclaim_request *request)
 	}
 	boosts_end_without_kswapd(request);
 	psi_memstall_leave(&pressure);
+	if (!sc.scan.nr_reclaimed && (moving || lru_policy_moving() || lru_policy() != policy)) {
+		port_park(MOVING_PARK_NS);
+		return 1; /* there may be some: nobody is to be killed for want of it */
+	}
 	if (!sc.scan.nr_reclaimed && reclaim_node(request->nid))
 		reclaim_throttle(reclaim_node(request->nid), THROTTLE_NOPROGRESS);
 	return sc.scan.nr_reclaimed;

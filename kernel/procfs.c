@@ -67,9 +67,11 @@ static u32 core_mode(const char *path)
 {
 	static const char *const secret[] = { "/proc/slabinfo", "/proc/vmallocinfo", "/proc/pagetypeinfo",
 					      "/proc/iomem", "/proc/page_owner", "/proc/allocinfo",
-					      "/sys/kernel/slab/", "/sys/kernel/debug/" };
+					      "/sys/kernel/slab/", "/sys/kernel/debug/",
+					      "/sys/kernel/tracing/" };
 	static const char *const writable[] = { "/proc/sys/", "/sys/kernel/mm/", "/sys/module/", "/sys/devices/",
-						"/sys/kernel/debug/", "/sys/kernel/slab/" };
+						"/sys/kernel/debug/", "/sys/kernel/slab/", "/sys/block/",
+						"/sys/kernel/tracing/" };
 	u32 mode = 0444;
 
 	for (size_t i = 0; i < ARRAY_SIZE(secret); i++)

@@ -5,6 +5,8 @@
  * Words
  *	bucket: one of 256 lists of waiters, by hash of the page. A waiter lives on its thread's stack.
  *	PG_waiters: somebody may wait for this page; without it the one who unlocks does not look.
+ *	PG_private_2 (look again): somebody did not want to wait, and left work to the one who unlocks. It is set where
+ *		one finds the bit set, in the same word: so whoever clears the bit next sees it.
  *
  * Invariants
  *	PA-I9  while a waiter for a page is in a bucket, the page has PG_waiters.
@@ -27,6 +29,7 @@
 #include "page_report.h"
 
 #define BUCKETS 256u
+#define NOT_LOCKED "unlocked, but not locked"
 
 struct waiter {
 	struct list_head link;
@@ -59,6 +62,13 @@ static unsigned long bucket_lock(struct bucket *bucket)
 static void bucket_unlock(struct bucket *bucket, unsigned long flags)
 {
 	spin_unlock_irqrestore(&bucket->lock, flags);
+}
+
+static void (*look_again)(struct folio *folio) __memsys;
+
+void register_look_again(void (*look)(struct folio *folio))
+{
+	store_release(&look_again, look);
 }
 
 static bool anyone_waits(const struct bucket *bucket, const struct page *page)
@@ -114,18 +124,44 @@ static __cold void not_set(struct page *page, unsigned int bit, const char *if_c
 	bad_page(page, if_clear);
 }
 
+/* From when the bit was clear the page may be somebody else's: another owner has no such mark. */
+static noinline void look_at_marked(struct page *page)
+{
+	void (*look)(struct folio *) = load_acquire(&look_again);
+
+	if (!look || !get_page_unless_zero(page))
+		return;
+	if (PageLookAgain(page))
+		look((struct folio *)page);
+	put_page(page);
+}
+
+/* Return: the flags as they were. */
+static force_inline u32 clear_page_bit(struct page *page, unsigned int bit, const char *if_clear)
+{
+	u32 was = atomic_fetch_sub(&page->flags, 1u << bit);
+
+	if (unlikely(!(was >> bit & 1))) {
+		not_set(page, bit, if_clear);
+		return 0;
+	}
+	return was;
+}
+
 /*
  * Clears the bit and wakes who waits for it. From then on the page may be somebody else's. The bit is set, so that
  * taking it away by subtraction leaves the others alone, and tells what they were in one instruction.
  */
 static force_inline void end_page_bit(struct page *page, unsigned int bit, const char *if_clear)
 {
-	u32 was = atomic_fetch_sub(&page->flags, 1u << bit);
+	u32 was = clear_page_bit(page, bit, if_clear);
 
-	if (unlikely(!(was >> bit & 1)))
-		not_set(page, bit, if_clear);
-	else if (unlikely(was >> PG_waiters & 1))
+	if (likely(!(was & (1u << PG_waiters | 1u << PG_private_2))))
+		return;
+	if (was >> PG_waiters & 1)
 		wake_page_bit(page, bit);
+	if (was >> PG_private_2 & 1)
+		look_at_marked(page);
 }
 
 bool folio_trylock(struct folio *folio)
@@ -148,7 +184,16 @@ int folio_lock_killable(struct folio *folio)
 
 void folio_unlock(struct folio *folio)
 {
-	end_page_bit(&folio->page, PG_locked, "unlocked, but not locked");
+	end_page_bit(&folio->page, PG_locked, NOT_LOCKED);
+}
+
+bool folio_unlock_marked(struct folio *folio)
+{
+	u32 was = clear_page_bit(&folio->page, PG_locked, NOT_LOCKED);
+
+	if (was >> PG_waiters & 1)
+		wake_page_bit(&folio->page, PG_locked);
+	return was >> PG_private_2 & 1;
 }
 
 void folio_wait_locked(struct folio *folio)

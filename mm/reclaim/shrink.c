@@ -102,6 +102,16 @@ static bool give_slot(struct scan_control *sc, struct folio *folio)
 	return sc->gfp & __GFP_IO && sc->scan.may_swap && !folio_maybe_dma_pinned(folio) && !add_to_swap(folio);
 }
 
+/*
+ * What has a slot and stays gives it back when slots are scarce; and if it was unmapped before it got one: who did that
+ * saw none.
+ */
+static void give_slot_back(struct folio *folio)
+{
+	if (folio_in_swap_cache(folio) && (swap_full() || !folio_mapped(folio)))
+		(void)folio_free_swap(folio);
+}
+
 static int write_by_mapping(struct folio *folio, void *ctx)
 {
 	struct address_space *mapping = ctx;
@@ -254,12 +264,11 @@ static enum lru_verdict reclaim_locked(struct scan_control *sc, struct folio *fo
 		return forget(folio);
 	}
 keep:
+	give_slot_back(folio);
 	folio_unlock(folio);
 	return LRU_KEEP;
 activated:
-	/* What has a slot and stays gives it back when slots are scarce. */
-	if (folio_in_swap_cache(folio) && swap_full())
-		(void)folio_free_swap(folio);
+	give_slot_back(folio);
 	folio_unlock(folio);
 	activate(sc, folio);
 	return LRU_ACTIVATE;

@@ -103,28 +103,14 @@ void swap_free_nr(swp_entry_t entry, unsigned int nr)
 	rcu_reader_end();
 }
 
-static bool any_page_mapped(struct folio *folio)
-{
-	for (unsigned long i = 0; i < folio_nr_pages(folio); i++)
-		if (page_mapcount(folio_page(folio, i)) > 0)
-			return true;
-	return false;
-}
-
-/*
- * A folio that nobody holds by an entry leaves the cache, unless it is mapped: what is in the slot saves writing it
- * again. Who has it locked (it is being written) leaves it there without holders: swap_reclaim_cached().
- */
+/* A folio that nobody holds by an entry leaves the cache, unless it is mapped. */
 static void drop_orphan(swp_entry_t entry)
 {
 	struct folio *folio = swap_cache_get_folio(entry);
 
 	if (!folio)
 		return;
-	if (!any_page_mapped(folio) && folio_trylock(folio)) {
-		(void)folio_free_swap(folio);
-		folio_unlock(folio);
-	}
+	swap_cache_forget(folio);
 	folio_put(folio);
 }
 

@@ -34,12 +34,17 @@
  *	       has none free, FREE and DISCARD all, PARTIAL neither; `users` is the number of places that lead to it.
  *	SW-I5  NR_SWAPCACHE is the number of words that name frames.
  *	SW-I6  nobody ever gave back a slot that he did not hold (swap_bad_frees).
+ *	SW-I7  a folio of the cache whose slots nobody holds is mapped, or on its way out: locked or under writeback
+ *	       with a mark, or in the hands of who looks. So once all have exited no slot is in use.
  *
  * Locking
  *	Words are changed by compare-and-swap, without a lock: fork, unmapping and lookups meet nobody. A folio's lock
  *	is what keeps it in the cache or out of it: add_to_swap(), delete, evict and folio_free_swap() have it; who
  *	found a folio by its slot locks it and looks again. Who puts a new folio into the cache has it locked until it
  *	is read. From no holder to one a slot goes under the folio's lock only.
+ *	Who lets go of a slot, or unmaps a folio of the cache, waits for nobody: if the folio is locked or under
+ *	writeback he leaves a mark (PageLookAgain()), and whoever ends that finds it and looks whether anybody still
+ *	wants the slot (swap_cache_forget()). Who gives a slot to a folio looks himself whether it is still mapped.
  *	Inside of an RCU reader an area that was found stays. Outside of one it stays while something of it is in use:
  *	a holder, a cached folio. used changes last, when nothing of the area is looked at any more.
  *	swap_mutex: swapon, swapoff. area->lock: lists of clusters.
@@ -63,6 +68,7 @@
 
 #include "../base/findings.h"
 #include "../base/part.h"
+#include "../phys/page_wait.h"
 #include "../phys/slowpath.h"
 
 struct swap_area *swap_areas[MAX_SWAPFILES] __memsys;
@@ -146,9 +152,9 @@ static void totals(unsigned long *total, unsigned long *free)
 static int swap_init(void)
 {
 	show_mem_swap = totals;
+	register_look_again(swap_cache_forget);
 	if (totalram_pages() >> (20 - PAGE_SHIFT) < 16)
 		sysctl_page_cluster = 2;
-	show_mem_swap = totals;
 	return 0;
 }
 

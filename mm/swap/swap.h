@@ -69,6 +69,11 @@ void delete_from_swap_cache(struct folio *folio);
 void evict_from_swap_cache(struct folio *folio, unsigned long shadow);
 /* Nobody but the cache holds its slots, no writeback: out of the cache. Locked. Return: whether it went. */
 bool folio_free_swap(struct folio *folio);
+/*
+ * An entry or a mapping of it has gone, and may have been the last: without any it leaves the cache, and its slots are
+ * free. Now, or when whoever has it locked, or writes it, is through with it. Context: any; a reference.
+ */
+void swap_cache_forget(struct folio *folio);
 
 /* ---- Transfer ---- */
 

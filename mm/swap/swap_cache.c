@@ -3,6 +3,7 @@
 #include "area.h"
 
 #include "../lru/lru.h"
+#include "../phys/page_wait.h"
 
 /* Its reference is what the cache holds. Context: no slot leads to it yet. */
 static void enter(struct folio *folio, long nr)
@@ -16,7 +17,8 @@ static void enter(struct folio *folio, long nr)
 /* No slot leads to it any more. The caller has a reference of its own. */
 static void leave(struct folio *folio, long nr)
 {
-	ClearPageSwapCache(&folio->page);
+	/* Who asks to look again at one that has gone has a reference, and sees to it that it is looked at. */
+	(void)atomic_fetch_and(&folio->page.flags, ~(1u << PG_owner_priv_1 | 1u << PG_private_2));
 	swap_count_folio(folio, NR_FILE_PAGES, -nr);
 	swap_count_folio(folio, NR_SWAPCACHE, -nr);
 	folio_put(folio);
@@ -140,4 +142,38 @@ bool folio_free_swap(struct folio *folio)
 	if (!folio_in_swap_cache(folio) || PageWriteback(&folio->page))
 		return false;
 	return swap_drop_unheld(folio, swap_entry_of(folio));
+}
+
+static bool any_page_mapped(struct folio *folio)
+{
+	for (unsigned long i = 0; i < folio_nr_pages(folio); i++)
+		if (page_mapcount(folio_page(folio, i)) > 0)
+			return true;
+	return false;
+}
+
+void swap_cache_forget(struct folio *folio)
+{
+	u32 *flags = &folio->page.flags;
+
+	for (;;) {
+		/* What was asked of us before is answered by what we see from here on. */
+		if (PageLookAgain(&folio->page))
+			(void)atomic_fetch_and(flags, ~(1u << PG_private_2));
+		smp_mb__after_atomic();
+		if (!folio_in_swap_cache(folio) || any_page_mapped(folio))
+			return;
+		if (folio_trylock(folio)) {
+			bool busy = PageWriteback(&folio->page);
+
+			(void)folio_free_swap(folio);
+			if (!folio_unlock_marked(folio) && !busy)
+				return;
+			if (!busy)
+				continue;
+		}
+		/* Not in the way any more: then it is for us to look. */
+		if (atomic_fetch_or(flags, 1u << PG_private_2) & (1u << PG_locked | 1u << PG_writeback))
+			return;
+	}
 }

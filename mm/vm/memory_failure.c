@@ -40,6 +40,7 @@
 
 #include "../lru/lru.h"
 #include "../phys/hwpoison.h"
+#include "fault.h"
 #include "rmap.h"
 
 /* Of a program's memory: something that reverse mapping knows. Context: the folio's lock. */
@@ -107,6 +108,7 @@ int memory_failure(struct page *page)
 		folio_wait_writeback(folio);
 		err = fail_locked(folio, page);
 		folio_unlock(folio);
+		free_swap_cache(folio);
 	}
 	folio_put(folio);
 	return err;
@@ -173,6 +175,8 @@ int soft_offline_page(struct page *page)
 		if (!err && !TestSetPageHWPoison(page))
 			poisoned_pages_add(1);
 		folio_unlock(folio);
+		/* Its entries may have been wiped while they said that it was on its way. */
+		free_swap_cache(folio);
 	}
 	folio_put(folio);
 	return err;

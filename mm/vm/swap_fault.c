@@ -105,10 +105,8 @@ bool swap_folio_page(struct folio *folio, swp_entry_t slot, struct page **page)
 
 void free_swap_cache(struct folio *folio)
 {
-	if (!folio_in_swap_cache(folio) || folio_mapped(folio) || !folio_trylock(folio))
-		return;
-	(void)folio_free_swap(folio);
-	folio_unlock(folio);
+	if (folio_in_swap_cache(folio))
+		swap_cache_forget(folio);
 }
 
 static bool entry_is_the_same(struct vm_fault *vmf)

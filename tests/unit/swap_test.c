@@ -8,7 +8,9 @@
 #include "fault.h"
 #include "flaky.h"
 #include "mm/base/findings.h"
+#include "mm/phys/page_wait.h"
 #include "mm/phys/vmstat.h"
+#include "mm/sync/atomic.h"
 #include "swapper.h"
 
 #define DEV "/dev/ram0"
@@ -251,6 +253,98 @@ TEST(swap, nobody_wants_it)
 	EXPECT(!folio_in_swap_cache(folio));
 	folio_put(folio);
 	EXPECT_EQ(swap_pages_free(), 99);
+	end();
+}
+
+/* In the cache, not locked, with one holder. NULL after a failed EXPECT. */
+static struct folio *cached_with_holder(swp_entry_t *entry)
+{
+	struct folio *folio = swapper_make(0, 1);
+
+	EXPECT(folio);
+	if (!folio)
+		return NULL;
+	EXPECT_EQ(add_to_swap(folio), 0);
+	*entry = folio_swap_entry(folio);
+	EXPECT_EQ(swap_duplicate(*entry), 0);
+	folio_unlock(folio);
+	return folio;
+}
+
+static void expect_forgotten(struct folio *folio)
+{
+	EXPECT(!folio_in_swap_cache(folio));
+	EXPECT(!PageLocked(&folio->page));
+	EXPECT(!PageLookAgain(&folio->page));
+	EXPECT_EQ(page_ref_count(&folio->page), 1);
+	EXPECT_EQ(swap_pages_free(), 99);
+	folio_put(folio);
+}
+
+/* Whose last holder goes while it is locked or written goes when that is over, whichever of the two ends last. */
+TEST(swap, nobody_wants_it_any_more)
+{
+	struct folio *folio;
+	swp_entry_t entry;
+
+	ASSERT(begin(100));
+	for (unsigned int how = 1; how < 8; how++) {
+		bool locked = how & 1, written = how & 2, lock_last = how & 4;
+
+		folio = cached_with_holder(&entry);
+		ASSERT(folio);
+		if (locked)
+			folio_lock(folio);
+		if (written)
+			page_writeback_begin(&folio->page);
+		free_swap_and_cache(entry);
+		EXPECT_EQ(folio_in_swap_cache(folio), locked || written);
+		if (locked && !lock_last)
+			folio_unlock(folio);
+		EXPECT_EQ(folio_in_swap_cache(folio), written || (locked && lock_last));
+		if (written)
+			page_writeback_end(&folio->page);
+		EXPECT_EQ(folio_in_swap_cache(folio), locked && lock_last);
+		if (locked && lock_last)
+			folio_unlock(folio);
+		expect_forgotten(folio);
+	}
+	end();
+}
+
+/* The same of one that was mapped. What has a holder again, or a mapping, stays. */
+TEST(swap, forgotten_while_it_was_written)
+{
+	struct folio *folio;
+	swp_entry_t entry;
+
+	ASSERT(begin(100));
+	folio = cached_with_holder(&entry);
+	ASSERT(folio);
+	(void)atomic_fetch_add(&folio->page._mapcount, 1);
+	folio_lock(folio);
+	page_writeback_begin(&folio->page);
+	free_swap_and_cache(entry);
+	folio_unlock(folio);
+	page_writeback_end(&folio->page);
+	EXPECT(folio_in_swap_cache(folio));
+	folio_lock(folio);
+	page_writeback_begin(&folio->page);
+	folio_unlock(folio);
+	EXPECT_EQ(swap_duplicate(entry), 0);
+	(void)atomic_fetch_sub(&folio->page._mapcount, 1);
+	swap_cache_forget(folio);
+	page_writeback_end(&folio->page);
+	EXPECT(folio_in_swap_cache(folio));
+	EXPECT(!PageLookAgain(&folio->page));
+	(void)atomic_fetch_add(&folio->page._mapcount, 1);
+	swap_free(entry);
+	page_writeback_begin(&folio->page);
+	(void)atomic_fetch_sub(&folio->page._mapcount, 1);
+	swap_cache_forget(folio);
+	EXPECT(folio_in_swap_cache(folio));
+	page_writeback_end(&folio->page);
+	expect_forgotten(folio);
 	end();
 }
 

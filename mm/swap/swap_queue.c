@@ -40,6 +40,8 @@ static bool put_items(struct swap_queue *q, struct folio *folio, const struct pa
 	unsigned long flags;
 	u32 tail;
 
+	/* Once it is in the ring nothing but the reader keeps the area, and the queue with it, until the thread is woken. */
+	rcu_reader_begin();
 	spin_lock_irqsave(&q->lock, flags);
 	tail = q->tail;
 	for (unsigned int i = 0; i < nr; i++) {
@@ -47,6 +49,7 @@ static bool put_items(struct swap_queue *q, struct folio *folio, const struct pa
 			continue;
 		if (tail - q->head == RING) {
 			spin_unlock_irqrestore(&q->lock, flags);
+			rcu_reader_end();
 			return false;
 		}
 		q->ring[tail++ % RING] = (uintptr_t)folio_page(folio, i) | bits;
@@ -55,6 +58,7 @@ static bool put_items(struct swap_queue *q, struct folio *folio, const struct pa
 	store_relaxed(&q->tail, tail);
 	spin_unlock_irqrestore(&q->lock, flags);
 	kthread_wake(&q->thread);
+	rcu_reader_end();
 	return true;
 }
 

@@ -96,11 +96,12 @@ static int swapoff_locked(struct swap_area *area)
 	swap_order_update();
 	if (!(area->flags & SWP_SOLIDSTATE))
 		atomic_add_relaxed(&swap_rotational, ~0u);
-	swap_queue_stop(area);
 	zswap_swapoff(area->type);
 	for (unsigned int type = 0; type < MAX_SWAPFILES; type++)
 		last &= !swap_areas[type];
 	synchronize_rcu();
+	/* Who has just queued the last transfer has woken the thread by now. */
+	swap_queue_stop(area);
 	if (last)
 		swap_table_free_all();
 	if (area->file)

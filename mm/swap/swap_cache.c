@@ -52,54 +52,7 @@ struct folio *swap_cache_get_folio(swp_entry_t entry)
 	return folio;
 }
 
-int add_to_swap(struct folio *folio)
-{
-	unsigned int nr = 1u << folio_order(folio);
-	unsigned long pfn = folio_pfn(folio);
-	unsigned long *at = swap_table_get(pfn);
-	swp_entry_t entry;
-	int err;
-
-	if (unlikely(!at))
-		return -ENOMEM;
-	/* Whoever finds it by its slot finds the folio as one of the cache. */
-	enter(folio, (long)nr);
-	err = swap_alloc_slots(pfn, nr, &entry);
-	if (unlikely(err)) {
-		leave(folio, (long)nr);
-		return err;
-	}
-	for (unsigned int i = 0; i < nr; i++)
-		store_relaxed(at + i, entry.val + i);
-	SetPageDirty(&folio->page);
-	return 0;
-}
-
-int swap_cache_add(struct folio *folio, swp_entry_t entry, unsigned long *shadow)
-{
-	unsigned long pfn = folio_pfn(folio);
-	unsigned long *at = swap_table_get(pfn);
-	u64 *word, seen;
-	int err;
-
-	if (unlikely(!at))
-		return -ENOMEM;
-	store_relaxed(at, entry.val);
-	enter(folio, 1);
-	rcu_reader_begin();
-	word = slot_word(entry);
-	seen = word ? whole_load(word) : 0;
-	do {
-		err = !slot_in_use(seen) ? -ENOENT : slot_kind(seen) == SLOT_FOLIO ? -EEXIST : 0;
-	} while (!err && !slot_cas(word, &seen, slot_make_folio(pfn, slot_count(seen), seen & SLOT_ZERO)));
-	rcu_reader_end();
-	if (unlikely(err))
-		leave(folio, 1);
-	else
-		*shadow = slot_shadow(seen);
-	return err;
-}
-
+/* The folio leaves the cache and its slots, the first of which is @entry: free, or with @shadow for who holds them. */
 static force_inline void evict(struct folio *folio, swp_entry_t entry, unsigned long shadow)
 {
 	unsigned int nr = 1u << folio_order(folio);
@@ -112,6 +65,63 @@ static force_inline void evict(struct folio *folio, swp_entry_t entry, unsigned 
 		slot_leave_cache(area, swp_offset(entry) + i, pfn + i, shadow);
 	rcu_reader_end();
 	leave(folio, (long)nr);
+}
+
+int add_to_swap(struct folio *folio)
+{
+	unsigned int nr = 1u << folio_order(folio);
+	unsigned long pfn = folio_pfn(folio), *at;
+	swp_entry_t entry;
+	int err;
+
+	if (unlikely(swap_table_beyond(pfn)))
+		return -ENOMEM;
+	/* Whoever finds it by its slot finds the folio as one of the cache. */
+	enter(folio, (long)nr);
+	err = swap_alloc_slots(pfn, nr, &entry);
+	if (unlikely(err)) {
+		leave(folio, (long)nr);
+		return err;
+	}
+	/* While there is a slot no swapoff takes the table away. The folio is locked: who finds it has to wait. */
+	at = swap_table_get(pfn);
+	if (unlikely(!at)) {
+		evict(folio, entry, 0);
+		return -ENOMEM;
+	}
+	for (unsigned int i = 0; i < nr; i++)
+		store_relaxed(at + i, entry.val + i);
+	SetPageDirty(&folio->page);
+	return 0;
+}
+
+int swap_cache_add(struct folio *folio, swp_entry_t entry, unsigned long *shadow)
+{
+	unsigned long pfn = folio_pfn(folio), *at;
+	u64 *word, seen;
+	int err;
+
+	enter(folio, 1);
+	rcu_reader_begin();
+	word = slot_word(entry);
+	seen = word ? whole_load(word) : 0;
+	do {
+		err = !slot_in_use(seen) ? -ENOENT : slot_kind(seen) == SLOT_FOLIO ? -EEXIST : 0;
+	} while (!err && !slot_cas(word, &seen, slot_make_folio(pfn, slot_count(seen), seen & SLOT_ZERO)));
+	rcu_reader_end();
+	if (unlikely(err)) {
+		leave(folio, 1);
+		return err;
+	}
+	/* As in add_to_swap(). */
+	at = swap_table_get(pfn);
+	if (unlikely(!at)) {
+		evict(folio, entry, slot_shadow(seen));
+		return -ENOMEM;
+	}
+	store_relaxed(at, entry.val);
+	*shadow = slot_shadow(seen);
+	return 0;
 }
 
 void evict_from_swap_cache(struct folio *folio, unsigned long shadow)

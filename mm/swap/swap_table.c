@@ -9,7 +9,7 @@
  * of table for each 2 MiB of memory that ever had something in the cache: 1/512.
  *
  * An entry means something only while its frame's folio is in the cache. It is written by who puts it there, under the
- * folio's lock, and not cleared.
+ * folio's lock, and not cleared. Tables are made and written to by who has a slot: so an area is in use, and they stay.
  */
 #include "area.h"
 

@@ -141,9 +141,6 @@ static bool shrink_pass(struct scan_control *sc, struct pglist_data *pgdat)
 			sc->scan.nr_to_reclaim += max(high_wmark_pages(zone), SWAP_CLUSTER_MAX);
 	}
 	shrink_node(sc, pgdat);
-	/* Enough is free for a block of the order to be made of: single pages will do from here on. */
-	if (sc->order && sc->scan.nr_reclaimed >= 2ul << sc->order)
-		sc->order = 0;
 	return sc->scan.nr_scanned >= sc->scan.nr_to_reclaim;
 }
 
@@ -176,6 +173,9 @@ static bool run_turn(struct run *r, struct reclaim_node *node)
 	lru_policy()->age(node_lruvec(pgdat->node_id), &sc->scan);
 	harder = !shrink_pass(sc, pgdat);
 	r->reclaimed += sc->scan.nr_reclaimed;
+	/* Enough is free for a block of the order to be made of: single pages will do from here on. */
+	if (sc->order && r->reclaimed >= 2ul << sc->order)
+		sc->order = 0;
 	if (wait_queue_active(&node->pfmemalloc) && allow_direct_reclaim(node))
 		wake_queue(&node->pfmemalloc);
 	if (sc->scan.nr_reclaimed)
@@ -239,9 +239,16 @@ static void all_clear(struct reclaim_node *node)
 	node_state_clear(node, NODE_CONGESTED);
 }
 
-/* Is there nothing to do for that request? Whoever waits for the reserves does not do so in vain. */
+/*
+ * Is there nothing to do for that request, nor for what was asked for since, when kswapd was up and nobody had to wake
+ * it? Whoever waits for the reserves does not do so in vain.
+ */
 static bool may_sleep(struct reclaim_node *node, unsigned int order, enum zone_type highest)
 {
+	u32 wanted = load_relaxed(&node->wanted_zone);
+
+	order = max(order, load_relaxed(&node->wanted_order));
+	highest = wanted > highest + 1u ? (enum zone_type)(wanted - 1) : highest;
 	wake_queue(&node->pfmemalloc);
 	if (READ_ONCE(node->pgdat->kswapd_failures) >= KSWAPD_FAILURES)
 		return true;

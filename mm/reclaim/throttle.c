@@ -151,8 +151,11 @@ bool throttle_direct_reclaim(const struct reclaim_request *request)
 		return false;
 	count_vm_events(PGSCAN_DIRECT_THROTTLE, 1);
 	psi_memstall_enter(&pressure);
-	/* Who holds a file system's locks may be who kswapd waits for. */
-	(void)wait_queue_wait(&node->pfmemalloc, is_allowed, node, request->gfp & __GFP_FS ? 0 : 1000 * MS, true);
+	/*
+	 * Who holds a file system's locks may be who kswapd waits for. And kswapd may have nothing to do, where another
+	 * zone of the node is well off, or may end with the node's memory.
+	 */
+	(void)wait_queue_wait(&node->pfmemalloc, is_allowed, node, 1000 * MS, true);
 	psi_memstall_leave(&pressure);
 	return fatal_signal_pending(task);
 }

@@ -229,7 +229,7 @@ void flusher_wait(bool (*may_go)(void))
 {
 	do
 		flusher_wake_background();
-	while (!wait_queue_wait(&flusher.written, ask, &may_go, POLL_NS, true) &&
+	while (!wait_queue_wait(&flusher.written, ask, &may_go, POLL_NS, true) && flusher_runs() &&
 	       !fatal_signal_pending(current_task()));
 }
 

@@ -109,6 +109,7 @@ static void kthread_main(void *arg)
 	struct kthread *t = arg;
 
 	store_release(&t->thread, port_thread_self());
+	smp_mb(); /* whoever asked it to stop and had nobody to wake is seen by fn */
 	t->fn(t, t->arg);
 	store_release(&t->thread, (uintptr_t)0);
 	store_release(&t->state, KTHREAD_ENDED);

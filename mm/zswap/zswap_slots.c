@@ -92,12 +92,15 @@ void zswap_chunk_put(struct zswap_chunk *chunk)
 	struct zswap_area *area;
 	struct zswap_chunk *expected = chunk;
 
-	if (atomic_sub_fetch(&chunk->used, 1u) || atomic_cmpxchg(&chunk->used, 0u, ZSWAP_CHUNK_DEAD))
+	/* Between no users and dead it may have another user, who takes it away: it must not be freed before we see. */
+	rcu_read_lock();
+	if (atomic_sub_fetch(&chunk->used, 1u) || atomic_cmpxchg(&chunk->used, 0u, ZSWAP_CHUNK_DEAD)) {
+		rcu_read_unlock();
 		return;
+	}
 	spin_lock(&node->lock);
 	list_del(&chunk->list);
 	spin_unlock(&node->lock);
-	rcu_read_lock();
 	area = rcu_dereference(areas[chunk->type]);
 	if (area && chunk->first < area->slots) /* unless somebody who found it dead has put another there */
 		(void)atomic_cmpxchg(&area->chunks[chunk->first / ZSWAP_CHUNK_SLOTS], expected, NULL);

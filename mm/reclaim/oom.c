@@ -59,6 +59,7 @@
 #include "../base/printk.h"
 #include "../phys/slowpath.h"
 #include "../phys/gfp.h"
+#include "../vm/vm.h"
 #include "oom.h"
 
 #define NOFS_ROUNDS 16u
@@ -85,10 +86,12 @@ static void check_panic(const struct oom_control *oc)
 			     "Out of memory: system-wide panic_on_oom is enabled");
 }
 
+/* By hand nothing was allocated; and who was killed once already has given what he had. */
 static bool may_kill_caller(const struct oom_control *oc, const struct mm_task *me)
 {
-	return READ_ONCE(sysctl_oom_kill_allocating_task) && !oc->group && me->listed && me->mm &&
+	return READ_ONCE(sysctl_oom_kill_allocating_task) && !oc->group && !oc->forced && me->listed && me->mm &&
 	       !task_unkillable(me) && oom_eligible(oc, me) &&
+	       !(load_relaxed(&me->mm->flags) >> MMF_OOM_VICTIM & 1) &&
 	       READ_ONCE(me->process->oom_score_adj) != OOM_SCORE_ADJ_MIN;
 }
 

@@ -414,6 +414,21 @@ TEST(oom, the_caller_ends_where_that_is_wanted)
 	ask(&ordinary, NULL);
 	EXPECT(killed_nr == 2 && was_killed(&p[1]));
 	end(2);
+	/* Nor is who has the killer called by hand, nor who has given all already and needs more to end. */
+	ASSERT(begin(2, (const unsigned int[]){ 2, 60 }));
+	test_switch(&p[0].task);
+	test_capture_begin();
+	EXPECT(oom_force());
+	(void)test_capture_end();
+	EXPECT(killed_nr == 1 && was_killed(&p[1]));
+	end(2);
+	ASSERT(begin(2, (const unsigned int[]){ 2, 60 }));
+	test_switch(&p[0].task);
+	ask(&ordinary, NULL);
+	EXPECT(!oom_victim_dying());
+	ask(&ordinary, NULL);
+	EXPECT(killed_nr == 2 && was_killed(&p[0]) && was_killed(&p[1]));
+	end(2);
 	EXPECT(proc_put("/proc/sys/vm/oom_kill_allocating_task", "0") == 1);
 }
 

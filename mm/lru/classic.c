@@ -192,13 +192,13 @@ static unsigned long share(struct lruvec *vec, enum lru_list list, unsigned long
 }
 
 /* Which of the two to look at, in 1/1000: all of one, or by what it cost lately to do without each. */
-static unsigned int anon_share(struct lruvec *vec, const struct lru_scan *scan, unsigned long file_pages,
-			       unsigned long anon_pages)
+static unsigned int anon_share(struct lruvec *vec, const struct lru_scan *scan, unsigned long anon_pages)
 {
 	unsigned long anon = vec->cost[0], file = vec->cost[1], all = anon + file;
 	u64 want_anon, want_file;
 
-	if (!scan->may_swap || (!scan->swappiness && (scan->priority || file_pages)))
+	/* Swappiness 0 wants no swap, but rather that than that somebody is killed. */
+	if (!scan->may_swap || (!scan->swappiness && !scan->file_is_tiny))
 		return 0;
 	if (!scan->priority && scan->swappiness)
 		return 500;
@@ -226,7 +226,7 @@ static void classic_choose(struct lruvec *vec, const struct lru_scan *scan, unsi
 	anon = list_pages(vec, LRU_INACTIVE_ANON) + list_pages(vec, LRU_ACTIVE_ANON);
 	file = list_pages(vec, LRU_INACTIVE_FILE) + list_pages(vec, LRU_ACTIVE_FILE);
 	store_relaxed(&vec->can_swap, scan->may_swap);
-	part = anon_share(vec, scan, file, anon);
+	part = anon_share(vec, scan, anon);
 	nr[0] = part ? (unsigned long)((u64)share(vec, LRU_INACTIVE_ANON, anon, scan->priority) * part / 1000) : 0;
 	nr[1] = part < 1000 ? (unsigned long)((u64)share(vec, LRU_INACTIVE_FILE, file, scan->priority) *
 					      (1000 - part) / 1000) : 0;
@@ -299,7 +299,7 @@ static void classic_refault(struct lruvec *vec, struct folio *folio, unsigned lo
 	if (workingset) {
 		SetPageWorkingset(&folio->page);
 		workingset_count(vec, WORKINGSET_RESTORE_ANON, folio);
-		lru_note_cost(vec, folio_is_file_lru(folio), 0, 0);
+		lru_note_cost(vec, folio_is_file_lru(folio), folio_nr_pages(folio), 0);
 	}
 }
 

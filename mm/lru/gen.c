@@ -335,7 +335,7 @@ static unsigned int anon_share(const struct lruvec *vec, const struct lru_scan *
 	const struct lru_gen *gen = &vec->gen;
 	u64 want[2];
 
-	if (!scan->may_swap || !anon || (!scan->swappiness && scan->priority))
+	if (!scan->may_swap || !anon || (!scan->swappiness && !scan->file_is_tiny))
 		return 0;
 	if (scan->file_is_tiny)
 		return 1000;

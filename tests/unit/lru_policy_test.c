@@ -130,3 +130,41 @@ TEST(lru_policy, first_in_first_out)
 	EXPECT_EQ(mm_verify(complain, NULL), 0);
 	test_process_exit(&p);
 }
+
+/* vm.swappiness 0: no swap as long as files have pages; but rather swap than that somebody is killed. */
+TEST(lru_policy, without_swappiness_anon_goes_when_files_are_gone)
+{
+	static const struct lru_policy *const policies[] = { &lru_classic, &lru_gen };
+	unsigned int looked = 0;
+	uintptr_t at;
+
+	ASSERT(test_process_start(&p));
+	at = test_map(0, 100 * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+	for (unsigned long i = 0; i < 100; i++)
+		EXPECT_EQ(test_user_write(at + i * PAGE_SIZE, "x", 1), 1);
+	lru_add_drain_all();
+	for (unsigned int i = 0; i < ARRAY_SIZE(policies); i++) {
+		EXPECT_EQ(lru_policy_switch(policies[i]), 0);
+		for_each_lruvec (vec) {
+			struct lru_scan scan = { .node = NODE_DATA(vec->nid), .may_swap = true, .priority = 1 };
+			unsigned long nr[2], anon = node_page_state(NODE_DATA(vec->nid), NR_INACTIVE_ANON) +
+						    node_page_state(NODE_DATA(vec->nid), NR_ACTIVE_ANON);
+
+			scan.highest = (enum zone_type)(MAX_NR_ZONES - 1);
+			lru_policy()->choose(vec, &scan, nr);
+			EXPECT_EQ(nr[0], 0);
+			scan.priority = 0;
+			lru_policy()->choose(vec, &scan, nr);
+			EXPECT_EQ(nr[0], 0);
+			scan.file_is_tiny = true;
+			scan.priority = 1;
+			lru_policy()->choose(vec, &scan, nr);
+			EXPECT(nr[0] >= anon / 2);
+			EXPECT_EQ(nr[1], 0);
+			looked += anon != 0;
+		}
+	}
+	EXPECT(looked >= ARRAY_SIZE(policies));
+	EXPECT_EQ(lru_policy_switch(&lru_classic), 0);
+	test_process_exit(&p);
+}

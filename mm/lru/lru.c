@@ -160,7 +160,8 @@ void lru_place(struct lruvec *vec, struct folio *folio)
 {
 	const struct lru_policy *p = lru_policy();
 
-	if (unlikely(PageMlocked(&folio->page) || PageUnevictable(&folio->page))) {
+	/* Who let go of it may have looked before it was found unevictable, so it is asked again whether it is. */
+	if (unlikely(PageMlocked(&folio->page) || (PageUnevictable(&folio->page) && !folio_evictable(folio)))) {
 		if (PageActive(&folio->page))
 			ClearPageActive(&folio->page);
 		SetPageUnevictable(&folio->page);
@@ -308,8 +309,12 @@ void folio_isolated_free(struct folio *folio)
 
 /* ---- Moves. Context of all: a reference ---- */
 
-/* Off its chain, changed by @change, and back on the chain that it belongs on then. */
-static bool move(struct folio *folio, void (*change)(struct lruvec *vec, struct folio *folio), bool old)
+/*
+ * Off its chain, changed by @change, and back on the chain that it belongs on then. @else_change: what is changed of
+ * one that is not on the lists, while nobody puts it there; may be NULL. Return: it was.
+ */
+static bool move_or(struct folio *folio, void (*change)(struct lruvec *vec, struct folio *folio), bool old,
+		    void (*else_change)(struct folio *folio))
 {
 	struct lruvec *vec = folio_lruvec(folio);
 	unsigned long flags;
@@ -321,9 +326,16 @@ static bool move(struct folio *folio, void (*change)(struct lruvec *vec, struct 
 		leave(vec, folio);
 		change(vec, folio);
 		lru_link(vec, folio, old);
+	} else if (else_change) {
+		else_change(folio);
 	}
 	lru_unlock(vec, flags);
 	return moved;
+}
+
+static bool move(struct folio *folio, void (*change)(struct lruvec *vec, struct folio *folio), bool old)
+{
+	return move_or(folio, change, old, NULL);
 }
 
 static void activate(struct lruvec *vec, struct folio *folio)
@@ -390,12 +402,15 @@ static void make_swapbacked(struct lruvec *vec, struct folio *folio)
 		lru_policy()->add(vec, folio);
 }
 
+static void mark_swapbacked(struct folio *folio)
+{
+	SetPageSwapBacked(&folio->page);
+}
+
 void folio_set_swapbacked(struct folio *folio)
 {
-	if (PageSwapBacked(&folio->page))
-		return;
-	if (!move(folio, make_swapbacked, false))
-		SetPageSwapBacked(&folio->page);
+	if (!PageSwapBacked(&folio->page))
+		(void)move_or(folio, make_swapbacked, false, mark_swapbacked);
 }
 
 void folio_rotate_reclaimable(struct folio *folio)
@@ -461,13 +476,17 @@ static void make_evictable(struct lruvec *vec, struct folio *folio)
 	count_vm_events(UNEVICTABLE_PGRESCUED, folio_nr_pages(folio));
 }
 
+/* Isolated: it is put back by what it is then. */
+static void mark_evictable(struct folio *folio)
+{
+	if (!PageMlocked(&folio->page))
+		ClearPageUnevictable(&folio->page);
+}
+
 void folio_rescue(struct folio *folio)
 {
-	if (!PageUnevictable(&folio->page))
-		return;
-	/* Isolated: it is put back by what it is then. */
-	if (!move(folio, make_evictable, false) && !PageMlocked(&folio->page))
-		ClearPageUnevictable(&folio->page);
+	if (PageUnevictable(&folio->page))
+		(void)move_or(folio, make_evictable, false, mark_evictable);
 }
 
 void folio_lru_munlock(struct folio *folio)

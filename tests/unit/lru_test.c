@@ -173,6 +173,31 @@ TEST(lru, locked_memory_is_unevictable)
 	all_well();
 }
 
+TEST(lru, what_was_isolated_goes_where_it_belongs_now)
+{
+	struct folio *folio;
+	uintptr_t at;
+
+	ASSERT(test_process_start(&p));
+	at = written(2);
+	folio = folio_at(at);
+	lru_add_drain_all();
+	ASSERT(folio && folio_isolate_lru(folio));
+	/* Who found it locked says so behind the back of who unlocked it. */
+	folio_cull(folio);
+	folio_putback_lru(folio);
+	EXPECT(!PageUnevictable(&folio->page));
+	EXPECT_EQ(stat(NR_UNEVICTABLE), 0);
+	ASSERT(folio_isolate_lru(folio));
+	folio_cull(folio);
+	folio_rescue(folio);
+	EXPECT(!PageUnevictable(&folio->page));
+	folio_putback_lru(folio);
+	all_well();
+	test_process_exit(&p);
+	all_well();
+}
+
 TEST(lru, lazily_freed_memory_is_with_the_files)
 {
 	struct folio *folio;
@@ -271,6 +296,36 @@ TEST(lru, an_evicted_page_is_known_when_it_returns)
 	folio_put(folio);
 	EXPECT_EQ(stat(WORKINGSET_ACTIVATE_FILE), active + 1);
 	all_well();
+	close_file();
+	all_well();
+}
+
+TEST(lru, what_is_missed_makes_its_kind_dear)
+{
+	struct folio *folio = NULL;
+	unsigned long shadow;
+	struct lruvec *vec;
+
+	ASSERT(open_file());
+	for (unsigned long i = 0; i < 16; i++) {
+		if (folio)
+			folio_put(folio);
+		folio = read_page(i);
+		ASSERT(folio);
+		folio_activate(folio);
+	}
+	ASSERT(folio_isolate_lru(folio));
+	vec = node_lruvec(page_to_nid(&folio->page));
+	vec->cost[0] = vec->cost[1] = 0;
+	shadow = workingset_eviction(folio);
+	workingset_refault(folio, shadow);
+	EXPECT_EQ(vec->cost[1], 0); /* it is new to the working set */
+	SetPageWorkingset(&folio->page);
+	shadow = workingset_eviction(folio);
+	workingset_refault(folio, shadow);
+	EXPECT(vec->cost[1] > vec->cost[0]);
+	folio_putback_lru(folio);
+	folio_put(folio);
 	close_file();
 	all_well();
 }

@@ -12,16 +12,18 @@
 /* Each region lies across the border of two last-level tables of every format. */
 #define BORDER(n) (((uintptr_t)0x10000000 + (uintptr_t)(n) * 0x4000000) + ((uintptr_t)4 << 20))
 #define REGION(n, pages) (BORDER(n) - (pages) / 2 * PAGE_SIZE)
-#define PRIVATE_PAGES 32u
-#define SHARED_PAGES 16u
-#define FILE_PAGES PROCESS_MODEL_FILE_PAGES
+#define SCALE (model.run.scale)
+#define PRIVATE_PAGES (32u * SCALE)
+#define SHARED_PAGES (16u * SCALE)
+#define FILE_PAGES (PROCESS_MODEL_FILE_PAGES * SCALE)
 #define PRIVATE_AT REGION(0, PRIVATE_PAGES)
 #define SHARED_AT REGION(1, SHARED_PAGES)
 #define FILE_AT REGION(2, FILE_PAGES)
 #define COPY_AT REGION(3, FILE_PAGES) /* the file, privately */
 
 /* Pages belong to threads in groups, private ones first, those of the private file mapping behind. */
-#define GROUP_PAGES 4u
+#define FEW_PAGES 4u /* that change together */
+#define GROUP_PAGES (FEW_PAGES * SCALE)
 #define PRIVATE_GROUPS (PRIVATE_PAGES / GROUP_PAGES)
 #define GROUPS (PRIVATE_GROUPS + FILE_PAGES / GROUP_PAGES)
 #define OWN_PAGES (GROUPS * GROUP_PAGES)
@@ -42,13 +44,14 @@ struct common {
 
 struct own {
 	struct halves is;
-	bool mapped, read_only;
+	bool mapped, read_only, locked;
 	bool of_file; /* not copied yet: it shows the file */
+	bool lazy;    /* MADV_FREE: what it was, or zeros */
 };
 
 struct lineage {
 	u32 refs;
-	struct common page[SHARED_PAGES];
+	struct common page[];
 };
 
 struct member {
@@ -56,7 +59,7 @@ struct member {
 	struct mm_struct *mm;
 	u32 threads;
 	struct lineage *shared;
-	struct own own[OWN_PAGES];
+	struct own own[];
 };
 
 struct thread {
@@ -67,7 +70,7 @@ struct thread {
 
 static struct {
 	struct process_run run;
-	struct common file[FILE_PAGES];
+	struct common *file;
 	struct thread *inbox[PROCESS_MODEL_CPUS]; /* (a) */
 	u32 stamps, pids;
 	u32 failed;
@@ -113,6 +116,19 @@ static void pattern(u8 *bytes, u32 stamp, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		bytes[i] = stamp ? (u8)(stamp * 37 + (stamp >> 8) + i * (2 * stamp + 1) + (i >> 8)) : 0;
+}
+
+/* The half at @addr is of that stamp. False: it is not, or it cannot be read, which is wrong. */
+static bool is_half(uintptr_t addr, u32 stamp, const char *what)
+{
+	u8 want[HALF], got[HALF];
+
+	pattern(want, stamp, HALF);
+	if (test_user_read(addr, got, HALF) == HALF)
+		return !memcmp(got, want, HALF);
+	wrong("%s: the load from %#lx is refused: signal %d, code %d", what, (unsigned long)addr,
+	      current_task()->fault.signo, current_task()->fault.code);
+	return false;
 }
 
 /* Each half of the page at @addr is as @is says. */
@@ -196,10 +212,37 @@ static struct common *file_lock(unsigned int own)
 	return page;
 }
 
+/*
+ * What was given up is there as a whole or not at all, and what is written then stays. @but: the half that was; 2: none
+ * was, and bytes that are still there may yet go.
+ */
+static void settle(struct own *o, unsigned int n, unsigned int but)
+{
+	bool gone = true;
+
+	for (unsigned int h = 0; h < 2; h++)
+		gone &= h == but || is_half(own_addr(n) + h * HALF, 0, "freed lazily");
+	for (unsigned int h = 0; h < 2 && gone; h++)
+		if (h != but)
+			o->is.stamp[h] = 0;
+	o->lazy = but == 2 && !gone;
+}
+
 static void own_look(struct own *o, unsigned int n)
 {
 	struct common *page = o->of_file ? file_lock(n) : NULL;
 
+	if (o->lazy)
+		settle(o, n, 2);
+	/* It may still go, between two looks as well. */
+	if (o->lazy) {
+		for (unsigned int h = 0; h < 2; h++)
+			if (!is_half(own_addr(n) + h * HALF, o->is.stamp[h], "freed lazily") &&
+			    !is_half(own_addr(n) + h * HALF, 0, "freed lazily"))
+				wrong("freed lazily: %#lx holds neither what it did nor zeros",
+				      (unsigned long)(own_addr(n) + h * HALF));
+		return;
+	}
 	look(own_addr(n), page ? &page->is : &o->is, page ? "private file" : "private");
 	if (page)
 		unlock(&page->lock);
@@ -213,25 +256,12 @@ static void own_put(struct own *o, unsigned int n, unsigned int h)
 		o->is = page->is;
 	put(own_addr(n), &o->is, h, page ? "private file" : "private");
 	o->of_file = false;
+	if (o->lazy) {
+		settle(o, n, h);
+		look(own_addr(n), &o->is, "freed lazily and written to");
+	}
 	if (page)
 		unlock(&page->lock);
-}
-
-static void access_own(struct thread *t, u64 *chance)
-{
-	int n = own_page(t, chance);
-	struct own *o = &t->of->own[n];
-
-	if (n < 0)
-		return;
-	if (!o->mapped)
-		refused(own_addr((unsigned int)n), below(chance, 2), 1);
-	else if (below(chance, 2))
-		own_look(o, (unsigned int)n);
-	else if (o->read_only)
-		refused(own_addr((unsigned int)n), true, 2);
-	else
-		own_put(o, (unsigned int)n, below(chance, 2));
 }
 
 static void own_fresh(struct own *o, unsigned int n)
@@ -248,20 +278,51 @@ static long map_own(unsigned int n, unsigned int pages)
 	return ksys_mmap(own_addr(n), pages * PAGE_SIZE, PROT_READ | PROT_WRITE, flags, file, offset);
 }
 
+static void access_own(struct thread *t, u64 *chance)
+{
+	int n = own_page(t, chance);
+	struct own *o = &t->of->own[n];
+
+	if (n < 0)
+		return;
+	if (!o->mapped && SCALE > 1) {
+		if (map_own((unsigned int)n, 1) < 0)
+			wrong("mmap of a page failed");
+		own_fresh(o, (unsigned int)n);
+	} else if (!o->mapped) {
+		refused(own_addr((unsigned int)n), below(chance, 2), 1);
+	} else if (below(chance, 2)) {
+		own_look(o, (unsigned int)n);
+	} else if (o->read_only) {
+		refused(own_addr((unsigned int)n), true, 2);
+	} else {
+		own_put(o, (unsigned int)n, below(chance, 2));
+	}
+}
+
+/* A few neighbours of one group, from @n on. */
+static unsigned int few(u64 *chance, unsigned int n)
+{
+	return 1 + below(chance, min(GROUP_PAGES - n % GROUP_PAGES, FEW_PAGES));
+}
+
 /* The mappings of a few neighbours of one group change. */
 static void change_own(struct thread *t, u64 *chance)
 {
 	int first = own_page(t, chance);
 	unsigned int what = below(chance, 4), n = (unsigned int)first;
-	unsigned int pages = 1 + below(chance, GROUP_PAGES - n % GROUP_PAGES);
-	bool all = true, read_only = below(chance, 2);
+	unsigned int pages = few(chance, n);
+	bool all = true, locked = false, read_only = below(chance, 2);
 	size_t len = pages * PAGE_SIZE;
 	long err;
 
 	if (first < 0)
 		return;
 	for (unsigned int i = n; i < n + pages; i++)
-		all &= t->of->own[i].mapped;
+		all &= t->of->own[i].mapped, locked |= t->of->own[i].locked;
+	/* What is locked is not given up. */
+	if (what == 3 && locked)
+		return;
 	if (what == 0)
 		err = map_own(n, pages) < 0 ? -1 : 0;
 	else if (what == 1)
@@ -291,7 +352,8 @@ static void move_own(struct thread *t, u64 *chance)
 	struct own *a = &t->of->own[from], *b = &t->of->own[to];
 	long at;
 
-	if (from < 0 || from == to || from >= (int)PRIVATE_PAGES || to >= (int)PRIVATE_PAGES || !a->mapped)
+	if (from < 0 || from == to || from >= (int)PRIVATE_PAGES || to >= (int)PRIVATE_PAGES || !a->mapped ||
+	    a->locked)
 		return;
 	atomic_add_relaxed(&model.counts.moves, 1);
 	at = ksys_mremap(own_addr((unsigned int)from), PAGE_SIZE, PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED,
@@ -300,6 +362,72 @@ static void move_own(struct thread *t, u64 *chance)
 		wrong("mremap: %ld", at);
 	*b = *a;
 	a->mapped = false;
+}
+
+/*
+ * Few are locked, as what is cannot go: the first two of a group. Those of the file would be copied when they are
+ * locked, and what they are then only the lock of their page knows.
+ */
+static void lock_own(struct thread *t, unsigned int n)
+{
+	struct own *o = &t->of->own[n];
+	long err;
+
+	if (n >= PRIVATE_PAGES || n % GROUP_PAGES > 1)
+		return;
+	err = o->locked ? ksys_munlock(own_addr(n), PAGE_SIZE) : ksys_mlock(own_addr(n), PAGE_SIZE, 0);
+	if (err)
+		wrong("%s: %ld", o->locked ? "munlock" : "mlock", err);
+	o->locked = !o->locked;
+}
+
+static void advise_own(struct thread *t, u64 *chance)
+{
+	static const int hints[] = { MADV_FREE, MADV_COLD, MADV_PAGEOUT, MADV_WILLNEED, MADV_SEQUENTIAL, MADV_NORMAL };
+	int first = own_page(t, chance), hint = hints[below(chance, ARRAY_SIZE(hints))];
+	unsigned int n = (unsigned int)first, pages;
+	long err;
+
+	if (first < 0)
+		return;
+	pages = few(chance, n);
+	for (unsigned int i = n; i < n + pages; i++)
+		if (!t->of->own[i].mapped || t->of->own[i].locked)
+			return;
+	if (hint == MADV_FREE && n >= PRIVATE_PAGES)
+		hint = MADV_COLD;
+	err = ksys_madvise(own_addr(n), pages * PAGE_SIZE, hint);
+	if (err)
+		wrong("madvise %d of %u pages at %#lx: %ld", hint, pages, (unsigned long)own_addr(n), err);
+	for (unsigned int i = n; i < n + pages && hint == MADV_FREE; i++)
+		t->of->own[i].lazy = true;
+}
+
+/* Of those that all share, which is never wrong and changes nothing. */
+static void advise_others(u64 *chance)
+{
+	static const int hints[] = { MADV_COLD, MADV_PAGEOUT, MADV_WILLNEED };
+	bool shared = below(chance, 2) || !model.run.file;
+	unsigned int n = below(chance, (shared ? SHARED_PAGES : FILE_PAGES) - FEW_PAGES);
+	int hint = hints[below(chance, ARRAY_SIZE(hints))];
+	long err = ksys_madvise((shared ? SHARED_AT : FILE_AT) + n * PAGE_SIZE, FEW_PAGES * PAGE_SIZE, hint);
+
+	if (err)
+		wrong("madvise %d of %s: %ld", hint, shared ? "shared memory" : "a file", err);
+}
+
+static void advise(struct thread *t, u64 *chance)
+{
+	int first = own_page(t, chance);
+	unsigned int what = below(chance, 4);
+
+	atomic_add_relaxed(&model.counts.advices, 1);
+	if (what == 0 && first >= 0 && t->of->own[first].mapped)
+		lock_own(t, (unsigned int)first);
+	else if (what == 1)
+		advise_others(chance);
+	else
+		advise_own(t, chance);
 }
 
 /* ---- Pages of several ---- */
@@ -339,7 +467,12 @@ static void access_file(struct thread *t, u64 *chance)
 static void lineage_put(struct lineage *l)
 {
 	if (!atomic_sub_fetch(&l->refs, 1))
-		kfree(l);
+		kvfree(l);
+}
+
+static struct member *member_alloc(void)
+{
+	return kvzalloc(sizeof(struct member) + OWN_PAGES * sizeof(struct own), GFP_KERNEL);
 }
 
 static struct thread *thread_make(struct member *m, u32 groups)
@@ -373,7 +506,7 @@ static void thread_exit(struct thread *t)
 		return;
 	mmput(m->mm);
 	lineage_put(m->shared);
-	kfree(m);
+	kvfree(m);
 }
 
 /* To a CPU that has no other news. False: all have. */
@@ -406,7 +539,7 @@ static void forget_others(struct thread *t, u32 known)
 
 static void fork_one(struct thread *parent, u64 *chance)
 {
-	struct member *m = kzalloc(sizeof(*m), GFP_KERNEL);
+	struct member *m = member_alloc();
 	struct thread *t;
 
 	if (!m)
@@ -415,15 +548,17 @@ static void fork_one(struct thread *parent, u64 *chance)
 	m->mm = mm_fork(parent->of->mm, &m->process);
 	if (!m->mm) {
 		wrong("mm_fork failed");
-		kfree(m);
+		kvfree(m);
 		return;
 	}
 	atomic_add_relaxed(&model.counts.forks, 1);
 	m->shared = parent->of->shared;
 	atomic_fetch_add(&m->shared->refs, 1);
 	for (unsigned int i = 0; i < OWN_PAGES; i++)
-		if (parent->groups >> (i / GROUP_PAGES) & 1)
+		if (parent->groups >> (i / GROUP_PAGES) & 1) {
 			m->own[i] = parent->of->own[i];
+			m->own[i].locked = false;
+		}
 	t = thread_make(m, ~0u);
 	if (!t) {
 		wrong("no memory for a thread");
@@ -458,7 +593,7 @@ static void thread_one(struct thread *t, u64 *chance)
 /* Some of what a process has goes to swap, whosever it is. */
 static void swap_some(struct thread *t, u64 *chance)
 {
-	static const struct {
+	const struct {
 		uintptr_t at;
 		unsigned int pages;
 	} regions[] = { { PRIVATE_AT, PRIVATE_PAGES }, { SHARED_AT, SHARED_PAGES }, { FILE_AT, FILE_PAGES },
@@ -474,7 +609,7 @@ static void swap_some(struct thread *t, u64 *chance)
 
 static struct thread *first_process(void)
 {
-	struct member *m = kzalloc(sizeof(*m), GFP_KERNEL);
+	struct member *m = member_alloc();
 	struct test_process like;
 	struct thread *t;
 
@@ -482,7 +617,7 @@ static struct thread *first_process(void)
 		return NULL;
 	test_process_init(&like);
 	m->process = like.process;
-	m->shared = kzalloc(sizeof(*m->shared), GFP_KERNEL);
+	m->shared = kvzalloc(sizeof(*m->shared) + SHARED_PAGES * sizeof(struct common), GFP_KERNEL);
 	m->mm = mm_create(&m->process, 0);
 	t = m->shared && m->mm ? thread_make(m, ~0u) : NULL;
 	if (!t)
@@ -500,6 +635,8 @@ static struct thread *first_process(void)
 		wrong("mmap of the file failed");
 	for (unsigned int i = 0; i < OWN_PAGES; i++)
 		own_fresh(&m->own[i], i);
+	for (unsigned int i = 0; i < PRIVATE_PAGES && SCALE > 1; i++)
+		own_put(&m->own[i], i, i & 1);
 	test_switch(NULL);
 	return t;
 }
@@ -508,6 +645,10 @@ bool process_run_begin(const struct process_run *run)
 {
 	memset(&model, 0, sizeof(model));
 	model.run = *run;
+	SCALE = SCALE ?: 1;
+	model.file = kvcalloc(FILE_PAGES, sizeof(*model.file), GFP_KERNEL);
+	if (!model.file)
+		return false;
 	for (unsigned int i = 0; i < run->cpus; i++) {
 		model.inbox[i] = first_process();
 		if (!model.inbox[i])
@@ -520,6 +661,13 @@ static void step(struct thread *t, u64 *chance)
 {
 	unsigned int what = below(chance, model.run.swap ? 72 : 64);
 
+	if (model.run.advise && !below(chance, 16)) {
+		advise(t, chance);
+		return;
+	}
+	/* Large regions are to fill up. */
+	if (what >= 50 && what < 60 && SCALE > 1 && below(chance, 4))
+		what = 0;
 	if (what < 30)
 		access_own(t, chance);
 	else if (what < 40)
@@ -572,5 +720,6 @@ const char *process_run_end(void)
 	for (unsigned int i = 0; i < model.run.cpus; i++)
 		if (model.inbox[i])
 			thread_exit(model.inbox[i]);
+	kvfree(model.file);
 	return model.failed ? model.why : NULL;
 }

@@ -14,19 +14,24 @@
 
 #define PROCESS_MODEL_CPUS 8u
 #define PROCESS_MODEL_FILE_PAGES 16u
+#define PROCESS_MODEL_SCALE_MAX 64u
 
 /**
  * struct process_run - what to do
  * @cpus: that take part
  * @steps: of each
- * @file: of PROCESS_MODEL_FILE_PAGES zero pages, mapped by all; NULL: none
+ * @file: of PROCESS_MODEL_FILE_PAGES (times @scale) zero pages, mapped by all; NULL: none
  * @swap: pages are forced out now and then; there is a swap area, or it does nothing
+ * @scale: times as many pages in each region, the file's included; 0: 1
+ * @advise: programs lock pages in memory now and then, and say what they will need, or not
  */
 struct process_run {
 	unsigned int cpus, steps;
 	u64 seed;
 	struct file *file;
 	bool swap;
+	unsigned int scale;
+	bool advise;
 };
 
 /* On one CPU, which goes on as the kernel. False: no memory. */
@@ -37,7 +42,7 @@ void process_run_work(unsigned int cpu);
 const char *process_run_end(void);
 /* What was done, for who wants to know that it was. */
 struct process_counts {
-	u32 forks, threads, exits, stores, loads, refusals, moves, outs;
+	u32 forks, threads, exits, stores, loads, refusals, moves, outs, advices;
 };
 struct process_counts process_run_counts(void);
 

@@ -270,9 +270,18 @@ void __filemap_remove_folio(struct address_space *mapping, struct folio *folio)
 	remove_locked(mapping, folio, NULL);
 }
 
+/* Behind the lock: as the mapping has one folio less, it may be gone. */
+static void free_folio(const struct address_space_operations *ops, struct folio *folio)
+{
+	if (ops->free_folio)
+		ops->free_folio(folio);
+	folio_put_fast(folio);
+}
+
 void filemap_evict_folio(struct address_space *mapping, struct folio *folio)
 {
 	void *shadow = xa_mk_value(workingset_eviction(folio));
+	const struct address_space_operations *ops = mapping->a_ops;
 	unsigned long flags = xa_lock_fast(&mapping->i_pages);
 
 	mapping->i_pages.shadows = true;
@@ -281,23 +290,17 @@ void filemap_evict_folio(struct address_space *mapping, struct folio *folio)
 	/* Nobody would come to clear it away. */
 	remove_locked(mapping, folio, mapping_flag(mapping, AS_EXITING) ? NULL : shadow);
 	xa_unlock_fast(&mapping->i_pages, flags);
-	filemap_free_folio(mapping, folio);
-}
-
-void filemap_free_folio(struct address_space *mapping, struct folio *folio)
-{
-	if (mapping->a_ops->free_folio)
-		mapping->a_ops->free_folio(folio);
-	folio_put_fast(folio);
+	free_folio(ops, folio);
 }
 
 void filemap_remove_from(struct address_space *mapping, struct folio *folio)
 {
+	const struct address_space_operations *ops = mapping->a_ops;
 	unsigned long flags = xa_lock_fast(&mapping->i_pages);
 
 	__filemap_remove_folio(mapping, folio);
 	xa_unlock_fast(&mapping->i_pages, flags);
-	filemap_free_folio(mapping, folio);
+	free_folio(ops, folio);
 }
 
 void mapping_rescue_folios(struct address_space *mapping)

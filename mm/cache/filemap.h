@@ -190,8 +190,6 @@ void mapping_rescue_folios(struct address_space *mapping);
  * Context: locked; nobody maps it, and it is clean.
  */
 void filemap_evict_folio(struct address_space *mapping, struct folio *folio);
-/* Behind it, the lock let go of: tells the file system, gives the cache's reference back. */
-void filemap_free_folio(struct address_space *mapping, struct folio *folio);
 /* Not dirty any more, without being written: counters. Context: the folio locked. */
 void folio_account_cleaned(struct folio *folio);
 

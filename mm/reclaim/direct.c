@@ -84,13 +84,33 @@ static void boosts_end_without_kswapd(const struct reclaim_request *request)
 			end_boosts(NODE_DATA(nid), request->highest);
 }
 
-#define MOVING_PARK_NS 100000 /* how long a switch of policies takes, about */
+#define UNSEEN_MAX 1000u
+#define UNSEEN_PARK_NS 100000
+
+/*
+ * Nothing was freed, but then not all was looked at: folios were in others' hands, or on their way to another policy.
+ * Both ends by itself, and nobody is to be killed for want of what is there. If it does not end, that is said as well.
+ */
+static bool was_unseen(const struct scan_control *sc, const struct lru_policy *policy, struct reclaim_node *node)
+{
+	if (!node)
+		return false;
+	if (sc->scan.nr_reclaimed) {
+		if (load_relaxed(&node->unseen))
+			store_relaxed(&node->unseen, 0);
+		return false;
+	}
+	if ((!sc->crowded && !lru_policy_moving() && lru_policy() == policy) ||
+	    atomic_fetch_add(&node->unseen, 1) >= UNSEEN_MAX)
+		return false;
+	port_park(UNSEEN_PARK_NS);
+	return true;
+}
 
 unsigned long try_to_free_pages(const struct reclaim_request *request)
 {
 	struct scan_control sc = control_of(request->gfp, request->order, request->highest, 1ul << request->order);
-	const struct lru_policy *policy = lru_policy();
-	bool moving = lru_policy_moving();
+	const struct lru_policy *policy = lru_policy_moving() ? NULL : lru_policy();
 	unsigned long pressure;
 
 	if (throttle_direct_reclaim(request))
@@ -107,10 +127,8 @@ unsigned long try_to_free_pages(const struct reclaim_request *request)
 	}
 	boosts_end_without_kswapd(request);
 	psi_memstall_leave(&pressure);
-	if (!sc.scan.nr_reclaimed && (moving || lru_policy_moving() || lru_policy() != policy)) {
-		port_park(MOVING_PARK_NS);
-		return 1; /* there may be some: nobody is to be killed for want of it */
-	}
+	if (was_unseen(&sc, policy, reclaim_node(request->nid)))
+		return 1;
 	if (!sc.scan.nr_reclaimed && reclaim_node(request->nid))
 		reclaim_throttle(reclaim_node(request->nid), THROTTLE_NOPROGRESS);
 	return sc.scan.nr_reclaimed;

@@ -28,6 +28,7 @@ struct reclaim_stat {
  * @nodemask: nodes that help, NULL: all
  * @write_files: dirty pages of files may be written from here
  * @ignore_references: use of late does not keep a folio (MADV_PAGEOUT)
+ * @crowded: a pass ended as others had too much in hand
  * @kind: who reclaims, for the counters
  * @stat: of the node that is looked at now
  */
@@ -37,7 +38,7 @@ struct scan_control {
 	gfp_t gfp;
 	unsigned int order;
 	const nodemask_t *nodemask;
-	bool write_files, ignore_references, force_deactivate;
+	bool write_files, ignore_references, force_deactivate, crowded;
 	enum reclaim_kind kind;
 	struct reclaim_stat stat;
 };
@@ -49,6 +50,7 @@ enum throttle_reason { THROTTLE_WRITEBACK, THROTTLE_ISOLATED, THROTTLE_NOPROGRES
  * A node as reclaim knows it. (a) atomic, (k) its kswapd only
  * @wanted_order, @wanted_zone: (a) what kswapd was woken for; zone + 1, 0: nothing
  * @state: (a) bits of enum below
+ * @unseen: (a) how often in succession direct reclaim freed nothing, but could not look at all there is
  */
 struct reclaim_node {
 	struct pglist_data *pgdat;
@@ -56,6 +58,7 @@ struct reclaim_node {
 	u32 wanted_order, wanted_zone;
 	u32 asleep;
 	u32 state;
+	u32 unseen;
 	struct wait_queue pfmemalloc;
 	struct wait_queue throttled[NR_THROTTLES];
 	unsigned long written_at; /* (a) NR_WRITTEN when the first began to wait for it */

@@ -130,7 +130,8 @@ static void shrink_lists(struct scan_control *sc, struct lruvec *vec)
 				continue;
 			if (sc->kind == RECLAIM_DIRECT && too_many_isolated(sc->scan.node, file, sc)) {
 				reclaim_throttle(reclaim_node(sc->scan.node->node_id), THROTTLE_ISOLATED);
-				if (too_many_isolated(sc->scan.node, file, sc))
+				sc->crowded = too_many_isolated(sc->scan.node, file, sc);
+				if (sc->crowded)
 					return;
 			}
 			(void)shrink_some(sc, vec, file, (unsigned int)min(left[file], SWAP_CLUSTER_MAX), &looked);

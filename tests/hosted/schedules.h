@@ -15,6 +15,7 @@
  * @check: on CPU 0 afterwards; true if all is well
  * @cmdline: of the machine; NULL: none
  * @asids, @strict_structure, @threads: as in struct hosted_options
+ * @machine: what is booted, with @cpus CPUs; NULL: the default one. Its command line is @cmdline, if there is one
  */
 struct scenario {
 	unsigned int cpus;

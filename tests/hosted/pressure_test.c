@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The process model (tests/process_model.h) with far more demand than there is memory: nobody is forced out, reclaim
+ * alone makes room. Machines of 8 to 32 MiB, swap of several kinds or none, both policies and changes between them, with
+ * the core's own threads and without, on real CPUs and by seeds. The oracle knows every byte; nobody is killed, as swap
+ * has room; at the end all exit, and every page and every slot is free.
+ */
+#include <octavo/rcupdate.h>
+#include <octavo/shmem_fs.h>
+#include <octavo/verify.h>
+#include <octavo/vmalloc.h>
+
+#include "../unit/proc_text.h"
+#include "hosted.h"
+#include "mm/block/block.h"
+#include "mm/cache/filemap.h"
+#include "mm/lru/lru.h"
+#include "mm/phys/vmstat.h"
+#include "mm/sync/atomic.h"
+#include "process_model.h"
+#include "schedules.h"
+#include "swapper.h"
+
+#define MIB ((size_t)1 << 20)
+#define SWAP_BYTES (80 * MIB)
+#define FILE_BYTES (PROCESS_MODEL_FILE_PAGES * PROCESS_MODEL_SCALE_MAX * (size_t)PAGE_SIZE)
+
+/* The disks of the port's: not of the machine's memory. */
+static u8 swap_store[SWAP_BYTES], file_store[FILE_BYTES];
+
+enum swap_kind { SWAP_NONE, SWAP_DISK, SWAP_ZSWAP, SWAP_BOTH };
+
+/**
+ * struct machine - what is run
+ * @swap: none; a disk; it with zswap in front; it behind a RAM disk of the machine's own memory
+ * @on_disk: the file is a disk's, not tmpfs's: without swap, that is what can go
+ * @held: pages that somebody else has, all the time
+ * @times: the demand that is reached, in hundredths of what memory is left
+ */
+struct machine {
+	unsigned int mib, cpus, scale, steps, held, times;
+	enum swap_kind swap;
+	bool on_disk, threads, lru_gen, changes;
+};
+
+static const struct machine *machine;
+static struct process_run run;
+static struct bdev *swap_disk, *ram_disk, *file_disk;
+static struct inode file_inode;
+static unsigned int at_work;
+static unsigned long most;
+static struct page *held[4096];
+
+static void report(void *ctx, const char *line)
+{
+	(void)ctx;
+	test_fail(__FILE__, __LINE__, "%s", line);
+}
+
+static void evict(struct inode *gone)
+{
+	inode_evict_mapping(gone);
+}
+
+static const struct inode_operations i_ops = { .evict = evict };
+
+static struct file *open_file(unsigned long pages)
+{
+	int err = 0;
+
+	if (!machine->on_disk) {
+		struct file *file = memfd_setup("model", 0, &err);
+
+		return file && !shmem_truncate(file->f_inode, pages * PAGE_SIZE) ? file : NULL;
+	}
+	memset(file_store, 0, pages * PAGE_SIZE);
+	memset(&file_inode, 0, sizeof(file_inode));
+	file_inode.i_op = &i_ops;
+	file_disk = hosted_block_set(1, file_store, pages * PAGE_SECTORS) ?
+			    NULL :
+			    bdev_of_port(1, "vdb", pages * PAGE_SECTORS, true);
+	if (!file_disk || bdev_init_inode(&file_inode, file_disk))
+		return NULL;
+	return alloc_file(&file_inode, FMODE_READ | FMODE_WRITE, 0, &bdev_fops);
+}
+
+static bool swap_begin(void)
+{
+	const unsigned long pages = SWAP_BYTES / PAGE_SIZE;
+
+	if (machine->swap == SWAP_NONE)
+		return true;
+	if (hosted_block_set(0, swap_store, pages * PAGE_SECTORS))
+		return false;
+	swap_disk = bdev_of_port(0, "vda", pages * PAGE_SECTORS, false);
+	if (!swap_disk || swap_make_header(swap_disk, pages, "test") || swapper_on(swap_disk, "/dev/vda", 0))
+		return false;
+	if (machine->swap == SWAP_ZSWAP)
+		EXPECT_EQ(proc_put("/sys/module/zswap/parameters/enabled", "1"), 1);
+	if (machine->swap != SWAP_BOTH)
+		return true;
+	ram_disk = swapper_disk("ram0", machine->mib * MIB / PAGE_SIZE / 8);
+	return ram_disk && !swapper_on(ram_disk, "/dev/ram0", SWAP_FLAG_PREFER | 5);
+}
+
+static bool hold(void)
+{
+	for (unsigned int i = 0; i < machine->held; i++) {
+		held[i] = alloc_page(GFP_KERNEL);
+		if (!held[i])
+			return false;
+	}
+	return true;
+}
+
+static void let_go(void)
+{
+	for (unsigned int i = 0; i < machine->held; i++)
+		__free_page(held[i]);
+}
+
+/* On a machine that is booted. */
+static bool begin(u64 seed)
+{
+	most = 0;
+	at_work = machine->cpus;
+	run = (struct process_run){ .cpus = machine->cpus, .steps = test_scaled(machine->steps), .seed = seed,
+				    .scale = machine->scale, .advise = true };
+	EXPECT_EQ(proc_put("/proc/sys/vm/overcommit_memory", "1"), 1);
+	EXPECT_EQ(proc_put("/sys/kernel/mm/lru_gen/enabled", machine->lru_gen ? "7" : "0"), 1);
+	run.file = swap_begin() ? open_file(PROCESS_MODEL_FILE_PAGES * machine->scale) : NULL;
+	return run.file && process_run_begin(&run) && hold();
+}
+
+static bool swap_end(void)
+{
+	unsigned long left = swap_pages_total() - swap_pages_free();
+
+	if (left)
+		test_fail(__FILE__, __LINE__, "seed %llu: %lu slots are in use, and nobody is left",
+			  (unsigned long long)run.seed, left);
+	if (swap_disk) {
+		EXPECT_EQ(swapoff_path("/dev/vda"), 0);
+		bdev_put_port(swap_disk);
+	}
+	if (ram_disk) {
+		EXPECT_EQ(swapoff_path("/dev/ram0"), 0);
+		brd_destroy(ram_disk);
+	}
+	swap_disk = ram_disk = NULL;
+	return !left;
+}
+
+/* Pages that programs' or files' bytes are in, by the counters. */
+static void expect_nothing_left(void)
+{
+	static const enum node_stat_item zero[] = { NR_ISOLATED_ANON, NR_ISOLATED_FILE, NR_WRITEBACK, NR_ANON_MAPPED,
+						    NR_FILE_MAPPED, NR_FILE_PAGES, NR_FILE_DIRTY, NR_SHMEM,
+						    NR_SWAPCACHE, NR_INACTIVE_ANON, NR_ACTIVE_ANON, NR_INACTIVE_FILE,
+						    NR_ACTIVE_FILE, NR_UNEVICTABLE };
+
+	lru_add_drain_all();
+	for (unsigned int i = 0; i < ARRAY_SIZE(zero); i++) {
+		long long n = (long long)global_node_page_state(zero[i]);
+
+		if (n)
+			test_fail(__FILE__, __LINE__, "seed %llu: counter %u of nodes is %lld, and nobody is left",
+				  (unsigned long long)run.seed, zero[i], n);
+	}
+}
+
+static bool end(void)
+{
+	const char *why = process_run_end();
+	unsigned int findings = mm_verify(report, NULL);
+	bool freed;
+
+	if (why)
+		test_fail(__FILE__, __LINE__, "seed %llu: %s", (unsigned long long)run.seed, why);
+	fput(run.file);
+	if (file_disk)
+		bdev_put_port(file_disk);
+	file_disk = NULL;
+	let_go();
+	rcu_barrier();
+	freed = swap_end();
+	EXPECT_EQ(vm_event_sum(OOM_KILL), 0);
+	expect_nothing_left();
+	vm_unmap_aliases();
+	rcu_barrier();
+	findings += mm_verify(report, NULL);
+	EXPECT_EQ(hosted_block_set(0, NULL, 0) | hosted_block_set(1, NULL, 0), 0);
+	return !why && !findings && freed;
+}
+
+static void measure(void)
+{
+	unsigned long now = global_node_page_state(NR_ANON_MAPPED) + global_node_page_state(NR_FILE_PAGES) +
+			    swap_pages_total() - swap_pages_free();
+
+	most = max(most, now);
+}
+
+static void work(unsigned int cpu, void *ctx)
+{
+	(void)ctx;
+	process_run_work(cpu);
+	atomic_sub_fetch(&at_work, 1);
+}
+
+/* One more CPU looks on, and changes the policy, and zswap, while there is work. */
+static void work_and_change(unsigned int cpu, void *ctx)
+{
+	if (cpu < run.cpus) {
+		work(cpu, ctx);
+		return;
+	}
+	for (unsigned int i = 0; load_relaxed(&at_work); i++) {
+		if (machine->changes && !(i & 255))
+			(void)proc_put("/sys/kernel/mm/lru_gen/enabled", i >> 8 & 1 ? "7" : "0");
+		if (machine->changes && machine->swap == SWAP_ZSWAP && !(i & 1023))
+			(void)proc_put("/sys/module/zswap/parameters/enabled", i >> 10 & 1 ? "0" : "1");
+		measure();
+		port_cpu_relax();
+	}
+}
+
+static void info_of(struct bootinfo *info, struct bootinfo_range *map)
+{
+	*map = (struct bootinfo_range){ 0x100000, machine->mib * MIB, E820_TYPE_RAM };
+	*info = (struct bootinfo){ .arch = hosted_default_machine()->arch, .map = map, .map_nr = 1, .cmdline = "" };
+}
+
+static void run_machine(const struct machine *m)
+{
+	const unsigned int cpus = m->cpus + 1;
+	struct bootinfo_range map;
+	struct bootinfo info;
+
+	machine = m;
+	info_of(&info, &map);
+	ASSERT(!hosted_boot(&info, &(struct hosted_options){ .cpus = cpus, .quiet = true, .seed = test_seed,
+							     .threads = m->threads }));
+	ASSERT(begin(test_seed));
+	EXPECT_EQ(hosted_run_cpus(cpus, work_and_change, NULL), 0);
+	hosted_threads_settle();
+	EXPECT(vm_event_sum(PGSTEAL_ANON) + vm_event_sum(PGSTEAL_FILE) > 0);
+	if (test_effort >= 100 && most * 100 < m->times * (m->mib * MIB / PAGE_SIZE - m->held))
+		test_fail(__FILE__, __LINE__, "no more than %lu pages were asked for", most);
+	(void)end();
+}
+
+TEST(pressure, a_disk)
+{
+	run_machine(&(const struct machine){
+		.mib = 8, .cpus = 2, .scale = 64, .steps = 3000, .swap = SWAP_DISK, .times = 300 });
+}
+
+TEST(pressure, a_disk_lru_gen)
+{
+	run_machine(&(const struct machine){ .mib = 8, .cpus = 3, .scale = 32, .steps = 4000, .swap = SWAP_DISK,
+					     .times = 200, .on_disk = true, .lru_gen = true });
+}
+
+TEST(pressure, a_disk_with_threads_of_the_core)
+{
+	run_machine(&(const struct machine){ .mib = 16, .cpus = 3, .scale = 32, .steps = 4000, .swap = SWAP_DISK,
+					     .times = 100, .on_disk = true, .threads = true });
+}
+
+TEST(pressure, zswap_while_policies_change)
+{
+	run_machine(&(const struct machine){ .mib = 16, .cpus = 3, .scale = 32, .steps = 4000, .swap = SWAP_ZSWAP,
+					     .times = 120, .threads = true, .changes = true });
+}
+
+TEST(pressure, two_areas_while_policies_change)
+{
+	run_machine(&(const struct machine){ .mib = 8, .cpus = 3, .scale = 16, .steps = 5000, .swap = SWAP_BOTH,
+					     .times = 120, .on_disk = true, .changes = true, .lru_gen = true });
+}
+
+/* What programs change fits, with little to spare; a file does not, with them. */
+TEST(pressure, no_swap_but_a_file)
+{
+	run_machine(&(const struct machine){ .mib = 24, .cpus = 1, .scale = 16, .steps = 4000, .on_disk = true,
+					     .threads = true, .held = 2900 });
+}
+
+/* ---- By seeds ---- */
+
+static u64 scenario_seed;
+
+static void setup(void *ctx)
+{
+	machine = ctx;
+	if (!begin(++scenario_seed))
+		test_fail(__FILE__, __LINE__, "no memory");
+}
+
+static bool check(void *ctx)
+{
+	(void)ctx;
+	return end();
+}
+
+static void by_seeds(struct machine *m, unsigned int seeds)
+{
+	struct bootinfo_range map;
+	struct bootinfo info;
+	struct scenario s = { .cpus = m->cpus + 1, .setup = setup, .work = work_and_change, .check = check, .ctx = m,
+			      .threads = m->threads, .machine = &info };
+
+	machine = m;
+	info_of(&info, &map);
+	scenario_seed = test_seed;
+	scenario_test(&s, test_scaled(seeds));
+}
+
+TEST(pressure, schedules)
+{
+	by_seeds(&(struct machine){ .mib = 8, .cpus = 2, .scale = 8, .steps = 300, .held = 1200, .swap = SWAP_DISK,
+				    .changes = true }, 3);
+}
+
+TEST(pressure, schedules_with_threads_of_the_core)
+{
+	by_seeds(&(struct machine){ .mib = 8, .cpus = 2, .scale = 8, .steps = 300, .held = 1200, .swap = SWAP_ZSWAP,
+				    .on_disk = true, .changes = true, .threads = true }, 3);
+}

@@ -45,8 +45,9 @@ struct machine {
 
 static const struct machine *machine;
 static struct process_run run;
-static struct bdev *swap_disk, *ram_disk, *file_disk;
-static struct inode file_inode;
+static struct bdev *swap_disk, *ram_disk, *file_disk, *big_disk;
+static struct inode file_inode, big_inode;
+static struct file *big; /* without swap: a file that is larger than memory, which is read all the time */
 static unsigned int at_work;
 static unsigned long most;
 static struct page *held[4096];
@@ -64,6 +65,19 @@ static void evict(struct inode *gone)
 
 static const struct inode_operations i_ops = { .evict = evict };
 
+static struct file *disk_file(unsigned int nr, const char *name, u8 *store, unsigned long pages, struct inode *inode,
+			      struct bdev **disk)
+{
+	memset(inode, 0, sizeof(*inode));
+	inode->i_op = &i_ops;
+	if (hosted_block_set(nr, store, pages * PAGE_SECTORS))
+		return NULL;
+	*disk = bdev_of_port(nr, name, pages * PAGE_SECTORS, true);
+	return *disk && !bdev_init_inode(inode, *disk) ?
+		       alloc_file(inode, FMODE_READ | FMODE_WRITE, 0, &bdev_fops) :
+		       NULL;
+}
+
 static struct file *open_file(unsigned long pages)
 {
 	int err = 0;
@@ -74,14 +88,27 @@ static struct file *open_file(unsigned long pages)
 		return file && !shmem_truncate(file->f_inode, pages * PAGE_SIZE) ? file : NULL;
 	}
 	memset(file_store, 0, pages * PAGE_SIZE);
-	memset(&file_inode, 0, sizeof(file_inode));
-	file_inode.i_op = &i_ops;
-	file_disk = hosted_block_set(1, file_store, pages * PAGE_SECTORS) ?
-			    NULL :
-			    bdev_of_port(1, "vdb", pages * PAGE_SECTORS, true);
-	if (!file_disk || bdev_init_inode(&file_inode, file_disk))
-		return NULL;
-	return alloc_file(&file_inode, FMODE_READ | FMODE_WRITE, 0, &bdev_fops);
+	return disk_file(1, "vdb", file_store, pages, &file_inode, &file_disk);
+}
+
+static bool big_begin(void)
+{
+	const unsigned long pages = SWAP_BYTES / PAGE_SIZE;
+
+	for (unsigned long i = 0; i < pages; i++)
+		memcpy(swap_store + i * PAGE_SIZE, &i, sizeof(i));
+	big = disk_file(0, "vda", swap_store, pages, &big_inode, &big_disk);
+	return big != NULL;
+}
+
+static void big_read(u64 *chance)
+{
+	unsigned long index = test_random(chance) % (SWAP_BYTES / PAGE_SIZE), is;
+	struct iov_iter iter = { .base = &is, .count = sizeof(is) };
+	u64 pos = (u64)index * PAGE_SIZE;
+
+	if (big->f_op->read_iter(big, &iter, &pos) != (s64)sizeof(is) || is != index)
+		test_fail(__FILE__, __LINE__, "page %lu of the file is not what it was", index);
 }
 
 static bool swap_begin(void)
@@ -89,7 +116,7 @@ static bool swap_begin(void)
 	const unsigned long pages = SWAP_BYTES / PAGE_SIZE;
 
 	if (machine->swap == SWAP_NONE)
-		return true;
+		return big_begin();
 	if (hosted_block_set(0, swap_store, pages * PAGE_SECTORS))
 		return false;
 	swap_disk = bdev_of_port(0, "vda", pages * PAGE_SECTORS, false);
@@ -180,7 +207,12 @@ static bool end(void)
 	fput(run.file);
 	if (file_disk)
 		bdev_put_port(file_disk);
+	if (big) {
+		fput(big);
+		bdev_put_port(big_disk);
+	}
 	file_disk = NULL;
+	big = NULL;
 	let_go();
 	rcu_barrier();
 	freed = swap_end();
@@ -211,6 +243,8 @@ static void work(unsigned int cpu, void *ctx)
 /* One more CPU looks on, and changes the policy, and zswap, while there is work. */
 static void work_and_change(unsigned int cpu, void *ctx)
 {
+	u64 chance = run.seed;
+
 	if (cpu < run.cpus) {
 		work(cpu, ctx);
 		return;
@@ -221,6 +255,8 @@ static void work_and_change(unsigned int cpu, void *ctx)
 		if (machine->changes && machine->swap == SWAP_ZSWAP && !(i & 1023))
 			(void)proc_put("/sys/module/zswap/parameters/enabled", i >> 10 & 1 ? "0" : "1");
 		measure();
+		if (big)
+			big_read(&chance);
 		port_cpu_relax();
 	}
 }
@@ -253,7 +289,13 @@ static void run_machine(const struct machine *m)
 TEST(pressure, a_disk)
 {
 	run_machine(&(const struct machine){
-		.mib = 8, .cpus = 2, .scale = 64, .steps = 3000, .swap = SWAP_DISK, .times = 300 });
+		.mib = 8, .cpus = 2, .scale = 64, .steps = 3000, .swap = SWAP_DISK, .times = 270 });
+}
+
+TEST(pressure, a_disk_much_larger_than_memory)
+{
+	run_machine(&(const struct machine){ .mib = 8, .cpus = 6, .scale = 64, .steps = 4000, .held = 0,
+					     .swap = SWAP_DISK, .times = 600 });
 }
 
 TEST(pressure, a_disk_lru_gen)
@@ -280,11 +322,11 @@ TEST(pressure, two_areas_while_policies_change)
 					     .times = 120, .on_disk = true, .changes = true, .lru_gen = true });
 }
 
-/* What programs change fits, with little to spare; a file does not, with them. */
+/* What programs change fits; what they read does not. */
 TEST(pressure, no_swap_but_a_file)
 {
 	run_machine(&(const struct machine){ .mib = 24, .cpus = 1, .scale = 16, .steps = 4000, .on_disk = true,
-					     .threads = true, .held = 2900 });
+					     .threads = true });
 }
 
 /* ---- By seeds ---- */
@@ -325,6 +367,6 @@ TEST(pressure, schedules)
 
 TEST(pressure, schedules_with_threads_of_the_core)
 {
-	by_seeds(&(struct machine){ .mib = 8, .cpus = 2, .scale = 8, .steps = 300, .held = 1200, .swap = SWAP_ZSWAP,
+	by_seeds(&(struct machine){ .mib = 8, .cpus = 2, .scale = 8, .steps = 300, .held = 900, .swap = SWAP_ZSWAP,
 				    .on_disk = true, .changes = true, .threads = true }, 3);
 }

@@ -294,8 +294,8 @@ TEST(pressure, a_disk)
 
 TEST(pressure, a_disk_much_larger_than_memory)
 {
-	run_machine(&(const struct machine){ .mib = 8, .cpus = 6, .scale = 64, .steps = 4000, .held = 0,
-					     .swap = SWAP_DISK, .times = 600 });
+	run_machine(&(const struct machine){ .mib = 8, .cpus = 4, .scale = 64, .steps = 3000, .held = 300,
+					     .swap = SWAP_DISK, .times = 450 });
 }
 
 TEST(pressure, a_disk_lru_gen)

@@ -289,37 +289,37 @@ static void run_machine(const struct machine *m)
 TEST(pressure, a_disk)
 {
 	run_machine(&(const struct machine){
-		.mib = 8, .cpus = 2, .scale = 64, .steps = 3000, .swap = SWAP_DISK, .times = 270 });
+		.mib = 8, .cpus = 2, .scale = 64, .steps = 3000, .swap = SWAP_DISK, .times = 230 });
 }
 
 TEST(pressure, a_disk_much_larger_than_memory)
 {
 	run_machine(&(const struct machine){ .mib = 8, .cpus = 4, .scale = 64, .steps = 3000, .held = 300,
-					     .swap = SWAP_DISK, .times = 450 });
+					     .swap = SWAP_DISK, .times = 350 });
 }
 
 TEST(pressure, a_disk_lru_gen)
 {
 	run_machine(&(const struct machine){ .mib = 8, .cpus = 3, .scale = 32, .steps = 4000, .swap = SWAP_DISK,
-					     .times = 200, .on_disk = true, .lru_gen = true });
+					     .times = 150, .on_disk = true, .lru_gen = true });
 }
 
 TEST(pressure, a_disk_with_threads_of_the_core)
 {
 	run_machine(&(const struct machine){ .mib = 16, .cpus = 3, .scale = 32, .steps = 4000, .swap = SWAP_DISK,
-					     .times = 100, .on_disk = true, .threads = true });
+					     .times = 80, .on_disk = true, .threads = true });
 }
 
 TEST(pressure, zswap_while_policies_change)
 {
 	run_machine(&(const struct machine){ .mib = 16, .cpus = 3, .scale = 32, .steps = 4000, .swap = SWAP_ZSWAP,
-					     .times = 120, .threads = true, .changes = true });
+					     .times = 90, .threads = true, .changes = true });
 }
 
 TEST(pressure, two_areas_while_policies_change)
 {
 	run_machine(&(const struct machine){ .mib = 8, .cpus = 3, .scale = 16, .steps = 5000, .swap = SWAP_BOTH,
-					     .times = 120, .on_disk = true, .changes = true, .lru_gen = true });
+					     .times = 90, .on_disk = true, .changes = true, .lru_gen = true });
 }
 
 /* What programs change fits; what they read does not. */

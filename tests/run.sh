@@ -48,7 +48,7 @@ i386|m32|CC=gcc M32=1 ARCH=i386|--effort 25
 arm64-sched|gcc|CC=gcc ARCH=arm64 SCHED=1 DEBUG=1|--effort 30 $tables
 i386-sched|m32|CC=gcc M32=1 ARCH=i386 SCHED=1 DEBUG=1|--effort 30 $tables
 "
-others='nm|install|readme|procps|conformance|fuzz|qemu|kernel|qemu-la57|qemu-i386|qemu-pae|qemu-slab|qemu-slob|tidy'
+others='nm|install|readme|procps|conformance|fuzz|qemu|kernel|pressure|qemu-la57|qemu-i386|qemu-pae|qemu-slab|qemu-slob|tidy'
 
 if [ "$*" = list ]; then
 	echo "$variants" | cut -d'|' -f1 | grep .
@@ -125,6 +125,7 @@ readme() { make -s -j"$jobs" examples && sh tests/readme.sh build; }
 fuzz() { make -s -j"$jobs" fuzz FUZZ_SECONDS=5; }
 qemu() { make -s -j"$jobs" build/octavo.elf && timeout "$limit" sh tests/qemu/run.sh build; }
 kernel() { make -s -j"$jobs" kernel user-programs && timeout "$limit" sh tests/qemu/kernel.sh build; }
+pressure() { make -s -j"$jobs" kernel && timeout "$limit" sh tests/qemu/pressure.sh build; }
 qemu_la57() {
 	make -s -j"$jobs" B=build/la57 ARCH=x86_64_la57 build/la57/octavo.elf &&
 		timeout "$limit" sh tests/qemu/run.sh build/la57
@@ -177,6 +178,10 @@ fi
 if wanted kernel && ! lacks kernel qemu && ! lacks kernel busybox; then
 	busy kernel '...'
 	run kernel kernel
+fi
+if wanted pressure && ! lacks pressure qemu && ! lacks pressure busybox && ! lacks pressure sqlite; then
+	busy pressure '...'
+	run pressure pressure
 fi
 if wanted qemu-la57 && ! lacks qemu-la57 qemu; then
 	busy qemu-la57 '...'

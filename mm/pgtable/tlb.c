@@ -317,20 +317,35 @@ bool flush_tlb_page(struct mm_struct *mm, uintptr_t virt)
 				  PAGE_SHIFT, false);
 }
 
-bool flush_tlb_page_alone(struct mm_struct *mm, uintptr_t virt)
+/* Has another CPU loaded @mm, or is it about to? */
+static bool others_have(const struct mm_struct *mm)
 {
-	const struct tlb_cpu *tc = this_cpu_ptr(&tlb_cpu);
 	unsigned int self = smp_processor_id();
 
-	if (tc->loaded != mm || load_relaxed(&tc->lazy) || !mm->cpus)
-		return false;
-	smp_mb(); /* the entry is changed ahead of reading who may have it */
 	if (load_relaxed(&mm->cpus[self / CPU_WORD_BITS]) & ~(1ul << self % CPU_WORD_BITS))
-		return false;
+		return true;
 	for (unsigned int i = 0; unlikely(nr_cpu_ids > CPU_WORD_BITS) && i * CPU_WORD_BITS < nr_cpu_ids; i++)
 		if (i != self / CPU_WORD_BITS && load_relaxed(&mm->cpus[i]))
-			return false;
+			return true;
+	return false;
+}
+
+bool flush_tlb_page_alone(struct mm_struct *mm, uintptr_t virt)
+{
+	struct tlb_cpu *tc = this_cpu_ptr(&tlb_cpu);
+	struct tlb_slot *slot = &tc->slots[tc->slot];
+	struct flush f = { .mm = mm };
+
+	if (tc->loaded != mm || load_relaxed(&tc->lazy) || !mm->cpus || others_have(mm))
+		return false;
+	/* Who had it loaded before may have translations still, and is to see that he was away. */
+	new_generation(&f);
+	if (unlikely(others_have(mm)))
+		return false;
 	port_tlb_flush_page(tlb_slot_asid(tc->slot), virt);
+	/* Behind by more than this one flush it stays behind. */
+	if (likely(slot->gen + 1 == f.gen))
+		slot->gen = f.gen;
 	return true;
 }
 

@@ -25,7 +25,7 @@ bool flush_tlb_mm_range(struct mm_struct *mm, uintptr_t start, uintptr_t end, un
 			bool freed_tables);
 bool flush_tlb_page(struct mm_struct *mm, uintptr_t virt);
 /*
- * flush_tlb_page_alone - the same if no other CPU can know a translation of @mm, and this one runs in it
+ * flush_tlb_page_alone - the same if no other CPU has loaded @mm, and this one runs in it
  * For an entry that was just taken out of the machine's sight, so that nobody can come to know it, or whose rights only
  * grew. Context: preemption off, spinlocks may be held. Return: false: it is not so, and nothing is done.
  */

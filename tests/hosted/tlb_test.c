@@ -438,6 +438,41 @@ TEST(tlb, only_those_concerned_are_called)
 	leave();
 }
 
+/* CPU 1 was there before CPU 0 flushes as one that is alone, and comes back. */
+static void flush_alone(unsigned int cpu, void *ctx)
+{
+	bool *still = ctx;
+
+	switch_mm(spaces[0].mm);
+	(void)cpu_sees(0);
+	if (cpu) {
+		switch_mm(spaces[1].mm);
+		(void)atomic_fetch_add(&stage, 1);
+		wait_for(2);
+		switch_mm(spaces[0].mm);
+		*still = mmu_holds(cpu, space_virt(0));
+	} else {
+		wait_for(1);
+		preempt_disable();
+		EXPECT(flush_tlb_page_alone(spaces[0].mm, space_virt(0)));
+		preempt_enable();
+		EXPECT(!mmu_holds(cpu, space_virt(0)));
+		(void)atomic_fetch_add(&stage, 1);
+	}
+	switch_mm(&init_mm);
+}
+
+TEST(tlb, who_was_there_once_and_comes_back_has_forgotten_too)
+{
+	bool still = true;
+
+	ASSERT(have_two_spaces());
+	stage = 0;
+	EXPECT_EQ(hosted_run_cpus(2, flush_alone, &still), 0);
+	EXPECT(!still);
+	leave();
+}
+
 /* Two of nine others are called one by one, three by a call to all; nobody else flushes. */
 TEST(tlb, few_of_many)
 {

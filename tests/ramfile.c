@@ -177,7 +177,7 @@ bool ram_file_make(struct ram_file *f, u8 *store, u64 size, bool large)
 	if (inode_init_mapping(&f->inode, &a_ops, GFP_KERNEL))
 		return false;
 	if (large)
-		f->inode.i_data.flags |= 1ul << AS_LARGE_FOLIO_SUPPORT;
+		(void)atomic_fetch_or(&f->inode.i_data.flags, 1ul << AS_LARGE_FOLIO_SUPPORT);
 	return true;
 }
 

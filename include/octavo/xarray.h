@@ -81,10 +81,10 @@ OCTAVO_API unsigned int xa_get_order(const struct xarray *xa, unsigned long inde
 OCTAVO_API bool xa_get_tag(const struct xarray *xa, unsigned long index, unsigned int tag);
 OCTAVO_API void __xa_set_tag(struct xarray *xa, unsigned long index, unsigned int tag);
 OCTAVO_API void __xa_clear_tag(struct xarray *xa, unsigned long index, unsigned int tag);
-/** xa_tagged - has any entry the tag? */
+/** xa_tagged - has any entry the tag? Who finds it gone sees what was done before. */
 static inline bool xa_tagged(const struct xarray *xa, unsigned int tag)
 {
-	return __atomic_load_n(&xa->tags, __ATOMIC_RELAXED) >> tag & 1;
+	return __atomic_load_n(&xa->tags, __ATOMIC_ACQUIRE) >> tag & 1;
 }
 static inline bool xa_empty(const struct xarray *xa)
 {

@@ -130,7 +130,8 @@ static unsigned int candidate(const struct xa_node *node, unsigned int i, int ta
 			i++;
 		return i;
 	}
-	tagged = load_relaxed_u64(&node->tags[tag]);
+	/* Who finds it gone sees what was done before. */
+	tagged = load_acquire_u64(&node->tags[tag]);
 	if (tagged >> xa_first_slot(load_relaxed_u64(&node->tails) & ~1ull, i) & 1)
 		return i;
 	tagged &= ~0ull << i;
@@ -236,7 +237,7 @@ bool xa_get_tag(const struct xarray *xa, unsigned long index, unsigned int tag)
 
 static void set_array_tags(struct xarray *xa, unsigned int tags)
 {
-	store_relaxed(&xa->tags, (u8)tags);
+	store_release(&xa->tags, (u8)tags);
 }
 
 void __xa_set_tag(struct xarray *xa, unsigned long index, unsigned int tag)
@@ -263,7 +264,7 @@ void __xa_clear_tag(struct xarray *xa, unsigned long index, unsigned int tag)
 	if (!node && (index || xa_is_node(xa->head)))
 		return;
 	while (node && node->tags[tag] >> slot & 1) {
-		store_relaxed_u64(&node->tags[tag], node->tags[tag] & ~(1ull << slot));
+		store_release_u64(&node->tags[tag], node->tags[tag] & ~(1ull << slot));
 		if (node->tags[tag])
 			return;
 		slot = node->offset;

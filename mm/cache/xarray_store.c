@@ -86,13 +86,13 @@ static void clear_tags(struct xarray *xa, struct xa_node *node, unsigned int slo
 		unsigned int bit = slot;
 
 		while (at && at->tags[tag] >> bit & 1) {
-			store_relaxed_u64(&at->tags[tag], at->tags[tag] & ~(1ull << bit));
+			store_release_u64(&at->tags[tag], at->tags[tag] & ~(1ull << bit));
 			if (at->tags[tag])
 				break;
 			bit = at->offset;
 			at = at->parent;
 			if (!at)
-				store_relaxed(&xa->tags, (u8)(xa->tags & ~(1u << tag)));
+				store_release(&xa->tags, (u8)(xa->tags & ~(1u << tag)));
 		}
 	}
 }

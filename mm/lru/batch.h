@@ -27,19 +27,8 @@ struct lru_row {
 };
 
 /* What was written to a page before its bit is there for who sees the bit. Halves of it may be seen apart. */
-static force_inline u64 lru_row_load(const u64 *bits)
-{
-	u64 seen = load_relaxed_u64(bits);
-
-	smp_rmb();
-	return seen;
-}
-
-static force_inline void lru_row_store(u64 *bits, u64 value)
-{
-	smp_wmb();
-	store_relaxed_u64(bits, value);
-}
+#define lru_row_load(bits) load_acquire_u64(bits)
+#define lru_row_store(bits, value) store_release_u64(bits, value)
 
 /* Where this CPU adds pages of the kind at the moment. */
 DECLARE_PER_CPU(struct lru_row *, lru_row_now[LRU_FRESH_KINDS]);

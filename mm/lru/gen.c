@@ -149,7 +149,7 @@ static void drop_empty(struct lruvec *vec, bool file)
 	struct lru_gen *gen = &vec->gen;
 
 	while (gen->min_seq[file] + GENS_MIN <= gen->max_seq && !lru_gen_pages(vec, gen->min_seq[file], file)) {
-		gen->min_seq[file]++;
+		store_relaxed(&gen->min_seq[file], gen->min_seq[file] + 1);
 		halve(vec, file);
 	}
 }
@@ -219,7 +219,7 @@ bool lru_gen_age(struct lruvec *vec, unsigned long seq, bool walk)
 	       gen->max_seq - gen->min_seq[1] < LRU_GENS_MAX - 1;
 	if (mine) {
 		recount(vec, gen->max_seq - 1, 1);
-		gen->max_seq++;
+		store_relaxed(&gen->max_seq, gen->max_seq + 1);
 		gen->birth_ns[gen->max_seq % LRU_GENS_MAX] = port_clock_ns();
 	}
 	lru_unlock(vec, flags);
@@ -420,9 +420,9 @@ static int gen_switch_in(struct lruvec *vec)
 
 	lru_lock(vec, &flags);
 	/* Above every number that a shadow may still have. */
-	gen->max_seq += LRU_GENS_MAX * 2 - 1;
+	store_relaxed(&gen->max_seq, gen->max_seq + LRU_GENS_MAX * 2 - 1);
 	for (unsigned int file = 0; file < 2; file++) {
-		gen->min_seq[file] = gen->max_seq - (LRU_GENS_MAX - 1);
+		store_relaxed(&gen->min_seq[file], gen->max_seq - (LRU_GENS_MAX - 1));
 		for (unsigned int tier = 0; tier < LRU_TIERS; tier++)
 			gen->evicted[file][tier] = gen->refaulted[file][tier] = 0;
 	}

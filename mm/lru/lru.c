@@ -110,7 +110,9 @@ void lru_count_list(struct lruvec *vec, enum zone_type zone, unsigned int list, 
 
 void lru_count(struct lruvec *vec, enum zone_type zone, unsigned int chain, long pages)
 {
-	vec->chains[chain].pages += (unsigned long)pages;
+	unsigned long *of_chain = &vec->chains[chain].pages;
+
+	store_relaxed(of_chain, *of_chain + (unsigned long)pages);
 	lru_count_list(vec, zone, chain_list(vec, chain), pages);
 }
 

@@ -562,7 +562,7 @@ void __free_pages(struct page *page, unsigned int order)
 		free_pages_general(page, order);
 		return;
 	}
-	zone = page_zones[page->ids & (ARRAY_SIZE(page_zones) - 1)];
+	zone = page_zones[load_relaxed(&page->ids) & (ARRAY_SIZE(page_zones) - 1)];
 	if (unlikely(!state_is(page, READ_ONCE(zone->fresh)))) {
 		free_pages_general(page, 0);
 		return;

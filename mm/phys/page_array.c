@@ -64,7 +64,7 @@ void free_page_array(struct page *const *pages, unsigned long nr)
 {
 	while (nr) {
 		unsigned long pfn = page_to_pfn(pages[0]), done = 0;
-		struct zone *zone = page_zones[pages[0]->ids & (ARRAY_SIZE(page_zones) - 1)];
+		struct zone *zone = page_zones[load_relaxed(&pages[0]->ids) & (ARRAY_SIZE(page_zones) - 1)];
 		u64 mask = 0;
 
 		if (likely(pfn < page_alloc_pfn_limit))
@@ -123,7 +123,7 @@ void release_pages(struct page *const *pages, unsigned long nr)
 {
 	while (nr) {
 		unsigned long pfn = page_to_pfn(pages[0]), done = 0;
-		struct zone *zone = page_zones[pages[0]->ids & (ARRAY_SIZE(page_zones) - 1)];
+		struct zone *zone = page_zones[load_relaxed(&pages[0]->ids) & (ARRAY_SIZE(page_zones) - 1)];
 		u64 mask = 0;
 
 		if (likely(pfn < page_alloc_pfn_limit))

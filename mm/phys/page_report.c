@@ -85,7 +85,7 @@ octavo_static_assert(sizeof(struct page) == 4 * sizeof(u64), "print_raw() shows 
 
 static bool block_is_cma(const struct page *page)
 {
-	struct zone *zone = page_zones[page->ids & (ARRAY_SIZE(page_zones) - 1)];
+	struct zone *zone = page_zones[load_relaxed(&page->ids) & (ARRAY_SIZE(page_zones) - 1)];
 
 	return zone && get_pageblock_migratetype(zone, page_to_pfn(page)) == MIGRATE_CMA;
 }

@@ -467,7 +467,7 @@ void reserve_highatomic(struct zone *zone, unsigned long pfn, unsigned int order
 		pageblock_lock(b);
 		if (pageblock_type(b) < MIGRATE_PCPTYPES) {
 			index_set_type(zone, b, MIGRATE_HIGHATOMIC);
-			zone->nr_reserved_highatomic += pageblock_nr_pages;
+			store_relaxed(&zone->nr_reserved_highatomic, zone->nr_reserved_highatomic + pageblock_nr_pages);
 		}
 		pageblock_unlock(b);
 	}
@@ -489,7 +489,8 @@ bool unreserve_highatomic(struct zone *zone, bool force)
 	if (b) {
 		index_set_type(zone, b, MIGRATE_MOVABLE);
 		index_update(zone, b);
-		zone->nr_reserved_highatomic -= min(zone->nr_reserved_highatomic, pageblock_nr_pages);
+		store_relaxed(&zone->nr_reserved_highatomic,
+			      zone->nr_reserved_highatomic - min(zone->nr_reserved_highatomic, pageblock_nr_pages));
 		pageblock_unlock(b);
 		page_alloc_floor_changed(zone);
 	}

@@ -108,9 +108,9 @@ static void show_zone(struct zone *zone)
 #define ZONE_KB(item) KB(zone_page_state(zone, item))
 	printk("Node %d %s free:%lukB boost:%lukB min:%lukB low:%lukB high:%lukB reserved_highatomic:%luKB"
 	       " active_anon:%lukB inactive_anon:%lukB active_file:%lukB inactive_file:%lukB unevictable:%lukB",
-	       zone->node, zone->name, KB(free), KB(zone->watermark_boost), KB(wmark_pages(zone, WMARK_MIN)),
+	       zone->node, zone->name, KB(free), KB(READ_ONCE(zone->watermark_boost)), KB(wmark_pages(zone, WMARK_MIN)),
 	       KB(wmark_pages(zone, WMARK_LOW)), KB(wmark_pages(zone, WMARK_HIGH)),
-	       KB(zone->nr_reserved_highatomic), ZONE_KB(NR_ZONE_ACTIVE_ANON), ZONE_KB(NR_ZONE_INACTIVE_ANON),
+	       KB(READ_ONCE(zone->nr_reserved_highatomic)), ZONE_KB(NR_ZONE_ACTIVE_ANON), ZONE_KB(NR_ZONE_INACTIVE_ANON),
 	       ZONE_KB(NR_ZONE_ACTIVE_FILE), ZONE_KB(NR_ZONE_INACTIVE_FILE), ZONE_KB(NR_ZONE_UNEVICTABLE));
 	printk(" writepending:%lukB present:%lukB managed:%lukB mlocked:%lukB bounce:%lukB free_pcp:%lukB"
 	       " local_pcp:%ukB free_cma:%lukB\n",

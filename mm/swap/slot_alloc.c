@@ -243,10 +243,10 @@ void swap_order_update(void)
 		if (!area || !(area->flags & SWP_WRITEOK))
 			continue;
 		for (; at && order.prio[at - 1] < area->prio; at--) {
-			order.prio[at] = order.prio[at - 1];
+			store_relaxed(&order.prio[at], order.prio[at - 1]);
 			store_relaxed(&order.type[at], order.type[at - 1]);
 		}
-		order.prio[at] = (s16)area->prio;
+		store_relaxed(&order.prio[at], (s16)area->prio);
 		store_relaxed(&order.type[at], (u8)type);
 		nr++;
 	}

@@ -29,9 +29,22 @@
 #if __SIZEOF_POINTER__ == 8
 #define load_relaxed_u64(p) __atomic_load_n(p, __ATOMIC_RELAXED)
 #define store_relaxed_u64(p, v) __atomic_store_n(p, v, __ATOMIC_RELAXED)
+#define load_acquire_u64(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
+#define store_release_u64(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
 #else
 #define load_relaxed_u64(p) READ_ONCE(*(p))
 #define store_relaxed_u64(p, v) WRITE_ONCE(*(p), v)
+#define load_acquire_u64(p)                     \
+	({                                      \
+		u64 seen_ = load_relaxed_u64(p); \
+		smp_rmb();                      \
+		seen_;                          \
+	})
+#define store_release_u64(p, v)           \
+	do {                              \
+		smp_wmb();                \
+		store_relaxed_u64(p, v);  \
+	} while (0)
 #endif
 
 /*

@@ -311,7 +311,7 @@ static bool mkclean_one(struct rmap_walk *walk, struct folio *folio, struct vm_a
 	struct at at;
 
 	(void)addr;
-	if (!(vma->vm_flags & VM_SHARED))
+	if (!(vma_flags_now(vma) & VM_SHARED))
 		return true;
 	for (at_begin(&at, folio, vma); at_next(&at);) {
 		pgt_entry_t e = at.e;

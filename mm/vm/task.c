@@ -83,17 +83,16 @@ struct mm_struct *octavo_task_mm(struct mm_task *task, struct mm_struct *mm)
 	return old;
 }
 
-/* CPU 0 keeps the task that it began with; what others have of theirs was a copy of its pointer. */
+/* CPU 0 keeps the task that it began with. */
 static int cpu_online(unsigned int cpu)
 {
-	struct mm_task *task;
+	char comm[sizeof(boot_task.comm)];
 
 	if (!cpu)
 		return 0;
-	task = this_cpu_ptr(&idle_task);
-	*task = boot_task;
-	octavo_snprintf(task->comm, sizeof(task->comm), "swapper/%u", cpu);
-	this_cpu_write(octavo_current, task);
+	octavo_snprintf(comm, sizeof(comm), "swapper/%u", cpu);
+	octavo_kernel_task(this_cpu_ptr(&idle_task), comm, 0);
+	this_cpu_write(octavo_current, this_cpu_ptr(&idle_task));
 	return 0;
 }
 

@@ -186,7 +186,7 @@ unsigned int zs_take(struct zspage *zspage, struct zs_handle *handle)
 	zspage->free = (u16)(zspage->objects[place] >> 1);
 	zspage->objects[place] = (uintptr_t)handle;
 	zspage->used++;
-	zspage->class->used++;
+	store_relaxed(&zspage->class->used, zspage->class->used + 1);
 	regroup(zspage);
 	return place;
 }
@@ -268,7 +268,7 @@ static int zs_malloc(void *data, size_t size, gfp_t gfp, int nid, unsigned long 
 			return -ENOMEM;
 		}
 		spin_lock(&class->lock);
-		class->zspages++;
+		store_relaxed(&class->zspages, class->zspages + 1);
 		zs_list_add(zspage, zs_group_of(class, 0));
 	}
 	whole_fill(&handle->location, zs_location(zspage, zs_take(zspage, handle)) | ZS_PINNED);
@@ -301,12 +301,12 @@ static void zs_free(void *data, unsigned long value)
 	zspage->objects[place] = (uintptr_t)zspage->free << 1 | 1;
 	zspage->free = (u16)place;
 	zspage->used--;
-	class->used--;
+	store_relaxed(&class->used, class->used - 1);
 	regroup(zspage);
 	gone = !zspage->used && zspage->group != ZS_ISOLATED; /* the one who isolated it looks after it */
 	if (gone) {
 		zs_list_del(zspage);
-		class->zspages--;
+		store_relaxed(&class->zspages, class->zspages - 1);
 	}
 	spin_unlock(&class->lock);
 	if (gone)

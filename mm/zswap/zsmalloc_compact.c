@@ -64,7 +64,7 @@ static void move_out(struct zspage *from)
 		(void)whole_xchg(&handle->location, zs_location(to, to_place));
 		from->objects[place] = (uintptr_t)ZS_NONE << 1 | 1;
 		from->used--;
-		class->used--;
+		store_relaxed(&class->used, class->used - 1);
 	}
 }
 
@@ -87,7 +87,7 @@ static bool put_back(struct zspage *zspage)
 	struct zs_class *class = zspage->class;
 
 	if (!zspage->used) {
-		class->zspages--;
+		store_relaxed(&class->zspages, class->zspages - 1);
 		return true;
 	}
 	rebuild_free_list(zspage);

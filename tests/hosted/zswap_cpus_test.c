@@ -333,7 +333,8 @@ static void zswap_step(unsigned int cpu, u64 r)
 			(void)zswap_set_zpool(r & 64 ? "zsmalloc" : "z3fold");
 		return;
 	case 2:
-		if (zswap.current_pool && zswap.current_pool->driver->compact && cpu == 0)
+		/* It is switched by this CPU alone. */
+		if (cpu == 0 && zswap.current_pool && zswap.current_pool->driver->compact)
 			(void)zswap.current_pool->driver->compact(zswap.current_pool->zpool);
 		return;
 	}

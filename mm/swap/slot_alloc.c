@@ -40,6 +40,20 @@ static u32 discards_waiting __memsys; /* (a) clusters in state DISCARD */
 
 /* ---- Lists of clusters: context: area->lock ---- */
 
+static void list_prepend(struct swap_area *area, struct cluster_list *list, u32 c)
+{
+	struct swap_cluster *cluster = &area->clusters[c];
+
+	cluster->prev = CLUSTER_NONE;
+	cluster->next = list->nr ? list->first : CLUSTER_NONE;
+	if (list->nr)
+		area->clusters[list->first].prev = c;
+	else
+		list->last = c;
+	list->first = c;
+	store_relaxed(&list->nr, list->nr + 1);
+}
+
 static void list_append(struct swap_area *area, struct cluster_list *list, u32 c)
 {
 	struct swap_cluster *cluster = &area->clusters[c];
@@ -86,7 +100,10 @@ static void move_to(struct swap_area *area, u32 c, enum cluster_state state)
 	if (unlikely((cluster->state == CLUSTER_DISCARD) != (state == CLUSTER_DISCARD)))
 		atomic_add_relaxed(&discards_waiting, state == CLUSTER_DISCARD ? 1u : ~0u);
 	cluster->state = (u8)state;
-	if (to)
+	/* What was used of late is used again, so that a store that grows with what is in it stays small. */
+	if (to == &area->free && load_relaxed(&area->flags) & SWP_SOLIDSTATE)
+		list_prepend(area, to, c);
+	else if (to)
 		list_append(area, to, c);
 }
 
@@ -400,9 +417,9 @@ void swap_clusters_init(struct swap_area *area)
 		for (unsigned long slot = first; slot < end; slot++)
 			cluster->usable += !area->words[slot];
 		cluster->free = cluster->usable;
-		cluster->state = CLUSTER_FULL;
+		cluster->state = cluster->usable ? CLUSTER_FREE : CLUSTER_FULL;
 		if (cluster->usable)
-			move_to(area, c, CLUSTER_FREE);
+			list_append(area, &area->free, c);
 	}
 	for_each_possible_cpu(cpu)
 		for (unsigned int i = 0; i < PLACES; i++)

@@ -54,6 +54,8 @@ static inline bool folio_in_swap_cache(const struct folio *folio)
 
 /* The slot of its first page; the others' follow. Context: in the swap cache, locked, or the answer may be old. */
 swp_entry_t folio_swap_entry(const struct folio *folio);
+/* Another holder of the slot *@entry of its @page. Context: in the swap cache, locked. Return: 0; -ENOMEM: too many. */
+int folio_dup_swap(const struct folio *folio, const struct page *page, swp_entry_t *entry);
 /* The slot of one page of it. */
 swp_entry_t page_swap_entry(const struct page *page);
 /* With a reference, or NULL. The caller locks it and looks again whether it is this slot's. */

@@ -127,6 +127,9 @@ static bool pages_for_device(const struct swap_area *area, struct folio *folio, 
 {
 	bool any = false;
 
+	set->word[0] = 1;
+	if (likely(nr == 1))
+		return !keep_page(&area->words[swp_offset(entry)], entry, &folio->page);
 	for (unsigned int i = 0; i < nr; i++) {
 		unsigned long *word = &set->word[i / PAGE_SET_BITS];
 
@@ -178,12 +181,12 @@ int swap_writepage(struct folio *folio)
 	struct swap_area *area;
 	struct page_set set;
 
-	/* Nobody wants it back. */
-	if (unlikely(swap_drop_unheld(folio, entry))) {
+	area = swap_area_of_entry(entry);
+	/* Perhaps nobody wants it back. */
+	if (unlikely(!slot_count(whole_load(&area->words[swp_offset(entry)])) && swap_drop_unheld(folio, entry))) {
 		folio_unlock(folio);
 		return 0;
 	}
-	area = swap_area_of_entry(entry);
 	if (!pages_for_device(area, folio, entry, nr, &set)) {
 		folio_unlock(folio);
 		return 0;

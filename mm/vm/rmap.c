@@ -56,6 +56,7 @@
 #include "../lru/lru.h"
 #include "../swap/swap.h"
 #include "anon_vma.h"
+#include "fault.h"
 #include "lru_walk.h"
 #include "mlock.h"
 #include "share.h"
@@ -80,9 +81,9 @@ static bool folio_range(const struct folio *folio, const struct vm_area_struct *
 /* Return: false: the walk is over. */
 static bool visit(struct rmap_walk *walk, struct folio *folio, struct vm_area_struct *vma)
 {
-	uintptr_t addr, end;
+	uintptr_t addr;
 
-	if (!folio_range(folio, vma, &addr, &end))
+	if (!folio_range(folio, vma, &addr, &walk->end))
 		return true;
 	return walk->one(walk, folio, vma, addr) && !(walk->done && walk->done(folio));
 }
@@ -186,11 +187,13 @@ static bool maps(struct at *at, unsigned long pfn)
 	return true;
 }
 
-static void at_begin(struct at *at, struct folio *folio, struct vm_area_struct *vma)
+static void at_begin(struct at *at, const struct rmap_walk *walk, struct folio *folio, struct vm_area_struct *vma,
+		     uintptr_t addr)
 {
-	*at = (struct at){ .folio = folio, .vma = vma };
-	(void)folio_range(folio, vma, &at->addr, &at->end);
-	at->addr -= PAGE_SIZE;
+	at->folio = folio;
+	at->vma = vma;
+	at->addr = addr - PAGE_SIZE;
+	at->end = walk->end;
 }
 
 /* The next entry, locked. False: no more. */
@@ -228,8 +231,7 @@ static bool referenced_one(struct rmap_walk *walk, struct folio *folio, struct v
 	bool mapped = false;
 	struct at at;
 
-	(void)addr;
-	for (at_begin(&at, folio, vma); at_next(&at);) {
+	for (at_begin(&at, walk, folio, vma, addr); at_next(&at);) {
 		mapped = true;
 		/* No flush: until the translation is dropped for another reason the page looks older than it is. */
 		if (pgt_entry_clear_young(0, at.entry) && !(vma_flags_now(vma) & (VM_SEQ_READ | VM_RAND_READ))) {
@@ -290,10 +292,14 @@ struct change {
 /* An entry of @at changed; @e: what it was. The lock is let go of, and CPUs forget it. */
 static void changed(struct change *c, const struct at *at)
 {
+	bool alone;
+
 	c->nr++;
 	c->shared |= at_shared(at);
+	alone = flush_tlb_page_alone(at->vma->vm_mm, at->addr);
 	spin_unlock(at->lock);
-	(void)flush_tlb_page(at->vma->vm_mm, at->addr);
+	if (!alone)
+		(void)flush_tlb_page(at->vma->vm_mm, at->addr);
 }
 
 /* @vma has been visited. */
@@ -310,10 +316,9 @@ static bool mkclean_one(struct rmap_walk *walk, struct folio *folio, struct vm_a
 	struct change *c = walk->arg;
 	struct at at;
 
-	(void)addr;
 	if (!(vma_flags_now(vma) & VM_SHARED))
 		return true;
-	for (at_begin(&at, folio, vma); at_next(&at);) {
+	for (at_begin(&at, walk, folio, vma, addr); at_next(&at);) {
 		pgt_entry_t e = at.e;
 
 		if (!pgt_dirty(0, e) && !pgt_write(0, e)) {
@@ -382,15 +387,15 @@ static bool is_unused(const struct folio *folio)
 	return refs == folio_mapcount(folio) + 1 + folio_in_swap_cache(folio);
 }
 
-/* The entry gave way to @to, in which something else is counted, or nothing. The lock is let go of. */
-static void unmapped(struct change *c, struct at *at, pgt_entry_t to)
+/* The entry gave way to one that is counted in @to; NR_MM_COUNTERS: to none that is. The lock is let go of. */
+static void unmapped(struct change *c, struct at *at, unsigned int to)
 {
 	struct mm_struct *mm = at->vma->vm_mm;
 
 	mm_note_hiwater(mm);
-	table_count(mm, at->table, entry_counter(at->e), -1);
-	if (entry_counter(to) < NR_MM_COUNTERS)
-		table_count(mm, at->table, entry_counter(to), 1);
+	table_count(mm, at->table, mm_counter(at->folio), -1);
+	if (to < NR_MM_COUNTERS)
+		table_count(mm, at->table, to, 1);
 	taken_out(c, at);
 }
 
@@ -406,7 +411,7 @@ static void unmap_file(struct change *c, struct at *at)
 {
 	while (!pgt_cmpxchg(at->entry, &at->e, left_behind(at)))
 		;
-	unmapped(c, at, left_behind(at));
+	unmapped(c, at, NR_MM_COUNTERS);
 }
 
 /*
@@ -425,7 +430,7 @@ static bool discard(struct change *c, struct at *at)
 		if (!unused)
 			return false;
 	} while (!pgt_cmpxchg(at->entry, &at->e, 0));
-	unmapped(c, at, 0);
+	unmapped(c, at, NR_MM_COUNTERS);
 	return true;
 }
 
@@ -445,20 +450,19 @@ static pgt_entry_t swap_entry_for(pgt_entry_t e, swp_entry_t slot, bool exclusiv
 /* Return: false: it stays, as somebody works on the page itself. */
 static bool swap_out(struct change *c, struct at *at)
 {
-	unsigned long first = folio_swap_entry(at->folio).val;
-	swp_entry_t slot = { first + (unsigned long)(at->page - &at->folio->page) };
+	swp_entry_t slot;
 	bool exclusive = PageAnonExclusive(at->page);
 	pgt_entry_t to;
 
 	/* Pins are taken under this lock, and of exclusive pages only. */
-	if ((exclusive && folio_maybe_dma_pinned(at->folio)) || swap_duplicate(slot))
+	if ((exclusive && folio_maybe_dma_pinned(at->folio)) || folio_dup_swap(at->folio, at->page, &slot))
 		return false;
 	do {
 		to = swap_entry_for(at->e, slot, exclusive);
 	} while (!pgt_cmpxchg(at->entry, &at->e, to));
 	if (exclusive)
 		ClearPageAnonExclusive(at->page);
-	unmapped(c, at, to);
+	unmapped(c, at, MM_SWAPENTS);
 	return true;
 }
 
@@ -489,8 +493,7 @@ static bool unmap_one(struct rmap_walk *walk, struct folio *folio, struct vm_are
 	struct change *c = walk->arg;
 	struct at at;
 
-	(void)addr;
-	for (at_begin(&at, folio, vma); !c->failed && at_next(&at);)
+	for (at_begin(&at, walk, folio, vma, addr); !c->failed && at_next(&at);)
 		c->failed = !unmap_entry(c, &at);
 	flush_sharer(c, folio, vma);
 	/* Who shares a table that was changed has to be visited. */
@@ -514,8 +517,7 @@ static bool poison_one(struct rmap_walk *walk, struct folio *folio, struct vm_ar
 	struct change *c = walk->arg;
 	struct at at;
 
-	(void)addr;
-	for (at_begin(&at, folio, vma); at_next(&at);) {
+	for (at_begin(&at, walk, folio, vma, addr); at_next(&at);) {
 		pgt_entry_t to = 0;
 
 		if (at.page != c->page) {
@@ -575,8 +577,7 @@ static bool migrate_one(struct rmap_walk *walk, struct folio *folio, struct vm_a
 	struct change *c = walk->arg;
 	struct at at;
 
-	(void)addr;
-	for (at_begin(&at, folio, vma); !c->failed && at_next(&at);) {
+	for (at_begin(&at, walk, folio, vma, addr); !c->failed && at_next(&at);) {
 		if (page_is_anon(&folio->page) && PageAnonExclusive(at.page) && folio_maybe_dma_pinned(folio)) {
 			spin_unlock(at.lock);
 			c->failed = true;
@@ -666,8 +667,7 @@ static bool mapper_one(struct rmap_walk *walk, struct folio *folio, struct vm_ar
 	struct at *which = walk->arg;
 	struct at at;
 
-	(void)addr;
-	for (at_begin(&at, folio, vma); at_next(&at);) {
+	for (at_begin(&at, walk, folio, vma, addr); at_next(&at);) {
 		if (at.page == which->page)
 			which->addr++;
 		spin_unlock(at.lock);

@@ -64,7 +64,13 @@ void folio_remove_rmap_ptes(struct folio *folio, struct page *page, unsigned int
 /* fork: another entry for it, which is not exclusive any more. Return: -EBUSY: it may be pinned, copy it now. */
 int folio_try_dup_anon_rmap_pte(struct folio *folio, struct page *page, struct vm_area_struct *vma);
 /* All entries that map any page of the folio. */
-int folio_mapcount(const struct folio *folio);
+int folio_mapcount_large(const struct folio *folio);
+static force_inline int folio_mapcount(const struct folio *folio)
+{
+	if (unlikely(PageHead(&folio->page)))
+		return folio_mapcount_large(folio);
+	return load_relaxed(&folio->page._mapcount) + 1;
+}
 static inline bool folio_mapped(const struct folio *folio)
 {
 	return folio_mapcount(folio) > 0;
@@ -92,6 +98,7 @@ struct rmap_walk {
 	bool (*done)(const struct folio *folio);
 	void *arg;
 	bool try_lock; /* do not wait for locks */
+	uintptr_t end; /* of what the VMA that is visited can map of the folio, from addr on */
 };
 void rmap_walk(struct folio *folio, struct rmap_walk *walk);
 /* Entries that were accessed since, marks cleared; *@vm_flags: all VMAs' flags together. Need not be locked. */

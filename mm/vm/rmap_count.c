@@ -80,7 +80,7 @@ int folio_try_dup_anon_rmap_pte(struct folio *folio, struct page *page, struct v
 	return 0;
 }
 
-int folio_mapcount(const struct folio *folio)
+int folio_mapcount_large(const struct folio *folio)
 {
 	unsigned long nr = folio_nr_pages(folio);
 	int sum = 0;

@@ -89,15 +89,6 @@ struct page *entry_page(pgt_entry_t e)
 	return pgt_special(0, e) ? NULL : pfn_to_page(PFN_DOWN(pgt_leaf_phys(0, e)));
 }
 
-static unsigned int page_counter(struct page *page)
-{
-	struct folio *folio = page_folio(page);
-
-	if (page_is_anon(&folio->page))
-		return MM_ANONPAGES;
-	return PageSwapBacked(&folio->page) ? MM_SHMEMPAGES : MM_FILEPAGES;
-}
-
 unsigned int entry_counter(pgt_entry_t e)
 {
 	struct page *page;
@@ -107,12 +98,12 @@ unsigned int entry_counter(pgt_entry_t e)
 		return NR_MM_COUNTERS;
 	if (pgt_present(e)) {
 		page = entry_page(e);
-		return page ? page_counter(page) : NR_MM_COUNTERS;
+		return page ? mm_counter(page_folio(page)) : NR_MM_COUNTERS;
 	}
 	swap = pte_to_swp_entry(__pte(e));
 	if (!non_swap_entry(swap))
 		return MM_SWAPENTS;
-	return is_migration_entry(swap) ? page_counter(pfn_swap_entry_to_page(swap)) : NR_MM_COUNTERS;
+	return is_migration_entry(swap) ? mm_counter(page_folio(pfn_swap_entry_to_page(swap))) : NR_MM_COUNTERS;
 }
 
 #define LANE_BITS 16

@@ -13,6 +13,7 @@
 #include "hosted.h"
 #include "mm/reclaim/oom.h"
 #include "mm/vm/vm.h"
+#include "shared.h"
 #include "tasks.h"
 
 #define TASKS_MAX 160u
@@ -95,12 +96,9 @@ static void parse_line(const char *line)
 
 static FILE *open_report(const char *name)
 {
-	const char *shared = getenv("OCTAVO_SHARED");
 	char path[512];
 
-	if (!shared)
-		return NULL;
-	snprintf(path, sizeof(path), "%s/oom/%s", shared, name);
+	snprintf(path, sizeof(path), "%s/oom/%s", shared_directory(), name);
 	return fopen(path, "r");
 }
 

@@ -249,7 +249,7 @@ static void work_and_change(unsigned int cpu, void *ctx)
 		work(cpu, ctx);
 		return;
 	}
-	for (unsigned int i = 0; load_relaxed(&at_work); i++) {
+	for (unsigned int i = 0; load_relaxed(&at_work) || (big && i < 2 * machine->mib * MIB / PAGE_SIZE); i++) {
 		if (machine->changes && !(i & 255))
 			(void)proc_put("/sys/kernel/mm/lru_gen/enabled", i >> 8 & 1 ? "7" : "0");
 		if (machine->changes && machine->swap == SWAP_ZSWAP && !(i & 1023))

@@ -16,6 +16,7 @@
 #include "harness.h"
 #include "hosted.h"
 #include "procfs_differences.h"
+#include "shared.h"
 
 #define LINES_MAX 8192
 #define LINE_SIZE 256
@@ -118,12 +119,11 @@ static void append(void *ctx, const char *text, size_t len)
 
 static bool read_record(const char *record, const char *file)
 {
-	const char *shared = getenv("OCTAVO_SHARED");
 	char path[512], part[4096];
 	size_t len;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "%s/procfs/%s/%s", shared ? shared : "../shared", record, file);
+	snprintf(path, sizeof(path), "%s/procfs/%s/%s", shared_directory(), record, file);
 	f = fopen(path, "r");
 	if (!f)
 		return false;

@@ -15,6 +15,7 @@
 #include "harness.h"
 #include "mm/phys/vmstat.h"
 #include "mm/phys/watermark.h"
+#include "shared.h"
 
 #define ZONES_MAX 32
 
@@ -220,13 +221,12 @@ static void check_machine(const char *dir, const char *name)
 
 TEST(zoneinfo_conformance, recorded_machines)
 {
-	const char *shared = getenv("OCTAVO_SHARED");
 	char root[400], dir[700];
 	struct dirent *entry;
 	unsigned int machines = 0;
 	DIR *list;
 
-	snprintf(root, sizeof(root), "%s/procfs", shared ? shared : "../shared");
+	snprintf(root, sizeof(root), "%s/procfs", shared_directory());
 	list = opendir(root);
 	if (!list) {
 		test_skip("no records of /proc/zoneinfo (OCTAVO_SHARED names no directory that holds procfs/)");

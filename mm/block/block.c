@@ -11,7 +11,7 @@
  * Structures.
  *
  *	registry -> struct bdev -> next, ...	by number, ascending
- *		    |-- ops, private_data	port_rw() | brd.c | zram.c | a test's
+ *		    |-- ops, private_data	disk_rw() | brd.c | zram.c | a test's
  *		    `-- ios, errors, ...	what /proc/diskstats shows
  *
  * Invariants.
@@ -273,12 +273,12 @@ static struct port_disk *disk_of(struct bdev *bdev)
 	return bdev->private_data;
 }
 
-static int port_rw(struct bdev *bdev, u64 sector, void *buffer, unsigned int count, bool write)
+static int disk_rw(struct bdev *bdev, u64 sector, void *buffer, unsigned int count, bool write)
 {
 	return port_block_rw(disk_of(bdev)->device, sector, buffer, count, write);
 }
 
-static const struct bdev_ops port_ops = { .rw = port_rw };
+static const struct bdev_ops disk_ops = { .rw = disk_rw };
 
 struct bdev *bdev_of_port(unsigned int device, const char *name, u64 sectors, bool slow)
 {
@@ -289,7 +289,7 @@ struct bdev *bdev_of_port(unsigned int device, const char *name, u64 sectors, bo
 	(void)strscpy(disk->name, name, sizeof(disk->name));
 	disk->device = device;
 	disk->bdev = (struct bdev){ .name = disk->name, .dev = BDEV(PORT_DISK_MAJOR, 16 * device), .sectors = sectors,
-				    .ops = &port_ops, .private_data = disk, .slow = slow };
+				    .ops = &disk_ops, .private_data = disk, .slow = slow };
 	if (!bdev_register(&disk->bdev))
 		return &disk->bdev;
 	kfree(disk);

@@ -184,7 +184,7 @@ out:
 }
 
 /* All of [@slot, @slot + @nr) or none. */
-static bool take_run(struct swap_area *area, unsigned long slot, unsigned long pfn, unsigned int nr)
+static force_inline bool take_run(struct swap_area *area, unsigned long slot, unsigned long pfn, unsigned int nr)
 {
 	unsigned int i;
 
@@ -207,8 +207,8 @@ static bool take_run(struct swap_area *area, unsigned long slot, unsigned long p
 }
 
 /* From where the place is to its cluster's end. Return: 0: nothing there. */
-static unsigned long search(struct swap_area *area, struct swap_place *place, u32 c, unsigned long pfn,
-			    unsigned int nr)
+static force_inline unsigned long search(struct swap_area *area, struct swap_place *place, u32 c, unsigned long pfn,
+					 unsigned int nr)
 {
 	unsigned long first = (unsigned long)c << CLUSTER_SHIFT, slot = first + load_relaxed(&place->next);
 	unsigned long end = min(first + CLUSTER_SLOTS, area->max);
@@ -223,27 +223,37 @@ static unsigned long search(struct swap_area *area, struct swap_place *place, u3
 	return 0;
 }
 
-static unsigned long area_alloc(struct swap_area *area, unsigned long pfn, unsigned int nr)
+/* The place's cluster @c has nothing: on to others until one has. */
+static noinline unsigned long search_others(struct swap_area *area, struct swap_place *place, u32 c,
+					    unsigned long pfn, unsigned int nr)
+{
+	unsigned int tries = nr > 1 ? LARGE_TRIES : area->nr_clusters + LARGE_TRIES;
+	unsigned long slot = 0;
+
+	while (!slot && tries-- && next_cluster(area, place, c, nr)) {
+		c = load_relaxed(&place->cluster);
+		slot = c != CLUSTER_NONE ? search(area, place, c, pfn, nr) : 0;
+	}
+	return slot;
+}
+
+static force_inline unsigned long area_alloc(struct swap_area *area, unsigned long pfn, unsigned int nr)
 {
 	unsigned int cpu = load_relaxed(&area->flags) & SWP_SOLIDSTATE ? smp_processor_id() : 0;
 	struct swap_place *place = &area->cpus[cpu].place[nr > 1 ? PLACE_LARGE : PLACE_SINGLE];
-	unsigned int tries = nr > 1 ? LARGE_TRIES : area->nr_clusters + LARGE_TRIES;
+	u32 c = load_relaxed(&place->cluster);
+	unsigned long slot;
 
 	if (unlikely(load_relaxed(&area->used) + nr > area->pages))
 		return 0;
-	while (tries--) {
-		u32 c = load_relaxed(&place->cluster);
-		unsigned long slot = c != CLUSTER_NONE ? search(area, place, c, pfn, nr) : 0;
-
-		if (likely(slot)) {
-			atomic_add_relaxed(&area->clusters[slot >> CLUSTER_SHIFT].free, -(s32)nr);
-			atomic_add_relaxed(&area->used, nr);
-			return slot;
-		}
-		if (!next_cluster(area, place, c, nr))
-			break;
-	}
-	return 0;
+	slot = likely(c != CLUSTER_NONE) ? search(area, place, c, pfn, nr) : 0;
+	if (unlikely(!slot))
+		slot = search_others(area, place, c, pfn, nr);
+	if (unlikely(!slot))
+		return 0;
+	atomic_add_relaxed(&area->clusters[slot >> CLUSTER_SHIFT].free, -(s32)nr);
+	atomic_add_relaxed(&area->used, nr);
+	return slot;
 }
 
 /* ---- All areas ---- */
@@ -280,7 +290,7 @@ static u32 group_end(u32 first, u32 nr)
 	return end;
 }
 
-static int try_areas(unsigned long pfn, unsigned int nr, swp_entry_t *entry)
+static force_inline int try_areas(unsigned long pfn, unsigned int nr, swp_entry_t *entry)
 {
 	u32 areas = load_acquire(&order.nr), turn = this_cpu_read(stripe) / STRIPE;
 	int err = -ENOSPC;
@@ -323,7 +333,7 @@ static bool reclaim_some(void)
 	return freed != 0;
 }
 
-int swap_alloc_slots(unsigned long pfn, unsigned int nr, swp_entry_t *entry)
+static force_inline int alloc_slots(unsigned long pfn, unsigned int nr, swp_entry_t *entry)
 {
 	bool again;
 	int err;
@@ -339,6 +349,16 @@ int swap_alloc_slots(unsigned long pfn, unsigned int nr, swp_entry_t *entry)
 	if (nr == CLUSTER_SLOTS)
 		count_vm_events(THP_SWPOUT_FALLBACK, 1);
 	return err;
+}
+
+static noinline int alloc_run(unsigned long pfn, unsigned int nr, swp_entry_t *entry)
+{
+	return alloc_slots(pfn, nr, entry);
+}
+
+int swap_alloc_slots(unsigned long pfn, unsigned int nr, swp_entry_t *entry)
+{
+	return likely(nr == 1) ? alloc_slots(pfn, 1, entry) : alloc_run(pfn, nr, entry);
 }
 
 void swap_slots_freed(struct swap_area *area, unsigned long slot, unsigned int nr)

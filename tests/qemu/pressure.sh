@@ -32,18 +32,19 @@ under_pressure() {
 		export PATH=/bin:/usr/bin
 		swapon /dev/vda || echo FAIL swapon
 		$setup
-		cd / && tar -xf /dev/vdb || echo FAIL tar
-		time sh /run.sh
+		mkdir /new && mount -t tmpfs -o size=256M new /new && tar -C /new -xf /dev/vdb || echo FAIL tar
+		mkdir -p /new/bin /new/dev /new/tmp && cp -P /bin/* /new/bin && mount -t devtmpfs new /new/dev || echo FAIL bin
+		time chroot /new /bin/sh /run.sh
 		cat /proc/swaps
 		grep -E '^(pswp|zswp|pgsteal|workingset_refault|allocstall|oom_kill)' /proc/vmstat
-		rm -r /data /usr
+		umount /new/dev && umount /new
 		swapoff /dev/vda && echo everything fits again
 		poweroff -f
 	END
 	tools/initramfs.sh "$work/init.cpio" "$work/init.sh" || exit 2
 	tar -C "$work/root" -cf "$work/root.tar" .
 	truncate -s 512M "$work/swap.img"
-	/sbin/mkswap "$work/swap.img" >/dev/null || exit 2
+	/sbin/mkswap "$work/swap.img" >/dev/null 2>&1 || exit 2
 	drive="-drive file=$work/swap.img,if=none,id=s,format=raw -device virtio-blk-pci,drive=s"
 	drive="$drive -drive file=$work/root.tar,if=none,id=r,format=raw,readonly=on -device virtio-blk-pci,drive=r"
 	limit=300 boot "$name" "$memory" 2 "$work/init.cpio" </dev/null

@@ -22,31 +22,23 @@ limit=600 # seconds for the tests of one suite: several times what they take
 
 # The tests whose ground is the heap: what the variants with another back end repeat.
 heap='heap kmem_ kmalloc slab slob mempool percpu kfence leak usercopy shrinker'
-
-# The tests whose ground is page tables: what the variants of their formats repeat with interleavings and sanitizers.
-tables='mmu window pgtable tlb gather kmap kernel_ set_memory page_fault ptdump fixmap io mem vm range_tree hotplug'
-# And processes, whose address spaces and files are independent of the format.
-tables="$tables mmap fork process cow_ user_ pid. brk mremap madvise mlock mincore msync anon_vma interval pfn_maps file shm"
-tables="$tables dax bdev"
+words=$(echo "$heap" | tr ' ' ,)
 
 # name|needs|make variables|options of the test program
 variants="
 gcc|gcc|CC=gcc|
 clang|clang|CC=clang MODEL=discontig BOOTMEM=1|--effort 25
-m32|m32|CC=gcc M32=1|--effort 50
+m32|m32|CC=gcc M32=1|--effort 25
 m32-debug|m32|CC=gcc M32=1 DEBUG=1 SCHED=1 MODEL=vmemmap|--effort 20
 address|asan|CC=gcc SAN=address,undefined|--effort 20
-thread|tsan|CC=gcc ARCH=x86_64_la57 SAN=thread|--effort 15
-sched|gcc|CC=gcc SCHED=1 DEBUG=1|--effort 80
-slab-sched|m32|CC=gcc M32=1 SLAB=slab SCHED=1 DEBUG=1|--effort 40 $heap
-slab-thread|tsan|CC=gcc SLAB=slab SAN=thread|--effort 15 $heap
-slob-sched|m32|CC=gcc M32=1 SLAB=slob SCHED=1 DEBUG=1|--effort 35 $heap
-slob-address|asan|CC=gcc SLAB=slob SAN=address,undefined|--effort 15 $heap
+thread|tsan|CC=gcc ARCH=x86_64_la57 SAN=thread|--effort 10
+sched|gcc|CC=gcc SCHED=1 DEBUG=1|--effort 50
+slab-sched|m32|CC=gcc M32=1 SLAB=slab SCHED=1 DEBUG=1 TESTS=$words|--effort 40 $heap
+slab-thread|tsan|CC=gcc SLAB=slab SAN=thread TESTS=$words|--effort 15 $heap
+slob-address|asan|CC=gcc SLAB=slob SAN=address,undefined TESTS=$words|--effort 15 $heap
 la57|gcc|CC=gcc ARCH=x86_64_la57 MODEL=flat INLINE=call|--effort 25
-arm64|gcc|CC=gcc ARCH=arm64 MODEL=sparse|--effort 25
-i386|m32|CC=gcc M32=1 ARCH=i386|--effort 25
-arm64-sched|gcc|CC=gcc ARCH=arm64 SCHED=1 DEBUG=1|--effort 30 $tables
-i386-sched|m32|CC=gcc M32=1 ARCH=i386 SCHED=1 DEBUG=1|--effort 30 $tables
+arm64|gcc|CC=gcc ARCH=arm64 MODEL=sparse SCHED=1 DEBUG=1|--effort 15
+i386|m32|CC=gcc M32=1 ARCH=i386 SCHED=1 DEBUG=1|--effort 15
 "
 others='nm|install|readme|procps|conformance|fuzz|qemu|kernel|pressure|qemu-la57|qemu-i386|qemu-pae|qemu-slab|qemu-slob|tidy'
 

@@ -40,7 +40,7 @@ static bool put_items(struct swap_queue *q, struct folio *folio, const struct pa
 	unsigned long flags;
 	u32 tail;
 
-	/* Once it is in the ring nothing but the reader keeps the area, and the queue with it, until the thread is woken. */
+	/* Once it is in the ring only the reader keeps the area, and the queue with it, until the thread is woken. */
 	rcu_reader_begin();
 	spin_lock_irqsave(&q->lock, flags);
 	tail = q->tail;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The process model (tests/process_model.h) with far more demand than there is memory: nobody is forced out, reclaim
- * alone makes room. Machines of 8 to 32 MiB, swap of several kinds or none, both policies and changes between them, with
+ * The process model (tests/process_model.h) with far more demand than memory: nobody is forced out, reclaim alone makes
+ * room. Machines of 8 to 32 MiB, swap of several kinds or none, both policies and changes between them, with
  * the core's own threads and without, on real CPUs and by seeds. The oracle knows every byte; nobody is killed, as swap
  * has room; at the end all exit, and every page and every slot is free.
  */

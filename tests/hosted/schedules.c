@@ -11,7 +11,8 @@ struct scenario_result scenario_search(const struct scenario *s, uint64_t first,
 						    .interrupt = s->interrupt,
 						    .interrupt_one_in = s->one_in,
 						    .max_steps = s->max_steps };
-		struct hosted_options options = { .seed = seed, .cpus = s->machine ? s->cpus : 0, .mode = HOSTED_COROUTINES, .quiet = true,
+		struct hosted_options options = { .seed = seed, .mode = HOSTED_COROUTINES, .quiet = true,
+						  .cpus = s->machine ? s->cpus : 0,
 						  .asids = s->asids, .strict_structure = s->strict_structure,
 						  .threads = s->threads };
 		struct bootinfo info = s->machine ? *s->machine : *hosted_default_machine();

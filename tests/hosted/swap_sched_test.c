@@ -344,7 +344,7 @@ static bool check(void *ctx)
 			fail("the last value is not there");
 		drop(&places[i]);
 	}
-	/* Nobody is left, and nobody has looked for what is: what a thread still writes or reads goes when it is done. */
+	/* SW-I7. Nobody is left, and nobody looks for what is: what is still written or read goes when it is done. */
 	for (unsigned int i = 0; i < 1000 && swap_pages_free() != swap_pages_total(); i++)
 		port_park(100000);
 	if (swap_pages_free() != swap_pages_total())

@@ -7,27 +7,27 @@ set -u
 cd "$(dirname "$0")/../.." || exit 2
 . tests/qemu/kernel_cases.sh
 
-work=$out/pressure
-rm -rf "$work"
-mkdir -p "$work"
+scratch=$out/pressure
+rm -rf "$scratch"
+mkdir -p "$scratch"
 
-# bring PROGRAM...: into $work/root, in the places they have here, with their libraries
+# bring PROGRAM...: into $scratch/tree, in the places they have here, with their libraries
 bring() {
 	for program; do
 		for file in "$program" $(ldd "$program" | grep -o '/[^ ]*'); do
-			mkdir -p "$work/root$(dirname "$file")"
-			cp -L "$file" "$work/root$file"
+			mkdir -p "$scratch/tree$(dirname "$file")"
+			cp -L "$file" "$scratch/tree$file"
 		done
 	done
 }
 
-# under_pressure NAME MEMORY SETUP PATTERN...: $work/root is a second disk's tar archive; its /run.sh says what it found
+# under_pressure NAME MEMORY SETUP PATTERN...: $scratch/tree is a second disk's tar archive; its /run.sh says what it found
 under_pressure() {
 	name=$1
 	memory=$2
 	setup=$3
 	shift 3
-	cat >"$work/init.sh" <<-END
+	cat >"$scratch/init.sh" <<-END
 		#!/bin/sh
 		export PATH=/bin:/usr/bin
 		swapon /dev/vda || echo FAIL swapon
@@ -41,52 +41,52 @@ under_pressure() {
 		swapoff /dev/vda && echo everything fits again
 		poweroff -f
 	END
-	tools/initramfs.sh "$work/init.cpio" "$work/init.sh" || exit 2
-	tar -C "$work/root" -cf "$work/root.tar" .
-	truncate -s 512M "$work/swap.img"
-	/sbin/mkswap "$work/swap.img" >/dev/null 2>&1 || exit 2
-	drive="-drive file=$work/swap.img,if=none,id=s,format=raw -device virtio-blk-pci,drive=s"
-	drive="$drive -drive file=$work/root.tar,if=none,id=r,format=raw,readonly=on -device virtio-blk-pci,drive=r"
-	limit=300 boot "$name" "$memory" 2 "$work/init.cpio" </dev/null
+	tools/initramfs.sh "$scratch/init.cpio" "$scratch/init.sh" || exit 2
+	tar -C "$scratch/tree" -cf "$scratch/tree.tar" .
+	truncate -s 512M "$scratch/swap.img"
+	/sbin/mkswap "$scratch/swap.img" >/dev/null 2>&1 || exit 2
+	drive="-drive file=$scratch/swap.img,if=none,id=s,format=raw -device virtio-blk-pci,drive=s"
+	drive="$drive -drive file=$scratch/tree.tar,if=none,id=r,format=raw,readonly=on -device virtio-blk-pci,drive=r"
+	limit=300 boot "$name" "$memory" 2 "$scratch/init.cpio" </dev/null
 	drive=
 	judge "$name" "$status" 33 "$@" '^pswpout [0-9]{4}' '^oom_kill 0$' '^everything fits again$' '!^FAIL' "$clean"
-	rm -rf "$work"
-	mkdir -p "$work"
+	rm -rf "$scratch"
+	mkdir -p "$scratch"
 }
 
-# A file larger than memory is sorted in memory.
+# A file larger than memory is sorted: its parts, and those merged, are in files in memory.
 if wanted pressure-sort; then
-	mkdir -p "$work/root/data"
+	mkdir -p "$scratch/tree/data"
 	awk 'BEGIN { x = 1; for (i = 0; i < 800000; i++) { x = x * 69069 % 4294967296; printf "%010d %032d\n", x, i } }' \
-		>"$work/root/data/lines"
+		>"$scratch/tree/data/lines"
 	bring /usr/bin/sort
-	sum=$(LC_ALL=C sort "$work/root/data/lines" | md5sum)
-	echo 'LC_ALL=C /usr/bin/sort -S 256M /data/lines | md5sum' >"$work/root/run.sh"
+	sum=$(LC_ALL=C sort "$scratch/tree/data/lines" | md5sum)
+	echo 'LC_ALL=C /usr/bin/sort -S 12M /data/lines | md5sum' >"$scratch/tree/run.sh"
 	under_pressure pressure-sort 32M '' "^$sum\$"
 fi
 
 # Compilers at once, their own text in files in memory, with the other policy.
 if wanted pressure-compiler; then
-	mkdir -p "$work/root/data"
+	mkdir -p "$scratch/tree/data"
 	cc1=$(gcc -print-prog-name=cc1)
 	bring "$cc1"
 	sums=
 	for name in descriptors userfault core process; do
-		gcc -E -P -std=gnu11 "tests/user/$name.c" -o "$work/root/data/$name.i" &&
-			"$cc1" -quiet -w -O2 -fpreprocessed "$work/root/data/$name.i" -o "$work/$name.s" || exit 2
-		sums="$sums ^$(md5sum <"$work/$name.s" | cut -d' ' -f1)"
-		echo "$cc1 -quiet -w -O2 -fpreprocessed /data/$name.i -o /data/$name.s &" >>"$work/root/run.sh"
+		gcc -E -P -std=gnu11 "tests/user/$name.c" -o "$scratch/tree/data/$name.i" &&
+			"$cc1" -quiet -w -O2 -fpreprocessed "$scratch/tree/data/$name.i" -o "$scratch/$name.s" || exit 2
+		sums="$sums ^$(md5sum <"$scratch/$name.s" | cut -d' ' -f1)"
+		echo "$cc1 -quiet -w -O2 -fpreprocessed /data/$name.i -o /data/$name.s &" >>"$scratch/tree/run.sh"
 	done
-	printf 'wait\nfor s in /data/*.s; do md5sum <$s; done\n' >>"$work/root/run.sh"
+	printf 'wait\nfor s in /data/*.s; do md5sum <$s; done\n' >>"$scratch/tree/run.sh"
 	# shellcheck disable=SC2086 # patterns without blanks
 	under_pressure pressure-compiler 56M 'echo 7 >/sys/kernel/mm/lru_gen/enabled' $sums
 fi
 
 # A database in memory, half as large again as it is, through compressed memory.
 if wanted pressure-database; then
-	mkdir -p "$work/root/data"
+	mkdir -p "$scratch/tree/data"
 	bring "$(command -v sqlite3)"
-	cat >"$work/root/data/work.sql" <<-'END'
+	cat >"$scratch/tree/data/queries.sql" <<-'END'
 		CREATE TABLE a(id INTEGER PRIMARY KEY, k INTEGER, t TEXT);
 		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 150000)
 			INSERT INTO a SELECT i, i * 2654435761 % 1000003, printf('%0120d', i * 40503 % 999983) FROM n;
@@ -98,11 +98,11 @@ if wanted pressure-database; then
 		SELECT sum(x.k * length(y.t)) FROM a x JOIN a y ON x.k = y.id;
 		PRAGMA integrity_check;
 	END
-	echo 'sqlite3 :memory: </data/work.sql | md5sum' >"$work/root/run.sh"
-	sum=$(sqlite3 :memory: <"$work/root/data/work.sql" | md5sum)
+	echo 'sqlite3 :memory: </data/queries.sql | md5sum' >"$scratch/tree/run.sh"
+	sum=$(sqlite3 :memory: <"$scratch/tree/data/queries.sql" | md5sum)
 	under_pressure pressure-database 40M 'echo 1 >/sys/module/zswap/parameters/enabled' "^$sum\$" '^zswpout [0-9]{4}'
 fi
-rm -rf "$work"
+rm -rf "$scratch"
 
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

@@ -268,7 +268,7 @@ static void test_files(void)
 
 	CHECK(score >= 0 && score <= 2000);
 	CHECK(set_adj("1000") == 0);
-	CHECK(file_number("/proc/self/oom_score") >= 1333);
+	CHECK(file_number("/proc/self/oom_score") >= 1300); /* thousandths of the pages, rounded down */
 	CHECK(file_number("/proc/self/oom_adj") == 15);
 	CHECK(set_adj("1001") == EINVAL);
 	CHECK(set_adj("-1001") == EINVAL);

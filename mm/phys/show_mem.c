@@ -111,7 +111,8 @@ static void show_zone(struct zone *zone)
 	       zone->node, zone->name, KB(free), KB(READ_ONCE(zone->watermark_boost)), KB(wmark_pages(zone, WMARK_MIN)),
 	       KB(wmark_pages(zone, WMARK_LOW)), KB(wmark_pages(zone, WMARK_HIGH)),
 	       KB(READ_ONCE(zone->nr_reserved_highatomic)), ZONE_KB(NR_ZONE_ACTIVE_ANON),
-	       ZONE_KB(NR_ZONE_INACTIVE_ANON), ZONE_KB(NR_ZONE_ACTIVE_FILE), ZONE_KB(NR_ZONE_INACTIVE_FILE), ZONE_KB(NR_ZONE_UNEVICTABLE));
+	       ZONE_KB(NR_ZONE_INACTIVE_ANON), ZONE_KB(NR_ZONE_ACTIVE_FILE), ZONE_KB(NR_ZONE_INACTIVE_FILE),
+	       ZONE_KB(NR_ZONE_UNEVICTABLE));
 	printk(" writepending:%lukB present:%lukB managed:%lukB mlocked:%lukB bounce:%lukB free_pcp:%lukB"
 	       " local_pcp:%ukB free_cma:%lukB\n",
 	       ZONE_KB(NR_ZONE_WRITE_PENDING), KB(zone->present_pages), KB(zone_managed_pages(zone)),

@@ -14,7 +14,8 @@
  *	places lead here	  TAKEN, whatever is free
  *
  * The lists have a lock, which is taken when a CPU leaves its cluster for another, and by who frees the first or the
- * last slot of one. A place prefers FREE clusters, then PARTIAL ones, then what other places have. A rotating disk has
+ * last slot of one. A place prefers FREE clusters (what was freed last, which keeps a store small that grows; on
+ * a rotating disk what was freed first), then PARTIAL ones, then what other places have. A rotating disk has
  * one place for all CPUs, so that its head moves on in one direction.
  *
  * Areas are tried in order of their priority. Among equals a CPU goes to the next one after each STRIPE slots.

@@ -14,7 +14,8 @@ WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes 
 # What gcc warns of in sanitizer builds only: fences its thread sanitizer does not see (the code that has one pairs it with
 # read-modify-writes), and null strings that only the checks themselves bring about.
 SAN_NO_WARNING := $(if $(findstring clang,$(shell $(CC) --version)),,-Wno-tsan -Wno-format-overflow)
-CFLAGS_COMMON := -std=gnu11 -g $(OPT) $(WARN) -Iinclude $(if $(M32),-m32) \
+G ?= -g
+CFLAGS_COMMON := -std=gnu11 $(G) $(OPT) $(WARN) -Iinclude $(if $(M32),-m32) \
 	$(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer $(SAN_NO_WARNING)) \
 	$(if $(DEBUG),-DOCTAVO_DEBUG) $(if $(SCHED),-DOCTAVO_SCHED) \
 	-DOCTAVO_MEMORY_MODEL_$(shell echo $(MODEL) | tr a-z A-Z) $(if $(BOOTMEM),-DOCTAVO_BOOTMEM) \

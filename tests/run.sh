@@ -27,16 +27,14 @@ words=$(echo "$heap" | tr ' ' ,)
 # name|needs|make variables|options of the test program
 variants="
 gcc|gcc|CC=gcc|
-clang|clang|CC=clang MODEL=discontig BOOTMEM=1|--effort 25
-m32|m32|CC=gcc M32=1|--effort 25
+clang|clang|CC=clang ARCH=x86_64_la57 MODEL=flat INLINE=call|--effort 25
 m32-debug|m32|CC=gcc M32=1 DEBUG=1 SCHED=1 MODEL=vmemmap|--effort 20
-address|asan|CC=gcc SAN=address,undefined|--effort 20
+address|asan|CC=gcc MODEL=discontig BOOTMEM=1 SAN=address,undefined|--effort 15
 thread|tsan|CC=gcc ARCH=x86_64_la57 SAN=thread|--effort 10
-sched|gcc|CC=gcc SCHED=1 DEBUG=1|--effort 50
+sched|gcc|CC=gcc SCHED=1 DEBUG=1|--effort 40
 slab-sched|m32|CC=gcc M32=1 SLAB=slab SCHED=1 DEBUG=1 TESTS=$words|--effort 40 $heap
 slab-thread|tsan|CC=gcc SLAB=slab SAN=thread TESTS=$words|--effort 15 $heap
 slob-address|asan|CC=gcc SLAB=slob SAN=address,undefined TESTS=$words|--effort 15 $heap
-la57|gcc|CC=gcc ARCH=x86_64_la57 MODEL=flat INLINE=call|--effort 25
 arm64|gcc|CC=gcc ARCH=arm64 MODEL=sparse SCHED=1 DEBUG=1|--effort 15
 i386|m32|CC=gcc M32=1 ARCH=i386 SCHED=1 DEBUG=1|--effort 15
 "
@@ -104,7 +102,7 @@ variant() { # NAME VARIABLES OPTIONS
 	dir=build/$1
 	[ "$1" = gcc ] && dir=build
 	# shellcheck disable=SC2086
-	make -s -j"$jobs" B="$dir" $2 "$dir/tests" || { echo "the build failed: make B=$dir $2 $dir/tests"; return 1; }
+	make -s -j"$jobs" B="$dir" G=-g1 $2 "$dir/tests" || { echo "the build failed: make B=$dir $2 $dir/tests"; return 1; }
 	# shellcheck disable=SC2086
 	timeout "$limit" "$dir/tests" --seed "$seed" --jobs "$jobs" $3
 }
@@ -114,7 +112,7 @@ conformance() { make -s -j"$jobs" build/conformance && timeout "$limit" build/co
 install() { make -s -j"$jobs" build/octavo build/liboctavo.a && sh tests/install.sh build; }
 procps() { make -s -j"$jobs" build/octavo && sh tests/procps.sh build; }
 readme() { make -s -j"$jobs" examples && sh tests/readme.sh build; }
-fuzz() { make -s -j"$jobs" fuzz FUZZ_SECONDS=5; }
+fuzz() { make -s -j"$jobs" fuzz FUZZ_SECONDS=3; }
 qemu() { make -s -j"$jobs" build/octavo.elf && timeout "$limit" sh tests/qemu/run.sh build; }
 kernel() { make -s -j"$jobs" kernel user-programs && timeout "$limit" sh tests/qemu/kernel.sh build; }
 pressure() { make -s -j"$jobs" kernel && timeout "$limit" sh tests/qemu/pressure.sh build; }

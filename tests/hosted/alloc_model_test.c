@@ -75,7 +75,7 @@ static const struct model_op letters[] = {
 
 TEST(alloc_exhaustive, all_short_sequences)
 {
-	unsigned int length = test_effort >= 400 ? 6 : test_effort >= 50 ? 5 : 4;
+	unsigned int length = test_effort >= 400 ? 6 : test_effort >= 50 ? 5 : test_effort >= 15 ? 4 : 3;
 
 	alloc_model_boot = boot_small;
 	(void)model_exhaustive(&alloc_model, letters, ARRAY_SIZE(letters), length);

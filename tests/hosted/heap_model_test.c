@@ -105,7 +105,7 @@ static const struct model_op letters[] = {
 
 TEST(heap_exhaustive, all_short_sequences)
 {
-	unsigned int length = test_effort >= 400 ? 6 : test_effort >= 100 ? 5 : 4;
+	unsigned int length = test_effort >= 400 ? 6 : test_effort >= 100 ? 5 : test_effort >= 15 ? 4 : 3;
 
 	heap_model_boot = boot_small;
 	(void)model_exhaustive(&heap_model, letters, ARRAY_SIZE(letters), length);

@@ -45,7 +45,7 @@ under_pressure() {
 	tar -C "$scratch/tree" -cf "$scratch/tree.tar" .
 	truncate -s 512M "$scratch/swap.img"
 	/sbin/mkswap "$scratch/swap.img" >/dev/null 2>&1 || exit 2
-	drive="-drive file=$scratch/swap.img,if=none,id=s,format=raw -device virtio-blk-pci,drive=s"
+	drive="-drive file=$scratch/swap.img,if=none,id=s,format=raw,cache=unsafe -device virtio-blk-pci,drive=s"
 	drive="$drive -drive file=$scratch/tree.tar,if=none,id=r,format=raw,readonly=on -device virtio-blk-pci,drive=r"
 	limit=300 boot "$name" "$memory" 2 "$scratch/init.cpio" </dev/null
 	drive=

@@ -283,10 +283,12 @@ static bool flush_everywhere(const struct flush *f)
 /* ---- Requests ---- */
 
 /* Ahead of it the entries are changed; behind it mm->cpus is read. */
-static void new_generation(struct flush *f)
+static force_inline unsigned long next_generation(struct mm_struct *mm)
 {
-	f->gen = atomic_fetch_add(&f->mm->tlb_gen, 1) + 1;
+	unsigned long gen = atomic_fetch_add(&mm->tlb_gen, 1) + 1;
+
 	smp_mb__after_atomic();
+	return gen;
 }
 
 bool flush_tlb_mm_range(struct mm_struct *mm, uintptr_t start, uintptr_t end, unsigned int stride_shift,
@@ -302,7 +304,7 @@ bool flush_tlb_mm_range(struct mm_struct *mm, uintptr_t start, uintptr_t end, un
 	if (freed_tables)
 		stride_shift = min(stride_shift, (unsigned int)PGT_SHIFT(1));
 	flush_set_range(&f, start, end, stride_shift);
-	new_generation(&f);
+	f.gen = next_generation(mm);
 	return flush_everywhere(&f);
 }
 
@@ -318,7 +320,7 @@ bool flush_tlb_page(struct mm_struct *mm, uintptr_t virt)
 }
 
 /* Has another CPU loaded @mm, or is it about to? */
-static bool others_have(const struct mm_struct *mm)
+static force_inline bool others_have(const struct mm_struct *mm)
 {
 	unsigned int self = smp_processor_id();
 
@@ -334,18 +336,18 @@ bool flush_tlb_page_alone(struct mm_struct *mm, uintptr_t virt)
 {
 	struct tlb_cpu *tc = this_cpu_ptr(&tlb_cpu);
 	struct tlb_slot *slot = &tc->slots[tc->slot];
-	struct flush f = { .mm = mm };
+	unsigned long gen;
 
 	if (tc->loaded != mm || load_relaxed(&tc->lazy) || !mm->cpus || others_have(mm))
 		return false;
 	/* Who had it loaded before may have translations still, and is to see that he was away. */
-	new_generation(&f);
+	gen = next_generation(mm);
 	if (unlikely(others_have(mm)))
 		return false;
 	port_tlb_flush_page(tlb_slot_asid(tc->slot), virt);
 	/* Behind by more than this one flush it stays behind. */
-	if (likely(slot->gen + 1 == f.gen))
-		slot->gen = f.gen;
+	if (likely(slot->gen + 1 == gen))
+		slot->gen = gen;
 	return true;
 }
 

@@ -71,6 +71,8 @@ struct folio *swapper_make(unsigned int order, unsigned long tag)
 	return (struct folio *)page;
 }
 
+bool swapper_may_fail;
+
 swp_entry_t swapper_out(struct folio *folio, unsigned long shadow)
 {
 	swp_entry_t entry = { 0 };
@@ -86,7 +88,7 @@ swp_entry_t swapper_out(struct folio *folio, unsigned long shadow)
 	if (swap_duplicate_nr(entry, (unsigned int)folio_nr_pages(folio)))
 		test_fail(__FILE__, __LINE__, "not duplicated");
 	ClearPageDirty(&folio->page);
-	if (swap_writepage(folio))
+	if (swap_writepage(folio) && !swapper_may_fail)
 		test_fail(__FILE__, __LINE__, "not written");
 	folio_lock(folio);
 	folio_wait_writeback(folio);

@@ -24,6 +24,8 @@ unsigned long swapper_tag(struct page *page);
  * no slot, and the folio is gone.
  */
 swp_entry_t swapper_out(struct folio *folio, unsigned long shadow);
+/* A write may fail, as a RAM disk may get no memory: the folio stays in the cache, and has its entry. */
+extern bool swapper_may_fail;
 /* The folio, locked and uptodate. NULL after a failed EXPECT. */
 struct folio *swapper_in(swp_entry_t entry);
 /* The holder takes it: one folio of one page, the slot free, the reference gone. Return: its tag. */

@@ -22,6 +22,9 @@ static char finding_text[200];
 static void note(void *ctx, const char *line)
 {
 	(void)ctx;
+	/* What is wrong about a folio, its list's verifier may see as well. */
+	if (!strstr(line, "SH-"))
+		return;
 	strscpy(finding_text, line, sizeof(finding_text));
 	findings++;
 }
@@ -580,7 +583,8 @@ static void expect_finding(const char *id)
 {
 	findings = 0;
 	finding_text[0] = '\0';
-	EXPECT_EQ(mm_verify(note, NULL), 1);
+	EXPECT(mm_verify(note, NULL) >= 1);
+	EXPECT_EQ(findings, 1);
 	EXPECT(strstr(finding_text, id));
 }
 

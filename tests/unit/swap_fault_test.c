@@ -289,6 +289,7 @@ TEST(swap_fault, moved_and_locked)
 /* FA-I6: who pinned a page has it where it is; a reference alone keeps the page, whatever its entry says. */
 TEST(swap_fault, pins_and_references)
 {
+	unsigned long *word;
 	struct page *page;
 	uintptr_t m;
 
@@ -302,7 +303,9 @@ TEST(swap_fault, pins_and_references)
 	EXPECT_EQ(out(m, 1), 0);
 	EXPECT(swapped(m));
 	/* The same page comes back, with what its holder writes. */
-	*(unsigned long *)page_address(page) = 4;
+	word = kmap_local_page(page);
+	*word = 4;
+	kunmap_local(word);
 	SetPageDirty(page);
 	EXPECT_EQ(test_user_get(m), 4);
 	put_page(page);

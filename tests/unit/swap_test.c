@@ -625,6 +625,8 @@ TEST(swap, allocations_fail)
 	disk = swapper_disk("ram0", 3000);
 	ASSERT(disk);
 	nothing_left(NULL);
+	swapper_may_fail = true;
 	EXPECT(fault_each_among(FAIL_NTH_PAGE | FAIL_NTH_SLAB, whole_life, nothing_left, NULL) > 8);
+	swapper_may_fail = false;
 	brd_destroy(disk);
 }

@@ -69,7 +69,8 @@ static force_inline int folio_mapcount(const struct folio *folio)
 {
 	if (unlikely(PageHead(&folio->page)))
 		return folio_mapcount_large(folio);
-	return load_relaxed(&folio->page._mapcount) + 1;
+	/* Who finds it unmapped sees what was done by who had it mapped. */
+	return load_acquire(&folio->page._mapcount) + 1;
 }
 static inline bool folio_mapped(const struct folio *folio)
 {

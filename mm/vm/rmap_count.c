@@ -57,13 +57,15 @@ void folio_add_file_rmap_ptes(struct folio *folio, struct page *page, unsigned i
 
 void folio_remove_rmap_ptes(struct folio *folio, struct page *page, unsigned int nr, struct vm_area_struct *vma)
 {
+	/* Unmapped, its file may lose it. */
+	bool anon = page_is_anon(&folio->page);
 	long last = 0;
 
 	(void)vma;
 	for (unsigned int i = 0; i < nr; i++)
 		last += atomic_fetch_sub(&page[i]._mapcount, 1) == 0;
 	if (last)
-		count_mapped(folio, page_is_anon(&folio->page) ? NR_ANON_MAPPED : NR_FILE_MAPPED, -last);
+		count_mapped(folio, anon ? NR_ANON_MAPPED : NR_FILE_MAPPED, -last);
 	if (unlikely(PageMlocked(&folio->page)) && !folio_mapped(folio))
 		mlock_forget(folio);
 }

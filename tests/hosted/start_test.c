@@ -369,6 +369,7 @@ TEST(start, top_of_52_bits)
 TEST(start, a_span_too_wide_is_refused)
 {
 	struct bootinfo info = pc(8, "");
+	const char *said;
 
 	NEEDS_64BIT();
 	map[3] = (struct bootinfo_range){ ((u64)1 << 52) - GIB, GIB, E820_TYPE_RAM };
@@ -376,7 +377,9 @@ TEST(start, a_span_too_wide_is_refused)
 	info.max_phys_bits = 52;
 	test_capture_begin();
 	EXPECT_EQ(hosted_boot(&info, NULL), -ENOMEM);
-	EXPECT(strstr(test_capture_end(), "mem"));
+	said = test_capture_end();
+	/* The core, or the host, whose addresses a sanitizer needs. */
+	EXPECT(strstr(said, "mem") || strstr(said, "address space"));
 }
 #endif
 

@@ -18,7 +18,7 @@ passed=0
 failed=0
 skipped=0
 missing=
-limit=600 # seconds for the tests of one suite: several times what they take
+limit=1200 # seconds for the tests of one suite: several times what they take
 
 # The tests whose ground is the heap: what the variants with another back end repeat.
 heap='heap kmem_ kmalloc slab slob mempool percpu kfence leak usercopy shrinker'

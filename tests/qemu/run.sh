@@ -67,7 +67,7 @@ judge() {
 qemu() {
 	log=$out/$1.log
 	shift
-	timeout "${limit:-180}" qemu-system-x86_64 -display none -nodefaults -serial stdio -no-reboot \
+	timeout "${limit:-450}" qemu-system-x86_64 -display none -nodefaults -serial stdio -no-reboot \
 		-device isa-debug-exit,iobase=0xf4,iosize=4 "$@" >"$log.raw" 2>&1
 	status=$?
 	tr -d '\r' <"$log.raw" >"$log"

@@ -159,25 +159,18 @@ if wanted fuzz && ! lacks fuzz fuzz; then
 	busy fuzz '...'
 	run fuzz fuzz
 fi
-# The reference kernel's suites wait for disks, and for the clock: they run beside those of the other images.
-beside() {
-	if wanted kernel && ! lacks kernel qemu && ! lacks kernel busybox; then
-		run kernel kernel
-	fi
-	if wanted pressure && ! lacks pressure qemu && ! lacks pressure busybox && ! lacks pressure sqlite; then
-		run pressure pressure
-	fi
-}
-beside=$logs/beside
-if wanted kernel || wanted pressure || wanted qemu; then
-	busy 'the kernel' '...'
-	make -s -j"$jobs" build/octavo.elf kernel user-programs >"$logs/images.log" 2>&1 </dev/null
-fi
-beside >"$beside" 2>&1 &
 if wanted qemu && ! lacks qemu qemu; then
 	[ "${CI:-}" != true ] || ! lacks qemu-grub grub
 	busy qemu '...'
 	run qemu qemu
+fi
+if wanted kernel && ! lacks kernel qemu && ! lacks kernel busybox; then
+	busy kernel '...'
+	run kernel kernel
+fi
+if wanted pressure && ! lacks pressure qemu && ! lacks pressure busybox && ! lacks pressure sqlite; then
+	busy pressure '...'
+	run pressure pressure
 fi
 if wanted qemu-la57 && ! lacks qemu-la57 qemu; then
 	busy qemu-la57 '...'
@@ -198,17 +191,6 @@ for name in slab slob; do
 		run qemu-$name qemu_heap $name
 	fi
 done
-busy 'the kernel' '...'
-wait
-[ -t 1 ] && printf '\r\033[K'
-cat "$beside"
-counts=$(awk '$3 == "passed" && $5 == "failed" && $7 == "skipped" && $9 == "s" { p += $2; f += $4; s += $6 }
-	END { print p + 0, f + 0, s + 0 }' "$beside")
-# shellcheck disable=SC2086 # three numbers
-set -- $counts
-passed=$((passed + $1))
-failed=$((failed + $2))
-skipped=$((skipped + $3))
 if wanted tidy && ! lacks tidy git; then
 	busy tidy '...'
 	run tidy sh tools/tidy build

@@ -47,7 +47,7 @@ under_pressure() {
 	/sbin/mkswap "$scratch/swap.img" >/dev/null 2>&1 || exit 2
 	drive="-drive file=$scratch/swap.img,if=none,id=s,format=raw,cache=unsafe -device virtio-blk-pci,drive=s"
 	drive="$drive -drive file=$scratch/tree.tar,if=none,id=r,format=raw,readonly=on -device virtio-blk-pci,drive=r"
-	limit=300 boot "$name" "$memory" 2 "$scratch/init.cpio" </dev/null
+	limit=600 boot "$name" "$memory" 2 "$scratch/init.cpio" </dev/null
 	drive=
 	judge "$name" "$status" 33 "$@" '^pswpout [0-9]{4}' '^oom_kill 0$' '^everything fits again$' '!^FAIL' "$clean"
 	rm -rf "$scratch"
@@ -100,7 +100,7 @@ if wanted pressure-database; then
 	END
 	echo 'sqlite3 :memory: </data/queries.sql | md5sum' >"$scratch/tree/run.sh"
 	sum=$(sqlite3 :memory: <"$scratch/tree/data/queries.sql" | md5sum)
-	under_pressure pressure-database 40M 'echo 1 >/sys/module/zswap/parameters/enabled' "^$sum\$" '^zswpout [0-9]{4}'
+	under_pressure pressure-database 48M 'echo 1 >/sys/module/zswap/parameters/enabled' "^$sum\$" '^zswpout [0-9]{4}'
 fi
 rm -rf "$scratch"
 

@@ -23,7 +23,7 @@ void filemap_cachestat(struct address_space *mapping, unsigned long first, unsig
 		nr = min(end, last) - max(index, at) + 1;
 		if (xa_is_value(entry)) {
 			out->nr_evicted += nr;
-			if (pages->shadows && workingset_test_recent(xa_to_value(entry)))
+			if (load_relaxed(&pages->shadows) && workingset_test_recent(xa_to_value(entry)))
 				out->nr_recently_evicted += nr;
 			continue;
 		}

@@ -284,7 +284,7 @@ void filemap_evict_folio(struct address_space *mapping, struct folio *folio)
 	const struct address_space_operations *ops = mapping->a_ops;
 	unsigned long flags = xa_lock_fast(&mapping->i_pages);
 
-	mapping->i_pages.shadows = true;
+	store_relaxed(&mapping->i_pages.shadows, true);
 	for (unsigned int tag = 0; unlikely(mapping->i_pages.tags) && tag < XA_TAGS; tag++)
 		__xa_clear_tag(&mapping->i_pages, (unsigned long)page_index(&folio->page), tag);
 	/* Nobody would come to clear it away. */

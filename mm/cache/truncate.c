@@ -185,7 +185,7 @@ void truncate_inode_pages_range(struct address_space *mapping, u64 start, u64 en
 				folio_put(batch[i]);
 			}
 	}
-	if (unlikely(mapping->i_pages.shadows))
+	if (unlikely(load_relaxed(&mapping->i_pages.shadows)))
 		forget_shadows(mapping, &range);
 }
 

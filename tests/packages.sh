@@ -27,6 +27,7 @@ qemu|qemu-system-x86|have qemu-system-x86_64|the emulator qemu-system-x86_64
 qemu|qemu-system-x86|have qemu-system-i386|the emulator qemu-system-i386
 busybox|busybox-static|have busybox|the static BusyBox
 musl|musl-tools|have musl-gcc|the C library musl and its compiler
+gdb|gdb|have gdb|the debugger gdb
 sqlite|sqlite3|have sqlite3|the database sqlite3
 grub|grub-pc-bin|test -d /usr/lib/grub/i386-pc|GRUB for BIOS machines
 grub|grub-common|have grub-mkrescue|grub-mkrescue

@@ -127,12 +127,10 @@ TEST(pressure_model, swapoff_on_threads)
 
 /* ---- By seeds ---- */
 
-static u64 scenario_seed;
-
 static void setup(void *ctx)
 {
 	(void)ctx;
-	if (!begin(3, 60, ++scenario_seed))
+	if (!begin(3, 60, test_seed))
 		test_fail(__FILE__, __LINE__, "no memory");
 }
 
@@ -146,7 +144,6 @@ TEST(pressure_model, schedules)
 {
 	static const struct scenario s = { .cpus = 3, .setup = setup, .work = work, .check = check };
 
-	scenario_seed = test_seed;
 	outs = 0;
 	scenario_test(&s, test_scaled(60));
 	EXPECT(outs);
@@ -156,7 +153,6 @@ TEST(pressure_model, swapoff_schedules)
 {
 	static const struct scenario s = { .cpus = 4, .setup = setup, .work = work_and_swapoff, .check = check };
 
-	scenario_seed = test_seed;
 	offs = 0;
 	scenario_test(&s, test_scaled(40));
 	EXPECT(offs);

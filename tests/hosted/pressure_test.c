@@ -331,12 +331,10 @@ TEST(pressure, no_swap_but_a_file)
 
 /* ---- By seeds ---- */
 
-static u64 scenario_seed;
-
 static void setup(void *ctx)
 {
 	machine = ctx;
-	if (!begin(++scenario_seed))
+	if (!begin(test_seed))
 		test_fail(__FILE__, __LINE__, "no memory");
 }
 
@@ -355,7 +353,6 @@ static void by_seeds(struct machine *m, unsigned int seeds)
 
 	machine = m;
 	info_of(&info, &map);
-	scenario_seed = test_seed;
 	scenario_test(&s, test_scaled(seeds));
 }
 

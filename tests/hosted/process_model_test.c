@@ -65,12 +65,10 @@ TEST(process_model, on_threads)
 
 /* ---- By seeds ---- */
 
-static u64 scenario_seed;
-
 static void setup(void *ctx)
 {
 	(void)ctx;
-	if (!begin(3, 60, ++scenario_seed))
+	if (!begin(3, 60, test_seed))
 		test_fail(__FILE__, __LINE__, "no memory");
 }
 
@@ -84,6 +82,5 @@ TEST(process_model, schedules)
 {
 	static const struct scenario s = { .cpus = 3, .setup = setup, .work = work, .check = check };
 
-	scenario_seed = test_seed;
 	scenario_test(&s, test_scaled(60));
 }

@@ -9,7 +9,7 @@
 /**
  * struct scenario - what the CPUs do
  * @cpus: how many
- * @setup: on CPU 0 of a freshly booted machine; may be NULL
+ * @setup: on CPU 0 of a freshly booted machine; may be NULL. test_seed is the seed of the interleaving from here on
  * @work: on each CPU
  * @interrupt, @one_in: as in struct hosted_schedule
  * @check: on CPU 0 afterwards; true if all is well

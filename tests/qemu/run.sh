@@ -9,58 +9,16 @@
 # and with octavo.exit=0xf4 QEMU ends with status 33 (passed), 35 (failed) or 37 (panic).
 set -u
 cd "$(dirname "$0")/../.." || exit 2
-build=${1:-build}
-only=${2:-}
+suite=qemu
+. tests/qemu/judge.sh
 elf=$build/octavo.elf
-out=$build/qemu
 arch=$(cat "$build/octavo.arch") || exit 2
 exit_port='octavo.exit=0xf4'
-emulator=qemu-system-x86_64
-mkdir -p "$out"
-passed=0
-failed=0
-skipped=0
-
-wanted() {
-	case $1 in *"$only"*) return 0 ;; esac
-	return 1
-}
 
 # on ARCH...: is the image for one of these?
 on() {
 	for a; do [ "$a" = "$arch" ] && return 0; done
 	return 1
-}
-
-skip() { # NAME REASON
-	wanted "$1" || return 0
-	skipped=$((skipped + 1))
-	echo "SKIP qemu.$1: $2"
-}
-
-# judge NAME STATUS WANTED-STATUS PATTERN...: each pattern must be in the log; one that begins with "!" must not.
-judge() {
-	name=$1
-	status=$2
-	want=$3
-	why=
-	shift 3
-	[ "$status" = "$want" ] || why=" status $status instead of $want;"
-	[ "$status" != 124 ] || [ "$want" = 124 ] || why=" timeout;"
-	for pattern; do
-		case $pattern in
-		!*) ! grep -qE -e "${pattern#!}" "$out/$name.log" || why="$why unwanted: ${pattern#!};" ;;
-		*) grep -qE -e "$pattern" "$out/$name.log" || why="$why missing: $pattern;" ;;
-		esac
-	done
-	if [ -z "$why" ]; then
-		passed=$((passed + 1))
-		echo "ok   qemu.$name"
-	else
-		failed=$((failed + 1))
-		echo "FAIL qemu.$name:$why"
-		tail -n 25 "$out/$name.log" | sed 's/^/     /'
-	fi
 }
 
 # qemu NAME OPTION...: runs it with the case's log; the status is in $status.
@@ -91,12 +49,6 @@ boot() {
 machine() { tests/qemu/machine.sh "$@"; }
 tests_pass='[1-9][0-9]* passed, 0 failed'
 
-finish() {
-	echo "$passed passed, $failed failed, $skipped skipped"
-	[ "$failed" -eq 0 ]
-	exit
-}
-
 # GRUB, multiboot2.
 grub() {
 	if ! command -v grub-mkrescue >/dev/null || ! command -v xorriso >/dev/null; then
@@ -113,7 +65,6 @@ grub() {
 }
 
 if on i386 i386_pae; then
-	emulator=qemu-system-i386
 	. tests/qemu/cases32.sh
 	grub
 	finish

@@ -321,19 +321,33 @@ TEST(swap_fault, pins_and_references)
 	end();
 }
 
+static struct flaky flaky;
+
+/* A process with four pages of 3s at *@m, and an area whose device can be told to fail. */
+static bool begin_flaky(uintptr_t *m)
+{
+	flaky = (struct flaky){ 0 };
+	disk = swapper_disk("ram0", 100);
+	if (!disk || flaky_make(&flaky, "flaky", disk) || swapper_on(&flaky.bdev, DEV, 0) || !test_process_start(&p))
+		return false;
+	*m = test_map(0, 4 * PAGE_SIZE, RW, MAP_PRIVATE);
+	write_numbers(*m, 4, 3);
+	return true;
+}
+
+static void end_flaky(void)
+{
+	all_well();
+	flaky_end(&flaky);
+	brd_destroy(disk);
+}
+
 /* Whoever has none of it does not hear of a slot that cannot be read; swapoff leaves poison. */
 TEST(swap_fault, errors_are_the_owners)
 {
-	struct flaky flaky = { 0 };
 	uintptr_t m;
 
-	disk = swapper_disk("ram0", 100);
-	ASSERT(disk);
-	EXPECT_EQ(flaky_make(&flaky, "flaky", disk), 0);
-	EXPECT_EQ(swapper_on(&flaky.bdev, DEV, 0), 0);
-	ASSERT(test_process_start(&p));
-	m = test_map(0, 4 * PAGE_SIZE, RW, MAP_PRIVATE);
-	write_numbers(m, 4, 3);
+	ASSERT(begin_flaky(&m));
 	EXPECT_EQ(out(m, 4), 4);
 	flaky.bad_first = swp_offset(pte_to_swp_entry(__pte(test_user_entry(m)))) * PAGE_SECTORS;
 	flaky.bad_count = PAGE_SECTORS;
@@ -355,24 +369,15 @@ TEST(swap_fault, errors_are_the_owners)
 		EXPECT_EQ(test_user_get(m + i * PAGE_SIZE + 8 * i), (i + 1) * 3);
 	all_well();
 	test_process_exit(&p);
-	all_well();
-	flaky_end(&flaky);
-	brd_destroy(disk);
+	end_flaky();
 }
 
 /* What cannot be written stays in memory. */
 TEST(swap_fault, what_cannot_be_written)
 {
-	struct flaky flaky = { 0 };
 	uintptr_t m;
 
-	disk = swapper_disk("ram0", 100);
-	ASSERT(disk);
-	EXPECT_EQ(flaky_make(&flaky, "flaky", disk), 0);
-	EXPECT_EQ(swapper_on(&flaky.bdev, DEV, 0), 0);
-	ASSERT(test_process_start(&p));
-	m = test_map(0, 4 * PAGE_SIZE, RW, MAP_PRIVATE);
-	write_numbers(m, 4, 3);
+	ASSERT(begin_flaky(&m));
 	flaky.fail_writes = 2;
 	flaky.error = -EIO;
 	test_capture_begin();
@@ -383,11 +388,9 @@ TEST(swap_fault, what_cannot_be_written)
 	EXPECT_EQ(out(m, 4), 4);
 	expect_numbers(m, 4, 3);
 	test_process_exit(&p);
-	all_well();
 	EXPECT_EQ(swap_pages_free(), swap_pages_total());
 	EXPECT_EQ(swapoff_path(DEV), 0);
-	flaky_end(&flaky);
-	brd_destroy(disk);
+	end_flaky();
 }
 
 /* Everything comes back: of several processes, of shared tables, whatever is locked or read only. */

@@ -27,4 +27,6 @@ include mk/pc.mk
 include mk/kernel.mk
 include mk/install.mk
 
+# What a failed recipe left is not taken for its target by the next run.
+.DELETE_ON_ERROR:
 .DEFAULT_GOAL := all

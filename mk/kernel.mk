@@ -12,7 +12,7 @@ LDFLAGS_KERNEL := $(LDFLAGS_PC) -Wl,--defsym=kernel_cpu_gs=kernel_cpu-octavo_per
 $(B)/pc/kernel-1.elf: $(B)/pc/symbols-none.S $(KERNEL_ELF_OBJS) port/pc/pc.ld
 	$(Q)$(CC) $(LDFLAGS_KERNEL) -o $@ $(KERNEL_ELF_OBJS) $< $(LIBS_PC)
 $(B)/pc/kernel-symbols.S: $(B)/pc/kernel-1.elf
-	$(Q)nm -n $< | awk -v word=$(PC_WORD) -f port/pc/symbols.awk >$@
+	$(Q)nm -n $< >$@.nm && awk -v word=$(PC_WORD) -f port/pc/symbols.awk <$@.nm >$@
 $(B)/kernel.elf: $(B)/pc/kernel-symbols.S
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)$(CC) $(LDFLAGS_KERNEL) -o $@ $(KERNEL_ELF_OBJS) $< $(LIBS_PC)

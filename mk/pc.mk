@@ -42,7 +42,7 @@ $(B)/pc/symbols-none.S: port/pc/symbols.awk
 $(B)/pc/octavo-1.elf: $(B)/pc/symbols-none.S $(ELF_OBJS) port/pc/pc.ld
 	$(Q)$(CC) $(LDFLAGS_PC) -o $@ $(ELF_OBJS) $< $(LIBS_PC)
 $(B)/pc/symbols.S: $(B)/pc/octavo-1.elf
-	$(Q)nm -n $< | awk -v word=$(PC_WORD) -f port/pc/symbols.awk >$@
+	$(Q)nm -n $< >$@.nm && awk -v word=$(PC_WORD) -f port/pc/symbols.awk <$@.nm >$@
 ifneq ($(SAN)$(SCHED),)
 $(B)/octavo.elf:
 	@echo "octavo.elf: a kernel image is without a sanitizer's or the scheduler's run time" >&2; false

@@ -27,6 +27,7 @@
  */
 #include <octavo/mm.h>
 
+#include "../sync/trace.h"
 #include "lruvec.h"
 #include "workingset.h"
 
@@ -161,6 +162,9 @@ static void shrink_active(struct lruvec *vec, const struct lru_scan *scan, bool 
 	}
 	count_vm_events(PGREFILL, looked);
 	count_vm_events(PGDEACTIVATE, down);
+	/* RECLAIM_WB_ANON or RECLAIM_WB_FILE, and RECLAIM_WB_ASYNC */
+	trace_event(mm_vmscan_lru_shrink_active, vec->nid, looked, looked - down, down, rotated, scan->priority,
+		    file ? 0xa : 9);
 	if (rotated)
 		lru_note_cost(vec, file, 0, rotated);
 }

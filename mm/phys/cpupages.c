@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Per-CPU caches: rows to allocate from, slots to free into. Theory in frames.c. */
+#include "../sync/trace.h"
 #include "frame_fast.h"
 
 size_t cpu_pages_bytes(unsigned int zones)
@@ -83,6 +84,15 @@ static u64 frames_in_rows(struct cpu_pages *cp, unsigned long row)
 
 /* ---- Giving back what is cached ---- */
 
+static __cold noinline void trace_drained(struct zone *zone, unsigned long base, u64 heads, unsigned int order)
+{
+	for (; heads; heads &= heads - 1) {
+		unsigned long pfn = base + lowest_bit(heads);
+
+		trace_event(mm_page_pcpu_drain, pfn, order, get_pageblock_migratetype(zone, pfn));
+	}
+}
+
 /* What a slot holds, less what was never in use. */
 static u64 slot_take(struct zone *zone, struct cpu_pages *cp, struct free_slot *slot)
 {
@@ -92,6 +102,8 @@ static u64 slot_take(struct zone *zone, struct cpu_pages *cp, struct free_slot *
 	add_count(&cp->slot_frames, count_bits(mask & ~bad));
 	if (unlikely(bad))
 		frames_bad_free(zone, slot->row << ROW_ORDER, bad);
+	if (trace_event_enabled(mm_page_pcpu_drain))
+		trace_drained(zone, slot->row << ROW_ORDER, mask & ~bad, 0);
 	return mask & ~bad;
 }
 
@@ -139,6 +151,8 @@ static void flush_row(struct zone *zone, struct cpu_pages *cp, struct frame_row 
 	store_relaxed_u64(&row->heads, 0);
 	add_count(&cp->row_runs, -(unsigned long)count_bits(heads));
 	add_count(&cp->row_frames, -((unsigned long)count_bits(heads) << order));
+	if (trace_event_enabled(mm_page_pcpu_drain))
+		trace_drained(zone, base, heads, order);
 	bad = blocks_give_row(zone, base, heads_frames(heads, order));
 	if (unlikely(bad))
 		frames_bad_free(zone, base, bad);
@@ -181,6 +195,9 @@ static void give_whole(struct zone *zone, struct cpu_pages *cp, unsigned int kee
 {
 	unsigned int n = cp->nr_whole - keep;
 
+	if (trace_event_enabled(mm_page_pcpu_drain))
+		for (unsigned int i = 0; i < n; i++)
+			trace_drained(zone, cp->whole[i], 1, PAGEBLOCK_ORDER);
 	blocks_give_whole(zone, n, cp->whole);
 	for (unsigned int i = 0; i < keep; i++)
 		cp->whole[i] = cp->whole[i + n];

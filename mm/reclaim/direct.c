@@ -234,9 +234,28 @@ void node_reclaim_mode_written(void)
 
 /* ---- MADV_PAGEOUT ---- */
 
+/* Folios of one node. */
+static unsigned long reclaim_some(struct scan_control *sc, struct folio **folios, unsigned int nr)
+{
+	struct reclaim_stat *stat = &sc->stat;
+	enum lru_verdict verdicts[SWAP_CLUSTER_MAX];
+	int nid = page_to_nid(&folios[0]->page);
+	unsigned long freed, scanned = 0;
+
+	if (trace_event_enabled(mm_vmscan_reclaim_pages))
+		for (unsigned int i = 0; i < nr; i++)
+			scanned += folio_nr_pages(folios[i]);
+	sc->scan.node = NODE_DATA(nid);
+	*stat = (struct reclaim_stat){ 0 };
+	freed = shrink_folio_list(sc, folios, verdicts, nr);
+	lru_policy()->putback(node_lruvec(nid), folios, verdicts, nr);
+	trace_event(mm_vmscan_reclaim_pages, nid, scanned, freed, stat->dirty, stat->writeback, stat->congested,
+		    stat->immediate, stat->activated[0], stat->activated[1], stat->ref_keep, stat->unmap_fail);
+	return freed;
+}
+
 static unsigned long reclaim_pages(struct folio **folios, unsigned int nr)
 {
-	enum lru_verdict verdicts[SWAP_CLUSTER_MAX];
 	struct scan_control sc = control_of(GFP_KERNEL, 0, MAX_NR_ZONES - 1, nr);
 	unsigned int scope = memalloc_noreclaim_save();
 	unsigned long freed = 0;
@@ -247,9 +266,7 @@ static unsigned long reclaim_pages(struct folio **folios, unsigned int nr)
 
 		for (n = 1; done + n < nr && n < SWAP_CLUSTER_MAX && page_to_nid(&folios[done + n]->page) == nid; n++)
 			;
-		sc.scan.node = NODE_DATA(nid);
-		freed += shrink_folio_list(&sc, folios + done, verdicts, n);
-		lru_policy()->putback(node_lruvec(nid), folios + done, verdicts, n);
+		freed += reclaim_some(&sc, folios + done, n);
 	}
 	memalloc_noreclaim_restore(scope);
 	return freed;

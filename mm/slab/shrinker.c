@@ -53,6 +53,7 @@
 #include "../base/string.h"
 #include "../phys/zone.h"
 #include "../sync/spinlock.h"
+#include "../sync/trace.h"
 
 /* Legend: (s) shrinkers.lock, (a) atomic, (c) constant. */
 struct entry {
@@ -251,12 +252,16 @@ static unsigned long shrink_one(struct entry *entry, gfp_t gfp, int nid, int pri
 	deferred = atomic_xchg(&entry->deferred[sc.nid], 0);
 	delta = seeks ? (u64)(freeable >> priority) * 4 / seeks : freeable / 2;
 	due = (unsigned long)min_t(u64, (deferred >> priority) + delta, 2 * (u64)freeable);
+	trace_event(mm_shrink_slab_start, trace_pointer(shrinker), trace_pointer((void *)shrinker->scan_objects), sc.nid,
+		    deferred, gfp, freeable, delta, due, priority);
 	freed = scan_batches(entry, &sc, due, freeable, &scanned);
 	left = (unsigned long)(deferred + delta > scanned ? min_t(u64, deferred + delta - scanned, 2 * (u64)freeable) :
 							     0);
 	/* Somebody else may have deferred meanwhile; both together keep to the bound. */
 	if (left && atomic_fetch_add(&entry->deferred[sc.nid], left) + left > 2 * freeable)
 		store_relaxed(&entry->deferred[sc.nid], 2 * freeable);
+	trace_event(mm_shrink_slab_end, trace_pointer(shrinker), sc.nid, trace_pointer((void *)shrinker->scan_objects),
+		    deferred, load_relaxed(&entry->deferred[sc.nid]), freed, due - min(due, scanned));
 	return freed;
 }
 

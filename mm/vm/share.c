@@ -555,6 +555,14 @@ long get_mm_counter(struct mm_struct *mm, unsigned int which)
 	return sum;
 }
 
+void trace_rss(const struct mm_struct *mm, unsigned int which)
+{
+	const struct mm_task *task = current_task();
+
+	trace_event(rss_stat, mm->ctx_id, task && task->mm == mm, which,
+		    max(load_relaxed(&mm->rss[which]), 0l) * (long)PAGE_SIZE);
+}
+
 static int share_init(void)
 {
 	tlb_shared_table_put = table_put;

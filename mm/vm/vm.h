@@ -26,6 +26,7 @@
 #include "../pgtable/tlb.h"
 #include "../pgtable/walk.h"
 #include "../sync/atomic.h"
+#include "../sync/trace.h"
 
 struct mmu_gather;
 
@@ -237,9 +238,13 @@ unsigned long mdwe_inherited(const struct mm_struct *mm);
 /* mm->rss[@which] to the page: of tables that it shares it does not know what was unmapped there by reverse mapping. */
 long get_mm_counter(struct mm_struct *mm, unsigned int which);
 
+void trace_rss(const struct mm_struct *mm, unsigned int which);
+
 static inline void mm_counter_add(struct mm_struct *mm, unsigned int which, long n)
 {
 	atomic_fetch_add(&mm->rss[which], n);
+	if (trace_event_enabled(rss_stat))
+		trace_rss(mm, which);
 }
 
 #endif

@@ -2,11 +2,15 @@
 /* Trace events: rings, lines, format files, and the files that switch them. TR-I1 to TR-I3. */
 #include <octavo/gfp.h>
 #include <octavo/page.h>
+#include <octavo/shrinker.h>
 
+#include "mm/lru/lruvec.h"
 #include "mm/phys/vmstat.h"
 #include "mm/proc/trace.h"
 #include "mm/sync/cpu.h"
+#include "mm/vm/gup.h"
 #include "proc_text.h"
+#include "tasks.h"
 
 #define TRACING "/sys/kernel/tracing/"
 #define WAKE TRACING "events/vmscan/mm_vmscan_kswapd_wake/"
@@ -121,6 +125,52 @@ TEST(trace, a_line_says_who_and_when)
 	EXPECT(!strncmp(line + 30, " .....", 6) || !strncmp(line + 30, " ...1.", 6));
 	EXPECT_EQ(line[36], ' ');
 	EXPECT(strstr(line, ": mm_vmscan_kswapd_wake: nid=1 order=0"));
+	all_off();
+}
+
+static unsigned long ten(struct shrinker *shrinker, struct shrink_control *sc)
+{
+	(void)shrinker;
+	return sc->nr_to_scan ? 5 : 10;
+}
+
+/* What fires them, for events that no other test waits for. */
+TEST(trace, what_is_done_is_seen)
+{
+	static const struct lru_scan scan = { .may_swap = true, .highest = (enum zone_type)(MAX_NR_ZONES - 1) };
+	struct shrinker *shrinker = shrinker_alloc(0, "traced");
+	struct test_process p;
+	uintptr_t at;
+	int err;
+
+	ASSERT(shrinker && test_process_start(&p));
+	shrinker->count_objects = shrinker->scan_objects = ten;
+	shrinker_register(shrinker);
+	at = test_map(0, 100 * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+	EXPECT(proc_put(TRACING "set_event",
+			"mm_shrink_slab_start mm_shrink_slab_end mm_vmscan_lru_shrink_active rss_stat") > 0);
+	for (unsigned long i = 0; i < 100; i++) {
+		EXPECT_EQ(test_user_write(at + i * PAGE_SIZE, "x", 1), 1);
+		folio_activate(page_folio(follow_page(find_vma(p.task.mm, at), at + i * PAGE_SIZE, 0, &err)));
+	}
+	EXPECT(proc_fits(event_text("rss_stat: "), "rss_stat: mm_id={} curr=1 type=MM_ANONPAGES size={}B"));
+	(void)shrink_slab(GFP_NOFS, 0, NULL, 0);
+	EXPECT(*event_text("objects to shrink 0 gfp_flags GFP_NOFS cache items 10 delta 20 total_scan 20 priority 0"));
+	EXPECT(*event_text("unused scan count 0 new scan count 0 total_scan 0 last shrinker return val 5"));
+	lru_add_drain_all();
+	for_each_lruvec (vec)
+		lru_classic.age(vec, &scan);
+	EXPECT(proc_fits(event_text("mm_vmscan_lru_shrink_active: "),
+			 "mm_vmscan_lru_shrink_active: nid={} nr_taken={} nr_active=0 nr_deactivated={} nr_referenced=0 "
+			 "priority=0 flags=RECLAIM_WB_ANON|RECLAIM_WB_ASYNC"));
+	EXPECT_EQ(proc_put(TRACING "set_event", "\n"), 1);
+	EXPECT(proc_put(TRACING "set_event", "mm_page_pcpu_drain mm_vmscan_reclaim_pages") > 0);
+	EXPECT_EQ(ksys_madvise(at, 16 * PAGE_SIZE, MADV_PAGEOUT), 0);
+	EXPECT(strstr(event_text("mm_vmscan_reclaim_pages: "), " nr_scanned=16 nr_reclaimed="));
+	test_process_exit(&p);
+	drain_all_pages(NULL);
+	EXPECT(strstr(event_text("mm_page_pcpu_drain: page="), " order=0 migratetype="));
+	shrinker_free(shrinker);
 	all_off();
 }
 

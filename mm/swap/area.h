@@ -170,6 +170,7 @@ struct swap_area {
 
 /* By type. Read inside of RCU readers, or by who knows the area to stay: it holds a slot, or a folio in the cache. */
 extern struct swap_area *swap_areas[MAX_SWAPFILES];
+extern unsigned int swap_types; /* (a) no area was ever of this type or of one behind it */
 extern struct mutex swap_mutex; /* swapon, swapoff */
 extern unsigned int swap_rotational; /* (a) areas on rotating disks */
 

@@ -72,6 +72,7 @@
 #include "../phys/slowpath.h"
 
 struct swap_area *swap_areas[MAX_SWAPFILES] __memsys;
+unsigned int swap_types __memsys;
 unsigned long swap_bad_frees __memsys;
 unsigned int swap_rotational __memsys;
 
@@ -92,9 +93,11 @@ struct swap_area *swap_area_get(unsigned int type)
 /* Of areas that take pages: what swapoff empties counts as neither. */
 static void sum_areas(unsigned long *total, unsigned long *used)
 {
+	unsigned int types = load_relaxed(&swap_types);
+
 	*total = *used = 0;
 	rcu_reader_begin();
-	for (unsigned int type = 0; type < MAX_SWAPFILES; type++) {
+	for (unsigned int type = 0; type < types; type++) {
 		const struct swap_area *area = swap_area_of(type);
 
 		if (!area || !(load_relaxed(&area->flags) & SWP_WRITEOK))

@@ -125,6 +125,7 @@ static int add_area(struct swap_area *area, int flags)
 		area->flags & SWP_PAGE_DISCARD ? "c" : "");
 	if (!(area->flags & SWP_SOLIDSTATE))
 		atomic_add_relaxed(&swap_rotational, 1);
+	store_relaxed(&swap_types, max(swap_types, type + 1));
 	store_release(&swap_areas[type], area);
 	swap_order_update();
 	return 0;

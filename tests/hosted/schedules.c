@@ -27,6 +27,9 @@ struct scenario_result scenario_search(const struct scenario *s, uint64_t first,
 			s->setup(s->ctx);
 		if (!err)
 			err = hosted_run_coroutines(s->cpus, s->work, s->ctx, &schedule);
+		/* A thread of the core's may be amid of something that the CPUs' work does not wait for. */
+		if (!err && !schedule.stuck && s->threads)
+			hosted_threads_settle();
 		r.runs++;
 		r.steps += schedule.steps;
 		r.switches += schedule.switches;

@@ -88,33 +88,42 @@ static bool inactive_is_low(const struct lruvec *vec, bool file)
 	return inactive * (gib ? square_root(10 * gib) : 1) < active;
 }
 
-/* Up to @max from the old end of a list, isolated. *@looked: pages that were looked at. */
+/*
+ * Up to @max from the old end of a list, isolated. What is of no use, as it lies in a higher zone than is asked for or
+ * is about to be freed, is passed over, once round if it must be, a part at a time. *@looked: pages of those taken.
+ */
 static unsigned int take_old(struct lruvec *vec, enum lru_list list, enum zone_type highest, struct folio **out,
 			     unsigned int max, unsigned long *looked)
 {
 	struct lru_chain *chain = &vec->chains[list];
-	unsigned long left = chain->pages, flags, skipped = 0;
+	unsigned long all = 0, passed = 0, flags;
 	unsigned int n = 0;
+	bool more;
 
-	lru_lock(vec, &flags);
-	left = min(chain->pages, (unsigned long)max * 16);
-	while (n < max && chain->oldest && left) {
-		struct page *page = chain->oldest;
-		unsigned long nr = folio_nr_pages((struct folio *)page);
+	do {
+		unsigned long left = (unsigned long)max * 16;
 
-		left -= min(left, nr);
-		if (page_zonenum(page) <= highest && lru_isolate_page(vec, page)) {
-			out[n++] = (struct folio *)page;
-			*looked += nr;
-			continue;
+		lru_lock(vec, &flags);
+		all = passed ? all : chain->pages;
+		while (n < max && chain->oldest && left) {
+			struct page *page = chain->oldest;
+			unsigned long nr = folio_nr_pages((struct folio *)page);
+
+			left -= min(left, nr);
+			if (page_zonenum(page) <= highest && lru_isolate_page(vec, page)) {
+				out[n++] = (struct folio *)page;
+				*looked += nr;
+				continue;
+			}
+			if (page_zonenum(page) > highest)
+				count_vm_events(PGSKIP_FIRST + page_zonenum(page), nr);
+			passed += nr;
+			chain_cut(chain, page, page);
+			chain_push(chain, page, page);
 		}
-		skipped += page_zonenum(page) > highest ? nr : 0;
-		chain_cut(chain, page, page);
-		chain_push(chain, page, page);
-	}
-	lru_unlock(vec, flags);
-	if (skipped)
-		count_vm_events(PGSKIP_FIRST + highest, skipped);
+		more = chain->oldest;
+		lru_unlock(vec, flags);
+	} while (!n && more && passed < all);
 	return n;
 }
 
@@ -221,14 +230,26 @@ static unsigned int anon_share(struct lruvec *vec, const struct lru_scan *scan, 
 	return (unsigned int)(want_anon * 1000 / (want_anon + want_file ? want_anon + want_file : 1));
 }
 
+/* Active and inactive, of the zones that are asked for. */
+static unsigned long pages_below(const struct lruvec *vec, enum zone_type highest, enum lru_list inactive)
+{
+	const struct zone *zones = NODE_DATA(vec->nid)->node_zones;
+	unsigned long pages = 0;
+
+	for (unsigned int zone = 0; zone <= highest; zone++)
+		pages += load_relaxed(&zones[zone].stat[NR_ZONE_INACTIVE_ANON + inactive]) +
+			 load_relaxed(&zones[zone].stat[NR_ZONE_INACTIVE_ANON + inactive + 1]);
+	return pages;
+}
+
 static void classic_choose(struct lruvec *vec, const struct lru_scan *scan, unsigned long nr[2])
 {
 	unsigned long anon, file, flags;
 	unsigned int part;
 
 	lru_lock(vec, &flags);
-	anon = list_pages(vec, LRU_INACTIVE_ANON) + list_pages(vec, LRU_ACTIVE_ANON);
-	file = list_pages(vec, LRU_INACTIVE_FILE) + list_pages(vec, LRU_ACTIVE_FILE);
+	anon = pages_below(vec, scan->highest, LRU_INACTIVE_ANON);
+	file = pages_below(vec, scan->highest, LRU_INACTIVE_FILE);
 	store_relaxed(&vec->can_swap, scan->may_swap);
 	part = anon_share(vec, scan, anon);
 	nr[0] = part ? (unsigned long)((u64)share(vec, LRU_INACTIVE_ANON, anon, scan->priority) * part / 1000) : 0;

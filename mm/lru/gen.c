@@ -51,13 +51,19 @@ enum lru_list lru_gen_list(const struct lruvec *vec, unsigned int chain)
 	return (enum lru_list)((file ? LRU_INACTIVE_FILE : LRU_INACTIVE_ANON) + active);
 }
 
-unsigned long lru_gen_pages(const struct lruvec *vec, unsigned long seq, bool file)
+/* Pages of a generation, of zones up to @highest. */
+static unsigned long pages_below(const struct lruvec *vec, unsigned long seq, bool file, unsigned int highest)
 {
 	unsigned long pages = 0;
 
-	for (unsigned int zone = 0; zone < MAX_NR_ZONES; zone++)
+	for (unsigned int zone = 0; zone <= highest; zone++)
 		pages += vec->chains[gen_chain(gen_of_seq(seq), file, zone)].pages;
 	return pages;
+}
+
+unsigned long lru_gen_pages(const struct lruvec *vec, unsigned long seq, bool file)
+{
+	return pages_below(vec, seq, file, MAX_NR_ZONES - 1);
 }
 
 unsigned int folio_tier(const struct folio *folio)
@@ -65,8 +71,7 @@ unsigned int folio_tier(const struct folio *folio)
 	u32 flags = load_relaxed(&folio->page.flags);
 	bool twice = flags >> PG_lru_refs & 1;
 
-	if (!(flags >> PG_referenced & 1))
-		return 0;
+	/* Not by PG_referenced: when the shadow is made, reclaim has cleared that. */
 	return flags >> PG_active & 1 ? 2u + twice : twice;
 }
 
@@ -162,6 +167,19 @@ static void regenerate(struct lruvec *vec, struct folio *folio, unsigned long se
 	lru_link(vec, folio, old);
 }
 
+/* Up to @left folios of the oldest generation join the next one, as its oldest. Return: pages. */
+static unsigned long raise(struct lruvec *vec, bool file, unsigned int zone, unsigned int *left)
+{
+	unsigned long seq = vec->gen.min_seq[file], pages = 0;
+	struct lru_chain *chain = &vec->chains[gen_chain(gen_of_seq(seq), file, zone)];
+
+	for (; chain->newest && *left; --*left) {
+		pages += folio_nr_pages((struct folio *)chain->newest);
+		regenerate(vec, (struct folio *)chain->newest, seq + 1, true);
+	}
+	return pages;
+}
+
 /* The oldest generation's folios join the next one, so that there is room for a new youngest. Takes the lock. */
 static void merge_oldest(struct lruvec *vec, bool file, unsigned long max_seq)
 {
@@ -176,14 +194,8 @@ static void merge_oldest(struct lruvec *vec, bool file, unsigned long max_seq)
 			lru_unlock(vec, flags);
 			return;
 		}
-		for (unsigned int zone = 0; zone < MAX_NR_ZONES && left; zone++) {
-			struct lru_chain *chain = &vec->chains[gen_chain(gen_of_seq(gen->min_seq[file]), file, zone)];
-
-			while (chain->newest && left) {
-				regenerate(vec, (struct folio *)chain->newest, gen->min_seq[file] + 1, true);
-				left--;
-			}
-		}
+		for (unsigned int zone = 0; zone < MAX_NR_ZONES; zone++)
+			(void)raise(vec, file, zone, &left);
 		drop_empty(vec, file);
 		lru_unlock(vec, flags);
 	}
@@ -228,12 +240,12 @@ bool lru_gen_age(struct lruvec *vec, unsigned long seq, bool walk)
 
 /* ---- Eviction ---- */
 
-static unsigned long evictable(const struct lruvec *vec, bool file)
+static unsigned long evictable(const struct lruvec *vec, const struct lru_scan *scan, bool file)
 {
 	unsigned long pages = 0;
 
 	for (unsigned long seq = vec->gen.min_seq[file]; seq <= vec->gen.max_seq; seq++)
-		pages += lru_gen_pages(vec, seq, file);
+		pages += pages_below(vec, seq, file, scan->highest);
 	return pages;
 }
 
@@ -280,12 +292,11 @@ static void take_from(struct take *t, struct lru_chain *chain)
 		unsigned int tier = folio_tier(folio);
 
 		t->left -= min(t->left, nr);
+		*t->scanned += nr;
 		if (tier > t->spared) {
-			*t->scanned += nr;
 			forget_use(folio);
 			regenerate(vec, folio, seq + 1, false);
 		} else if (lru_isolate_page(vec, page)) {
-			*t->scanned += nr;
 			vec->gen.evicted[t->file][tier] += nr;
 			t->out[t->n++] = folio;
 		} else {
@@ -295,6 +306,19 @@ static void take_from(struct take *t, struct lru_chain *chain)
 	}
 }
 
+/*
+ * What lies in higher zones than are asked for would keep the oldest generation from going, and all behind it from
+ * being looked at: it joins the next one. Return: there was something.
+ */
+static bool pass_over(struct lruvec *vec, bool file, unsigned int highest)
+{
+	unsigned int left = 64;
+
+	for (unsigned int zone = highest + 1; zone < MAX_NR_ZONES; zone++)
+		count_vm_events(PGSKIP_FIRST + zone, raise(vec, file, zone, &left));
+	return left < 64;
+}
+
 static unsigned int gen_isolate(struct lruvec *vec, struct lru_scan *scan, bool file, struct folio **out,
 				unsigned int max, unsigned long *scanned)
 {
@@ -302,11 +326,11 @@ static unsigned int gen_isolate(struct lruvec *vec, struct lru_scan *scan, bool 
 			  .left = (unsigned long)max * 16 };
 	unsigned long flags, seq;
 
-	for (unsigned int tries = 0; tries < LRU_GENS_MAX; tries++) {
-		bool few;
+	for (unsigned int tries = 0; tries < LRU_GENS_MAX;) {
+		bool few, passed = false;
 
 		lru_lock(vec, &flags);
-		if (!evictable(vec, file)) {
+		if (!evictable(vec, scan, file)) {
 			lru_unlock(vec, flags);
 			return 0;
 		}
@@ -318,11 +342,14 @@ static unsigned int gen_isolate(struct lruvec *vec, struct lru_scan *scan, bool 
 			for (int zone = (int)scan->highest; zone >= 0; zone--)
 				take_from(&t, &vec->chains[gen_chain(gen_of_seq(vec->gen.min_seq[file]), file,
 								     (enum zone_type)zone)]);
+			passed = !t.n && t.left && pass_over(vec, file, scan->highest);
 		}
 		lru_unlock(vec, flags);
+		if (passed)
+			continue;
 		if (t.n || !few)
 			return t.n;
-		(void)lru_gen_age(vec, seq, !tries && scan->kswapd);
+		(void)lru_gen_age(vec, seq, !tries++ && scan->kswapd);
 	}
 	return 0;
 }
@@ -337,6 +364,9 @@ static unsigned int anon_share(const struct lruvec *vec, const struct lru_scan *
 
 	if (!scan->may_swap || !anon || (!scan->swappiness && !scan->file_is_tiny))
 		return 0;
+	/* At last all of both, lest it come to a kill for pages that cannot go. */
+	if (!scan->priority && scan->swappiness)
+		return 500;
 	if (scan->file_is_tiny)
 		return 1000;
 	for (unsigned int file = 0; file < 2; file++)
@@ -351,8 +381,8 @@ static void gen_choose(struct lruvec *vec, const struct lru_scan *scan, unsigned
 	unsigned int part;
 
 	lru_lock(vec, &flags);
-	pages[0] = evictable(vec, false);
-	pages[1] = evictable(vec, true);
+	pages[0] = evictable(vec, scan, false);
+	pages[1] = evictable(vec, scan, true);
 	store_relaxed(&vec->can_swap, scan->may_swap);
 	part = anon_share(vec, scan, pages[0]);
 	for (unsigned int file = 0; file < 2; file++) {
@@ -384,11 +414,11 @@ static unsigned long gen_eviction(struct lruvec *vec, struct folio *folio)
 
 static bool gen_recent(struct lruvec *vec, bool file, unsigned long age, unsigned long mask, bool workingset)
 {
-	unsigned long now = load_relaxed(&vec->gen.max_seq) << TIER_BITS & mask;
+	unsigned long now = load_relaxed(&vec->gen.max_seq);
 
 	(void)file;
 	(void)workingset;
-	return (((now - age) & mask) >> TIER_BITS) < LRU_GENS_MAX;
+	return ((now - (age >> TIER_BITS)) & mask >> TIER_BITS) < LRU_GENS_MAX;
 }
 
 static void gen_refault(struct lruvec *vec, struct folio *folio, unsigned long age, bool recent, bool workingset)

@@ -14,7 +14,7 @@
 #define LRU_GEN_NONLEAF 0x4u	 /* and those of tables above */
 
 unsigned int lru_gen_caps(void);
-/* Return: 0 or -ENOMEM. Context: may sleep; callers take turns. */
+/* Return: 0 or -ENOMEM. Context: may sleep. */
 int lru_gen_set_caps(unsigned int caps);
 extern unsigned long lru_gen_min_ttl_ms; /* (a) */
 

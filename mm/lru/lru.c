@@ -261,13 +261,12 @@ bool lru_isolate_page(struct lruvec *vec, struct page *page)
 	return true;
 }
 
-static bool unisolate(struct folio *folio)
+static void unisolate(struct folio *folio)
 {
 	bool file = folio->page.private_data;
 
 	folio->page.private_data = 0;
 	count_isolated(folio, file, -(long)folio_nr_pages(folio));
-	return page_ref_count(&folio->page) > 1;
 }
 
 void lru_putback(struct lruvec *vec, struct folio **folios, const enum lru_verdict *verdicts, unsigned int nr)
@@ -280,7 +279,7 @@ void lru_putback(struct lruvec *vec, struct folio **folios, const enum lru_verdi
 		struct folio *folio = folios[i];
 		enum lru_verdict verdict = verdicts ? verdicts[i] : LRU_KEEP;
 
-		(void)unisolate(folio);
+		unisolate(folio);
 		if (verdict == LRU_FREED)
 			continue;
 		if (verdict == LRU_ACTIVATE) {
@@ -350,7 +349,8 @@ static void activate(struct lruvec *vec, struct folio *folio)
 
 void folio_activate(struct folio *folio)
 {
-	if (PageActive(&folio->page) || PageUnevictable(&folio->page))
+	/* Of a folio of a generation PG_active says how often it was used (gen.c). */
+	if ((PageActive(&folio->page) && !page_gen(&folio->page)) || PageUnevictable(&folio->page))
 		return;
 	if (move(folio, activate, false))
 		count_vm_events(PGACTIVATE, folio_nr_pages(folio));
@@ -417,8 +417,8 @@ void folio_set_swapbacked(struct folio *folio)
 
 void folio_rotate_reclaimable(struct folio *folio)
 {
-	if (PageLocked(&folio->page) || PageDirty(&folio->page) || PageUnevictable(&folio->page) ||
-	    PageActive(&folio->page))
+	/* PG_active as well: reclaim puts those that it waits for among the active ones, out of its way. */
+	if (PageLocked(&folio->page) || PageDirty(&folio->page) || PageUnevictable(&folio->page))
 		return;
 	if (move(folio, deactivate, true))
 		count_vm_events(PGROTATED, folio_nr_pages(folio));

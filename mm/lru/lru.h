@@ -109,7 +109,7 @@ enum lru_verdict { LRU_FREED, LRU_KEEP, LRU_ACTIVATE };
  *           Takes the lock. *@scanned counts the pages that were looked at. Return: how many.
  * @putback: every folio that @isolate gave, with reclaim's verdict. Takes the lock. Drops the references; that of a
  *           LRU_FREED one should be the last. Most use lru_putback().
- * @eviction: what to remember of a folio that goes: its lowest 27 bits, or more, are kept
+ * @eviction: what to remember of a folio that goes: its lowest 20 bits, or more, are kept
  * @recent: would a folio that left @age behind (compare in @mask) still be here if memory were as large as what is in
  *          use is? May be NULL: never.
  * @refault: it comes back; before it is added. @workingset: it had PG_workingset. May be NULL.
@@ -148,7 +148,7 @@ struct lru_vm_ops {
 extern const struct lru_vm_ops *lru_vm_ops;
 
 const struct lru_policy *lru_policy(void);
-/* Another one from now on; it takes all folios over. Context: may sleep. Return: 0, -EBUSY, -ENOMEM. */
+/* Another one from now on; it takes all folios over. Context: may sleep. Return: 0, -ENOMEM. */
 int lru_policy_switch(const struct lru_policy *policy);
 /* A switch is under way, and folios are yet to come to the new one: what it has is not all that there is. */
 bool lru_policy_moving(void);

@@ -9,19 +9,25 @@
  */
 #include "gen.h"
 
+#include "../sync/mutex.h"
+
 static struct {
-	u8 caps;
-	u8 busy;   /* (a) somebody is switching */
+	struct mutex mutex; /* who switches */
+	u8 caps;   /* (a) */
 	u8 moving; /* (a) folios are on chains that the policy does not look at */
-} state __memsys;
+} state __memsys = { .mutex = MUTEX_INIT };
 
 static void move_chain(struct lruvec *vec, struct lru_chain *chain)
 {
 	const struct lru_policy *p = lru_policy();
-	unsigned long flags, left, all = load_relaxed(&chain->pages);
+	unsigned long flags, left, all = 0;
+	bool first = true;
 
 	do {
 		lru_lock(vec, &flags);
+		/* No more than there were: the new policy may use the chain as well. Behind the lock all know the policy. */
+		all = first ? chain->pages : all;
+		first = false;
 		for (left = 64; left && all && chain->oldest; left--, all--) {
 			struct folio *folio = (struct folio *)chain->oldest;
 			bool active = page_chain(&folio->page) < LRU_CHAIN_GENS ?
@@ -56,15 +62,14 @@ static void take_over(struct lruvec *vec, const struct lru_policy *from)
 		move_chain(vec, &vec->chains[list]);
 }
 
-int lru_policy_switch(const struct lru_policy *to)
+/* Context: the mutex. */
+static int switch_locked(const struct lru_policy *to)
 {
 	const struct lru_policy *from = lru_policy();
 	int err = 0;
 
 	if (to == from)
 		return 0;
-	if (atomic_xchg(&state.busy, 1))
-		return -EBUSY;
 	for_each_lruvec (vec)
 		if (!err && to->switch_in)
 			err = to->switch_in(vec);
@@ -80,7 +85,16 @@ int lru_policy_switch(const struct lru_policy *to)
 		}
 	}
 	store_release(&state.moving, 0);
-	store_release(&state.busy, 0);
+	return err;
+}
+
+int lru_policy_switch(const struct lru_policy *to)
+{
+	int err;
+
+	mutex_lock(&state.mutex);
+	err = switch_locked(to);
+	mutex_unlock(&state.mutex);
 	return err;
 }
 
@@ -96,9 +110,12 @@ unsigned int lru_gen_caps(void)
 
 int lru_gen_set_caps(unsigned int caps)
 {
-	int err = lru_policy_switch(caps & LRU_GEN_CORE ? &lru_gen : &lru_classic);
+	int err;
 
+	mutex_lock(&state.mutex);
+	err = switch_locked(caps & LRU_GEN_CORE ? &lru_gen : &lru_classic);
 	if (!err)
 		store_relaxed(&state.caps, (u8)(caps & (LRU_GEN_CORE | LRU_GEN_MM_WALK | LRU_GEN_NONLEAF)));
+	mutex_unlock(&state.mutex);
 	return err;
 }

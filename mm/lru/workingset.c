@@ -13,14 +13,14 @@
  *
  * Structures
  *
- *	shadow:  age (the rest) | policy (1) | workingset (1) | node (as many bits as there are nodes) | 1
+ *	shadow:  age (the rest) | policy (2) | workingset (1) | node (as many bits as there are nodes) | 1
  *
  * in 48 bits, or 30 on 32-bit builds. The lowest bit makes it differ from nothing. Where the age has fewer bits than
  * the node has pages, its lowest are dropped (age_shift).
  *
  * Invariants
  *	WS-I1  a shadow is used once: who replaces it by a folio hands it to workingset_refault(), and nobody else does.
- *	WS-I2  a shadow of another policy than today's says nothing.
+ *	WS-I2  a shadow of another policy than today's says nothing. (Policies beside the two that are here are one.)
  *
  * Locking. None: ages are estimates.
  *
@@ -38,10 +38,12 @@ static struct {
 	unsigned long age_mask;
 } layout __memsys;
 
-/* Shadows that another policy left are told by this. */
-static unsigned long policy_bit(void)
+/* Shadows that another policy left are told by this: two bits. */
+static unsigned long policy_number(void)
 {
-	return lru_policy() != &lru_classic;
+	const struct lru_policy *p = lru_policy();
+
+	return p == &lru_classic ? 0 : p == &lru_gen ? 1 : 2;
 }
 
 unsigned long workingset_eviction(struct folio *folio)
@@ -49,7 +51,7 @@ unsigned long workingset_eviction(struct folio *folio)
 	struct lruvec *vec = folio_lruvec(folio);
 	unsigned long shadow = lru_policy()->eviction(vec, folio) >> layout.age_shift & layout.age_mask;
 
-	shadow = shadow << 1 | policy_bit();
+	shadow = shadow << 2 | policy_number();
 	shadow = shadow << 1 | PageWorkingset(&folio->page);
 	shadow = shadow << layout.node_bits | (unsigned long)vec->nid;
 	return shadow << 1 | 1;
@@ -67,9 +69,9 @@ static bool unpack(unsigned long shadow, struct shadow *s)
 
 	shadow >>= 1 + layout.node_bits;
 	s->workingset = shadow & 1;
-	s->age = (shadow >> 2 & layout.age_mask) << layout.age_shift;
+	s->age = (shadow >> 3 & layout.age_mask) << layout.age_shift;
 	s->vec = nid < MAX_NUMNODES ? node_lruvec((int)nid) : NULL;
-	return s->vec && (shadow >> 1 & 1) == policy_bit();
+	return s->vec && (shadow >> 1 & 3) == policy_number();
 }
 
 static bool recent(const struct shadow *s, bool file)
@@ -126,7 +128,7 @@ static void set_layout(void)
 	unsigned int bits;
 
 	layout.node_bits = nr_node_ids > 1 ? (unsigned int)fls64(nr_node_ids - 1) : 0;
-	bits = SHADOW_BITS - 3 - layout.node_bits;
+	bits = SHADOW_BITS - 4 - layout.node_bits;
 	layout.age_mask = (1ul << bits) - 1;
 	for_each_zone(zone)
 		pages += zone_managed_pages(zone);

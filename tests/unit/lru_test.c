@@ -150,6 +150,25 @@ TEST(lru, use_makes_active)
 	test_process_exit(&p);
 }
 
+/* Reclaim waits for its writeback: then it goes first, although it was put out of the way. */
+TEST(lru, what_was_waited_for_goes_first)
+{
+	struct folio *folio;
+	struct lruvec *vec;
+
+	ASSERT(test_process_start(&p));
+	folio = folio_at(written(3));
+	ASSERT(folio);
+	vec = node_lruvec(page_to_nid(&folio->page));
+	folio_activate(folio);
+	EXPECT(PageActive(&folio->page));
+	folio_rotate_reclaimable(folio);
+	EXPECT(!PageActive(&folio->page));
+	EXPECT(vec->chains[LRU_INACTIVE_ANON].oldest == &folio->page);
+	all_well();
+	test_process_exit(&p);
+}
+
 TEST(lru, locked_memory_is_unevictable)
 {
 	unsigned long rescued = vm_event_sum(UNEVICTABLE_PGRESCUED), cleared = vm_event_sum(UNEVICTABLE_PGCLEARED);
@@ -472,6 +491,8 @@ TEST(lru, policies_can_be_switched)
 TEST(lru, what_is_used_again_and_again_is_of_a_higher_tier)
 {
 	static const unsigned int tiers[] = { 0, 0, 1, 2, 3, 3 };
+	unsigned long refaulted;
+	struct lruvec *vec;
 	struct folio *folio;
 
 	ASSERT(open_file());
@@ -483,6 +504,24 @@ TEST(lru, what_is_used_again_and_again_is_of_a_higher_tier)
 		EXPECT_EQ(folio_tier(folio), tiers[i]);
 		folio_mark_accessed(folio);
 	}
+	all_well();
+	/* The shadow tells, even though reclaim asks for PG_referenced, and clears it, before. */
+	vec = node_lruvec(page_to_nid(&folio->page));
+	refaulted = vec->gen.refaulted[1][3];
+	ClearPageReferenced(&folio->page);
+	folio_put(folio);
+	evict(0);
+	folio = read_page(0);
+	ASSERT(folio);
+	EXPECT_EQ(node_lruvec(page_to_nid(&folio->page))->gen.refaulted[1][3], refaulted + 1);
+	/* What is of a high tier can be made the youngest as well. */
+	lru_add_drain_all();
+	for (unsigned int i = 0; i < 3; i++)
+		folio_mark_accessed(folio);
+	EXPECT(lru_gen_age(vec, vec->gen.max_seq, false));
+	EXPECT(page_gen(&folio->page) != gen_of_seq(vec->gen.max_seq));
+	folio_activate(folio);
+	EXPECT_EQ(page_gen(&folio->page), gen_of_seq(vec->gen.max_seq));
 	folio_put(folio);
 	all_well();
 	EXPECT_EQ(lru_gen_set_caps(0), 0);

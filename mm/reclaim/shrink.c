@@ -119,6 +119,7 @@ static int write_by_mapping(struct folio *folio, void *ctx)
 	return mapping->a_ops->write_folio(mapping, folio);
 }
 
+/* It has been written; it stays; it stays, and is not to be tried again soon; it stays, and is unlocked. */
 enum written { WRITTEN, WRITE_LATER, WRITE_FAILED, WRITE_UNLOCKED };
 
 /* Locked, unmapped, dirty, in nobody else's hands. Return: WRITTEN: written, and unlocked. */
@@ -202,21 +203,53 @@ static enum lru_verdict forget(struct folio *folio)
 	return LRU_FREED;
 }
 
+/*
+ * It is dirty, or of a shmem file, whose pages have nowhere else to be had from, clean or not. Return: WRITTEN: it is
+ * clean now, and locked again.
+ */
+static force_inline enum written make_clean(struct scan_control *sc, struct folio *folio,
+					    struct address_space *mapping, enum use use)
+{
+	unsigned long nr = folio_nr_pages(folio);
+	enum written how;
+
+	/* Truncated, and written to since by one who has a reference: nobody will ever read it from anywhere. */
+	if (unlikely(!mapping && !folio_in_swap_cache(folio)))
+		return WRITE_LATER;
+	sc->stat.dirty += nr;
+	if (folio_is_file_lru(folio) && !writes_files(sc)) {
+		sc->stat.unqueued_dirty += nr;
+		count_folio(folio, NR_VMSCAN_IMMEDIATE, (long)nr);
+		SetPageReclaim(&folio->page);
+		return WRITE_FAILED;
+	}
+	if (use == USE_CLEAN_ONLY || !sc->scan.may_write ||
+	    (!page_is_anon(&folio->page) && page_ref_count(&folio->page) != 2))
+		return WRITE_LATER;
+	how = write_out(sc, folio, mapping);
+	if (how != WRITTEN)
+		return how;
+	if (PageWriteback(&folio->page) || PageDirty(&folio->page) || !folio_trylock(folio))
+		return WRITE_UNLOCKED;
+	if (PageWriteback(&folio->page) || PageDirty(&folio->page) || folio_mapped(folio))
+		return WRITE_LATER;
+	return WRITTEN;
+}
+
 /* It is locked, not under writeback, and its use does not keep it. Unlocks. */
 static enum lru_verdict reclaim_locked(struct scan_control *sc, struct folio *folio, enum use use)
 {
 	bool anon = page_is_anon(&folio->page), lazyfree = anon && !PageSwapBacked(&folio->page);
 	struct address_space *mapping = anon ? NULL : folio_mapping(folio);
 	bool shmem = mapping && PageSwapBacked(&folio->page);
-	unsigned long nr = folio_nr_pages(folio);
 
 	/* Its last user is gone, or about to be. */
-	if (anon && page_ref_count(&folio->page) == 1)
+	if (!mapping && page_ref_count(&folio->page) == 1)
 		return forget(folio);
 	if (anon && !lazyfree && !give_slot(sc, folio))
 		goto activated;
 	if (folio_mapped(folio) && !try_to_unmap(folio, 0)) {
-		sc->stat.unmap_fail += nr;
+		sc->stat.unmap_fail += folio_nr_pages(folio);
 		goto activated;
 	}
 	if (folio_maybe_dma_pinned(folio))
@@ -224,21 +257,11 @@ static enum lru_verdict reclaim_locked(struct scan_control *sc, struct folio *fo
 	/* Written to again since MADV_FREE. */
 	if (lazyfree && PageSwapBacked(&folio->page))
 		goto activated;
-	/* A shmem file has nowhere else to have its pages from, clean or not; others may have none at all. */
+	/* Not to be had again: others than shmem may have no store at all. */
 	if (mapping && !shmem && !mapping->a_ops->read_folio)
 		goto activated;
 	if ((PageDirty(&folio->page) && !lazyfree) || shmem) {
-		sc->stat.dirty += nr;
-		if (folio_is_file_lru(folio) && !writes_files(sc)) {
-			sc->stat.unqueued_dirty += nr;
-			count_folio(folio, NR_VMSCAN_IMMEDIATE, (long)nr);
-			SetPageReclaim(&folio->page);
-			goto activated;
-		}
-		if (use == USE_CLEAN_ONLY || !sc->scan.may_write ||
-		    (!anon && page_ref_count(&folio->page) != 2))
-			goto keep;
-		switch (write_out(sc, folio, mapping)) {
+		switch (make_clean(sc, folio, mapping, use)) {
 		case WRITE_FAILED:
 			goto activated;
 		case WRITE_LATER:
@@ -248,19 +271,15 @@ static enum lru_verdict reclaim_locked(struct scan_control *sc, struct folio *fo
 		case WRITTEN:
 			break;
 		}
-		if (PageWriteback(&folio->page) || PageDirty(&folio->page) || !folio_trylock(folio))
-			return LRU_KEEP;
 		/* A shmem file's has become the slot's, a file's may have been truncated. */
 		mapping = page_is_anon(&folio->page) ? NULL : folio_mapping(folio);
-		if (PageWriteback(&folio->page) || PageDirty(&folio->page) || folio_mapped(folio))
-			goto keep;
 	}
 	if (let_go(folio, mapping)) {
 		if (!lazyfree) {
 			folio_unlock(folio);
 			return LRU_FREED;
 		}
-		count_vm_events(PGLAZYFREED, nr);
+		count_vm_events(PGLAZYFREED, folio_nr_pages(folio));
 		return forget(folio);
 	}
 keep:

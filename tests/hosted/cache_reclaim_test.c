@@ -260,6 +260,51 @@ TEST(cache_reclaim, what_is_in_use_stays)
 	end(&p, opened);
 }
 
+/* What becomes of a folio that is isolated. Return: pages freed. */
+static unsigned long reclaim_one(struct folio *folio)
+{
+	struct scan_control sc = { .gfp = GFP_KERNEL, .kind = RECLAIM_DIRECT,
+				   .scan = { .node = NODE_DATA(page_to_nid(&folio->page)), .may_swap = true,
+					     .may_unmap = true, .may_write = true } };
+	enum lru_verdict verdict;
+	unsigned long freed = shrink_folio_list(&sc, &folio, &verdict, 1);
+
+	lru_policy()->putback(node_lruvec(sc.scan.node->node_id), &folio, &verdict, 1);
+	return freed;
+}
+
+/*
+ * Truncated while somebody holds a page of it, who writes to it then (process_vm_writev(2)): dirty, and of no file. It
+ * is nowhere to be written, and goes with its last reference.
+ */
+TEST(cache_reclaim, dirty_without_a_file)
+{
+	struct test_process p;
+	struct file *opened;
+	struct folio *held;
+	u8 byte;
+
+	ASSERT(!hosted_boot_default(&(struct hosted_options){ .quiet = true }));
+	opened = begin(&p);
+	ASSERT(opened);
+	EXPECT_EQ(ram_file_read(opened, &byte, 1, 4 * PAGE_SIZE), 1);
+	held = filemap_get_folio(&f.inode.i_data, 4);
+	ASSERT(held);
+	ram_file_truncate(&f, 0);
+	folio_lock(held);
+	EXPECT(folio_mark_dirty(held));
+	folio_unlock(held);
+	(void)reclaim(GFP_KERNEL, 9);
+	EXPECT_EQ(page_ref_count(&held->page), 1);
+	EXPECT(PageDirty(&held->page) && PageLRU(&held->page) && !PageLocked(&held->page));
+	EXPECT_EQ(global_node_page_state(NR_VMSCAN_WRITE), 0);
+	/* Last user and reclaim at once: whoever of them has it last frees it. */
+	EXPECT(folio_isolate_lru(held));
+	folio_put(held);
+	EXPECT_EQ(reclaim_one(held), 1);
+	end(&p, opened);
+}
+
 /* What is dirty is written first, by whoever may; an error is not lost. */
 TEST(cache_reclaim, dirty_pages)
 {

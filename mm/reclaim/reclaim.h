@@ -61,7 +61,6 @@ struct reclaim_node {
 	u32 unseen;
 	struct wait_queue pfmemalloc;
 	struct wait_queue throttled[NR_THROTTLES];
-	unsigned long written_at; /* (a) NR_WRITTEN when the first began to wait for it */
 };
 enum { NODE_DIRTY, NODE_WRITEBACK, NODE_CONGESTED, NODE_RECLAIM_LOCKED };
 

@@ -20,6 +20,7 @@
 #include "reclaim.h"
 
 #define MS 1000000ull
+#define LOOK_NS (4 * MS) /* a tick at 250 Hz */
 
 static const u64 timeouts[NR_THROTTLES] = {
 	[THROTTLE_WRITEBACK] = 100 * MS,
@@ -40,31 +41,50 @@ void node_state_clear(struct reclaim_node *node, unsigned int bit)
 		(void)atomic_fetch_and(&node->state, ~(1u << bit));
 }
 
-/* The isolated have come back, or enough was written. */
 struct awaited {
-	struct reclaim_node *node;
-	enum throttle_reason reason;
-	unsigned long written;
-	u32 turns;
+	const struct pglist_data *pgdat;
+	unsigned long written; /* NR_WRITTEN when it began */
 };
 
-static bool is_over(void *arg)
+/* Enough was written, or there is nothing more to be. */
+static bool was_written(void *arg)
 {
-	struct awaited *a = arg;
+	const struct awaited *a = arg;
 
-	/* Woken once: whoever did so had a reason. */
-	if (a->turns++)
-		return true;
-	return a->reason == THROTTLE_WRITEBACK &&
-	       node_page_state(a->node->pgdat, NR_WRITTEN) - a->written > SWAP_CLUSTER_MAX;
+	return node_page_state(a->pgdat, NR_WRITTEN) - a->written > SWAP_CLUSTER_MAX ||
+	       !node_page_state(a->pgdat, NR_WRITEBACK);
+}
+
+/*
+ * Ends of writeback are many, and waits for them few: so nobody is woken at them, and who waits looks again every now
+ * and then.
+ */
+static void wait_for_writeback(struct reclaim_node *node, bool killable)
+{
+	struct awaited a = { .pgdat = node->pgdat, .written = node_page_state(node->pgdat, NR_WRITTEN) };
+
+	for (u64 ns = 0; ns < timeouts[THROTTLE_WRITEBACK]; ns += LOOK_NS)
+		if (wait_queue_wait(&node->throttled[THROTTLE_WRITEBACK], was_written, &a, LOOK_NS, killable) ||
+		    (killable && fatal_signal_pending(current_task())))
+			break;
+	mod_node_page_state(node->pgdat, NR_THROTTLED_WRITTEN,
+			    (long)(node_page_state(node->pgdat, NR_WRITTEN) - a.written));
+}
+
+/* The isolated have come back, or something was freed: whoever woke us had a reason. */
+static bool is_woken(void *arg)
+{
+	u32 *turns = arg;
+
+	return (*turns)++;
 }
 
 void reclaim_throttle(struct reclaim_node *node, enum throttle_reason reason)
 {
 	const struct mm_task *task = current_task();
-	struct awaited a = { .node = node, .reason = reason };
 	bool kswapd = task->flags & PF_KSWAPD;
 	unsigned long pressure;
+	u32 turns = 0;
 	u64 begin;
 
 	/* Kernel threads do what others wait for. */
@@ -73,16 +93,15 @@ void reclaim_throttle(struct reclaim_node *node, enum throttle_reason reason)
 		cond_resched();
 		return;
 	}
-	a.written = node_page_state(node->pgdat, NR_WRITTEN);
 	psi_memstall_enter(&pressure);
 	begin = port_clock_ns();
-	(void)wait_queue_wait(&node->throttled[reason], is_over, &a, timeouts[reason], !kswapd);
+	if (reason == THROTTLE_WRITEBACK)
+		wait_for_writeback(node, !kswapd);
+	else
+		(void)wait_queue_wait(&node->throttled[reason], is_woken, &turns, timeouts[reason], !kswapd);
 	psi_memstall_leave(&pressure);
 	trace_event(mm_vmscan_throttled, node->pgdat->node_id, (int)(timeouts[reason] / 1000),
 		    (int)((port_clock_ns() - begin) / 1000), 1 << reason);
-	if (reason == THROTTLE_WRITEBACK)
-		mod_node_page_state(node->pgdat, NR_THROTTLED_WRITTEN,
-				    (long)(node_page_state(node->pgdat, NR_WRITTEN) - a.written));
 }
 
 bool too_many_isolated(struct pglist_data *pgdat, bool file, const struct scan_control *sc)

@@ -311,3 +311,52 @@ TEST(reclaim, on_demand)
 	ram_file_put(&f);
 	balanced();
 }
+
+/* ---- Who waits ---- */
+
+static void end_writeback_soon(struct kthread *self, void *arg)
+{
+	port_park(5000000);
+	folio_end_writeback(arg);
+	while (!kthread_should_stop(self))
+		(void)kthread_sleep(self, NULL, 0);
+}
+
+/* Who waits for writeback does not wait for longer than that lasts, at most a tenth of a second. */
+TEST(reclaim, throttled_until_it_is_written)
+{
+	struct test_process p;
+	struct file *file;
+	struct folio *folio;
+	u64 shortest = ~(u64)0, begin;
+	u8 byte;
+
+	ASSERT(boot(true, false) && ram_file_make(&f, store, RAM_FILE_BYTES, false) && test_process_start(&p));
+	file = ram_file_open(&f);
+	ASSERT(file);
+	EXPECT_EQ(ram_file_read(file, &byte, 1, 0), 1);
+	folio = filemap_get_folio(&f.inode.i_data, 0);
+	ASSERT(folio);
+	/* The machine may have something else to do meanwhile, but not every time. */
+	for (unsigned int i = 0; i < 8 && shortest > 60000000; i++) {
+		static struct kthread ender;
+
+		folio_lock(folio);
+		folio_start_writeback(folio);
+		folio_unlock(folio);
+		ASSERT(!kthread_start(&ender, end_writeback_soon, folio, "ender", 0));
+		begin = port_clock_ns();
+		reclaim_throttle(reclaim_node(0), THROTTLE_WRITEBACK);
+		shortest = min(shortest, port_clock_ns() - begin);
+		kthread_stop(&ender);
+		EXPECT(!PageWriteback(&folio->page));
+	}
+	EXPECT(shortest <= 60000000);
+	EXPECT(shortest >= 1000000);
+	folio_put(folio);
+	test_process_exit(&p);
+	fput(file);
+	ram_file_put(&f);
+	hosted_threads_settle();
+	balanced();
+}

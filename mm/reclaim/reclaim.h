@@ -13,7 +13,10 @@
 #define SWAP_CLUSTER_MAX 32ul
 #define KSWAPD_FAILURES 16u
 
-/* What a pass over a node's lists came across. In pages. */
+/*
+ * What a pass over a node's lists came across. In pages. @dirty, @unqueued_dirty, @congested: of files alone, as nobody
+ * but reclaim writes others; @dirty: under writeback, too.
+ */
 struct reclaim_stat {
 	unsigned long taken, file_taken; /* isolated */
 	unsigned long dirty, unqueued_dirty, writeback, immediate, congested;

@@ -12,8 +12,9 @@
  *	dirty -- written, by who may
  *	clean, and in nobody's hands -- out of its file or slot, a shadow stays behind; free
  *
- * Words. *Immediate*: under writeback still when its list has come round: whoever writes is slower than who reads.
- * *Unqueued*: dirty, and nobody writes it.
+ * Words. *Congested*: under writeback still when its list has come round. *Immediate*: the same, and kswapd has found
+ * the ends of the lists full of what is being written before: whoever writes is slower than who reads. *Unqueued*:
+ * dirty, and nobody writes it.
  *
  * Who may write. Swap: __GFP_IO. Files: __GFP_IO and __GFP_FS; kswapd when the old ends of lists are full of dirty
  * pages (or it finds nothing else), and who reclaims for himself if there is no kswapd, or if he gets nowhere. A folio
@@ -83,12 +84,18 @@ static bool activate(struct scan_control *sc, const struct folio *folio)
 /* Under writeback. It stays. */
 static enum lru_verdict under_writeback(struct scan_control *sc, struct folio *folio)
 {
+	const struct reclaim_node *node = reclaim_node(sc->scan.node->node_id);
+	bool again = PageReclaim(&folio->page); /* or it is where more was to be read ahead, which is no harm */
 	unsigned long nr = folio_nr_pages(folio);
 
-	if (sc->scan.kswapd && PageReclaim(&folio->page))
-		sc->stat.immediate += nr;
-	else if (!PageReclaim(&folio->page))
+	if (!again)
 		SetPageReclaim(&folio->page);
+	else if (sc->scan.kswapd && node_state(node, NODE_WRITEBACK))
+		sc->stat.immediate += nr;
+	if (folio_is_file_lru(folio)) {
+		sc->stat.dirty += nr;
+		sc->stat.congested += again ? nr : 0;
+	}
 	sc->stat.writeback += nr;
 	activate(sc, folio);
 	return LRU_ACTIVATE;
@@ -216,12 +223,14 @@ static force_inline enum written make_clean(struct scan_control *sc, struct foli
 	/* Truncated, and written to since by one who has a reference: nobody will ever read it from anywhere. */
 	if (unlikely(!mapping && !folio_in_swap_cache(folio)))
 		return WRITE_LATER;
-	sc->stat.dirty += nr;
-	if (folio_is_file_lru(folio) && !writes_files(sc)) {
-		sc->stat.unqueued_dirty += nr;
-		count_folio(folio, NR_VMSCAN_IMMEDIATE, (long)nr);
-		SetPageReclaim(&folio->page);
-		return WRITE_FAILED;
+	if (folio_is_file_lru(folio)) {
+		sc->stat.dirty += nr;
+		if (!writes_files(sc)) {
+			sc->stat.unqueued_dirty += nr;
+			count_folio(folio, NR_VMSCAN_IMMEDIATE, (long)nr);
+			SetPageReclaim(&folio->page);
+			return WRITE_FAILED;
+		}
 	}
 	if (use == USE_CLEAN_ONLY || !sc->scan.may_write ||
 	    (!page_is_anon(&folio->page) && page_ref_count(&folio->page) != 2))

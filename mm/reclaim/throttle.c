@@ -89,7 +89,8 @@ void reclaim_throttle(struct reclaim_node *node, enum throttle_reason reason)
 
 	/* Kernel threads do what others wait for. */
 	if ((task->flags & PF_KTHREAD && !kswapd) || !node_has_kswapd(node) ||
-	    (reason == THROTTLE_CONGESTED && !node_state(node, NODE_WRITEBACK))) {
+	    (reason == THROTTLE_CONGESTED &&
+	     (!node_state(node, NODE_WRITEBACK) || READ_ONCE(node->pgdat->kswapd_failures) >= KSWAPD_FAILURES))) {
 		cond_resched();
 		return;
 	}

@@ -178,11 +178,11 @@ static void judge(struct scan_control *sc, struct reclaim_node *node)
 	if (sc->scan.kswapd) {
 		if (s->writeback && s->writeback == s->taken)
 			node_state_set(node, NODE_WRITEBACK);
+		if (s->dirty && s->dirty == s->congested)
+			node_state_set(node, NODE_CONGESTED);
 		if (s->immediate)
 			reclaim_throttle(node, THROTTLE_WRITEBACK);
 	}
-	if (s->dirty && s->dirty == s->congested)
-		node_state_set(node, NODE_CONGESTED);
 	if (sc->kind == RECLAIM_DIRECT && node_state(node, NODE_CONGESTED))
 		reclaim_throttle(node, THROTTLE_CONGESTED);
 }

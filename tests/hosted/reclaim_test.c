@@ -360,3 +360,49 @@ TEST(reclaim, throttled_until_it_is_written)
 	hosted_threads_settle();
 	balanced();
 }
+
+static void look_at(struct reclaim_stat *stat, struct folio *folio)
+{
+	struct scan_control sc = { .gfp = GFP_KERNEL, .kind = RECLAIM_KSWAPD,
+				   .scan = { .node = NODE_DATA(0), .kswapd = true, .may_unmap = true } };
+	enum lru_verdict verdict;
+
+	EXPECT(folio_isolate_lru(folio));
+	(void)shrink_folio_list(&sc, &folio, &verdict, 1);
+	lru_policy()->putback(node_lruvec(0), &folio, &verdict, 1);
+	*stat = sc.stat;
+}
+
+/* One that is still being written is no reason to wait, unless all there is is being written. */
+TEST(reclaim, under_writeback_when_it_comes_round)
+{
+	struct reclaim_stat first, again, all;
+	struct file *file;
+	struct folio *folio;
+	u8 byte;
+
+	ASSERT(boot(false, false) && ram_file_make(&f, store, RAM_FILE_BYTES, false));
+	file = ram_file_open(&f);
+	ASSERT(file);
+	(void)generic_fadvise(file, 0, 0, POSIX_FADV_RANDOM);
+	EXPECT_EQ(ram_file_read(file, &byte, 1, 0), 1);
+	folio = filemap_get_folio(&f.inode.i_data, 0);
+	ASSERT(folio);
+	folio_lock(folio);
+	folio_start_writeback(folio);
+	folio_unlock(folio);
+	look_at(&first, folio);
+	look_at(&again, folio);
+	node_state_set(reclaim_node(0), NODE_WRITEBACK);
+	look_at(&all, folio);
+	EXPECT(first.writeback == 1 && again.writeback == 1 && all.writeback == 1);
+	EXPECT(first.dirty == 1 && again.dirty == 1 && all.dirty == 1);
+	EXPECT(!first.congested && again.congested == 1 && all.congested == 1);
+	EXPECT(!first.immediate && !again.immediate && all.immediate == 1);
+	node_state_clear(reclaim_node(0), NODE_WRITEBACK);
+	folio_end_writeback(folio);
+	folio_put(folio);
+	fput(file);
+	ram_file_put(&f);
+	balanced();
+}

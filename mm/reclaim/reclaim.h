@@ -15,11 +15,11 @@
 
 /*
  * What a pass over a node's lists came across. In pages. @dirty, @unqueued_dirty, @congested: of files alone, as nobody
- * but reclaim writes others; @dirty: under writeback, too.
+ * but reclaim writes others; @dirty: under writeback, too. @pageout: what reclaim itself wrote
  */
 struct reclaim_stat {
 	unsigned long taken, file_taken; /* isolated */
-	unsigned long dirty, unqueued_dirty, writeback, immediate, congested;
+	unsigned long dirty, unqueued_dirty, pageout, writeback, immediate, congested;
 	unsigned long activated[2], ref_keep, unmap_fail;
 };
 

@@ -238,6 +238,7 @@ static force_inline enum written make_clean(struct scan_control *sc, struct foli
 	how = write_out(sc, folio, mapping);
 	if (how != WRITTEN)
 		return how;
+	sc->stat.pageout += nr;
 	if (PageWriteback(&folio->page) || PageDirty(&folio->page) || !folio_trylock(folio))
 		return WRITE_UNLOCKED;
 	if (PageWriteback(&folio->page) || PageDirty(&folio->page) || folio_mapped(folio))

@@ -70,7 +70,7 @@ static unsigned long shrink_some(struct scan_control *sc, struct lruvec *vec, bo
 	const struct lru_policy *policy = lru_policy();
 	struct folio *folios[SWAP_CLUSTER_MAX];
 	enum lru_verdict verdicts[SWAP_CLUSTER_MAX];
-	unsigned long freed, taken = 0, scanned = 0, dirty = sc->stat.dirty;
+	unsigned long freed, taken = 0, scanned = 0, pageout;
 	struct reclaim_stat before;
 	unsigned int n = policy->isolate(vec, &sc->scan, file, folios, max, &scanned);
 
@@ -96,8 +96,9 @@ static unsigned long shrink_some(struct scan_control *sc, struct lruvec *vec, bo
 	sc->scan.nr_reclaimed += freed;
 	count_pass(sc, file, scanned, freed);
 	/* What had to be written, and what came round for nothing, made this kind dearer. */
-	if (sc->stat.dirty != dirty || freed < taken)
-		lru_note_cost(vec, file, sc->stat.dirty - dirty, taken - min(taken, freed));
+	pageout = sc->stat.pageout - before.pageout;
+	if (pageout || freed < taken)
+		lru_note_cost(vec, file, pageout, taken - min(taken, freed));
 	return freed;
 }
 

@@ -364,7 +364,8 @@ TEST(reclaim, throttled_until_it_is_written)
 static void look_at(struct reclaim_stat *stat, struct folio *folio)
 {
 	struct scan_control sc = { .gfp = GFP_KERNEL, .kind = RECLAIM_KSWAPD,
-				   .scan = { .node = NODE_DATA(0), .kswapd = true, .may_unmap = true } };
+				   .scan = { .node = NODE_DATA(0), .kswapd = true, .may_unmap = true,
+					     .may_write = true } };
 	enum lru_verdict verdict;
 
 	EXPECT(folio_isolate_lru(folio));
@@ -402,6 +403,31 @@ TEST(reclaim, under_writeback_when_it_comes_round)
 	node_state_clear(reclaim_node(0), NODE_WRITEBACK);
 	folio_end_writeback(folio);
 	folio_put(folio);
+	fput(file);
+	ram_file_put(&f);
+	balanced();
+}
+
+/* What is charged to a kind is what reclaim wrote, not what it left to others to write. */
+TEST(reclaim, written_by_reclaim)
+{
+	struct reclaim_stat stat;
+	struct file *file;
+	struct folio *folio;
+
+	ASSERT(boot(false, false) && ram_file_make(&f, store, RAM_FILE_BYTES, false));
+	file = ram_file_open(&f);
+	ASSERT(file);
+	EXPECT_EQ(ram_file_write(file, "dirty", 5, 0), 5);
+	folio = filemap_get_folio(&f.inode.i_data, 0);
+	ASSERT(folio);
+	folio_put(folio);
+	look_at(&stat, folio);
+	EXPECT(stat.dirty == 1 && stat.unqueued_dirty == 1 && !stat.pageout && !f.writes);
+	node_state_set(reclaim_node(0), NODE_DIRTY);
+	look_at(&stat, folio);
+	EXPECT(stat.dirty == 1 && !stat.unqueued_dirty && stat.pageout == 1 && f.writes == 1);
+	node_state_clear(reclaim_node(0), NODE_DIRTY);
 	fput(file);
 	ram_file_put(&f);
 	balanced();

@@ -247,6 +247,8 @@ static void raise(struct xarray *xa)
 	if (xa_is_node(xa->head))
 		xa_to_node(xa->head)->parent = top;
 	set_head(xa, xa_mk_node(top));
+	if (unlikely(xa->shadows))
+		shadow_node_changed(xa, top);
 }
 
 /* The way to @index at @shift; the spares suffice. */

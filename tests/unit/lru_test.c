@@ -413,6 +413,25 @@ TEST(lru, nodes_of_shadows_are_bounded)
 	all_well();
 }
 
+/* SN-I1: a file of one page has its shadow in no node; as it grows, that gets one, which nothing else may be put in. */
+TEST(lru, a_shadow_gets_a_node)
+{
+	unsigned long before = stat(WORKINGSET_NODES);
+
+	ASSERT(open_file());
+	(void)generic_fadvise(file, 0, 0, POSIX_FADV_RANDOM);
+	folio_put(read_page(0));
+	evict(0);
+	EXPECT_EQ(file->f_mapping->nrpages, 0);
+	EXPECT_EQ(stat(WORKINGSET_NODES), before);
+	folio_put(read_page(70));
+	EXPECT_EQ(stat(WORKINGSET_NODES), before + 1);
+	mapping_verify(file->f_mapping, &(struct findings){ .report = complain });
+	close_file();
+	EXPECT_EQ(stat(WORKINGSET_NODES), before);
+	all_well();
+}
+
 TEST(lru, truncation_takes_shadows_along)
 {
 	struct cachestat c;

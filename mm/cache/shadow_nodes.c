@@ -6,8 +6,8 @@
  * page of a file that may be larger than memory many times over. A shadow is of use only while a refault would still
  * mean something, so there is a bound on these nodes, which a shrinker keeps.
  *
- * Words. A *shadow node* is of the last level, and all its entries are values. Listed: on its memory node's list,
- * oldest first.
+ * Words. A *shadow node* is of the last level, and all its entries are values. *Listed*: on the list of the memory node
+ * that it lies in, oldest first.
  *
  * Bound. A refault matters if its distance is at most about the pages in memory. If an eighth of the slots of a shadow
  * node are in use, one node remembers eight pages; so a node for every eight pages of the lists is as much as can be of
@@ -17,7 +17,7 @@
  *	SN-I1: in an array that has had shadows a node is listed if and only if it is a shadow node, while its lock is
  *	       not held. WORKINGSET_NODES is the number of those listed.
  *
- * Locking. The list's lock is taken inside of an array's. The shrinker comes from the other side: it tries the array's
+ * Locking. A list's lock is taken inside of an array's. The shrinker comes from the other side: it tries the array's
  * lock, and a node that is listed cannot go, nor its array, while the list's lock is held.
  *
  * Sources. Documentation/admin-guide/cgroup-v2.rst (workingset_nodereclaim).
@@ -29,10 +29,10 @@
 #include "../base/part.h"
 #include "../phys/zone.h"
 
-static struct {
+static struct listed {
 	spinlock_t lock;
-	struct xa_node *oldest, *newest; /* all memory nodes' */
-} listed __memsys;
+	struct xa_node *oldest, *newest;
+} lists[MAX_NUMNODES] __memsys;
 
 static int node_of(const struct xa_node *node)
 {
@@ -41,60 +41,60 @@ static int node_of(const struct xa_node *node)
 	return page ? page_to_nid(page) : 0;
 }
 
-static void count(const struct xa_node *node, enum node_stat_item item, long nr)
-{
-	mod_node_page_state(NODE_DATA(node_of(node)), item, nr);
-}
-
-static void unlist_locked(struct xa_node *node)
+static void unlist_locked(struct listed *listed, struct xa_node *node, int nid)
 {
 	if (node->list.older)
 		node->list.older->list.newer = node->list.newer;
 	else
-		listed.oldest = node->list.newer;
+		listed->oldest = node->list.newer;
 	if (node->list.newer)
 		node->list.newer->list.older = node->list.older;
 	else
-		listed.newest = node->list.older;
+		listed->newest = node->list.older;
 	node->listed = false;
-	count(node, WORKINGSET_NODES, -1);
+	mod_node_page_state(NODE_DATA(nid), WORKINGSET_NODES, -1);
 }
 
-static void list_locked(struct xa_node *node)
+static void list_locked(struct listed *listed, struct xa_node *node, int nid)
 {
-	node->list.older = listed.newest;
+	node->list.older = listed->newest;
 	node->list.newer = NULL;
-	if (listed.newest)
-		listed.newest->list.newer = node;
+	if (listed->newest)
+		listed->newest->list.newer = node;
 	else
-		listed.oldest = node;
-	listed.newest = node;
+		listed->oldest = node;
+	listed->newest = node;
 	node->listed = true;
-	count(node, WORKINGSET_NODES, 1);
+	mod_node_page_state(NODE_DATA(nid), WORKINGSET_NODES, 1);
 }
 
 void shadow_node_changed(struct xarray *xa, struct xa_node *node)
 {
 	bool wanted = !node->shift && node->count && node->values == node->count;
+	int nid;
 
 	if (likely(wanted == node->listed))
 		return;
-	spin_lock(&listed.lock);
+	nid = node_of(node);
+	spin_lock(&lists[nid].lock);
 	node->array = xa;
 	if (wanted)
-		list_locked(node);
+		list_locked(&lists[nid], node, nid);
 	else
-		unlist_locked(node);
-	spin_unlock(&listed.lock);
+		unlist_locked(&lists[nid], node, nid);
+	spin_unlock(&lists[nid].lock);
 }
 
 void shadow_node_forget(struct xa_node *node)
 {
+	int nid;
+
 	if (!node->listed)
 		return;
-	spin_lock(&listed.lock);
-	unlist_locked(node);
-	spin_unlock(&listed.lock);
+	nid = node_of(node);
+	spin_lock(&lists[nid].lock);
+	unlist_locked(&lists[nid], node, nid);
+	spin_unlock(&lists[nid].lock);
 }
 
 /* ---- The shrinker ---- */
@@ -119,24 +119,20 @@ static unsigned long count_nodes(struct shrinker *shrinker, struct shrink_contro
 	return nodes > most ? nodes - most : 0;
 }
 
-/* The oldest node of @nid's whose array is free to be changed, its lock held and the node not listed; NULL: none. */
-static struct xa_node *take_oldest(int nid, unsigned long *flags)
+/* The oldest of the list whose array is free to be changed, its lock held and the node not listed; NULL: none. */
+static struct xa_node *take_oldest(struct listed *listed, int nid, unsigned long *flags)
 {
 	unsigned int tries = 16;
 	struct xa_node *node, *found = NULL;
 
 	*flags = port_irq_save();
-	spin_lock(&listed.lock);
-	for (node = listed.oldest; node && tries && !found; node = node->list.newer) {
-		if (node_of(node) != nid)
-			continue;
-		tries--;
+	spin_lock(&listed->lock);
+	for (node = listed->oldest; node && tries-- && !found; node = node->list.newer)
 		if (spin_trylock((spinlock_t *)(void *)node->array->lock))
 			found = node;
-	}
 	if (found)
-		unlist_locked(found);
-	spin_unlock(&listed.lock);
+		unlist_locked(listed, found, nid);
+	spin_unlock(&listed->lock);
 	if (!found)
 		port_irq_restore(*flags);
 	return found;
@@ -149,13 +145,16 @@ static unsigned long scan_nodes(struct shrinker *shrinker, struct shrink_control
 	(void)shrinker;
 	while (freed < sc->nr_to_scan) {
 		unsigned long flags;
-		struct xa_node *node = take_oldest(sc->nid, &flags);
+		struct xa_node *node = take_oldest(&lists[sc->nid], sc->nid, &flags);
+		struct xarray *xa;
 
 		if (!node)
 			return freed ? freed : SHRINK_STOP;
-		count(node, WORKINGSET_NODERECLAIM, 1);
-		xa_clear_node(node->array, node);
-		xa_unlock_irqrestore(node->array, flags);
+		mod_node_page_state(NODE_DATA(sc->nid), WORKINGSET_NODERECLAIM, 1);
+		xa = node->array;
+		xa_clear_node(xa, node);
+		/* The node is gone, and its array may be as soon as the lock is free. */
+		xa_unlock_irqrestore(xa, flags);
 		freed++;
 	}
 	return freed;
@@ -167,7 +166,8 @@ static int shadow_nodes_init(void)
 
 	if (!shrinker)
 		return -ENOMEM;
-	spin_lock_init(&listed.lock, LOCK_RANK_SHADOW);
+	for (unsigned int nid = 0; nid < MAX_NUMNODES; nid++)
+		spin_lock_init(&lists[nid].lock, LOCK_RANK_SHADOW);
 	shrinker->count_objects = count_nodes;
 	shrinker->scan_objects = scan_nodes;
 	shrinker->seeks = 0; /* what is beyond the bound is of no use to anybody */

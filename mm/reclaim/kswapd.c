@@ -37,6 +37,7 @@
 #include "reclaim.h"
 
 #define NAP_NS 100000000u /* a tenth of a second */
+#define BOOST_PRIORITY (DEF_PRIORITY - 2)
 
 static struct reclaim_node *nodes[MAX_NUMNODES] __memsys;
 
@@ -190,6 +191,8 @@ static bool run_turn(struct run *r, struct reclaim_node *node)
 		r->boost -= min(r->boost, sc->scan.nr_reclaimed);
 		if (!r->boost)
 			return !pgdat_balanced(pgdat, sc->order, sc->scan.highest);
+		if (sc->scan.priority <= BOOST_PRIORITY)
+			return true;
 	}
 	if (harder || !sc->scan.nr_reclaimed)
 		sc->scan.priority--;

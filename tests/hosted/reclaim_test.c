@@ -250,6 +250,62 @@ TEST(reclaim, boost_ends)
 	}
 }
 
+static unsigned int hardest;
+static void (*age_as_ever)(struct lruvec *vec, const struct lru_scan *scan);
+
+static void age_and_note(struct lruvec *vec, const struct lru_scan *scan)
+{
+	hardest = min(hardest, scan->priority);
+	age_as_ever(vec, scan);
+}
+
+static void choose_some(struct lruvec *vec, const struct lru_scan *scan, unsigned long nr[2])
+{
+	(void)vec;
+	(void)scan;
+	nr[0] = 0;
+	nr[1] = 2;
+}
+
+/* A boost alone makes nobody look hard: however much of it is left, as long as a little is freed. */
+TEST(reclaim, boost_is_mild)
+{
+	static struct lru_policy noting;
+	const struct lru_policy *before;
+	unsigned long freed;
+	struct file *file;
+	struct zone *zone = NULL;
+	u8 byte;
+
+	ASSERT(boot(true, false) && ram_file_make(&f, store, RAM_FILE_BYTES, false));
+	before = lru_policy();
+	noting = *before;
+	age_as_ever = before->age;
+	noting.age = age_and_note;
+	noting.choose = choose_some;
+	hardest = DEF_PRIORITY;
+	ASSERT(!lru_policy_switch(&noting));
+	file = ram_file_open(&f);
+	ASSERT(file);
+	for (unsigned int i = 0; i < RAM_FILE_PAGES; i++)
+		EXPECT_EQ(ram_file_read(file, &byte, 1, i * PAGE_SIZE), 1);
+	for_each_populated_zone(z)
+		zone = managed_zone(z) && !zone ? z : zone;
+	hosted_threads_settle();
+	freed = vm_event_sum(PGSTEAL_KSWAPD);
+	zone->watermark_boost = 512;
+	EXPECT(pgdat_balanced(zone->pgdat, 0, zone->type));
+	wakeup_kswapd(zone, GFP_KERNEL, 0, zone->type);
+	hosted_threads_settle();
+	EXPECT_EQ(zone->watermark_boost, 0);
+	EXPECT(vm_event_sum(PGSTEAL_KSWAPD) > freed);
+	EXPECT_EQ(hardest, DEF_PRIORITY - 2);
+	EXPECT_EQ(lru_policy_switch(before), 0);
+	fput(file);
+	ram_file_put(&f);
+	balanced();
+}
+
 /* KS-I1: kswapd sleeps until it is needed, frees up to the high watermark, and sleeps again. KS-I3. */
 TEST(reclaim, kswapd_keeps_the_watermarks)
 {

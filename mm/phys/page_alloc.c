@@ -168,13 +168,13 @@ static bool zone_allows(struct zone *zone, unsigned int order, unsigned int allo
 	return zone_watermark_fast(zone, order, mark, ac->highest, alloc_flags);
 }
 
-unsigned long (*node_reclaim_hook)(struct zone *zone, int nid, gfp_t gfp, unsigned int order) __memsys;
+bool (*node_reclaim_hook)(struct zone *zone, int nid, gfp_t gfp, unsigned int order) __memsys;
 
 /* What the watermark forbids may be allowed when the node has been looked through. */
 static bool reclaim_allows(struct zone *zone, gfp_t gfp, unsigned int order, unsigned int alloc_flags,
 			   const struct alloc_context *ac)
 {
-	unsigned long (*hook)(struct zone *, int, gfp_t, unsigned int) = READ_ONCE(node_reclaim_hook);
+	bool (*hook)(struct zone *, int, gfp_t, unsigned int) = READ_ONCE(node_reclaim_hook);
 
 	return unlikely(hook != NULL) && hook(zone, ac->nid, gfp, order) && zone_allows(zone, order, alloc_flags, ac);
 }

@@ -113,10 +113,10 @@ static inline bool page_of_lists(const struct page *page)
 bool free_pages_ok(struct page *page, unsigned int order);
 
 /*
- * vm.zone_reclaim_mode: a zone below its watermark is looked through before others are used. NULL: it is not. Return:
- * pages freed. Set by reclaim, which is above.
+ * vm.zone_reclaim_mode: a zone below its watermark is looked through before others are used, for a request that would
+ * rather have memory of @nid. NULL: it is not. Return: it was. Set by reclaim, which is above.
  */
-extern unsigned long (*node_reclaim_hook)(struct zone *zone, int nid, gfp_t gfp, unsigned int order);
+extern bool (*node_reclaim_hook)(struct zone *zone, int nid, gfp_t gfp, unsigned int order);
 
 /*
  * On the first round do not mix migrate types in a zone's blocks if the zone below could serve instead; only

@@ -24,6 +24,7 @@
 #include "../phys/psi.h"
 #include "../phys/watermark.h"
 #include "../phys/zonelist.h"
+#include "../sync/cpu.h"
 #include "../sync/trace.h"
 #include "../vm/madvise.h"
 #include "reclaim.h"
@@ -181,23 +182,25 @@ static unsigned long node_part(const struct pglist_data *pgdat, int percent)
 	return (unsigned long)((u64)managed * (unsigned int)percent / 100);
 }
 
-unsigned long node_reclaim(struct pglist_data *pgdat, gfp_t gfp, unsigned int order)
+/* Is it another's to look through: has it CPUs, and is this none of them? */
+static bool is_of_others(int nid)
+{
+	if (nid == this_cpu()->node)
+		return false;
+	for_each_online_cpu(cpu)
+		if (cpu_locals[cpu]->node == nid)
+			return true;
+	return false;
+}
+
+/* Pages of one node, before others are used. Return: pages freed. */
+static unsigned long look_through(struct pglist_data *pgdat, gfp_t gfp, unsigned int order)
 {
 	struct scan_control sc = control_of(gfp, order, gfp_zone(gfp), 1ul << order);
-	struct reclaim_node *node = reclaim_node(pgdat->node_id);
-	bool of_files = node_reclaimable(pgdat) > node_part(pgdat, sysctl_min_unmapped_ratio);
+	unsigned int scope = memalloc_noreclaim_save();
 	unsigned long pressure;
-	unsigned int scope;
 
-	if (!node_reclaim_mode || !(gfp & __GFP_DIRECT_RECLAIM) || current_task_flags() & PF_MEMALLOC ||
-	    (!of_files && node_page_state_pages(pgdat, NR_SLAB_RECLAIMABLE_B) <=
-				  node_part(pgdat, sysctl_min_slab_ratio)))
-		return 0;
-	/* One at a time: others use what is further away. */
-	if (atomic_fetch_or(&node->state, 1u << NODE_RECLAIM_LOCKED) >> NODE_RECLAIM_LOCKED & 1)
-		return 0;
 	trace_event(mm_vmscan_node_reclaim_begin, pgdat->node_id, (int)order, gfp);
-	scope = memalloc_noreclaim_save();
 	sc.scan.may_write = sc.write_files = node_reclaim_mode & RECLAIM_WRITE;
 	sc.scan.may_unmap = sc.scan.may_swap = node_reclaim_mode & RECLAIM_UNMAP;
 	psi_memstall_enter(&pressure);
@@ -208,7 +211,6 @@ unsigned long node_reclaim(struct pglist_data *pgdat, gfp_t gfp, unsigned int or
 	}
 	psi_memstall_leave(&pressure);
 	memalloc_noreclaim_restore(scope);
-	node_state_clear(node, NODE_RECLAIM_LOCKED);
 	trace_event(mm_vmscan_node_reclaim_end, sc.scan.nr_reclaimed);
 	return sc.scan.nr_reclaimed;
 }
@@ -216,20 +218,32 @@ unsigned long node_reclaim(struct pglist_data *pgdat, gfp_t gfp, unsigned int or
 /* Further away it does not pay: RECLAIM_DISTANCE. */
 #define DISTANCE_MAX 30
 
-static unsigned long reclaim_zone(struct zone *zone, int nid, gfp_t gfp, unsigned int order)
+static bool node_reclaim(struct zone *zone, int nid, gfp_t gfp, unsigned int order)
 {
+	struct pglist_data *pgdat = zone->pgdat;
+	struct reclaim_node *node = reclaim_node(zone->node);
 	unsigned long freed;
 
-	if (nid < 0 || node_distance(nid, zone->node) > DISTANCE_MAX || octavo_cpu_in_section())
-		return 0;
-	freed = node_reclaim(zone->pgdat, gfp, order);
+	if (!node_reclaim_mode || !(gfp & __GFP_DIRECT_RECLAIM) || current_task_flags() & PF_MEMALLOC ||
+	    octavo_cpu_in_section())
+		return false;
+	if (nid < 0 || node_distance(nid, zone->node) > DISTANCE_MAX || is_of_others(zone->node))
+		return false;
+	if (node_reclaimable(pgdat) <= node_part(pgdat, sysctl_min_unmapped_ratio) &&
+	    node_page_state_pages(pgdat, NR_SLAB_RECLAIMABLE_B) <= node_part(pgdat, sysctl_min_slab_ratio))
+		return false;
+	/* One at a time: others use what is further away. */
+	if (atomic_fetch_or(&node->state, 1u << NODE_RECLAIM_LOCKED) >> NODE_RECLAIM_LOCKED & 1)
+		return false;
+	freed = look_through(pgdat, gfp, order);
+	node_state_clear(node, NODE_RECLAIM_LOCKED);
 	count_vm_events(freed >= 1ul << order ? PGSCAN_ZONE_RECLAIM_SUCCESS : PGSCAN_ZONE_RECLAIM_FAILED, 1);
-	return freed;
+	return true;
 }
 
 void node_reclaim_mode_written(void)
 {
-	WRITE_ONCE(node_reclaim_hook, node_reclaim_mode ? reclaim_zone : NULL);
+	WRITE_ONCE(node_reclaim_hook, node_reclaim_mode ? node_reclaim : NULL);
 }
 
 /* ---- MADV_PAGEOUT ---- */

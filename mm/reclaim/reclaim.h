@@ -108,8 +108,7 @@ bool throttle_direct_reclaim(const struct reclaim_request *request);
 unsigned long try_to_free_pages(const struct reclaim_request *request);
 /* So many pages of one node. @swappiness: below 0: vm.swappiness. Return: pages freed. */
 unsigned long node_reclaim_pages(int nid, unsigned long pages, int swappiness);
-/* Fallen back on another node: first look here, if vm.zone_reclaim_mode wants it. Return: pages freed. */
-unsigned long node_reclaim(struct pglist_data *pgdat, gfp_t gfp, unsigned int order);
+/* vm.zone_reclaim_mode: whether a node is looked through before others are used. */
 void node_reclaim_mode_written(void);
 extern int node_reclaim_mode, sysctl_min_unmapped_ratio, sysctl_min_slab_ratio;
 

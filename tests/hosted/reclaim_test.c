@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Reclaim: who may do what, kswapd and without it, machines with too little of everything. */
 #include <octavo/mman.h>
+#include <octavo/numa.h>
 #include <octavo/pagemap.h>
 #include <octavo/reclaim_hook.h>
 #include <octavo/shrinker.h>
@@ -10,6 +11,7 @@
 #include "harness.h"
 #include "hosted.h"
 #include "mm/block/block.h"
+#include "mm/phys/page_alloc.h"
 #include "mm/phys/watermark.h"
 #include "mm/reclaim/reclaim.h"
 #include "mm/swap/swap.h"
@@ -364,6 +366,56 @@ TEST(reclaim, on_demand)
 		fput(file);
 	}
 	test_process_exit(&p);
+	ram_file_put(&f);
+	balanced();
+}
+
+static unsigned long looks(void)
+{
+	return vm_event_sum(PGSCAN_ZONE_RECLAIM_SUCCESS) + vm_event_sum(PGSCAN_ZONE_RECLAIM_FAILED);
+}
+
+/* Zones of a node that were, of those that could have been. */
+static unsigned long looked_through(struct file *file, int nid)
+{
+	unsigned long before = looks(), n = 0;
+	u8 byte;
+
+	for (unsigned int i = 0; i < RAM_FILE_PAGES; i++)
+		EXPECT_EQ(ram_file_read(file, &byte, 1, i * PAGE_SIZE), 1);
+	for_each_populated_zone(zone)
+		n += zone->node == nid && node_reclaim_hook(zone, 1, GFP_KERNEL, 0);
+	EXPECT_EQ(looks(), before + n);
+	return n;
+}
+
+/* vm.zone_reclaim_mode: a CPU looks through its own node and those without CPUs; who does not look has not failed. */
+TEST(reclaim, nodes_before_others_are_used)
+{
+	static const struct bootinfo_range map[] = { { 0x100000, 8 * RAM, E820_TYPE_RAM } };
+	const struct bootinfo info = { .arch = BOOT_ARCH_X86_64, .map = map, .map_nr = 1, .cmdline = "numa=fake=2" };
+	struct file *file;
+
+	ASSERT(!hosted_boot(&info, &(struct hosted_options){ .cpus = 2, .quiet = true }));
+	ASSERT(nr_node_ids == 2 && ram_file_make(&f, store, RAM_FILE_BYTES, false));
+	EXPECT_EQ(proc_put("/proc/sys/vm/zone_reclaim_mode", "1"), 1);
+	EXPECT_EQ(proc_put("/proc/sys/vm/min_unmapped_ratio", "0"), 1);
+	file = ram_file_open(&f);
+	ASSERT(file);
+	ASSERT(node_reclaim_hook);
+	for_each_populated_zone(zone)
+		EXPECT(!node_reclaim_hook(zone, 0, GFP_ATOMIC, 0));
+	EXPECT_EQ(looks(), 0);
+	/* Node 0, where the file is, is this CPU's; another's; nobody's. */
+	EXPECT(cpu_locals[0]->node == 0 && cpu_locals[1]->node == 0);
+	EXPECT(looked_through(file, 0) > 0);
+	cpu_locals[0]->node = 1;
+	WRITE_ONCE(cpu_locals[1]->online, true);
+	EXPECT_EQ(looked_through(file, 0), 0);
+	WRITE_ONCE(cpu_locals[1]->online, false);
+	EXPECT(looked_through(file, 0) > 0);
+	cpu_locals[0]->node = 0;
+	fput(file);
 	ram_file_put(&f);
 	balanced();
 }

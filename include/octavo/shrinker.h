@@ -109,6 +109,13 @@ OCTAVO_API void shrinker_free(struct shrinker *shrinker);
  */
 OCTAVO_API unsigned long shrink_slab(gfp_t gfp, int nid, struct mem_cgroup *memcg, int priority);
 
+/**
+ * mm_account_reclaimed_pages - the running thread has given back so many pages
+ * What counts for reclaim is pages, not objects. Those of slabs are counted as they go; a shrinker that frees pages of
+ * its own (SHRINKER_NONSLAB) says so from its scan_objects. Context: any.
+ */
+OCTAVO_API void mm_account_reclaimed_pages(unsigned long pages);
+
 /** drop_slab - shrink everything, on all nodes, until next to nothing is freed any more. Context: as shrink_slab(). */
 OCTAVO_API void drop_slab(void);
 

@@ -116,6 +116,7 @@ struct mm_signal {
  * @in_vfork: the kernel's: a child of vfork() that still has its parent's address space; the parent waits for it
  * @oom_victim: the core's (atomic): it was killed for its memory, and may have some of the reserves to end with
  * @listed, @list_next, @list_prev: the core's: octavo_task_add()
+ * @reclaimed: the core's: pages that it has given back, of slabs and as mm_account_reclaimed_pages() was told
  */
 struct mm_task {
 	struct mm_struct *mm;
@@ -138,6 +139,7 @@ struct mm_task {
 	u32 oom_victim;
 	u32 listed;
 	struct mm_task *list_next, *list_prev;
+	unsigned long reclaimed;
 };
 
 /**

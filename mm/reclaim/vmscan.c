@@ -24,6 +24,7 @@
  * Sources. Documentation/admin-guide/sysctl/vm.rst (swappiness, vfs_cache_pressure), Documentation/mm/page_reclaim.rst.
  */
 #include <octavo/shrinker.h>
+#include <octavo/task.h>
 
 #include "../cache/filemap.h"
 #include "../phys/watermark.h"
@@ -209,6 +210,16 @@ static bool go_on_for_order(const struct scan_control *sc, unsigned long reclaim
 	return left > want && sc->scan.nr_reclaimed < want;
 }
 
+/* Objects are no pages yet: what counts is what this thread gave back meanwhile. */
+static unsigned long shrink_caches(const struct scan_control *sc, const struct pglist_data *pgdat)
+{
+	const struct mm_task *task = current_task();
+	unsigned long before = task->reclaimed;
+
+	(void)shrink_slab(sc->gfp, pgdat->node_id, NULL, (int)sc->scan.priority);
+	return task->reclaimed - before;
+}
+
 void shrink_node(struct scan_control *sc, struct pglist_data *pgdat)
 {
 	struct reclaim_node *node = reclaim_node(pgdat->node_id);
@@ -222,7 +233,7 @@ void shrink_node(struct scan_control *sc, struct pglist_data *pgdat)
 		before = sc->scan.nr_reclaimed;
 		sc->stat = (struct reclaim_stat){ 0 };
 		shrink_lists(sc, vec);
-		sc->scan.nr_reclaimed += shrink_slab(sc->gfp, pgdat->node_id, NULL, (int)sc->scan.priority);
+		sc->scan.nr_reclaimed += shrink_caches(sc, pgdat);
 		judge(sc, node);
 	} while (go_on_for_order(sc, sc->scan.nr_reclaimed - before));
 	/* Progress of whoever: the node is not hopeless after all. */

@@ -8,6 +8,8 @@
  */
 #include "kmalloc.h"
 
+#include <octavo/shrinker.h>
+
 #include "../base/printk.h"
 #include "../base/string.h"
 #include "heap.h"
@@ -127,6 +129,7 @@ static void free_large(struct page *page, void *object, uintptr_t caller)
 		return;
 	}
 	account(page, -(long)(PAGE_SIZE << order));
+	mm_account_reclaimed_pages(1ul << order);
 	__ClearPageSlab(page);
 	store_relaxed(&page->_mapcount, -1);
 	page->private_data = 0;

@@ -7,6 +7,7 @@
  * the same code as any other: a cache's own structures come from meta_alloc(), so none needs another cache first.
  */
 #include <octavo/rcupdate.h>
+#include <octavo/shrinker.h>
 
 #include "heap.h"
 
@@ -122,6 +123,7 @@ void heap_slab_free(struct kmem_cache *cache, struct page *page)
 		page[i].private_data = 0;
 	}
 	mod_node_page_state(NODE_DATA(page_to_nid(page)), stat_of(cache), -(long)(PAGE_SIZE << cache->order));
+	mm_account_reclaimed_pages(1ul << cache->order);
 	__free_pages(page, cache->order);
 }
 

@@ -14,6 +14,8 @@
  */
 #include "meta.h"
 
+#include <octavo/shrinker.h>
+
 #include "../base/string.h"
 
 #define STEP 16u	 /* classes: multiples of 16 to 256, then 512 and 1024 */
@@ -87,6 +89,7 @@ static void give_pages(struct page *page, unsigned int order)
 {
 	mod_node_page_state(NODE_DATA(page_to_nid(page)), NR_SLAB_UNRECLAIMABLE_B, -(long)(PAGE_SIZE << order));
 	atomic_add_relaxed(&meta.pages, -(1ul << order));
+	mm_account_reclaimed_pages(1ul << order);
 	__ClearPageSlab(page);
 	page->_mapcount = -1;
 	page->private_data = 0;

@@ -46,6 +46,7 @@
 #include <octavo/numa.h>
 #include <octavo/port.h>
 #include <octavo/slab.h>
+#include <octavo/task.h>
 
 #include "../base/list.h"
 #include "../base/part.h"
@@ -252,8 +253,8 @@ static unsigned long shrink_one(struct entry *entry, gfp_t gfp, int nid, int pri
 	deferred = atomic_xchg(&entry->deferred[sc.nid], 0);
 	delta = seeks ? (u64)(freeable >> priority) * 4 / seeks : freeable / 2;
 	due = (unsigned long)min_t(u64, (deferred >> priority) + delta, 2 * (u64)freeable);
-	trace_event(mm_shrink_slab_start, trace_pointer(shrinker), trace_pointer((void *)shrinker->scan_objects), sc.nid,
-		    deferred, gfp, freeable, delta, due, priority);
+	trace_event(mm_shrink_slab_start, trace_pointer(shrinker), trace_pointer((void *)shrinker->scan_objects),
+		    sc.nid, deferred, gfp, freeable, delta, due, priority);
 	freed = scan_batches(entry, &sc, due, freeable, &scanned);
 	left = (unsigned long)(deferred + delta > scanned ? min_t(u64, deferred + delta - scanned, 2 * (u64)freeable) :
 							     0);
@@ -263,6 +264,11 @@ static unsigned long shrink_one(struct entry *entry, gfp_t gfp, int nid, int pri
 	trace_event(mm_shrink_slab_end, trace_pointer(shrinker), sc.nid, trace_pointer((void *)shrinker->scan_objects),
 		    deferred, load_relaxed(&entry->deferred[sc.nid]), freed, due - min(due, scanned));
 	return freed;
+}
+
+void mm_account_reclaimed_pages(unsigned long pages)
+{
+	current_task()->reclaimed += pages;
 }
 
 /* ---- All shrinkers ---- */

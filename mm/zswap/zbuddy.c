@@ -43,6 +43,7 @@
  * Sources: Documentation/mm/z3fold.rst, Documentation/admin-guide/mm/zswap.rst.
  */
 #include <octavo/highmem.h>
+#include <octavo/shrinker.h>
 #include <octavo/slab.h>
 
 #include "../base/findings.h"
@@ -245,6 +246,7 @@ static void buddy_free(void *data, unsigned long handle)
 	if (!gone)
 		return;
 	__free_page(b->page);
+	mm_account_reclaimed_pages(1);
 	kmem_cache_free(descriptors, b);
 }
 

@@ -57,6 +57,7 @@
 #include "zsmalloc.h"
 
 #include <octavo/highmem.h>
+#include <octavo/shrinker.h>
 #include <octavo/slab.h>
 
 #include "../base/part.h"
@@ -204,6 +205,7 @@ void zs_free_zspage(struct zs_pool *pool, struct zspage *zspage)
 {
 	atomic_add_relaxed(&pool->pages, -(unsigned long)zspage->class->pages);
 	pages_free(zspage, zspage->class->pages);
+	mm_account_reclaimed_pages(zspage->class->pages);
 	kfree(zspage);
 }
 

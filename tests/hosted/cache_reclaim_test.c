@@ -3,6 +3,7 @@
 #include <octavo/pagemap.h>
 #include <octavo/reclaim_hook.h>
 #include <octavo/shrinker.h>
+#include <octavo/slab.h>
 #include <octavo/verify.h>
 
 #include "../unit/proc_text.h"
@@ -362,7 +363,11 @@ TEST(cache_reclaim, oldest_first)
 
 /* ---- Caches of objects ---- */
 
-static unsigned long objects, asked;
+#define OBJECTS 1000u
+
+static unsigned long objects, asked, pages_of_its_own;
+static struct kmem_cache *cache;
+static void *object[OBJECTS];
 
 static unsigned long count_objects(struct shrinker *shrinker, struct shrink_control *sc)
 {
@@ -377,24 +382,55 @@ static unsigned long scan_objects(struct shrinker *shrinker, struct shrink_contr
 
 	(void)shrinker;
 	asked++;
-	objects -= n;
+	for (unsigned long i = 0; i < n; i++) {
+		objects--;
+		kmem_cache_free(cache, object[objects]);
+		object[objects] = NULL;
+	}
+	if (cache)
+		(void)kmem_cache_shrink(cache);
+	mm_account_reclaimed_pages(pages_of_its_own);
 	return n;
 }
 
+/* What comes of it is the pages of objects, and those that the shrinker says it gave back, not objects. */
 TEST(cache_reclaim, shrinkers_are_asked)
 {
 	struct shrinker *shrinker;
+	unsigned long slabs;
 
 	ASSERT(!hosted_boot_default(&(struct hosted_options){ .quiet = true }));
+	(void)reclaim(GFP_KERNEL, 0);
 	shrinker = shrinker_alloc(0, "test");
 	ASSERT(shrinker);
 	shrinker->count_objects = count_objects;
 	shrinker->scan_objects = scan_objects;
 	shrinker_register(shrinker);
-	objects = 1000;
+	objects = OBJECTS;
+	asked = pages_of_its_own = 0;
+	EXPECT(reclaim(GFP_KERNEL, 0) < 32);
+	EXPECT(asked > 0);
+	EXPECT_EQ(objects, 0);
 	asked = 0;
-	EXPECT(reclaim(GFP_KERNEL, 0) > 0);
-	EXPECT(asked > 0 && objects < 1000);
+	objects = OBJECTS;
+	pages_of_its_own = 32;
+	EXPECT(reclaim(GFP_KERNEL, 0) >= 32);
+	EXPECT(objects > 0);
+	pages_of_its_own = 0;
+	cache = kmem_cache_create("test", 1024, 0, 0, NULL);
+	ASSERT(cache);
+	for (objects = 0; objects < OBJECTS; objects++) {
+		object[objects] = kmem_cache_alloc(cache, GFP_KERNEL);
+		ASSERT(object[objects]);
+	}
+	slabs = global_node_page_state_pages(NR_SLAB_UNRECLAIMABLE_B);
+	EXPECT(reclaim(GFP_KERNEL, 0) >= 32);
+	EXPECT(objects > 0 && objects < OBJECTS);
+	EXPECT(global_node_page_state_pages(NR_SLAB_UNRECLAIMABLE_B) + 32 <= slabs);
+	while (objects)
+		kmem_cache_free(cache, object[--objects]);
+	kmem_cache_destroy(cache);
+	cache = NULL;
 	shrinker_free(shrinker);
 }
 

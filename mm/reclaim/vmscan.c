@@ -151,8 +151,8 @@ static void shrink_lists(struct scan_control *sc, struct lruvec *vec)
 
 /* ---- A node ---- */
 
-/* So little of files is left that taking it would mean to read it again at once. */
-static bool file_is_tiny(struct pglist_data *pgdat)
+/* So little of files is left that taking it would mean to read it again at once, and a pass finds anon enough. */
+static bool file_is_tiny(const struct scan_control *sc, struct pglist_data *pgdat)
 {
 	unsigned long file = node_page_state(pgdat, NR_INACTIVE_FILE) + node_page_state(pgdat, NR_ACTIVE_FILE);
 	unsigned long anon = node_page_state(pgdat, NR_INACTIVE_ANON), free = 0, high = 0;
@@ -165,7 +165,7 @@ static bool file_is_tiny(struct pglist_data *pgdat)
 		free += zone_page_state(zone, NR_FREE_PAGES);
 		high += high_wmark_pages(zone);
 	}
-	return file + free <= high && anon != 0;
+	return file + free <= high && anon >> sc->scan.priority;
 }
 
 /* What the pass came across tells who writes to hurry, or whoever makes it necessary to wait. */
@@ -228,7 +228,7 @@ void shrink_node(struct scan_control *sc, struct pglist_data *pgdat)
 
 	sc->scan.node = pgdat;
 	sc->scan.may_swap = sc->scan.may_swap && can_reclaim_anon();
-	sc->scan.file_is_tiny = file_is_tiny(pgdat);
+	sc->scan.file_is_tiny = file_is_tiny(sc, pgdat);
 	do {
 		before = sc->scan.nr_reclaimed;
 		sc->stat = (struct reclaim_stat){ 0 };

@@ -211,6 +211,7 @@ void boot_monitor(struct monitor *mon)
 		.live = cli_terminal()->tty && isatty(STDIN_FILENO) ? live_show : NULL,
 		.frame = cli_terminal()->tty ? live_frame : NULL,
 		.disk = host_disk,
+		.disk_gone = host_disk_gone,
 		.unicode = cli_terminal()->unicode,
 		.colour = cli_terminal()->colour,
 	};

@@ -80,10 +80,11 @@ bool live_frame(struct monitor *mon, enum monitor_frame which);
 
 /*
  * disk.c: the disks of @options for a booted machine, and swap on them (an exit code); memory of this process as one
- * more disk (NULL: no room); close them all.
+ * more disk, for struct monitor, and this one's end; close them all.
  */
 int disks_open(const struct boot_options *options);
-struct bdev *host_disk(struct monitor *mon, u64 sectors);
+struct bdev *host_disk(struct monitor *mon, u64 sectors, int *error);
+void host_disk_gone(struct monitor *mon, struct bdev *bdev);
 void disks_close(void);
 
 int tour_run(const struct boot_options *options);

@@ -2,9 +2,11 @@
 /* The machine's disks: files of the host (octavo boot --disk, --swap), and memory of this process to swap to. */
 #include <octavo/blkdev.h>
 #include <octavo/errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli.h"
 #include "hosted.h"
@@ -12,6 +14,7 @@
 #include "mm/swap/swap.h"
 
 #define DISKS 4u
+#define SECTOR 512u
 
 /* A file's, or @memory as the port's device of the same number. */
 static struct disk {
@@ -29,8 +32,23 @@ static int swap_on(struct bdev *bdev, const char *file)
 	error = swapon_bdev(bdev, path, 0);
 	if (error)
 		cli_complain("--swap '%s': %s", file,
-			     error == -EINVAL ? "no swap area is on it ('mkswap FILE' makes one)" : strerror(-error));
+			     error == -EINVAL ? "no swap area is on it ('mkswap FILE' makes one)" :
+			     error == -EROFS  ? "it cannot be written" :
+						strerror(-error));
 	return error ? EXIT_FAILED : EXIT_DONE;
+}
+
+/* Is disk @nr the same file as one before it? */
+static bool given_twice(const struct boot_options *options)
+{
+	struct stat this, other;
+
+	if (stat(options->disks[nr], &this))
+		return false;
+	for (unsigned int i = 0; i < nr; i++)
+		if (!stat(options->disks[i], &other) && other.st_dev == this.st_dev && other.st_ino == this.st_ino)
+			return true;
+	return false;
 }
 
 int disks_open(const struct boot_options *options)
@@ -44,7 +62,8 @@ int disks_open(const struct boot_options *options)
 		disks[nr].file = hosted_block_open(options->disks[nr], name, &error);
 		if (!disks[nr].file) {
 			cli_complain("the disk '%s': %s", options->disks[nr],
-				     error == -EBUSY  ? "another machine has it" :
+				     error == -EBUSY  ? given_twice(options) ? "it is given twice" :
+										"another machine has it" :
 				     error == -EINVAL ? "it is empty" :
 							strerror(-error));
 			return EXIT_FAILED;
@@ -55,18 +74,38 @@ int disks_open(const struct boot_options *options)
 	return ret;
 }
 
-struct bdev *host_disk(struct monitor *mon, u64 sectors)
+struct bdev *host_disk(struct monitor *mon, u64 sectors, int *error)
 {
 	static const char *const names[DISKS] = { "vda", "vdb", "vdc", "vdd" };
-	void *memory = nr < DISKS ? calloc(sectors, 512) : NULL;
+	struct bdev *bdev = NULL;
+	void *memory = NULL;
 
 	(void)mon;
-	if (!memory || hosted_block_set(nr, memory, sectors)) {
+	*error = nr < DISKS ? -ENOMEM : -EMFILE;
+	if (nr < DISKS && sectors <= SIZE_MAX / SECTOR)
+		memory = calloc((size_t)sectors, SECTOR);
+	if (memory && !hosted_block_set(nr, memory, sectors))
+		bdev = bdev_of_port(nr, names[nr], sectors, true);
+	if (bdev)
+		disks[nr++].memory = memory;
+	else if (!memory || !hosted_block_set(nr, NULL, 0))
 		free(memory);
-		return NULL;
-	}
-	disks[nr++].memory = memory;
-	return bdev_of_port(nr - 1, names[nr - 1], sectors, true);
+	return bdev;
+}
+
+static void memory_gone(void)
+{
+	if (!hosted_block_set(nr, NULL, 0))
+		free(disks[nr].memory);
+	disks[nr].memory = NULL;
+}
+
+void host_disk_gone(struct monitor *mon, struct bdev *bdev)
+{
+	(void)mon;
+	nr--;
+	bdev_put_port(bdev);
+	memory_gone();
 }
 
 /* The machine is there no more, as when its power goes. */
@@ -77,8 +116,8 @@ void disks_close(void)
 
 		if (disk->file)
 			hosted_block_close(disk->file, false);
-		else if (!hosted_block_set(nr, NULL, 0))
-			free(disk->memory);
-		*disk = (struct disk){ 0 };
+		else
+			memory_gone();
+		disk->file = NULL;
 	}
 }

@@ -64,7 +64,7 @@ static int make_swap(struct monitor *mon, u64 bytes)
 	int err = -ENOMEM;
 
 	if (mon->disk) {
-		bdev = mon->disk(mon, bytes >> SECTOR_SHIFT);
+		bdev = mon->disk(mon, bytes >> SECTOR_SHIFT, &err);
 	} else {
 		octavo_snprintf(path, sizeof(path), "ram%u", disks++);
 		bdev = brd_create(path, bytes >> SECTOR_SHIFT, &err);
@@ -73,7 +73,13 @@ static int make_swap(struct monitor *mon, u64 bytes)
 		return err;
 	octavo_snprintf(path, sizeof(path), "/dev/%s", bdev->name);
 	err = swap_make_header(bdev, (unsigned long)(bytes >> PAGE_SHIFT), "octavo");
-	return err ? err : swapon_bdev(bdev, path, 0);
+	if (!err)
+		err = swapon_bdev(bdev, path, 0);
+	if (err && mon->disk)
+		mon->disk_gone(mon, bdev);
+	else if (err)
+		brd_destroy(bdev);
+	return err;
 }
 
 int cmd_swapon(struct monitor *mon, char *args)
@@ -86,7 +92,11 @@ int cmd_swapon(struct monitor *mon, char *args)
 	if (!word || *end || bytes < 16 * PAGE_SIZE || next_word(&args))
 		return monitor_usage(mon, "swapon SIZE   (256M: on a new disk of that size)");
 	err = make_swap(mon, bytes & ~(u64)(PAGE_SIZE - 1));
-	return err ? monitor_failed(mon, "swapon", err) : 0;
+	if (err == -EMFILE)
+		monitor_say(mon, "swapon: a machine has four disks at most\n");
+	else if (err)
+		monitor_failed(mon, "swapon", err);
+	return err;
 }
 
 int cmd_pressure(struct monitor *mon, char *args)

@@ -147,6 +147,8 @@ static int swapon_locked(struct bdev *bdev, struct file *file, u64 pages, const 
 
 	if (bdev && in_use(bdev))
 		return -EBUSY;
+	if (bdev && bdev->read_only)
+		return -EROFS;
 	area = kzalloc(sizeof(*area), GFP_KERNEL);
 	if (!area)
 		return -ENOMEM;

@@ -69,6 +69,21 @@ TEST(swap_area, headers)
 	EXPECT_EQ(try_header(100, NULL), 98);
 }
 
+/* Pages would go there, and none would arrive. */
+TEST(swap_area, what_cannot_be_written_is_refused)
+{
+	struct bdev *disk = swapper_disk("ram3", 100);
+
+	ASSERT(disk);
+	disk->read_only = true;
+	EXPECT_EQ(swapper_on(disk, "/dev/ram3", 0), -EROFS);
+	EXPECT_EQ(swap_pages_total(), 0);
+	disk->read_only = false;
+	EXPECT_EQ(swapper_on(disk, "/dev/ram3", 0), 0);
+	EXPECT_EQ(swapoff_path("/dev/ram3"), 0);
+	brd_destroy(disk);
+}
+
 TEST(swap_area, bad_pages_are_not_used)
 {
 	static swp_entry_t entries[100];

@@ -5,6 +5,7 @@
  * simulated.
  */
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -84,11 +85,15 @@ static int take_sizes(struct replay *r, char *list)
 			return EXIT_USAGE;
 		}
 	}
+	if (!r->sizes_nr)
+		cli_complain("--sizes: there is no size in the list");
 	return r->sizes_nr ? EXIT_DONE : EXIT_USAGE;
 }
 
 static int take_policies(struct replay *r, char *list)
 {
+	bool any = false;
+
 	memset(r->chosen, 0, sizeof(r->chosen));
 	for (char *word = strtok(list, ","); word; word = strtok(NULL, ",")) {
 		unsigned int i = 0;
@@ -99,9 +104,11 @@ static int take_policies(struct replay *r, char *list)
 			cli_complain("--policies: there is no '%s'", word);
 			return EXIT_USAGE;
 		}
-		r->chosen[i] = true;
+		r->chosen[i] = any = true;
 	}
-	return EXIT_DONE;
+	if (!any)
+		cli_complain("--policies: there is no policy in the list");
+	return any ? EXIT_DONE : EXIT_USAGE;
 }
 
 static int take_columns(struct replay *r, char *list)
@@ -161,7 +168,7 @@ static int take_value(struct replay *r, const char *name, char *value)
 	else if (!strcmp(name, "--format") && (!strcmp(value, "lackey") || !strcmp(value, "csv")))
 		r->format.format = value[0] == 'l' ? "lackey" : "csv";
 	else if (!strcmp(name, "--limit") && scan_number(&p, 10, &number) && !*p)
-		r->format.limit = (size_t)number;
+		r->format.limit = number < SIZE_MAX ? (size_t)number : SIZE_MAX;
 	else {
 		cli_complain("%s cannot be '%s'", name, value);
 		return EXIT_USAGE;

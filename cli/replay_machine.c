@@ -12,6 +12,7 @@
  * not there. Each page's first word says which page it is and how often it was written, and is checked at each
  * reference.
  */
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,6 +36,8 @@
 
 /* Misses between two looks at how much is there. */
 #define LOOK 16u
+/* Room beyond the trace's pages that makes a difference: reclaim frees that many ahead. */
+#define SPARE 1024u
 #define RAM_START ((u64)16 << 20) /* above ZONE_DMA, which others may not empty */
 
 static enum replay_as kind;
@@ -181,6 +184,8 @@ static int add_swap(void)
 	unsigned long pages = m.trace->pages + 64ul;
 	int err;
 
+	if (pages > SIZE_MAX >> PAGE_SHIFT)
+		return -ENOMEM;
 	m.disk = cli_alloc((size_t)pages << PAGE_SHIFT);
 	err = hosted_block_set(0, m.disk, (u64)pages * PAGE_SECTORS);
 	if (err)
@@ -195,9 +200,11 @@ static int add_swap(void)
 static bool make_process(void)
 {
 	struct mm_struct *mm;
-	unsigned long flags;
+	unsigned long flags, pages = m.trace->pages;
 	long at;
 
+	if (kind != REPLAY_FILE && pages > SIZE_MAX >> PAGE_SHIFT)
+		return false;
 	for (unsigned int i = 0; i < RLIM_NLIMITS; i++)
 		m.process.rlimit[i] = (struct mm_rlimit){ RLIM_INFINITY, RLIM_INFINITY };
 	m.process.personality = PERSONALITY_ADDR_NO_RANDOMIZE;
@@ -214,7 +221,7 @@ static bool make_process(void)
 	port_irq_restore(flags);
 	if (kind == REPLAY_FILE)
 		return true;
-	at = ksys_mmap(0, (size_t)m.trace->pages << PAGE_SHIFT, PROT_READ | PROT_WRITE,
+	at = ksys_mmap(0, (size_t)pages << PAGE_SHIFT, PROT_READ | PROT_WRITE,
 		       kind == REPLAY_ANON ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED, m.file, 0);
 	m.at = (uintptr_t)at;
 	return at >= 0 || at < -4095;
@@ -357,6 +364,9 @@ static int run_machine(const struct replay_trace *trace, u32 pages, replay_progr
 {
 	const char *wrong = NULL;
 
+	/* With room for all of them nothing goes, and more of it would be memory that nobody touches. */
+	if (pages > (u64)trace->pages + SPARE)
+		pages = trace->pages + SPARE;
 	memset(&m, 0, sizeof(m));
 	hosted_console_hook = keep_console;
 	m.trace = trace;

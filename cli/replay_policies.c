@@ -32,7 +32,8 @@ static void tell(const struct replay_trace *trace, size_t i, replay_progress_fn 
 static int run_ring(const struct replay_trace *trace, u32 pages, replay_progress_fn progress,
 		    struct replay_result *result, bool second_chance)
 {
-	u32 *ring = cli_resize(NULL, pages * sizeof(u32)), used = 0, hand = 0;
+	u32 room = pages < trace->pages ? pages : trace->pages; /* more is not used */
+	u32 *ring = cli_resize(NULL, room * sizeof(u32)), used = 0, hand = 0;
 	u8 *state = cli_alloc(trace->pages); /* bit 0: resident, bit 1: used since the hand passed */
 
 	for (size_t i = 0; i < trace->nr; i++) {
@@ -45,17 +46,17 @@ static int run_ring(const struct replay_trace *trace, u32 pages, replay_progress
 		}
 		result->misses++;
 		state[page] = 1;
-		if (used < pages) {
+		if (used < room) {
 			ring[used++] = page;
 			continue;
 		}
 		while (second_chance && state[ring[hand]] & 2) {
 			state[ring[hand]] = 1;
-			hand = hand + 1 == pages ? 0 : hand + 1;
+			hand = hand + 1 == room ? 0 : hand + 1;
 		}
 		state[ring[hand]] = 0;
 		ring[hand] = page;
-		hand = hand + 1 == pages ? 0 : hand + 1;
+		hand = hand + 1 == room ? 0 : hand + 1;
 	}
 	free(ring);
 	free(state);

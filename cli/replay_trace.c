@@ -109,13 +109,28 @@ struct reader {
 	struct numbers numbers;
 	size_t room;
 	size_t line, bad;
+	bool full; /* there are more pages than numbers for them */
 };
+
+/* No object is larger: what says so is no size. */
+#define OBJECT_MAX ((u64)64 << 30)
+
+/* Is there to be no further reference? */
+static bool enough(const struct reader *r)
+{
+	return r->full || (r->format->limit && r->trace->read >= r->format->limit);
+}
 
 static void reference(struct reader *r, u64 page, bool write)
 {
 	struct replay_trace *t = r->trace;
-	u32 number = number_of(&r->numbers, page);
+	u32 number;
 
+	if (r->numbers.nr == REF_PAGE) {
+		r->full = true;
+		return;
+	}
+	number = number_of(&r->numbers, page);
 	t->read++;
 	if (t->nr && (t->refs[t->nr - 1] & REF_PAGE) == number) {
 		if (write && !(t->refs[t->nr - 1] & REF_WRITE)) {
@@ -147,7 +162,7 @@ static bool lackey_line(struct reader *r, const char *line)
 		return false;
 	if (kind == 'I' && r->format->data)
 		return true;
-	for (u64 page = address >> PAGE_SHIFT; page <= (address + size - 1) >> PAGE_SHIFT; page++)
+	for (u64 page = address >> PAGE_SHIFT; page <= (address + size - 1) >> PAGE_SHIFT && !enough(r); page++)
 		reference(r, page, kind == 'S' || kind == 'M');
 	return true;
 }
@@ -226,10 +241,12 @@ static bool csv_line(struct reader *r, const char *line)
 		return false;
 	if (f->op && (op = column(line, f->op, f->delimiter, &op_len)))
 		write = is_write(op, op_len);
+	if (f->by_size && size > OBJECT_MAX)
+		return false;
 	if (f->by_size)
 		pages = DIV_ROUND_UP(size ? size : 1, PAGE_SIZE);
 	key = object_key(id, len);
-	for (u64 i = 0; i < pages; i++)
+	for (u64 i = 0; i < pages && !enough(r); i++)
 		reference(r, f->by_size ? mix(key) + i : key, write);
 	return true;
 }
@@ -337,7 +354,7 @@ static bool read_lines(struct reader *r, FILE *in, const char *path)
 		r->line++;
 		if (!one_line(r, line) && r->bad++ < 5)
 			cli_complain("%s: line %zu is no reference of a %s trace", path, r->line, r->trace->format);
-		if (r->format->limit && r->trace->read >= r->format->limit)
+		if (enough(r))
 			break;
 	}
 	free(line);
@@ -359,6 +376,10 @@ int replay_read(struct replay_trace *trace, const char *path, const struct repla
 	trace->pages = r.numbers.nr;
 	if (!ret && !trace->nr) {
 		cli_complain("%s: there are no references in it", path);
+		ret = EXIT_FAILED;
+	}
+	if (!ret && r.full) {
+		cli_complain("%s: there are more than %u pages in it", path, REF_PAGE);
 		ret = EXIT_FAILED;
 	}
 	if (!ret && r.bad > 5)

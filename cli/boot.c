@@ -445,10 +445,14 @@ static int run_commands(const struct parsed *p)
 static int boot_and_show(const struct parsed *p)
 {
 	struct boot boot;
-	int ret = boot_start(&boot, &p->boot);
+	int ret = p->trace ? trace_open(p->trace) : EXIT_DONE;
 
-	if (ret)
+	if (!ret)
+		ret = boot_start(&boot, &p->boot);
+	if (ret) {
+		trace_close();
 		return ret;
+	}
 	if (p->json)
 		json_print(stdout, &boot);
 	if (p->trace || p->trace_events)
@@ -460,7 +464,8 @@ static int boot_and_show(const struct parsed *p)
 	if (p->monitor)
 		ret |= run_monitor(p->script);
 	if (p->trace && ret != EXIT_USAGE)
-		ret |= trace_end(p->trace);
+		ret |= trace_end();
+	trace_close();
 	boot_end(&boot);
 	if (fflush(stdout) || ferror(stdout)) {
 		cli_complain("standard output: %s", strerror(errno));

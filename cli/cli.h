@@ -71,9 +71,14 @@ int console_run(struct monitor *mon, FILE *in);
 /* Draws again and again until a key is pressed; once where there is no terminal: for struct monitor. */
 void live_show(struct monitor *mon, void (*draw)(struct monitor *mon, void *arg, unsigned int rows), void *arg);
 
-/* trace.c: switch events on (NULL: those that are no flood); write what the rings have. Return: an exit code. */
+/*
+ * trace.c: the file, ahead of the boot ("-": standard output); switch events on (NULL: those that are no flood); write
+ * what the rings have, and close the file; close it without. Return: an exit code.
+ */
+int trace_open(const char *path);
 int trace_begin(const char *events);
-int trace_end(const char *path);
+int trace_end(void);
+void trace_close(void);
 
 /* live.c: a picture refreshed in place */
 bool live_frame(struct monitor *mon, enum monitor_frame which);

@@ -15,6 +15,20 @@
 
 #define TRACING "/sys/kernel/tracing/"
 
+static struct {
+	FILE *to;
+	const char *path;
+} out;
+
+int trace_open(const char *path)
+{
+	out.path = path;
+	out.to = strcmp(path, "-") ? fopen(path, "w") : stdout;
+	if (!out.to)
+		cli_complain("--trace '%s': %s", path, strerror(errno));
+	return out.to ? EXIT_DONE : EXIT_FAILED;
+}
+
 int trace_begin(const char *events)
 {
 	char *words = cli_strdup(events && *events ? events : "compaction: migrate: oom: vmscan: writeback:"), *save;
@@ -79,27 +93,32 @@ __printf(3, 4) static void mark(struct export *e, size_t stamp, const char *fmt,
 	fputc('\n', e->to);
 }
 
-/* Where the event's name begins: behind "seconds.microseconds: "; 0: it is no event's line. */
-static size_t stamp_length(const char *line)
+/*
+ * The head of an event's line: "comm-pid [cpu] flags seconds.microseconds: ". A thread's name may have signs of its own,
+ * so all behind it is compared. Return: where the event's name begins; 0: it is no event's line.
+ */
+static size_t head_length(const char *line, long *pid)
 {
-	const char *p = strchr(line, ']');
+	unsigned int cpu, seconds, part;
 
-	p = p ? strstr(p, ": ") : NULL;
-	return line[0] == '#' || !p ? 0 : (size_t)(p - line) + 2;
+	for (const char *minus = strchr(line, '-'); minus && *line != '#'; minus = strchr(minus + 1, '-')) {
+		int len = 0;
+
+		if (minus[1] >= '0' && minus[1] <= '9' &&
+		    sscanf(minus + 1, "%ld [%u] %*5s %u.%u: %n", pid, &cpu, &seconds, &part, &len) == 4 && len)
+			return (size_t)(minus - line) + 1 + (size_t)len;
+	}
+	return 0;
 }
 
 static void add_marks(struct export *e)
 {
-	size_t stamp = stamp_length(e->line), name;
-	const char *event = e->line + stamp, *minus = strchr(e->line, '[');
 	long pid;
+	size_t stamp = head_length(e->line, &pid), name;
+	const char *event = e->line + stamp;
 
-	if (!stamp || !minus)
+	if (!stamp)
 		return;
-	/* "comm-pid [": a name may have signs of its own, the number has not */
-	while (minus > e->line && *minus != '-')
-		minus--;
-	pid = strtol(minus + 1, NULL, 10);
 	name = strcspn(event, ":");
 	for (unsigned int i = 0; i < SLICES; i++) {
 		if (strlen(slices[i].begin) == name && !strncmp(event, slices[i].begin, name))
@@ -133,20 +152,24 @@ static void take(void *ctx, const char *text, size_t len)
 	}
 }
 
-int trace_end(const char *path)
+void trace_close(void)
 {
-	struct export e = { .to = strcmp(path, "-") ? fopen(path, "w") : stdout };
+	if (out.to && out.to != stdout)
+		fclose(out.to);
+	out.to = NULL;
+}
+
+int trace_end(void)
+{
+	struct export e = { .to = out.to };
 	int error;
 
-	if (!e.to) {
-		cli_complain("--trace '%s': %s", path, strerror(errno));
-		return EXIT_FAILED;
-	}
 	(void)octavo_proc_write(TRACING "tracing_on", "0", 1);
 	error = octavo_proc_read(TRACING "trace", take, &e);
-	if (error || ferror(e.to) || (e.to != stdout && fclose(e.to))) {
-		cli_complain("--trace '%s': %s", path, strerror(error ? -error : errno));
-		return EXIT_FAILED;
-	}
-	return EXIT_DONE;
+	if (!error && (fflush(e.to) || ferror(e.to)))
+		error = -errno;
+	if (error)
+		cli_complain("--trace '%s': %s", out.path, strerror(-error));
+	trace_close();
+	return error ? EXIT_FAILED : EXIT_DONE;
 }

@@ -87,6 +87,7 @@ TEST(trace, exported_files_are_well_formed)
 	ASSERT(fd >= 0);
 	close(fd);
 	ASSERT(!hosted_boot_default(&(struct hosted_options){ .quiet = true }));
+	EXPECT_EQ(trace_open(name), EXIT_DONE);
 	EXPECT_EQ(trace_begin(NULL), EXIT_DONE);
 	trace_event(mm_vmscan_direct_reclaim_begin, 0, GFP_KERNEL);
 	trace_event(mm_shrink_slab_start, 0, 0, 0, 1, GFP_KERNEL, 2, 3, 4, 5);
@@ -94,7 +95,7 @@ TEST(trace, exported_files_are_well_formed)
 	trace_event(mm_shrink_slab_end, 0, 0, 0, 1, 1, 1, 1);
 	trace_event(mm_vmscan_direct_reclaim_end, 30);
 	trace_event(mark_victim, 1, trace_pointer("a-name [1]"), 1, 1, 1, 1, 1, 1, 0);
-	EXPECT_EQ(trace_end(name), EXIT_DONE);
+	EXPECT_EQ(trace_end(), EXIT_DONE);
 	in = fopen(name, "r");
 	if (in) {
 		check_file(in, &seen);
@@ -106,6 +107,43 @@ TEST(trace, exported_files_are_well_formed)
 	EXPECT_EQ(seen.ends, 2);
 	EXPECT_EQ(seen.counters, 2);
 	EXPECT_EQ(seen.depth, 0);
+}
+
+/* A thread's name may look like what follows it. */
+static const char *const names[] = { "a-name [1]", "x-7 [001] y", "- [1]: ", "plain" };
+static unsigned int named;
+
+static void thread(s32 *pid, char *comm)
+{
+	*pid = 4711;
+	strscpy(comm, names[named], TRACE_STRING);
+}
+
+TEST(trace, names_with_signs)
+{
+	static const struct trace_context context = { .thread = thread };
+	char file[] = "/tmp/octavo-trace-XXXXXX", line[1024];
+	unsigned int marks = 0;
+	int fd = mkstemp(file);
+	FILE *in;
+
+	ASSERT(fd >= 0);
+	close(fd);
+	ASSERT(!hosted_boot_default(&(struct hosted_options){ .quiet = true }));
+	EXPECT_EQ(trace_open("/nowhere/trace"), EXIT_FAILED);
+	ASSERT(!trace_open(file));
+	EXPECT_EQ(trace_begin(NULL), EXIT_DONE);
+	trace_set_context(&context);
+	for (named = 0; named < sizeof(names) / sizeof(names[0]); named++)
+		trace_event(mm_vmscan_direct_reclaim_begin, 0, GFP_KERNEL);
+	EXPECT_EQ(trace_end(), EXIT_DONE);
+	in = fopen(file, "r");
+	while (in && fgets(line, sizeof(line), in))
+		marks += strstr(line, ": tracing_mark_write: B|4711|direct reclaim\n") != NULL;
+	if (in)
+		fclose(in);
+	unlink(file);
+	EXPECT_EQ(marks, sizeof(names) / sizeof(names[0]));
 }
 
 /* ---- Several CPUs ---- */

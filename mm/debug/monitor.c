@@ -531,7 +531,7 @@ static const struct {
 	{ "stress", cmd_stress, "[heap] [CALLS]", "random allocation and freeing on all CPUs, contents checked",
 	  false },
 	{ "swapon", cmd_swapon, "SIZE", "a new disk to swap to", false },
-	{ "pressure", cmd_pressure, "", "free memory, lists, swap, stalls", false },
+	{ "pressure", cmd_pressure, "[json]", "free memory, lists, swap, stalls", false },
 	{ "hog", cmd_hog, "[PERCENT] [json]", "a process with 200% of the memory, every page verified", false },
 	{ "churn", cmd_churn, "[PERCENT] [json]", "the same with a part in use that moves on", false },
 	{ "filecache", cmd_filecache, "[PERCENT] [json]", "the same with the pages of a file", false },

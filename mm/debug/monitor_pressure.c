@@ -99,14 +99,23 @@ int cmd_swapon(struct monitor *mon, char *args)
 	return err;
 }
 
+static bool is_json(const char *word)
+{
+	return !strcmp(word, "json") || !strcmp(word, "--json");
+}
+
 int cmd_pressure(struct monitor *mon, char *args)
 {
-	struct pressure before, now;
+	const char *word = next_word(&args);
+	struct pressure now;
 
-	(void)args;
-	pressure_read(&before);
-	now = before;
-	pressure_draw(mon, &before, &now, "pressure", 0);
+	if (word && (!is_json(word) || next_word(&args)))
+		return monitor_usage(mon, "pressure [json]");
+	pressure_read(&now);
+	if (word)
+		pressure_json(mon, &now, now.when);
+	else
+		pressure_draw(mon, &now, &now, "pressure", 0);
 	return 0;
 }
 
@@ -169,14 +178,21 @@ static void run(struct show *w)
 static void summary(struct show *w)
 {
 	const struct scenario *s = w->s;
+	bool killed = scenario_killed(s);
 	char text[2][SIZE_TEXT_MAX];
 
-	if (w->json)
+	if (w->json) {
+		monitor_say(w->mon,
+			    "{\"written\":%lu,\"verified\":%lu,\"bad\":%lu,\"refused\":%lu,\"killed\":%s}\n",
+			    s->written, s->verified, s->bad, s->refused, killed ? "true" : "false");
 		return;
-	monitor_say(w->mon, "%s: %s in a machine of %s: %lu pages written, %lu read, %lu of them wrong%s\n", w->what,
+	}
+	monitor_say(w->mon, "%s: %s in a machine of %s: %lu pages written, %lu read, %lu of them wrong", w->what,
 		    size_text((u64)s->pages << PAGE_SHIFT, text[0]),
-		    size_text((u64)totalram_pages() << PAGE_SHIFT, text[1]), s->written, s->verified, s->bad,
-		    scenario_killed(s) ? "; killed for want of memory" : w->stopped ? "; stopped" : "");
+		    size_text((u64)totalram_pages() << PAGE_SHIFT, text[1]), s->written, s->verified, s->bad);
+	if (s->refused && !killed)
+		monitor_say(w->mon, "; %lu accesses refused", s->refused);
+	monitor_say(w->mon, "%s\n", killed ? "; killed for want of memory" : w->stopped ? "; stopped" : "");
 }
 
 static int play(struct monitor *mon, enum scenario_kind kind, const char *what, unsigned long pages, bool json)
@@ -214,7 +230,7 @@ static int scenario(struct monitor *mon, char *args, enum scenario_kind kind, co
 	for (char *word = next_word(&args); word; word = next_word(&args)) {
 		size_t len = strlen(word);
 
-		if (!strcmp(word, "json") || !strcmp(word, "--json")) {
+		if (is_json(word)) {
 			json = true;
 			continue;
 		}

@@ -25,20 +25,33 @@ static bool key_pressed(int ms)
 	return poll(&in, 1, ms) > 0 && read(STDIN_FILENO, &key, 1) <= 1;
 }
 
-void live_show(struct monitor *mon, void (*draw)(struct monitor *mon, void *arg, unsigned int rows), void *arg)
+/* Keys arrive as they are pressed, and are not shown. Return: false: they cannot. */
+static bool keys_begin(struct termios *before)
 {
-	struct termios before, raw;
-	bool keys = isatty(STDIN_FILENO) && !tcgetattr(STDIN_FILENO, &before);
+	struct termios raw;
 
-	if (!keys || !cli_terminal()->tty) {
-		draw(mon, arg, 0);
-		return;
-	}
-	raw = before;
+	if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, before))
+		return false;
+	raw = *before;
 	raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
 	raw.c_cc[VMIN] = 1;
 	raw.c_cc[VTIME] = 0;
-	tcsetattr(STDIN_FILENO, TCSAFLUSH, &raw);
+	return !tcsetattr(STDIN_FILENO, TCSAFLUSH, &raw);
+}
+
+static void keys_end(const struct termios *before)
+{
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, before);
+}
+
+void live_show(struct monitor *mon, void (*draw)(struct monitor *mon, void *arg, unsigned int rows), void *arg)
+{
+	struct termios before;
+
+	if (!cli_terminal()->tty || !keys_begin(&before)) {
+		draw(mon, arg, 0);
+		return;
+	}
 	fputs("\033[?1049h\033[?25l", stdout); /* the other screen, no cursor (xterm's control sequences) */
 	do {
 		fputs("\033[H\033[J", stdout);
@@ -48,7 +61,7 @@ void live_show(struct monitor *mon, void (*draw)(struct monitor *mon, void *arg,
 	} while (!key_pressed(REFRESH_MS));
 	fputs("\033[?25h\033[?1049l", stdout);
 	fflush(stdout);
-	tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+	keys_end(&before);
 }
 
 /* ---- Pictures while work goes on ---- */
@@ -70,19 +83,12 @@ static void count_lines(void *ctx, const char *text, size_t len)
 
 bool live_frame(struct monitor *mon, enum monitor_frame which)
 {
-	struct termios raw;
-
 	switch (which) {
 	case MONITOR_FRAME_BEGIN:
 		frame.emit = mon->emit;
 		frame.lines = 0;
 		mon->emit = count_lines;
-		frame.raw = isatty(STDIN_FILENO) && !tcgetattr(STDIN_FILENO, &frame.before);
-		if (frame.raw) {
-			raw = frame.before;
-			raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
-			tcsetattr(STDIN_FILENO, TCSAFLUSH, &raw);
-		}
+		frame.raw = keys_begin(&frame.before);
 		fputs("\033[?25l", stdout);
 		break;
 	case MONITOR_FRAME_NEXT:
@@ -96,7 +102,7 @@ bool live_frame(struct monitor *mon, enum monitor_frame which)
 		fputs("\033[?25h", stdout);
 		fflush(stdout);
 		if (frame.raw)
-			tcsetattr(STDIN_FILENO, TCSAFLUSH, &frame.before);
+			keys_end(&frame.before);
 		break;
 	}
 	return false;

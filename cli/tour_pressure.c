@@ -195,12 +195,13 @@ int tour_pressure(struct monitor *mon)
 	int ret;
 
 	memset(&spent, 0, sizeof(spent));
-	if (!boot(mon)) {
+	if (boot(mon)) {
+		ret = drive(mon);
+		ret |= kill_one();
+	} else {
 		cli_complain("the machine for this chapter does not boot");
-		return EXIT_FAILED;
+		ret = EXIT_FAILED;
 	}
-	ret = drive(mon);
-	ret |= kill_one();
 	hosted_reset();
 	disks_close();
 	return ret;

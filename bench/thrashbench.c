@@ -20,7 +20,7 @@
 #include "hosted.h"
 #include "mm/block/block.h"
 #include "mm/debug/pressure.h"
-#include "mm/pgtable/mm.h"
+#include "mm/debug/scenario.h"
 #include "mm/phys/watermark.h"
 #include "mm/swap/swap.h"
 #include "user.h"
@@ -73,23 +73,13 @@ static bool boot(void *disk)
 
 static bool make_process(size_t bytes)
 {
-	struct mm_struct *mm;
 	unsigned long flags;
 	long got;
 
 	memset(&process, 0, sizeof(process));
 	memset(&task, 0, sizeof(task));
-	for (unsigned int i = 0; i < RLIM_NLIMITS; i++)
-		process.rlimit[i] = (struct mm_rlimit){ RLIM_INFINITY, RLIM_INFINITY };
-	process.personality = PERSONALITY_ADDR_NO_RANDOMIZE;
-	task.process = &process;
-	task.pid = task.tgid = 100;
-	strcpy(task.comm, "thrash");
-	mm = mm_create(&process, 0);
-	if (!mm)
+	if (!scenario_process(&process, &task, "thrash", 100))
 		return false;
-	(void)octavo_task_mm(&task, mm);
-	mm_pick_mmap_base(mm, &process);
 	flags = port_irq_save();
 	octavo_switch_task(&task);
 	port_irq_restore(flags);
@@ -191,8 +181,14 @@ int main(int argc, char **argv)
 	int ret = EXIT_SUCCESS;
 
 	for (int i = 1; i < argc; i++) {
-		quick |= !strcmp(argv[i], "--quick");
-		json |= !strcmp(argv[i], "--json");
+		if (!strcmp(argv[i], "--quick")) {
+			quick = true;
+		} else if (!strcmp(argv[i], "--json")) {
+			json = true;
+		} else {
+			fprintf(stderr, "usage: thrashbench [--quick] [--json]\n");
+			return 2;
+		}
 	}
 	accesses = quick ? 100000 : 1000000;
 	times = calloc(accesses, sizeof(*times));

@@ -26,8 +26,8 @@
 
 #include "hosted.h"
 #include "mm/block/block.h"
+#include "mm/debug/scenario.h"
 #include "mm/lru/lru.h"
-#include "mm/pgtable/mm.h"
 #include "mm/phys/vmstat.h"
 #include "mm/phys/watermark.h"
 #include "mm/swap/swap.h"
@@ -199,23 +199,13 @@ static int add_swap(void)
 
 static bool make_process(void)
 {
-	struct mm_struct *mm;
 	unsigned long flags, pages = m.trace->pages;
 	long at;
 
 	if (kind != REPLAY_FILE && pages > SIZE_MAX >> PAGE_SHIFT)
 		return false;
-	for (unsigned int i = 0; i < RLIM_NLIMITS; i++)
-		m.process.rlimit[i] = (struct mm_rlimit){ RLIM_INFINITY, RLIM_INFINITY };
-	m.process.personality = PERSONALITY_ADDR_NO_RANDOMIZE;
-	m.task.process = &m.process;
-	m.task.pid = m.task.tgid = 100;
-	strcpy(m.task.comm, "replay");
-	mm = mm_create(&m.process, 0);
-	if (!mm)
+	if (!scenario_process(&m.process, &m.task, "replay", 100))
 		return false;
-	(void)octavo_task_mm(&m.task, mm);
-	mm_pick_mmap_base(mm, &m.process);
 	flags = port_irq_save();
 	octavo_switch_task(&m.task);
 	port_irq_restore(flags);

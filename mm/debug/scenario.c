@@ -61,10 +61,26 @@ static uintptr_t map(const struct scenario *s)
 	return at < 0 && at > -4096 ? 0 : (uintptr_t)at;
 }
 
-int scenario_begin(struct scenario *s, enum scenario_kind kind, const char *name, int pid, unsigned long pages)
+bool scenario_process(struct mm_process *process, struct mm_task *task, const char *name, int pid)
 {
 	struct mm_struct *mm;
 
+	for (unsigned int i = 0; i < RLIM_NLIMITS; i++)
+		process->rlimit[i] = (struct mm_rlimit){ RLIM_INFINITY, RLIM_INFINITY };
+	process->personality = PERSONALITY_ADDR_NO_RANDOMIZE;
+	task->process = process;
+	task->pid = task->tgid = pid;
+	strscpy(task->comm, name, sizeof(task->comm));
+	mm = mm_create(process, 0);
+	if (!mm)
+		return false;
+	(void)octavo_task_mm(task, mm);
+	mm_pick_mmap_base(mm, process);
+	return true;
+}
+
+int scenario_begin(struct scenario *s, enum scenario_kind kind, const char *name, int pid, unsigned long pages)
+{
 	memset(s, 0, sizeof(*s));
 	s->kind = kind;
 	s->pages = pages;
@@ -72,19 +88,10 @@ int scenario_begin(struct scenario *s, enum scenario_kind kind, const char *name
 	s->version = vzalloc(pages * sizeof(*s->version));
 	if (!s->version)
 		return -ENOMEM;
-	for (unsigned int i = 0; i < RLIM_NLIMITS; i++)
-		s->process.rlimit[i] = (struct mm_rlimit){ RLIM_INFINITY, RLIM_INFINITY };
-	s->process.personality = PERSONALITY_ADDR_NO_RANDOMIZE;
-	s->task.process = &s->process;
-	s->task.pid = s->task.tgid = pid;
-	strscpy(s->task.comm, name, sizeof(s->task.comm));
-	mm = mm_create(&s->process, 0);
-	if (!mm) {
+	if (!scenario_process(&s->process, &s->task, name, pid)) {
 		vfree(s->version);
 		return -ENOMEM;
 	}
-	(void)octavo_task_mm(&s->task, mm);
-	mm_pick_mmap_base(mm, &s->process);
 	octavo_task_add(&s->task);
 	scenario_run(s);
 	s->at = map(s);

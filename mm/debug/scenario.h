@@ -33,6 +33,12 @@ struct scenario {
 	unsigned long verified, written, bad, refused;
 };
 
+/*
+ * A process without limits, of one thread and an empty address space whose places are no surprise; all zero before.
+ * Context: thread context. Return: false: no memory, and nothing is left.
+ */
+bool __must_check scenario_process(struct mm_process *process, struct mm_task *task, const char *name, int pid);
+
 /* Context of all: thread context. Return: 0 or -ENOMEM. */
 int __must_check scenario_begin(struct scenario *s, enum scenario_kind kind, const char *name, int pid,
 				unsigned long pages);

@@ -18,11 +18,17 @@ make_trace() {
 	shift
 	[ -s "$to/$name.lackey.gz" ] && return
 	echo "tracing: $*"
+	rm -f "$to/$name.pipe" # of a run that was interrupted
 	mkfifo "$to/$name.pipe" || exit 2
-	head -n 100000000 <"$to/$name.pipe" | grep -v '^==' | gzip -1 >"$to/$name.lackey.gz" &
+	head -n 100000000 <"$to/$name.pipe" | grep -v '^==' | gzip -1 >"$to/$name.part" &
 	valgrind --tool=lackey --trace-mem=yes --log-file="$to/$name.pipe" "$@" >/dev/null 2>&1 </dev/null
 	wait
 	rm -f "$to/$name.pipe"
+	if [ -z "$(gzip -dc "$to/$name.part" 2>/dev/null | head -c 1)" ]; then
+		echo "valgrind made no trace of $name"
+		exit 1
+	fi
+	mv "$to/$name.part" "$to/$name.lackey.gz" || exit 2
 }
 
 seq 1 3000 | awk '{ print ($1 * 7919) % 100003 }' >"$to/numbers"

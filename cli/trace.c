@@ -94,8 +94,8 @@ __printf(3, 4) static void mark(struct export *e, size_t stamp, const char *fmt,
 }
 
 /*
- * The head of an event's line: "comm-pid [cpu] flags seconds.microseconds: ". A thread's name may have signs of its own,
- * so all behind it is compared. Return: where the event's name begins; 0: it is no event's line.
+ * The head of an event's line: "comm-pid [cpu] flags seconds.microseconds: ". A thread's name may have signs of its
+ * own, so all behind it is compared. Return: where the event's name begins; 0: it is no event's line.
  */
 static size_t head_length(const char *line, long *pid)
 {

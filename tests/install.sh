@@ -38,6 +38,19 @@ check tour_leaves_nothing grep -q 'kmem_cache_shrink() *0 *0B *0B' "$root/tour"
 check json_has_caches grep -q '"name": "kmalloc-64"' "$root/json"
 check json_has_a_back_end grep -qE '"back_end": "(slub|slab|slob)"' "$root/json"
 
+# What it cannot do is said, ahead of anything else that it does.
+said() { # TEXT OPTIONS...: fails, with that message and nothing else
+	text=$1
+	shift
+	"$root/usr/bin/octavo" "$@" >"$root/said" 2>&1 && return 1
+	cat "$root/said"
+	test "$(cat "$root/said")" = "octavo: $text"
+}
+truncate -s 1M "$root/disk"
+check disk_given_twice said "the disk '$root/disk': it is given twice" boot "$root/map" --quiet --disk "$root/disk" --disk "$root/disk"
+check no_swap_area said "--swap '$root/disk': no swap area is on it ('mkswap FILE' makes one)" boot "$root/map" --quiet --swap "$root/disk"
+check trace_cannot_be_written said "--trace '/nowhere/trace': No such file or directory" boot "$root/map" --trace /nowhere/trace
+
 # The template port, a program with names of its own that the library also uses inside, and nothing else.
 cat >"$root/kernel.c" <<'END'
 #include <octavo/gfp.h>

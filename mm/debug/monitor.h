@@ -29,8 +29,8 @@ enum monitor_frame { MONITOR_FRAME_BEGIN, MONITOR_FRAME_NEXT, MONITOR_FRAME_END 
  * @live: show a picture, of at most so many rows, again and again until a key is pressed; NULL: pictures are shown once
  * @frame: for pictures that are refreshed while work goes on: before the first, before each (is the user tired of it?),
  *         and behind the last, which stays; NULL: lines instead
- * @disk: a block device of so many sectors outside of the machine's memory, or NULL and *@error: -EMFILE: there are four,
- *        which is the most; NULL: RAM disks
+ * @disk: a block device of so many sectors outside of the machine's memory, or NULL and *@error: -EMFILE: there are
+ *        four, which is the most; NULL: RAM disks
  * @disk_gone: the one that @disk returned last is not wanted after all
  * @failures: commands that failed so far, counted by monitor_command()
  */

@@ -85,7 +85,8 @@ TEST(replay_options, memory_beyond_need)
 {
 	u32 refs[] = { 0, 1, 2, 0, 1, 2 };
 	struct replay_trace t = { .refs = refs, .nr = 6, .read = 6, .pages = 3, .format = "csv" };
-	const struct replay_policy *const all[] = { &replay_fifo, &replay_clock, &replay_lru, &replay_arc, &replay_opt };
+	const struct replay_policy *const all[] = { &replay_fifo, &replay_clock, &replay_lru, &replay_arc,
+						    &replay_opt };
 
 	for (unsigned int i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		struct replay_result result = { 0 };

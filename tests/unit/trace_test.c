@@ -161,8 +161,8 @@ TEST(trace, what_is_done_is_seen)
 	for_each_lruvec (vec)
 		lru_classic.age(vec, &scan);
 	EXPECT(proc_fits(event_text("mm_vmscan_lru_shrink_active: "),
-			 "mm_vmscan_lru_shrink_active: nid={} nr_taken={} nr_active=0 nr_deactivated={} nr_referenced=0 "
-			 "priority=0 flags=RECLAIM_WB_ANON|RECLAIM_WB_ASYNC"));
+			 "mm_vmscan_lru_shrink_active: nid={} nr_taken={} nr_active=0 nr_deactivated={} "
+			 "nr_referenced=0 priority=0 flags=RECLAIM_WB_ANON|RECLAIM_WB_ASYNC"));
 	EXPECT_EQ(proc_put(TRACING "set_event", "\n"), 1);
 	EXPECT(proc_put(TRACING "set_event", "mm_page_pcpu_drain mm_vmscan_reclaim_pages") > 0);
 	EXPECT_EQ(ksys_madvise(at, 16 * PAGE_SIZE, MADV_PAGEOUT), 0);

@@ -73,8 +73,9 @@ static void resize(u64 *state)
 
 static void work(unsigned int cpu, void *ctx)
 {
-	u64 state = *(u64 *)ctx + cpu * 77 + 1;
+	u64 state = test_seed + cpu * 77 + 1;
 
+	(void)ctx;
 	test_switch(&threads[cpu]);
 	if (!cpu)
 		resize(&state);
@@ -108,8 +109,7 @@ static bool sound(void *ctx)
 
 TEST(shmem_sched, resize_and_fault)
 {
-	u64 seed = test_seed;
-	struct scenario s = { .cpus = CPUS, .setup = setup, .work = work, .check = sound, .ctx = &seed };
+	struct scenario s = { .cpus = CPUS, .setup = setup, .work = work, .check = sound };
 
 #ifdef OCTAVO_SCHED
 	scenario_test(&s, test_scaled(60));
@@ -161,8 +161,7 @@ static bool bad_check(void *ctx)
 
 TEST(shmem_sched, fault_around_what_goes_bad)
 {
-	u64 seed = test_seed;
-	struct scenario s = { .cpus = 2, .setup = bad_setup, .work = bad_work, .check = bad_check, .ctx = &seed };
+	struct scenario s = { .cpus = 2, .setup = bad_setup, .work = bad_work, .check = bad_check };
 
 	scenario_test(&s, test_scaled(200));
 }

@@ -38,7 +38,6 @@ static const char *const paths[DISKS] = { "/dev/a", "/dev/b" };
 static unsigned int wrong, next_value, with_thread;
 static const char *cmdline;
 static const char *what;
-static u64 seed;
 
 static void fail(const char *why)
 {
@@ -298,7 +297,7 @@ static void setup(void *ctx)
 
 static void work(unsigned int cpu, void *ctx)
 {
-	u64 chance = seed + cpu * 77 + 1;
+	u64 chance = test_seed + cpu * 77 + 1;
 
 	(void)ctx;
 	for (unsigned int i = 0; i < STEPS && !load_relaxed(&wrong); i++) {
@@ -369,7 +368,6 @@ static void run(bool thread)
 	struct scenario s = { .cpus = CPUS, .setup = setup, .work = work, .check = check, .threads = thread,
 			      .cmdline = cmdline };
 
-	seed = test_seed;
 	with_thread = thread;
 	scenario_test(&s, test_scaled(cmdline ? 5 * SEEDS : SEEDS));
 }
@@ -396,7 +394,6 @@ TEST(swap_sched, compressed_copies)
 /* The same with threads of the host at once. */
 TEST(swap_sched, on_threads)
 {
-	seed = test_seed;
 	with_thread = 0;
 	setup(NULL);
 	EXPECT_EQ(hosted_run_cpus(CPUS, work, NULL), 0);

@@ -20,7 +20,7 @@
 static u8 store[CPUS][RAM_FILE_BYTES], expected[CPUS][PAGES], page[CPUS][PAGE_SIZE];
 static struct ram_file f[CPUS];
 static struct file *file[CPUS];
-static unsigned int rounds, errors;
+static unsigned int rounds, errors, turn;
 static char why[160];
 
 static void fail(const char *what, unsigned int cpu, long long got, long long want)
@@ -75,8 +75,9 @@ static void check_store(unsigned int cpu)
 
 static void write_files(unsigned int cpu, void *ctx)
 {
-	u64 chance = *(u64 *)ctx + cpu + 1;
+	u64 chance = test_seed + 100 * turn + cpu + 1;
 
+	(void)ctx;
 	for (unsigned int i = 0; i < rounds && !load_relaxed(&errors); i++) {
 		u64 r = test_random(&chance);
 		unsigned int index = (unsigned int)(r >> 8) % PAGES;
@@ -140,15 +141,13 @@ static bool check(void *ctx)
 	return !errors;
 }
 
-static u64 seed;
-
 static const struct scenario writers = { .cpus = CPUS, .setup = setup, .work = write_files, .check = check,
-					 .ctx = &seed, .threads = true };
+					 .threads = true };
 
 TEST(writeback_sched, writers_and_the_flusher_interleaved)
 {
 	rounds = 40;
-	seed = test_seed;
+	turn = 0;
 	scenario_test(&writers, test_scaled(20));
 }
 
@@ -160,11 +159,10 @@ static bool boot(void)
 TEST(writeback_sched, writers_and_the_flusher)
 {
 	rounds = 300;
-	for (unsigned int i = 0; i < 3; i++) {
-		seed = test_seed + 100 * i;
+	for (turn = 0; turn < 3; turn++) {
 		ASSERT(boot());
 		setup(NULL);
-		EXPECT_EQ(hosted_run_cpus(CPUS, write_files, &seed), 0);
+		EXPECT_EQ(hosted_run_cpus(CPUS, write_files, NULL), 0);
 		EXPECT(check(NULL));
 	}
 }

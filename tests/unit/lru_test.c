@@ -186,9 +186,29 @@ TEST(lru, locked_memory_is_unevictable)
 	all_well();
 	EXPECT_EQ(ksys_munmap(at + 4 * PAGE_SIZE, 2 * PAGE_SIZE), 0);
 	EXPECT_EQ(stat(NR_UNEVICTABLE), 3);
-	(void)cleared;
 	test_process_exit(&p);
 	EXPECT_EQ(stat(NR_UNEVICTABLE), 0);
+	/* Who unmaps a page last unlocks it: none was freed locked. */
+	EXPECT_EQ(vm_event_sum(UNEVICTABLE_PGCLEARED), cleared);
+	all_well();
+}
+
+/* Behind the back of who unmapped it: counted, and no part of locked memory any more. */
+TEST(lru, what_is_freed_locked_is_locked_no_more)
+{
+	unsigned long cleared = vm_event_sum(UNEVICTABLE_PGCLEARED), locked = global_zone_page_state(NR_MLOCK);
+
+	for (unsigned int order = 0; order < 3; order += 2) {
+		struct page *page = alloc_pages(GFP_KERNEL | __GFP_COMP, order);
+
+		ASSERT(page);
+		SetPageMlocked(page);
+		mod_zone_page_state(page_zone(page), NR_MLOCK, 1l << order);
+		EXPECT_EQ(global_zone_page_state(NR_MLOCK), locked + (1ul << order));
+		__free_pages(page, order);
+		EXPECT_EQ(global_zone_page_state(NR_MLOCK), locked);
+	}
+	EXPECT_EQ(vm_event_sum(UNEVICTABLE_PGCLEARED), cleared + 1 + 4);
 	all_well();
 }
 

@@ -4,11 +4,9 @@
 #include <octavo/mm.h>
 #include <octavo/pagemap.h>
 
-#include "harness.h"
 #include "mm/cache/filemap.h"
 #include "mm/cache/shmem.h"
 #include "mm/lru/lru.h"
-#include "mm/phys/zone.h"
 #include "mm/swap/swap.h"
 #include "mm/vm/gup.h"
 #include "mm/vm/rmap.h"
@@ -104,28 +102,6 @@ unsigned long pageout_file(struct file *file)
 	while (filemap_get_folios(file->f_mapping, &index, FILE_INDEX_MAX, &folio, 1)) {
 		gone += pageout_folio(folio);
 		folio_put(folio);
-	}
-	return gone;
-}
-
-unsigned long pageout_any(u64 *chance)
-{
-	unsigned long gone = 0;
-
-	for_each_populated_zone (zone) {
-		unsigned long pfn = zone->zone_start_pfn +
-				    (unsigned long)((test_random(chance) >> 16) % zone->spanned_pages);
-		struct page *page = pfn_to_online_page(pfn);
-		struct folio *folio;
-
-		if (!page || !PageSwapBacked(page) || !get_page_unless_zero(page))
-			continue;
-		folio = (struct folio *)page;
-		/* A tail, or a kernel's page by now, is none of ours. */
-		if (compound_head(page) == page && !PageSlab(page) && !PageTable(page) &&
-		    (page_is_anon(page) || of_shmem(folio)))
-			gone += pageout_folio(folio);
-		put_page(page);
 	}
 	return gone;
 }

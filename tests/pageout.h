@@ -16,7 +16,5 @@ bool pageout_folio(struct folio *folio);
 unsigned long pageout_range(struct mm_struct *mm, uintptr_t addr, size_t len);
 /* All pages of a shmem file that are in memory. Return: pages that went. */
 unsigned long pageout_file(struct file *file);
-/* A frame taken by chance, if it is a program's or a shmem file's. Return: pages that went. */
-unsigned long pageout_any(u64 *chance);
 
 #endif

@@ -59,7 +59,7 @@ static bool end(void)
 		test_fail(__FILE__, __LINE__, "seed %llu: %lu slots are in use, and nobody is left",
 			  (unsigned long long)run.seed, left);
 	for (unsigned int i = 0; i < 2; i++) {
-		(void)swapoff_path(paths[i]);
+		EXPECT_EQ(swapoff_path(paths[i]), 0);
 		brd_destroy(disks[i]);
 	}
 	/* What areas had of vmalloc's waits for others to go with it. */

@@ -150,7 +150,6 @@ TEST(zram, discard_gives_memory_back)
 TEST(zram, limit)
 {
 	unsigned int i = 0;
-	u8 old[64];
 
 	ASSERT(begin());
 	EXPECT_EQ(proc_put(DIR "mem_limit", "64K\n"), 4);
@@ -159,7 +158,6 @@ TEST(zram, limit)
 	EXPECT(i >= 8 && i <= 16);
 	memset(&world.whole[i * PAGE_SIZE], 0, PAGE_SIZE); /* as it was */
 	EXPECT_EQ(wrong_pages(), 0);
-	memcpy(old, world.whole, sizeof(old));
 	EXPECT_EQ(write_page(0, 1), 0); /* one word needs no memory */
 	EXPECT_EQ(wrong_pages(), 0);
 	EXPECT_EQ(world.zram->stats.failed_writes, 1);
@@ -181,9 +179,6 @@ static bool some_writes(void *ctx)
 
 	(void)ctx;
 	for (unsigned int i = 0; i < 4; i++) {
-		u8 before[16];
-
-		memcpy(before, &world.whole[i * PAGE_SIZE], sizeof(before));
 		if (write_page(i, 10 * i + 3)) {
 			memset(&world.whole[i * PAGE_SIZE], 0, PAGE_SIZE);
 			failed++;

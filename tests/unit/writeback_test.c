@@ -51,39 +51,62 @@ static void pass_time(u64 ns)
 		port_cpu_relax();
 }
 
+/* As if the file had become dirty at @when. Files that became dirty before it did must not be later (WB-I1). */
+static void dirty_since(unsigned int i, u64 when)
+{
+	f[i].inode.i_data.dirtied_when = when;
+}
+
+/* A round that does not leave it at the last look's being too short a time ago. */
+static void look(void)
+{
+	flusher_interval_changed();
+	flusher_round();
+}
+
 /* Nothing is written before its time; then what is old enough is, and what is not, is not. */
 TEST(writeback, by_age)
 {
+	const u64 age = 30000000, hour = 3600000000000ull;
+	u64 before;
+
 	ASSERT(begin(3));
 	if (!port_clock_ns())
 		SKIP("no clock");
-	sysctl_dirty_writeback_centisecs = 1;
+	while (port_clock_ns() < 2 * age)
+		port_cpu_relax();
+	sysctl_dirty_writeback_centisecs = 100000;
 	sysctl_dirty_expire_centisecs = 100000;
 	write_page(0, 0);
-	pass_time(11000000);
-	flusher_round();
+	look();
 	EXPECT_EQ(f[0].writes, 0);
 	sysctl_dirty_expire_centisecs = 3; /* 30 ms */
-	pass_time(30000000);
+	dirty_since(0, port_clock_ns() - age);
 	write_page(1, 0);
+	dirty_since(1, port_clock_ns() + hour);
+	/* It has looked a moment ago. */
 	flusher_round();
+	EXPECT_EQ(f[0].writes, 0);
+	look();
 	EXPECT_EQ(f[0].writes, 1);
 	EXPECT_EQ(f[1].writes, 0);
 	/* A file that was clean in between is as old as its new dirt. */
-	pass_time(25000000);
+	dirty_since(1, 0);
 	EXPECT_EQ(file[1]->f_op->fsync(file[1], 0, ~(u64)0, false), 0);
 	EXPECT_EQ(f[1].writes, 1);
+	before = port_clock_ns();
 	write_page(1, 0);
-	pass_time(11000000);
-	flusher_round();
+	EXPECT(f[1].inode.i_data.dirtied_when >= before);
+	dirty_since(1, before + hour);
+	look();
 	EXPECT_EQ(f[1].writes, 1);
 	/* Not by time at all. */
+	dirty_since(1, 0);
 	sysctl_dirty_writeback_centisecs = 0;
-	pass_time(30000000);
-	flusher_round();
+	look();
 	EXPECT_EQ(f[1].writes, 1);
 	sysctl_dirty_writeback_centisecs = 1;
-	flusher_round();
+	look();
 	EXPECT_EQ(f[1].writes, 2);
 	EXPECT_EQ(f[2].writes, 0);
 	end(3);
@@ -188,7 +211,7 @@ TEST(writeback, turns)
 	redirtied = 0;
 	flaky.hook = dirty_again;
 	wakeup_flusher_threads();
-	EXPECT_EQ(flusher_round() == 1, false);
+	EXPECT(flusher_round() != 1);
 	EXPECT_EQ(flaky.writes, pages);
 	EXPECT_EQ(brd_pages(ram), pages);
 	/* It was clean at the end of the large file's first turn, and dirty again in the second. */

@@ -2,7 +2,6 @@
 # Tests. tests/unit is freestanding and runs hosted and on bare metal; tests/hosted needs a process.
 
 # TESTS=WORD,WORD...: of the tests, only files that have one of these in their names (for builds that run no others)
-comma := ,
 files_with = $(sort $(foreach word,$(subst $(comma), ,$(TESTS)),$(foreach f,$(1),$(if $(findstring $(word),$(notdir $(f))),$(f)))))
 chosen = $(if $(TESTS),$(filter-out %_test.c,$(1)) $(call files_with,$(filter %_test.c,$(1))),$(1))
 UNIT_SRCS := $(call chosen,$(sort $(wildcard tests/*.c tests/unit/*.c)))

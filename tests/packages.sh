@@ -29,6 +29,7 @@ busybox|busybox-static|have busybox|the static BusyBox
 musl|musl-tools|have musl-gcc|the C library musl and its compiler
 gdb|gdb|have gdb|the debugger gdb
 sqlite|sqlite3|have sqlite3|the database sqlite3
+mkswap|util-linux|test -x /sbin/mkswap|mkswap(8)
 grub|grub-pc-bin|test -d /usr/lib/grub/i386-pc|GRUB for BIOS machines
 grub|grub-common|have grub-mkrescue|grub-mkrescue
 grub|xorriso|have xorriso|xorriso

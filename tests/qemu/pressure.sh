@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Real programs on the reference kernel, with more demand than memory and a swap area on a disk: what they compute is what
 # they compute here. Usage: tests/qemu/pressure.sh [BUILD-DIR] [PATTERN]      as kernel.sh
-# Needs build/kernel.elf (make kernel), a static busybox, mkswap, and the programs that are run.
+# Needs build/kernel.elf (make kernel); a case whose programs are not here is skipped.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 . tests/qemu/kernel_cases.sh
@@ -10,6 +10,16 @@ cd "$(dirname "$0")/../.." || exit 2
 scratch=$out/pressure
 rm -rf "$scratch"
 mkdir -p "$scratch"
+
+# can NAME PROGRAM...: is it wanted, and is all here that it needs?
+can() {
+	wanted "$1" || return 1
+	name=$1
+	shift
+	for program in "${BUSYBOX:-busybox}" /sbin/mkswap "$@"; do
+		command -v "$program" >/dev/null || { skip "$name" "no $program" && return 1; }
+	done
+}
 
 # bring PROGRAM...: into $scratch/tree, in the places they have here, with their libraries
 bring() {
@@ -55,7 +65,7 @@ under_pressure() {
 }
 
 # A file larger than memory is sorted: its parts, and those merged, are in files in memory.
-if wanted pressure-sort; then
+if can pressure-sort /usr/bin/sort; then
 	mkdir -p "$scratch/tree/data"
 	awk 'BEGIN { x = 1; for (i = 0; i < 800000; i++) { x = x * 69069 % 4294967296; printf "%010d %032d\n", x, i } }' \
 		>"$scratch/tree/data/lines"
@@ -66,9 +76,9 @@ if wanted pressure-sort; then
 fi
 
 # Compilers at once, their own text in files in memory, with the other policy.
-if wanted pressure-compiler; then
+cc1=$(gcc -print-prog-name=cc1 2>/dev/null) || cc1=cc1
+if can pressure-compiler gcc "$cc1"; then
 	mkdir -p "$scratch/tree/data"
-	cc1=$(gcc -print-prog-name=cc1)
 	bring "$cc1"
 	sums=
 	for name in descriptors userfault core process; do
@@ -83,7 +93,7 @@ if wanted pressure-compiler; then
 fi
 
 # A database in memory, half as large again as it is, through compressed memory.
-if wanted pressure-database; then
+if can pressure-database sqlite3; then
 	mkdir -p "$scratch/tree/data"
 	bring "$(command -v sqlite3)"
 	cat >"$scratch/tree/data/queries.sql" <<-'END'

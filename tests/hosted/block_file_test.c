@@ -117,3 +117,26 @@ TEST(block_file, what_the_host_refuses)
 	hosted_block_close(disk, true);
 	unlink(path);
 }
+
+/* Who may only read the file has a disk that can only be read, as far as there are whole sectors. */
+TEST(block_file, read_only_and_an_odd_length)
+{
+	const uid_t nobody = 65534, me = geteuid();
+	struct bdev *disk;
+	int err;
+
+	ASSERT(make_file(512 * 8 + 511));
+	EXPECT(!chmod(path, 0444));
+	ASSERT(me || !seteuid(nobody)); /* whom permissions do not stop */
+	disk = hosted_block_open(path, "vda", &err);
+	ASSERT(!seteuid(me));
+	ASSERT(disk);
+	EXPECT(disk->read_only);
+	EXPECT_EQ(disk->sectors, 8);
+	EXPECT_EQ(bdev_rw(disk, 0, back, 8, false), 0);
+	EXPECT_EQ(bdev_rw(disk, 8, back, 1, false), -EINVAL);
+	EXPECT_EQ(bdev_rw(disk, 0, back, 1, true), -EROFS);
+	EXPECT_EQ(bdev_flush(disk), 0);
+	hosted_block_close(disk, true);
+	unlink(path);
+}

@@ -183,8 +183,8 @@ static void summary(struct show *w)
 
 	if (w->json) {
 		monitor_say(w->mon,
-			    "{\"written\":%lu,\"verified\":%lu,\"bad\":%lu,\"refused\":%lu,\"killed\":%s}\n",
-			    s->written, s->verified, s->bad, s->refused, killed ? "true" : "false");
+			    "{\"written\":%lu,\"verified\":%lu,\"bad\":%lu,\"refused\":%lu,\"killed\":%d}\n",
+			    s->written, s->verified, s->bad, s->refused, killed);
 		return;
 	}
 	monitor_say(w->mon, "%s: %s in a machine of %s: %lu pages written, %lu read, %lu of them wrong", w->what,

@@ -25,7 +25,10 @@ static void move_chain(struct lruvec *vec, struct lru_chain *chain)
 
 	do {
 		lru_lock(vec, &flags);
-		/* No more than there were: the new policy may use the chain as well. Behind the lock all know the policy. */
+		/*
+		 * No more than there were: the new policy may use the chain as well. Behind the lock all know the
+		 * policy.
+		 */
 		all = first ? chain->pages : all;
 		first = false;
 		for (left = 64; left && all && chain->oldest; left--, all--) {

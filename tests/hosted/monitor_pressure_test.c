@@ -49,7 +49,7 @@ TEST(monitor_pressure, results_for_programs)
 	ASSERT(!hosted_boot_default(&(struct hosted_options){ .quiet = true }));
 	EXPECT_EQ(run("hog 1 json"), 0);
 	EXPECT_EQ(sscanf(last(),
-			 "{\"written\":%lu,\"verified\":%lu,\"bad\":%lu,\"refused\":%lu,\"killed\":false}%n",
+			 "{\"written\":%lu,\"verified\":%lu,\"bad\":%lu,\"refused\":%lu,\"killed\":0}%n",
 			 &written, &verified, &bad, &refused, &len),
 		  4);
 	EXPECT_EQ(last()[len], 0);

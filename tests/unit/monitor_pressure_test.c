@@ -20,19 +20,25 @@ static void emit(void *ctx, const char *text, size_t len)
 }
 
 /* Of this test's, so that it can be taken away again; one at most. */
-static struct bdev *give_disk(struct monitor *mon, u64 sectors)
+static struct bdev *give_disk(struct monitor *mon, u64 sectors, int *error)
 {
-	int err;
-
 	(void)mon;
 	asked = sectors;
+	*error = -EMFILE;
 	if (disk)
 		return NULL;
-	disk = brd_create("monitored", sectors, &err);
+	disk = brd_create("monitored", sectors, error);
 	return disk;
 }
 
-static struct monitor mon = { .emit = emit, .disk = give_disk };
+static void take_disk(struct monitor *mon, struct bdev *bdev)
+{
+	(void)mon;
+	brd_destroy(bdev);
+	disk = NULL;
+}
+
+static struct monitor mon = { .emit = emit, .disk = give_disk, .disk_gone = take_disk };
 
 static int run(const char *command)
 {
@@ -168,8 +174,8 @@ TEST(monitor_pressure, a_disk_to_swap_to)
 	EXPECT_EQ(run("cat /proc/swaps"), 0);
 	expect_shown("/dev/monitored");
 	/* There is no room for another. */
-	EXPECT_EQ(run("swapon 130K"), -ENOMEM);
-	expect_shown("swapon: out of memory");
+	EXPECT_EQ(run("swapon 130K"), -EMFILE);
+	expect_shown("swapon: a machine has four disks at most\n");
 	ASSERT(disk);
 	EXPECT_EQ(swapoff_path("/dev/monitored"), 0);
 	brd_destroy(disk);

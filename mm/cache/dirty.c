@@ -90,7 +90,7 @@ static void write_oneself(struct address_space *mapping, struct dirty_limits lim
 	for (mapping = mapping_next(NULL); mapping && pages_unwritten() > limits.most; mapping = mapping_next(mapping))
 		(void)filemap_fdatawrite_range(mapping, 0, ~(u64)0);
 	if (mapping)
-		mapping_leave(mapping, false);
+		mapping_leave(mapping);
 }
 
 void balance_dirty_pages(struct address_space *mapping)

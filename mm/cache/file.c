@@ -107,8 +107,6 @@ static void unlist_mapping(struct address_space *mapping)
 		mapping->all_prev->all_next = mapping->all_next;
 	else
 		all_mappings.first = mapping->all_next;
-	if (all_mappings.hand == mapping)
-		all_mappings.hand = mapping->all_next;
 	all_mappings.nr--;
 	spin_unlock_irqrestore(&all_mappings.lock, flags);
 }
@@ -143,20 +141,6 @@ struct address_space *mapping_next(struct address_space *mapping)
 	return next;
 }
 
-struct address_space *mapping_at_hand(void)
-{
-	struct address_space *mapping;
-	unsigned long flags;
-
-	spin_lock_irqsave(&all_mappings.lock, flags);
-	mapping = visit_locked(all_mappings.hand);
-	if (!mapping)
-		mapping = visit_locked(all_mappings.first);
-	all_mappings.hand = mapping;
-	spin_unlock_irqrestore(&all_mappings.lock, flags);
-	return mapping;
-}
-
 void mapping_visit(struct address_space *mapping)
 {
 	unsigned long flags;
@@ -166,13 +150,11 @@ void mapping_visit(struct address_space *mapping)
 	spin_unlock_irqrestore(&all_mappings.lock, flags);
 }
 
-void mapping_leave(struct address_space *mapping, bool advance)
+void mapping_leave(struct address_space *mapping)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&all_mappings.lock, flags);
-	if (advance && all_mappings.hand == mapping)
-		all_mappings.hand = mapping->all_next;
 	leave_locked(mapping);
 	spin_unlock_irqrestore(&all_mappings.lock, flags);
 }
@@ -206,8 +188,7 @@ void inode_evict_mapping(struct inode *inode)
 	atomic_fetch_or(&mapping->flags, 1ul << AS_EXITING);
 	truncate_inode_pages_range(mapping, 0, ~(u64)0);
 	unlist_mapping(mapping);
-	/* Reclaim, which took the last folio out, may not have let go of the lock. */
-	xa_unlock_irqrestore(&mapping->i_pages, xa_lock_irqsave(&mapping->i_pages));
+	/* Reclaim, which took the last folio out, may not have let go of the lock: which is waited for here. */
 	xa_destroy(&mapping->i_pages);
 	handle_free(mapping->handle);
 	mapping->handle = HANDLE_NONE;

@@ -229,7 +229,6 @@ void force_page_cache_ra(struct file *file, struct address_space *mapping, unsig
 struct mapping_list {
 	spinlock_t lock; /* guards what follows, and the mappings' all_*, visitors and evictor */
 	struct address_space *first, *last;
-	struct address_space *hand; /* where reclaim goes on; NULL: at the first */
 	unsigned long nr;
 };
 extern struct mapping_list all_mappings;
@@ -238,9 +237,8 @@ extern struct mapping_list all_mappings;
  * that are being evicted are passed over. Context: may not sleep; the visitor may.
  */
 struct address_space *mapping_next(struct address_space *mapping);
-/* The same, of the one where reclaim goes on; @advance: it is through with that one. */
-struct address_space *mapping_at_hand(void);
-void mapping_leave(struct address_space *mapping, bool advance);
+/* Who stops on the way leaves the one he has. */
+void mapping_leave(struct address_space *mapping);
 /* It stays until mapping_leave(), too. Context: a folio of it is locked, so it is there now. */
 void mapping_visit(struct address_space *mapping);
 

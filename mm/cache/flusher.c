@@ -215,7 +215,7 @@ static void take_turn(struct address_space *mapping)
 		enlist(mapping, end ? DIRTY : WORK);
 	}
 	spin_unlock_irqrestore(&all_mappings.lock, flags);
-	mapping_leave(mapping, false);
+	mapping_leave(mapping);
 }
 
 /* ---- Who waits for it ---- */

@@ -83,10 +83,9 @@ struct lru_scan {
 	unsigned int priority;	   /* 12 (1/4096 of the lists) to 0 (all) */
 	unsigned int swappiness;   /* 0 to 200 */
 	bool may_swap, may_unmap, may_write; /* may_swap: and there is room in swap */
-	bool kswapd, proactive;
+	bool kswapd;
 	bool file_is_tiny;	   /* files' pages and what is free together are below the high watermarks: take anon */
 	unsigned long nr_to_reclaim, nr_reclaimed, nr_scanned;
-	void *reclaim;		   /* struct scan_control, for lru_ops.shrink()'s callback */
 };
 
 /*

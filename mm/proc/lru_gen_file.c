@@ -120,7 +120,7 @@ static int numbers(const char **text, u64 *value, unsigned int most)
 static int evict(struct lruvec *vec, unsigned long seq, unsigned int swappiness, unsigned long pages)
 {
 	struct lru_scan scan = { .node = NODE_DATA(vec->nid), .highest = MAX_NR_ZONES - 1, .swappiness = swappiness,
-				 .may_swap = swappiness, .may_unmap = true, .may_write = true, .proactive = true,
+				 .may_swap = swappiness, .may_unmap = true, .may_write = true,
 				 .nr_to_reclaim = pages };
 	struct folio *folios[32];
 

@@ -37,7 +37,7 @@ int node_reclaim_mode __memsys, sysctl_min_unmapped_ratio __memsys = 1, sysctl_m
 
 static struct scan_control control_of(gfp_t gfp, unsigned int order, enum zone_type highest, unsigned long target)
 {
-	struct scan_control sc = {
+	return (struct scan_control){
 		.gfp = gfp,
 		.order = order,
 		.kind = RECLAIM_DIRECT,
@@ -51,9 +51,6 @@ static struct scan_control control_of(gfp_t gfp, unsigned int order, enum zone_t
 			.nr_to_reclaim = max(target, SWAP_CLUSTER_MAX),
 		},
 	};
-
-	sc.scan.reclaim = NULL;
-	return sc;
 }
 
 /* Each node that the request may use, once. */
@@ -143,7 +140,6 @@ unsigned long node_reclaim_pages(int nid, unsigned long pages, int swappiness)
 	unsigned int scope = memalloc_noreclaim_save();
 	unsigned long pressure;
 
-	sc.scan.proactive = true;
 	sc.scan.nr_to_reclaim = pages;
 	if (swappiness >= 0)
 		sc.scan.swappiness = (unsigned int)swappiness;
@@ -274,7 +270,7 @@ static unsigned long reclaim_pages(struct folio **folios, unsigned int nr)
 	unsigned int scope = memalloc_noreclaim_save();
 	unsigned long freed = 0;
 
-	sc.ignore_references = sc.write_files = sc.scan.proactive = true;
+	sc.ignore_references = sc.write_files = true;
 	for (unsigned int done = 0, n; done < nr; done += n) {
 		int nid = page_to_nid(&folios[done]->page);
 

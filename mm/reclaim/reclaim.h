@@ -35,13 +35,13 @@ struct reclaim_stat {
  * @kind: who reclaims, for the counters
  * @stat: of the node that is looked at now
  */
-enum reclaim_kind { RECLAIM_KSWAPD, RECLAIM_DIRECT, RECLAIM_KHUGEPAGED };
+enum reclaim_kind { RECLAIM_KSWAPD, RECLAIM_DIRECT };
 struct scan_control {
 	struct lru_scan scan;
 	gfp_t gfp;
 	unsigned int order;
 	const nodemask_t *nodemask;
-	bool write_files, ignore_references, force_deactivate, crowded;
+	bool write_files, ignore_references, crowded;
 	enum reclaim_kind kind;
 	struct reclaim_stat stat;
 };

@@ -160,7 +160,7 @@ static enum written write_out(struct scan_control *sc, struct folio *folio, stru
 	/* Unlocked the folio does not keep the file any more. */
 	mapping_visit(mapping);
 	(void)write_cleaned_folio(mapping, folio, write_by_mapping, mapping);
-	mapping_leave(mapping, false);
+	mapping_leave(mapping);
 	return WRITTEN;
 }
 

@@ -502,7 +502,7 @@ static void come_and_go_setup(void *ctx)
 static bool come_and_go_check(void *ctx)
 {
 	(void)ctx;
-	return !wrong && !all_mappings.nr && !all_mappings.first && !all_mappings.last && !all_mappings.hand &&
+	return !wrong && !all_mappings.nr && !all_mappings.first && !all_mappings.last &&
 	       !global_node_page_state(NR_FILE_PAGES) && !mm_verify(NULL, NULL);
 }
 

@@ -97,7 +97,7 @@ static void show_node(const struct pglist_data *node)
 	printk(" writeback_tmp:%lukB kernel_stack:%lukB pagetables:%lukB sec_pagetables:%lukB"
 	       " all_unreclaimable? %s\n",
 	       NODE_KB(NR_WRITEBACK_TEMP), node_page_state(node, NR_KERNEL_STACK_KB), NODE_KB(NR_PAGETABLE),
-	       NODE_KB(NR_SECONDARY_PAGETABLE), READ_ONCE(node->kswapd_failures) >= 16 ? "yes" : "no");
+	       NODE_KB(NR_SECONDARY_PAGETABLE), READ_ONCE(node->kswapd_failures) >= KSWAPD_FAILURES ? "yes" : "no");
 #undef NODE_KB
 }
 

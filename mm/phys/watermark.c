@@ -36,7 +36,6 @@
 #include "../sync/atomic.h"
 #include "page_alloc.h"
 
-#define SWAP_CLUSTER_MAX 32ul
 #define KB_PER_PAGE (PAGE_SIZE / 1024)
 
 int min_free_kbytes __memsys = 1024;

@@ -76,6 +76,11 @@ struct alloc_fast {
 /* The zone's watermarks, boost, reserves or highatomic reserve changed: what the first try compares with follows. */
 void page_alloc_floor_changed(const struct zone *zone);
 
+/* After so many runs of kswapd that freed nothing a node is hopeless. */
+#define KSWAPD_FAILURES 16u
+/* Pages that are worth a pass. */
+#define SWAP_CLUSTER_MAX 32ul
+
 struct pglist_data {
 	struct zone node_zones[MAX_NR_ZONES];
 	struct zonelist node_zonelists[MAX_ZONELISTS];
@@ -86,7 +91,7 @@ struct pglist_data {
 	unsigned long node_present_pages;     /* (c) */
 	unsigned long totalreserve_pages;     /* (s) */
 	unsigned long stat[NR_VM_NODE_STAT_ITEMS]; /* (a) */
-	unsigned int kswapd_failures;	      /* (a) */
+	unsigned int kswapd_failures;	      /* (a) runs in succession that freed nothing */
 	spinlock_t init_lock;		      /* lazily initialised descriptors */
 };
 

@@ -7,9 +7,6 @@
  */
 #include "proc.h"
 
-/* kswapd gives a node up after this many runs that freed nothing. */
-#define KSWAPD_FAILURES_MAX 16u
-
 static bool first_populated(const struct zone *zone)
 {
 	for (int type = 0; type < zone_idx(zone); type++)
@@ -88,7 +85,7 @@ void zoneinfo_show(struct seq_file *m, const struct proc_entry *entry, unsigned 
 		}
 		pagesets_show(m, zone);
 		seq_printf(m, "\n  node_unreclaimable:  %u",
-			   READ_ONCE(zone->pgdat->kswapd_failures) >= KSWAPD_FAILURES_MAX);
+			   READ_ONCE(zone->pgdat->kswapd_failures) >= KSWAPD_FAILURES);
 		seq_printf(m, "\n  start_pfn:           %lu\n", zone->zone_start_pfn);
 	}
 }

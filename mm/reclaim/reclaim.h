@@ -10,8 +10,6 @@
 #include "../sync/kthread.h"
 
 #define DEF_PRIORITY 12u
-#define SWAP_CLUSTER_MAX 32ul
-#define KSWAPD_FAILURES 16u
 
 /*
  * What a pass over a node's lists came across. In pages. @dirty, @unqueued_dirty, @congested: of files alone, as nobody

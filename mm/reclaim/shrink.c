@@ -43,7 +43,7 @@
 /* What a look at the entries and PG_referenced says. */
 enum use { USE_NONE, USE_CLEAN_ONLY, USE_KEEP, USE_ACTIVATE };
 
-static enum use check_references(struct scan_control *sc, struct folio *folio)
+static enum use check_references(struct folio *folio)
 {
 	bool folio_used;
 	u64 vm_flags;
@@ -64,7 +64,6 @@ static enum use check_references(struct scan_control *sc, struct folio *folio)
 			return USE_ACTIVATE;
 		return USE_KEEP;
 	}
-	(void)sc;
 	return folio_used && folio_is_file_lru(folio) ? USE_CLEAN_ONLY : USE_NONE;
 }
 
@@ -75,10 +74,9 @@ static bool may_enter_fs(const struct folio *folio, gfp_t gfp)
 	return folio_in_swap_cache(folio) && gfp & __GFP_IO;
 }
 
-static bool activate(struct scan_control *sc, const struct folio *folio)
+static void activate(struct scan_control *sc, const struct folio *folio)
 {
 	sc->stat.activated[folio_is_file_lru(folio)] += folio_nr_pages(folio);
-	return true;
 }
 
 /* Under writeback. It stays. */
@@ -174,14 +172,10 @@ static bool writes_files(const struct scan_control *sc)
 	return !node_has_kswapd(node) || sc->write_files;
 }
 
-/*
- * Clean, unmapped and locked; @refs: of the cache and of who isolated it. Out of its file or slot.
- * Return: false: somebody has it in hand.
- */
+/* Clean, unmapped and locked. Out of its file or slot. Return: false: somebody has it in hand. */
 static bool let_go(struct folio *folio, struct address_space *mapping)
 {
-	/* First of all, as whoever let go of it had made it dirty before. */
-	int refs = load_acquire(&folio->page._refcount);
+	int refs;
 
 	if (mapping) {
 		if (!folio_unused(folio) || PageSwapBacked(&folio->page))
@@ -189,6 +183,8 @@ static bool let_go(struct folio *folio, struct address_space *mapping)
 		filemap_evict_folio(mapping, folio);
 		return true;
 	}
+	/* First of all, as whoever let go of it had made it dirty before. The cache has one, and who isolated it. */
+	refs = load_acquire(&folio->page._refcount);
 	if (PageWriteback(&folio->page) || PageDirty(&folio->page) || folio_mapped(folio))
 		return false;
 	if (folio_in_swap_cache(folio)) {
@@ -324,7 +320,7 @@ static enum lru_verdict shrink_folio(struct scan_control *sc, struct folio *foli
 		return verdict;
 	}
 	if (!sc->ignore_references)
-		use = check_references(sc, folio);
+		use = check_references(folio);
 	if (use == USE_ACTIVATE) {
 		activate(sc, folio);
 		folio_unlock(folio);

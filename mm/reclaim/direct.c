@@ -109,12 +109,10 @@ unsigned long try_to_free_pages(const struct reclaim_request *request)
 {
 	struct scan_control sc = control_of(request->gfp, request->order, request->highest, 1ul << request->order);
 	const struct lru_policy *policy = lru_policy_moving() ? NULL : lru_policy();
-	unsigned long pressure;
 
 	if (throttle_direct_reclaim(request))
 		return 1; /* it is about to end: no reason to kill anybody else */
 	lru_add_drain();
-	psi_memstall_enter(&pressure);
 	for (;;) {
 		/* Nothing that can go without help: whoever is here writes himself. */
 		sc.write_files = sc.scan.priority < DEF_PRIORITY - 2;
@@ -124,7 +122,6 @@ unsigned long try_to_free_pages(const struct reclaim_request *request)
 		sc.scan.priority--;
 	}
 	boosts_end_without_kswapd(request);
-	psi_memstall_leave(&pressure);
 	if (was_unseen(&sc, policy, reclaim_node(request->nid)))
 		return 1;
 	if (!sc.scan.nr_reclaimed && reclaim_node(request->nid))

@@ -7,13 +7,13 @@
  * watermarks, for PF_MEMALLOC: if half of it is gone, those who would use more wait until kswapd has freed some.
  *
  * All waits have an end by themselves. Where nobody else could do anything meanwhile (no kswapd), nobody waits: the
- * thread lets others go first and tries again.
+ * thread lets others go first and tries again. To PSI all of it is part of what it is waited for: the allocator's slow
+ * path, kswapd, and who asks for reclaim of a node have told it that they see to memory.
  *
  * Sources. Documentation/admin-guide/mm/concepts.rst; the events mm_vmscan_throttled and pgscan_direct_throttle.
  */
 #include <octavo/task.h>
 
-#include "../phys/psi.h"
 #include "../phys/watermark.h"
 #include "../phys/zonelist.h"
 #include "../sync/trace.h"
@@ -83,7 +83,6 @@ void reclaim_throttle(struct reclaim_node *node, enum throttle_reason reason)
 {
 	const struct mm_task *task = current_task();
 	bool kswapd = task->flags & PF_KSWAPD;
-	unsigned long pressure;
 	u32 turns = 0;
 	u64 begin;
 
@@ -94,13 +93,11 @@ void reclaim_throttle(struct reclaim_node *node, enum throttle_reason reason)
 		cond_resched();
 		return;
 	}
-	psi_memstall_enter(&pressure);
 	begin = port_clock_ns();
 	if (reason == THROTTLE_WRITEBACK)
 		wait_for_writeback(node, !kswapd);
 	else
 		(void)wait_queue_wait(&node->throttled[reason], is_woken, &turns, timeouts[reason], !kswapd);
-	psi_memstall_leave(&pressure);
 	trace_event(mm_vmscan_throttled, node->pgdat->node_id, (int)(timeouts[reason] / 1000),
 		    (int)((port_clock_ns() - begin) / 1000), 1 << reason);
 }
@@ -161,7 +158,6 @@ bool throttle_direct_reclaim(const struct reclaim_request *request)
 {
 	struct mm_task *task = current_task();
 	struct reclaim_node *node;
-	unsigned long pressure;
 
 	/* Kernel threads may be who makes memory free; who is killed frees his. */
 	if (task->flags & PF_KTHREAD || fatal_signal_pending(task))
@@ -170,12 +166,10 @@ bool throttle_direct_reclaim(const struct reclaim_request *request)
 	if (!node || !node_has_kswapd(node) || allow_direct_reclaim(node))
 		return false;
 	count_vm_events(PGSCAN_DIRECT_THROTTLE, 1);
-	psi_memstall_enter(&pressure);
 	/*
 	 * Who holds a file system's locks may be who kswapd waits for. And kswapd may have nothing to do, where another
 	 * zone of the node is well off, or may end with the node's memory.
 	 */
 	(void)wait_queue_wait(&node->pfmemalloc, is_allowed, node, 1000 * MS, true);
-	psi_memstall_leave(&pressure);
 	return fatal_signal_pending(task);
 }

@@ -102,17 +102,22 @@ void reclaim_throttle(struct reclaim_node *node, enum throttle_reason reason)
 		    (int)((port_clock_ns() - begin) / 1000), 1 << reason);
 }
 
+/*
+ * Compared with all that could be taken next, not with what is inactive alone, as Linux does: what counts as inactive
+ * is up to the policy, which may have next to nothing so although there is plenty, and to say that too much is isolated
+ * where one batch is would hold everybody up.
+ */
 bool too_many_isolated(struct pglist_data *pgdat, bool file, const struct scan_control *sc)
 {
-	const enum node_stat_item list = file ? NR_INACTIVE_FILE : NR_INACTIVE_ANON;
-	unsigned long inactive = node_page_state(pgdat, list) + node_page_state(pgdat, list + 1);
+	const enum node_stat_item inactive = file ? NR_INACTIVE_FILE : NR_INACTIVE_ANON;
+	unsigned long left = node_page_state(pgdat, inactive) + node_page_state(pgdat, inactive + 1);
 	unsigned long isolated = node_page_state(pgdat, file ? NR_ISOLATED_FILE : NR_ISOLATED_ANON);
 	const gfp_t io = __GFP_IO | __GFP_FS;
 
 	/* Who may not enter file systems goes first: others, who may, could wait for what he holds. */
 	if ((sc->gfp & io) == io)
-		inactive >>= 3;
-	return isolated > inactive && isolated > SWAP_CLUSTER_MAX;
+		left >>= 3;
+	return isolated > left && isolated > SWAP_CLUSTER_MAX;
 }
 
 bool allow_direct_reclaim(struct reclaim_node *node)

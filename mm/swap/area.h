@@ -82,6 +82,16 @@ static force_inline u64 slot_make_shadow(unsigned long shadow, unsigned int coun
 	return word | (u64)shadow << SLOT_SHADOW_SHIFT | SLOT_SHADOW;
 }
 
+/* As it was at one moment. whole_load() may meet the pfn of a word, which reaches into both halves, and a shadow's. */
+static force_inline u64 slot_load(u64 *word)
+{
+	u64 seen = whole_load_acquire(word);
+
+	if (sizeof(long) == 4)
+		(void)whole_cmpxchg(word, &seen, seen);
+	return seen;
+}
+
 /* *@old becomes what was there if that is something else. */
 static force_inline bool slot_cas(u64 *word, u64 *old, u64 value)
 {

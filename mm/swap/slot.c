@@ -12,8 +12,9 @@ static void slots_gone(struct swap_area *area, unsigned long slot, unsigned int 
 {
 	zswap_invalidate(swp_entry(area->type, slot), nr);
 	sched_point();
+	/* The low half last, and once: as soon as it is 0 the word is somebody else's, where halves are written alone. */
 	for (unsigned int i = 0; i < nr; i++)
-		whole_store(&area->words[slot + i], 0);
+		whole_fill(&area->words[slot + i], 0);
 	swap_slots_freed(area, slot, nr);
 }
 

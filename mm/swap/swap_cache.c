@@ -27,18 +27,17 @@ static void leave(struct folio *folio, long nr)
 struct folio *swap_cache_get_folio(swp_entry_t entry)
 {
 	struct folio *folio = NULL;
-	const u64 *word;
-	u64 seen;
+	u64 *word, seen;
 
 	rcu_reader_begin();
 	word = slot_word(entry);
-	while (word && slot_kind(seen = whole_load_acquire(word)) == SLOT_FOLIO) {
+	while (word && slot_kind(seen = slot_load(word)) == SLOT_FOLIO) {
 		struct page *page = pfn_to_page(slot_pfn(seen));
 
 		folio = page_folio(page);
 		/* The frame may have had another life since: with a reference it can be told. */
 		if (get_page_unless_zero(&folio->page)) {
-			u64 now = whole_load_acquire(word);
+			u64 now = slot_load(word);
 
 			if (likely(slot_kind(now) == SLOT_FOLIO && slot_pfn(now) == slot_pfn(seen) &&
 				   page_folio(page) == folio))

@@ -86,6 +86,7 @@ static inline void whole_fill(u64 *p, u64 value)
 {
 	*whole_half(p, 1) = (u32)(value >> 32);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
+	sched_point();
 	*whole_half(p, 0) = (u32)value;
 }
 
@@ -100,6 +101,7 @@ static inline void whole_store(u64 *p, u64 value)
 {
 	*whole_half(p, 0) = 0;
 	__atomic_thread_fence(__ATOMIC_RELEASE);
+	sched_point();
 	whole_fill(p, value);
 }
 

@@ -103,6 +103,21 @@ static struct block_inode *inode_of(struct bdev *bdev)
 	return b;
 }
 
+/* As Linux: without a user the device has all that was written to it, and nothing is remembered of it. */
+static void block_release(struct file *file)
+{
+	struct bdev *bdev = file_bdev(file);
+
+	down_write(&block.lock);
+	if (katomic_read(&bdev->users) == 1) {
+		(void)filemap_write_and_wait_range(file->f_mapping, 0, ~0ull);
+		truncate_inode_pages_range(file->f_mapping, 0, ~0ull);
+	}
+	bdev_put(bdev);
+	up_write(&block.lock);
+	file_release_path(file);
+}
+
 int block_open(struct inode *inode, struct file *file)
 {
 	struct bdev *bdev = bdev_find(inode->i_rdev);
@@ -112,13 +127,17 @@ int block_open(struct inode *inode, struct file *file)
 		return -ENXIO;
 	if (file->f_mode & FMODE_WRITE && bdev->read_only)
 		return -EACCES;
+	if (!bdev_get(bdev))
+		return -EBUSY;
 	down_write(&block.lock);
 	b = inode_of(bdev);
 	if (b) /* a device of memory may have got its size since */
 		i_size_write(&b->inode, bdev->sectors << SECTOR_SHIFT);
 	up_write(&block.lock);
-	if (!b)
+	if (!b) {
+		bdev_put(bdev);
 		return -ENOMEM;
+	}
 	file->f_op = &block.fops;
 	file_set_mapping(file, &b->inode.i_data);
 	return 0;
@@ -134,6 +153,7 @@ int block_nodes(const char *dir)
 		init_rwsem(&block.lock);
 		block.fops = bdev_fops;
 		fops_with_path(&block.fops);
+		block.fops.release = block_release;
 		block.fops.ioctl = block_ioctl;
 	}
 	for (struct bdev *bdev = bdev_next(0); bdev && !err; bdev = bdev_next(bdev->dev)) {

@@ -7,7 +7,7 @@
 
 /* A node for each device there is, in @dir. */
 int block_nodes(const char *dir);
-/* The device that @inode is a node of. Return: 0, -ENXIO, -EACCES: it is for reading only, -ENOMEM. */
+/* The device that @inode is a node of. Return: 0, -ENXIO, -EACCES: it is for reading only, -EBUSY, -ENOMEM. */
 int block_open(struct inode *inode, struct file *file);
 /* /proc/partitions, /proc/diskstats; majors with their drivers' names for /proc/devices. */
 void block_show_partitions(struct ktext *text);

@@ -41,6 +41,7 @@ struct bdev_ops {
 struct bdev {
 	const char *name;	   /* (c) "vda", "ram0", "zram0" */
 	u32 dev;		   /* (c) BDEV(major, minor) */
+	u32 users;		   /* (a) bdev_get()'s; BDEV_HELD */
 	u64 sectors;		   /* (a) */
 	const struct bdev_ops *ops; /* (c) */
 	void *private_data;
@@ -61,6 +62,16 @@ OCTAVO_API struct bdev *bdev_find(u32 dev);
 OCTAVO_API struct bdev *bdev_find_name(const char *name);
 /* The one with the smallest number above @dev; NULL: none. From 0 on: all of them. */
 OCTAVO_API struct bdev *bdev_next(u32 dev);
+
+/*
+ * Who swaps to it or has it open keeps it what it is, from bdev_get() to bdev_put(). bdev_get(): false: it is held.
+ * Its driver has it for itself from bdev_hold() to bdev_unhold(). bdev_hold(): false: there are users. Context: any.
+ */
+#define BDEV_HELD (~0u)
+OCTAVO_API bool __must_check bdev_get(struct bdev *bdev);
+OCTAVO_API void bdev_put(struct bdev *bdev);
+OCTAVO_API bool __must_check bdev_hold(struct bdev *bdev);
+OCTAVO_API void bdev_unhold(struct bdev *bdev);
 
 /*
  * One of port_block_rw()'s devices, made known under @name as BDEV(PORT_DISK_MAJOR, 16 * @device), as if partitions

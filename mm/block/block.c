@@ -17,6 +17,7 @@
  * Invariants.
  *	BLK-I1	the registry is in the order of numbers; no number and no name is in it twice
  *	BLK-I2	no transfer begins or ends outside of the device
+ *	BLK-I3	a device that has users is what it was: its size changes, and its contents go, while it is held
  *
  * Locking. The registry's spinlock guards the list. A device's transfers take what the device needs. The bounce page
  * has a mutex; no device's rw begins a transfer that needs it again. Nothing that a transfer allocates may start
@@ -153,6 +154,36 @@ struct bdev *bdev_find_name(const char *name)
 		;
 	spin_unlock_irqrestore(&registry.lock, flags);
 	return bdev;
+}
+
+/* ---- Users ---- */
+
+bool bdev_get(struct bdev *bdev)
+{
+	u32 users = load_relaxed(&bdev->users), was;
+
+	while (users != BDEV_HELD) {
+		was = atomic_cmpxchg(&bdev->users, users, users + 1);
+		if (was == users)
+			return true;
+		users = was;
+	}
+	return false;
+}
+
+void bdev_put(struct bdev *bdev)
+{
+	atomic_fetch_sub(&bdev->users, 1);
+}
+
+bool bdev_hold(struct bdev *bdev)
+{
+	return !atomic_cmpxchg(&bdev->users, 0, BDEV_HELD);
+}
+
+void bdev_unhold(struct bdev *bdev)
+{
+	store_release(&bdev->users, 0);
 }
 
 /* ---- Transfers ---- */

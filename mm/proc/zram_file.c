@@ -44,12 +44,14 @@ PROC_STORE(zram_reset_store)
 {
 	bool overflow;
 	u64 value;
+	size_t len = parse_u64(text, &value, &overflow);
 
 	(void)entry;
-	if (!parse_u64(text, &value, &overflow) || overflow || !value)
+	if (!len || (text[len] && strcmp(text + len, "\n")))
 		return -EINVAL;
-	zram_reset(zram_find((unsigned int)id));
-	return 0;
+	if (overflow || value > 0xffff)
+		return -ERANGE;
+	return value ? zram_reset(zram_find((unsigned int)id)) : -EINVAL;
 }
 
 PROC_SHOW(zram_mm_stat_show)

@@ -106,6 +106,8 @@ static int swapoff_locked(struct swap_area *area)
 		swap_table_free_all();
 	if (area->file)
 		swap_file_release(area->file);
+	else
+		bdev_put(area->bdev);
 	swap_area_free(area);
 	return 0;
 }

@@ -195,9 +195,13 @@ int swapon_bdev(struct bdev *bdev, const char *path, int flags)
 
 	if (!flags_known(flags))
 		return -EINVAL;
+	if (!bdev_get(bdev))
+		return -EBUSY;
 	mutex_lock(&swap_mutex);
 	err = swapon_locked(bdev, NULL, bdev->sectors / PAGE_SECTORS, path, flags);
 	mutex_unlock(&swap_mutex);
+	if (err)
+		bdev_put(bdev);
 	return err;
 }
 

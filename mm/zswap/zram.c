@@ -380,7 +380,7 @@ int zram_set_disksize(struct zram *zram, u64 bytes)
 	return err;
 }
 
-void zram_reset(struct zram *zram)
+static void reset(struct zram *zram)
 {
 	mutex_lock(&zram->mutex);
 	store_relaxed_u64(&zram->bdev.sectors, 0);
@@ -388,6 +388,15 @@ void zram_reset(struct zram *zram)
 	memset(&zram->stats, 0, sizeof(zram->stats));
 	store_relaxed(&zram->limit_pages, 0);
 	mutex_unlock(&zram->mutex);
+}
+
+int zram_reset(struct zram *zram)
+{
+	if (!bdev_hold(&zram->bdev))
+		return -EBUSY;
+	reset(zram);
+	bdev_unhold(&zram->bdev);
+	return 0;
 }
 
 int zram_set_compressor(struct zram *zram, const char *name)
@@ -459,17 +468,20 @@ int zram_add(unsigned int id)
 int zram_remove(unsigned int id)
 {
 	struct zram *zram;
+	int err = -ENODEV;
 
 	mutex_lock(&disks_mutex);
 	zram = zram_find(id);
-	if (zram) {
+	if (zram)
+		err = bdev_hold(&zram->bdev) ? 0 : -EBUSY;
+	if (!err) {
 		bdev_unregister(&zram->bdev);
 		store_release(&disks[id], NULL);
 	}
 	mutex_unlock(&disks_mutex);
-	if (!zram)
-		return -ENODEV;
-	zram_reset(zram);
+	if (err)
+		return err;
+	reset(zram);
 	kfree(zram);
 	return 0;
 }

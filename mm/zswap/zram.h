@@ -48,15 +48,15 @@ struct zram {
 
 /* Disk @id comes to be, without a size. Thread context, may sleep. Return: 0, -EEXIST, -EINVAL, -ENOMEM. */
 int zram_add(unsigned int id);
-/* It goes, with all that is in it; nobody uses it. Return: 0 or -ENODEV. */
+/* It goes, with all that is in it. Return: 0, -ENODEV, -EBUSY: it is in use. */
 int zram_remove(unsigned int id);
 /* NULL: there is none. Files and tests; nobody removes it meanwhile. */
 struct zram *zram_find(unsigned int id);
 
 /* Bytes, rounded up to pages. Return: 0, -EBUSY: it has one, -EINVAL, -ENOMEM. */
 int zram_set_disksize(struct zram *zram, u64 bytes);
-/* Empty, and without a size. Nobody uses it. */
-void zram_reset(struct zram *zram);
+/* Empty, and without a size. Return: 0, -EBUSY: it is swapped to, or open. */
+int zram_reset(struct zram *zram);
 /* Return: 0, -EBUSY: it has a size, -EINVAL: there is no such compressor. */
 int zram_set_compressor(struct zram *zram, const char *name);
 /* Objects are moved together. */

@@ -9,6 +9,7 @@
 #include "mm/zswap/zram.h"
 #include "pagebook.h"
 #include "proc_text.h"
+#include "swapper.h"
 
 #define PAGES 64u
 #define DIR "/sys/block/zram7/"
@@ -224,6 +225,24 @@ TEST(zram, making_one_without_memory)
 	EXPECT_EQ(zram_remove(9), -ENODEV);
 }
 
+TEST(zram, what_is_swapped_to_stays)
+{
+	ASSERT(begin());
+	EXPECT_EQ(swap_make_header(&world.zram->bdev, PAGES, NULL), 0);
+	EXPECT_EQ(swapper_on(&world.zram->bdev, "/dev/zram7", 0), 0);
+	EXPECT_EQ(proc_put(DIR "reset", "1"), -EBUSY);
+	EXPECT_EQ(zram_remove(7), -EBUSY);
+	EXPECT_EQ(swapoff_path("/dev/zram7"), 0);
+	EXPECT_EQ(swapper_on(&world.zram->bdev, "/dev/zram7", 0x80000), -EINVAL);
+	EXPECT(bdev_hold(&world.zram->bdev) && !bdev_get(&world.zram->bdev));
+	EXPECT_EQ(swapper_on(&world.zram->bdev, "/dev/zram7", 0), -EBUSY);
+	bdev_unhold(&world.zram->bdev);
+	EXPECT_EQ(proc_put(DIR "reset", "1"), 1);
+	EXPECT_EQ(swapper_on(&world.zram->bdev, "/dev/zram7", 0), -EINVAL);
+	EXPECT_EQ(world.zram->bdev.users, 0);
+	end();
+}
+
 TEST(zram, files)
 {
 	char want[128];
@@ -247,6 +266,9 @@ TEST(zram, files)
 	EXPECT_EQ(proc_put(DIR "mem_used_max", "1"), -EINVAL);
 	EXPECT_EQ(proc_put(DIR "mem_used_max", "0\n"), 2);
 	EXPECT_EQ(proc_put(DIR "compact", "1"), 1);
+	EXPECT_EQ(proc_put(DIR "reset", "1abc"), -EINVAL);
+	EXPECT_EQ(proc_put(DIR "reset", "99999"), -ERANGE);
+	EXPECT_EQ(proc_put(DIR "reset", "0"), -EINVAL);
 	EXPECT_EQ(proc_put(DIR "reset", "1"), 1);
 	EXPECT_STREQ(proc_text(DIR "initstate"), "0\n");
 	EXPECT_STREQ(proc_text(DIR "disksize"), "0\n");

@@ -2,6 +2,8 @@
 /* The test runner, freestanding: prints through the kernel log. */
 #include "harness.h"
 
+#include <octavo/verify.h>
+
 #include "mm/sync/lockdep.h"
 
 extern const struct test_case __start_octavo_tests[] __weak;
@@ -34,6 +36,17 @@ void test_fail(const char *file, int line, const char *fmt, ...)
 	printk("%s:%d: %s\n", file, line, text);
 	capturing = was;
 	failures++;
+}
+
+void test_finding(void *ctx, const char *line)
+{
+	(void)ctx;
+	test_fail(__FILE__, __LINE__, "%s", line);
+}
+
+void expect_verified(void)
+{
+	EXPECT_EQ(mm_verify(test_finding, NULL), 0);
 }
 
 unsigned int test_scaled(unsigned int full)

@@ -104,6 +104,11 @@ enum test_outcome test_run_case(const struct test_case *test);
  */
 unsigned int test_run(const char *pattern, void (*before)(void), struct test_counts *counts);
 
+/* For those that tell a reader of findings (mm_verify(), struct findings): each fails the test. */
+void test_finding(void *ctx, const char *line);
+/* mm_verify() finds nothing. */
+void expect_verified(void);
+
 /* The seed of this run's random tests (hosted: --seed); printed when a test fails. */
 extern u64 test_seed;
 

@@ -26,15 +26,9 @@ int swapper_on(struct bdev *bdev, const char *path, int flags)
 	return err;
 }
 
-static void complain(void *ctx, const char *line)
-{
-	(void)ctx;
-	test_fail(__FILE__, __LINE__, "%s", line);
-}
-
 void swapper_verify(void)
 {
-	struct findings f = { .report = complain };
+	struct findings f = { .report = test_finding };
 
 	swap_verify(&f);
 }

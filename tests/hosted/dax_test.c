@@ -3,7 +3,6 @@
 #include <octavo/mm.h>
 #include <octavo/pagemap.h>
 #include <octavo/shmem_fs.h>
-#include <octavo/verify.h>
 
 #include "mmu.h"
 #include "harness.h"
@@ -20,12 +19,6 @@
 #define MAPPED(at) ((unsigned long)(at) < -4095ul)
 
 static struct test_process p;
-
-static void complain(void *ctx, const char *line)
-{
-	(void)ctx;
-	test_fail(__FILE__, __LINE__, "%s", line);
-}
 
 static s64 put(struct file *file, u64 pos, const void *from, size_t n)
 {
@@ -102,10 +95,10 @@ TEST(dax, mapped)
 	EXPECT(MAPPED(at));
 	EXPECT_EQ(test_user_write((uintptr_t)at, "sync", 4), 4);
 	EXPECT(!memcmp(device, "sync", 4));
-	EXPECT_EQ(mm_verify(complain, NULL), 0);
+	expect_verified();
 	test_process_exit(&p);
 	fput(file);
-	EXPECT_EQ(mm_verify(complain, NULL), 0);
+	expect_verified();
 }
 
 TEST(dax, refused)
@@ -172,7 +165,7 @@ TEST(dev_mem, devices_and_no_ram)
 	EXPECT_EQ(ksys_madvise((uintptr_t)at, PAGE_SIZE, MADV_POPULATE_READ), -EINVAL);
 	EXPECT_EQ(ksys_mlock((uintptr_t)at, PAGE_SIZE, 0), 0);
 	EXPECT_EQ(p.task.mm->locked_vm, 0);
-	EXPECT_EQ(mm_verify(complain, NULL), 0);
+	expect_verified();
 	test_process_exit(&p);
 	fput(file);
 	inode_evict_mapping(&node);

@@ -67,12 +67,6 @@ static void stress_cpu(unsigned int cpu, void *arg)
 	}
 }
 
-static void complain(void *ctx, const char *line)
-{
-	(void)ctx;
-	test_fail(__FILE__, __LINE__, "%s", line);
-}
-
 static unsigned long free_and_cached(void)
 {
 	unsigned long n = zone_page_state_snapshot(zone, NR_FREE_PAGES);
@@ -98,12 +92,12 @@ static void stress_begin(unsigned int steps, u64 seed)
 	do {                                                                       \
 		unsigned long before = free_and_cached();                          \
 		ASSERT((run) == 0);                                                \
-		(void)frames_verify(zone, complain, NULL);                         \
+		(void)frames_verify(zone, test_finding, NULL);                     \
 		EXPECT_EQ(stress_errors, 0);                                       \
 		EXPECT_EQ(free_and_cached(), before);                              \
 		frames_drain_all(zone);                                            \
 		EXPECT_EQ(zone_page_state_snapshot(zone, NR_FREE_PAGES), before);  \
-		(void)frames_verify(zone, complain, NULL);                         \
+		(void)frames_verify(zone, test_finding, NULL);                     \
 	} while (0)
 
 TEST(frames_stress, threads)

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* /sys/kernel/mm/lru_gen, /sys/kernel/debug/lru_gen, and what is found young in page tables. */
-#include <octavo/verify.h>
 
 #include "mm/lru/gen.h"
 #include "mm/vm/gup.h"
@@ -14,12 +13,6 @@
 #define PAGES 20ul
 
 static struct test_process p;
-
-static void complain(void *ctx, const char *line)
-{
-	(void)ctx;
-	test_fail(__FILE__, __LINE__, "%s", line);
-}
 
 static struct folio *folio_at(uintptr_t addr)
 {
@@ -88,7 +81,7 @@ TEST(lru_gen_file, ages_and_looks_at_page_tables)
 		EXPECT(proc_put(DEBUG_FILE, command) > 0);
 	}
 	EXPECT(!is_youngest(folio));
-	EXPECT_EQ(mm_verify(complain, NULL), 0);
+	expect_verified();
 	/* One that is used again takes its neighbours along that were, too. */
 	for (unsigned long i = 0; i < 3; i++)
 		EXPECT_EQ(test_user_write(at + i * PAGE_SIZE, &byte, 1), 1);
@@ -99,11 +92,11 @@ TEST(lru_gen_file, ages_and_looks_at_page_tables)
 	EXPECT(folio_referenced(folio, false, &flags) > 0);
 	EXPECT(is_youngest(folio_at(at + 2 * PAGE_SIZE)));
 	EXPECT(!is_youngest(folio_at(at + 9 * PAGE_SIZE)));
-	EXPECT_EQ(mm_verify(complain, NULL), 0);
+	expect_verified();
 	EXPECT(proc_put(DEBUG_FILE, "- 0 0 99999999") < 0);
 	EXPECT(proc_put(DEBUG_FILE, "* 0 0 1") < 0);
 	EXPECT(proc_put(DEBUG_FILE, "+ 1 0 1") < 0);
 	EXPECT(proc_put(ENABLED, "0") > 0);
 	test_process_exit(&p);
-	EXPECT_EQ(mm_verify(complain, NULL), 0);
+	expect_verified();
 }

@@ -3,7 +3,6 @@
  * A policy of one's own: first in, first out, on the inactive lists that are there. It is all that struct lru_policy
  * asks for, and the example of docs/reclaim.md.
  */
-#include <octavo/verify.h>
 
 #include "harness.h"
 #include "mm/lru/lruvec.h"
@@ -86,12 +85,6 @@ static const struct lru_policy fifo = {
 
 static struct test_process p;
 
-static void complain(void *ctx, const char *line)
-{
-	(void)ctx;
-	test_fail(__FILE__, __LINE__, "%s", line);
-}
-
 TEST(lru_policy, first_in_first_out)
 {
 	struct folio *out[8], *first;
@@ -108,7 +101,7 @@ TEST(lru_policy, first_in_first_out)
 	folio_activate(first);
 	EXPECT_EQ(lru_policy_switch(&fifo), 0);
 	EXPECT(lru_policy() == &fifo);
-	EXPECT_EQ(mm_verify(complain, NULL), 0);
+	expect_verified();
 	EXPECT(!PageActive(&first->page));
 	folio_mark_accessed(first);
 	for_each_lruvec (vec) {
@@ -125,9 +118,9 @@ TEST(lru_policy, first_in_first_out)
 		lru_policy()->putback(vec, out, NULL, n);
 	}
 	EXPECT(scanned);
-	EXPECT_EQ(mm_verify(complain, NULL), 0);
+	expect_verified();
 	EXPECT_EQ(lru_policy_switch(&lru_classic), 0);
-	EXPECT_EQ(mm_verify(complain, NULL), 0);
+	expect_verified();
 	test_process_exit(&p);
 }
 

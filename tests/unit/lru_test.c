@@ -21,17 +21,6 @@ static struct test_process p;
 static char found[160];
 static unsigned int findings;
 
-static void complain(void *ctx, const char *line)
-{
-	(void)ctx;
-	test_fail(__FILE__, __LINE__, "%s", line);
-}
-
-static void all_well(void)
-{
-	EXPECT_EQ(mm_verify(complain, NULL), 0);
-}
-
 /* The first finding that has one of the lists' names. */
 static void note(void *ctx, const char *line)
 {
@@ -78,20 +67,20 @@ TEST(lru, written_memory_is_inactive_and_leaves_when_it_is_freed)
 	lru_add_drain_all();
 	before = stat(NR_INACTIVE_ANON);
 	at = written(PAGES);
-	all_well();
+	expect_verified();
 	lru_add_drain_all();
 	EXPECT_EQ(stat(NR_INACTIVE_ANON), before + PAGES);
 	EXPECT_EQ(global_zone_page_state(NR_ZONE_INACTIVE_ANON), before + PAGES);
-	all_well();
+	expect_verified();
 	/* From within, from a batch, all of it. */
 	EXPECT_EQ(ksys_munmap(at + 20 * PAGE_SIZE, PAGE_SIZE), 0);
 	EXPECT_EQ(ksys_munmap(at + 40 * PAGE_SIZE, 33 * PAGE_SIZE), 0);
 	EXPECT_EQ(stat(NR_INACTIVE_ANON), before + PAGES - 34);
-	all_well();
+	expect_verified();
 	(void)written(7);
-	all_well();
+	expect_verified();
 	test_process_exit(&p);
-	all_well();
+	expect_verified();
 	EXPECT_EQ(stat(NR_INACTIVE_ANON), before);
 }
 
@@ -115,14 +104,14 @@ TEST(lru, batches_hold_no_references)
 	folio_putback_lru(folio);
 	EXPECT_EQ(stat(NR_ISOLATED_ANON), 0);
 	EXPECT_EQ(page_ref_count(&folio->page), 1);
-	all_well();
+	expect_verified();
 	EXPECT_EQ(ksys_munmap(at + 2 * PAGE_SIZE, PAGE_SIZE), 0);
-	all_well();
+	expect_verified();
 	/* Freed while it is isolated: its last reference is that one. */
 	EXPECT(folio_isolate_lru(folio));
 	EXPECT_EQ(ksys_munmap(at, 2 * PAGE_SIZE), 0);
 	folio_putback_lru(folio);
-	all_well();
+	expect_verified();
 	test_process_exit(&p);
 }
 
@@ -138,7 +127,7 @@ TEST(lru, use_makes_active)
 	EXPECT(PageReferenced(&folio->page) && !PageActive(&folio->page));
 	folio_mark_accessed(folio);
 	EXPECT(!PageReferenced(&folio->page) && PageActive(&folio->page));
-	all_well();
+	expect_verified();
 	folio_deactivate(folio);
 	EXPECT(!PageActive(&folio->page));
 	folio_activate(folio);
@@ -146,7 +135,7 @@ TEST(lru, use_makes_active)
 	/* Freed as active, next to one that is not. */
 	EXPECT_EQ(ksys_munmap(at, 2 * PAGE_SIZE), 0);
 	EXPECT_EQ(stat(NR_ACTIVE_ANON), 0);
-	all_well();
+	expect_verified();
 	test_process_exit(&p);
 }
 
@@ -179,18 +168,18 @@ TEST(lru, locked_memory_is_unevictable)
 	at = written(12);
 	EXPECT_EQ(ksys_mlock(at, 8 * PAGE_SIZE, 0), 0);
 	EXPECT_EQ(stat(NR_UNEVICTABLE), 8);
-	all_well();
+	expect_verified();
 	EXPECT_EQ(ksys_munlock(at, 3 * PAGE_SIZE), 0);
 	EXPECT_EQ(stat(NR_UNEVICTABLE), 5);
 	EXPECT_EQ(vm_event_sum(UNEVICTABLE_PGRESCUED), rescued + 3);
-	all_well();
+	expect_verified();
 	EXPECT_EQ(ksys_munmap(at + 4 * PAGE_SIZE, 2 * PAGE_SIZE), 0);
 	EXPECT_EQ(stat(NR_UNEVICTABLE), 3);
 	test_process_exit(&p);
 	EXPECT_EQ(stat(NR_UNEVICTABLE), 0);
 	/* Who unmaps a page last unlocks it: none was freed locked. */
 	EXPECT_EQ(vm_event_sum(UNEVICTABLE_PGCLEARED), cleared);
-	all_well();
+	expect_verified();
 }
 
 /* Behind the back of who unmapped it: counted, and no part of locked memory any more. */
@@ -209,7 +198,7 @@ TEST(lru, what_is_freed_locked_is_locked_no_more)
 		EXPECT_EQ(global_zone_page_state(NR_MLOCK), locked);
 	}
 	EXPECT_EQ(vm_event_sum(UNEVICTABLE_PGCLEARED), cleared + 1 + 4);
-	all_well();
+	expect_verified();
 }
 
 TEST(lru, what_was_isolated_goes_where_it_belongs_now)
@@ -232,9 +221,9 @@ TEST(lru, what_was_isolated_goes_where_it_belongs_now)
 	folio_rescue(folio);
 	EXPECT(!PageUnevictable(&folio->page));
 	folio_putback_lru(folio);
-	all_well();
+	expect_verified();
 	test_process_exit(&p);
-	all_well();
+	expect_verified();
 }
 
 TEST(lru, lazily_freed_memory_is_with_the_files)
@@ -249,10 +238,10 @@ TEST(lru, lazily_freed_memory_is_with_the_files)
 	EXPECT_EQ(ksys_madvise(at, PAGE_SIZE, MADV_FREE), 0);
 	EXPECT(!PageSwapBacked(&folio->page));
 	EXPECT_EQ(stat(NR_INACTIVE_FILE), 1);
-	all_well();
+	expect_verified();
 	folio_set_swapbacked(folio);
 	EXPECT_EQ(stat(NR_INACTIVE_FILE), 0);
-	all_well();
+	expect_verified();
 	test_process_exit(&p);
 }
 
@@ -309,7 +298,7 @@ TEST(lru, an_evicted_page_is_known_when_it_returns)
 	}
 	evict(3);
 	evict(4);
-	all_well();
+	expect_verified();
 	filemap_cachestat(file->f_mapping, 0, 7, &c);
 	EXPECT_EQ(c.nr_evicted, 2);
 	EXPECT_EQ(c.nr_recently_evicted, 2);
@@ -334,9 +323,9 @@ TEST(lru, an_evicted_page_is_known_when_it_returns)
 	EXPECT(!PageActive(&folio->page));
 	folio_put(folio);
 	EXPECT_EQ(stat(WORKINGSET_ACTIVATE_FILE), active + 1);
-	all_well();
+	expect_verified();
 	close_file();
-	all_well();
+	expect_verified();
 }
 
 TEST(lru, what_is_missed_makes_its_kind_dear)
@@ -366,7 +355,7 @@ TEST(lru, what_is_missed_makes_its_kind_dear)
 	folio_putback_lru(folio);
 	folio_put(folio);
 	close_file();
-	all_well();
+	expect_verified();
 }
 
 TEST(lru, shadows_of_another_policy_say_nothing)
@@ -389,7 +378,7 @@ TEST(lru, shadows_of_another_policy_say_nothing)
 	EXPECT(!workingset_test_recent(shadow));
 	folio_put(folio);
 	close_file();
-	all_well();
+	expect_verified();
 }
 
 TEST(lru, nodes_of_shadows_are_bounded)
@@ -407,7 +396,7 @@ TEST(lru, nodes_of_shadows_are_bounded)
 		evict(i);
 	/* SN-I1: the first node has nothing else; the second has. */
 	EXPECT_EQ(stat(WORKINGSET_NODES), before + 1);
-	mapping_verify(file->f_mapping, &(struct findings){ .report = complain });
+	mapping_verify(file->f_mapping, &(struct findings){ .report = test_finding });
 	folio_put(read_page(5));
 	EXPECT_EQ(stat(WORKINGSET_NODES), before);
 	for (unsigned long i = 0; i < RAM_FILE_PAGES; i++) {
@@ -419,7 +408,7 @@ TEST(lru, nodes_of_shadows_are_bounded)
 		}
 	}
 	EXPECT_EQ(stat(WORKINGSET_NODES), before + 2);
-	mapping_verify(file->f_mapping, &(struct findings){ .report = complain });
+	mapping_verify(file->f_mapping, &(struct findings){ .report = test_finding });
 	if (!stat(NR_INACTIVE_ANON) && !stat(NR_INACTIVE_FILE)) {
 		for (unsigned int i = 0; i < 16; i++)
 			for_each_online_node(nid)
@@ -430,7 +419,7 @@ TEST(lru, nodes_of_shadows_are_bounded)
 	}
 	close_file();
 	EXPECT_EQ(stat(WORKINGSET_NODES), before);
-	all_well();
+	expect_verified();
 }
 
 /* SN-I1: a file of one page has its shadow in no node; as it grows, that gets one, which nothing else may be put in. */
@@ -464,7 +453,7 @@ TEST(lru, truncation_takes_shadows_along)
 	truncate_inode_pages_range(file->f_mapping, 4 * PAGE_SIZE, ~(u64)0);
 	filemap_cachestat(file->f_mapping, 0, 20, &c);
 	EXPECT_EQ(c.nr_evicted, 1);
-	all_well();
+	expect_verified();
 	close_file();
 }
 
@@ -487,11 +476,11 @@ TEST(lru, policies_can_be_switched)
 	anon_pages = stat(NR_INACTIVE_ANON) + stat(NR_ACTIVE_ANON);
 	file_pages = stat(NR_INACTIVE_FILE) + stat(NR_ACTIVE_FILE);
 	EXPECT_EQ(lru_gen_set_caps(LRU_GEN_CORE | LRU_GEN_MM_WALK), 0);
-	all_well();
+	expect_verified();
 	EXPECT_EQ(stat(NR_INACTIVE_ANON) + stat(NR_ACTIVE_ANON), anon_pages);
 	EXPECT_EQ(stat(NR_INACTIVE_FILE) + stat(NR_ACTIVE_FILE), file_pages);
 	(void)written(70);
-	all_well();
+	expect_verified();
 	for_each_lruvec (vec) {
 		struct lru_scan scan = { .node = NODE_DATA(vec->nid), .highest = MAX_NR_ZONES - 1, .may_swap = true,
 					 .swappiness = 60 };
@@ -502,12 +491,12 @@ TEST(lru, policies_can_be_switched)
 
 			EXPECT(n || !anon_pages || vec->nid);
 			lru_policy()->putback(vec, out, verdicts, n);
-			all_well();
+			expect_verified();
 		}
 		/* LG-I1 after more generations than there are numbers. */
 		for (unsigned int i = 0; i < 6; i++) {
 			(void)lru_gen_age(vec, vec->gen.max_seq, false);
-			all_well();
+			expect_verified();
 			for (unsigned int type = 0; type < 2; type++) {
 				EXPECT(vec->gen.max_seq - vec->gen.min_seq[type] < LRU_GENS_MAX);
 				EXPECT(vec->gen.min_seq[type] < vec->gen.max_seq);
@@ -516,15 +505,15 @@ TEST(lru, policies_can_be_switched)
 		EXPECT(!lru_gen_age(vec, max_seq, false));
 	}
 	EXPECT_EQ(ksys_munmap(at + PAGE_SIZE, 60 * PAGE_SIZE), 0);
-	all_well();
+	expect_verified();
 	EXPECT_EQ(lru_gen_set_caps(0), 0);
-	all_well();
+	expect_verified();
 	lru_add_drain_all();
 	EXPECT_EQ(stat(NR_INACTIVE_FILE) + stat(NR_ACTIVE_FILE), file_pages);
 	EXPECT_EQ(stat(NR_INACTIVE_ANON) + stat(NR_ACTIVE_ANON), anon_pages + 70 - 60);
 	close_file();
 	test_process_exit(&p);
-	all_well();
+	expect_verified();
 }
 
 TEST(lru, what_is_used_again_and_again_is_of_a_higher_tier)
@@ -562,10 +551,10 @@ TEST(lru, what_is_used_again_and_again_is_of_a_higher_tier)
 	folio_activate(folio);
 	EXPECT_EQ(page_gen(&folio->page), gen_of_seq(vec->gen.max_seq));
 	folio_put(folio);
-	all_well();
+	expect_verified();
 	EXPECT_EQ(lru_gen_set_caps(0), 0);
 	close_file();
-	all_well();
+	expect_verified();
 }
 
 /* ---- The verifier sees what is wrong ---- */
@@ -580,7 +569,7 @@ TEST(lru, planted_faults_are_found)
 	ASSERT(test_process_start(&p));
 	at = written(PAGES);
 	lru_add_drain_all();
-	all_well();
+	expect_verified();
 	folio = folio_at(at + 5 * PAGE_SIZE);
 	other = folio_at(at + 9 * PAGE_SIZE);
 	vec = node_lruvec(page_to_nid(&folio->page));
@@ -614,6 +603,6 @@ TEST(lru, planted_faults_are_found)
 	EXPECT(finds("LR-I"));
 	ClearPageLRU(&other->page);
 	folio_putback_lru(other);
-	all_well();
+	expect_verified();
 	test_process_exit(&p);
 }

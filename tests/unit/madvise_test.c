@@ -4,7 +4,6 @@
 #include <octavo/mm.h>
 #include <octavo/pagemap.h>
 #include <octavo/shmem_fs.h>
-#include <octavo/verify.h>
 
 #include "fault.h"
 #include "harness.h"
@@ -18,17 +17,6 @@
 #define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
 
 static struct test_process p, q;
-
-static void complain(void *ctx, const char *line)
-{
-	(void)ctx;
-	test_fail(__FILE__, __LINE__, "%s", line);
-}
-
-static void all_well(void)
-{
-	EXPECT_EQ(mm_verify(complain, NULL), 0);
-}
 
 /* Eight pages, the fourth of which is a hole. */
 static uintptr_t with_hole(void)
@@ -82,7 +70,7 @@ TEST(madvise, arguments)
 	EXPECT_EQ(ksys_madvise(m, PAGE_SIZE, 7), -EINVAL);
 	EXPECT_EQ(ksys_madvise(m, PAGE_SIZE, -1), -EINVAL);
 	EXPECT_EQ(ksys_madvise(m, PAGE_SIZE, 26), -EINVAL);
-	all_well();
+	expect_verified();
 	test_process_exit(&p);
 }
 
@@ -104,7 +92,7 @@ TEST(madvise, dontneed)
 	for (unsigned int i = 0; i < 8; i++)
 		if (i != 3)
 			EXPECT_EQ(test_user_get(m + i * PAGE_SIZE), 0);
-	all_well();
+	expect_verified();
 	test_process_exit(&p);
 }
 
@@ -137,13 +125,13 @@ TEST(madvise, free)
 	EXPECT_EQ(get_user_pages_fast(m + 2 * PAGE_SIZE, 1, 0, &page), 1);
 	EXPECT(PageSwapBacked(page));
 	put_page(page);
-	all_well();
+	expect_verified();
 	test_process_exit(&p);
 	test_switch(&q.task);
 	EXPECT_EQ(test_user_get(m), 1);
 	EXPECT(test_user_all(m + PAGE_SIZE, 3 * PAGE_SIZE, 7));
 	test_process_exit(&q);
-	all_well();
+	expect_verified();
 }
 
 /* Pageout forgets what MADV_FREE gave up and nobody wrote to since; the rest would need swap. */
@@ -165,9 +153,9 @@ TEST(madvise, pageout_of_what_was_given_up)
 	for (unsigned int i = 4; i < 48; i++)
 		EXPECT_EQ(test_user_get(m + i * PAGE_SIZE), 0);
 	put_page(page);
-	all_well();
+	expect_verified();
 	test_process_exit(&p);
-	all_well();
+	expect_verified();
 }
 
 TEST(madvise, pageout_of_droppable)
@@ -180,7 +168,7 @@ TEST(madvise, pageout_of_droppable)
 	EXPECT_EQ(ksys_madvise(m, 4 * PAGE_SIZE, MADV_PAGEOUT), 0);
 	EXPECT(test_user_all(m, 4 * PAGE_SIZE, 0));
 	EXPECT(test_user_all(m + 4 * PAGE_SIZE, 4 * PAGE_SIZE, 7));
-	all_well();
+	expect_verified();
 	test_process_exit(&p);
 }
 
@@ -214,7 +202,7 @@ TEST(madvise, of_freed_pages_those_written_to_since_stay)
 	EXPECT(taken_out(m + PAGE_SIZE));
 	EXPECT_EQ(test_user_get(m), 1);
 	EXPECT_EQ(test_user_get(m + PAGE_SIZE), 0);
-	all_well();
+	expect_verified();
 	test_process_exit(&p);
 }
 
@@ -248,7 +236,7 @@ TEST(madvise, files)
 	EXPECT_EQ(ksys_madvise(m, PAGE_SIZE, MADV_REMOVE), 0);
 	m = test_map_file(0, PAGE_SIZE, RW, MAP_PRIVATE, file, 0);
 	EXPECT_EQ(ksys_madvise(m, PAGE_SIZE, MADV_REMOVE), -EACCES);
-	all_well();
+	expect_verified();
 	test_process_exit(&p);
 	fput(file);
 }
@@ -272,7 +260,7 @@ TEST(madvise, populate)
 	EXPECT_EQ(ksys_madvise(m, 4 * PAGE_SIZE, MADV_POPULATE_WRITE), -EFAULT);
 	EXPECT_EQ(ksys_madvise(m, 2 * PAGE_SIZE, MADV_POPULATE_WRITE), 0);
 	EXPECT_EQ(p.task.mm->rss[MM_SHMEMPAGES], 2);
-	all_well();
+	expect_verified();
 	test_process_exit(&p);
 	fput(file);
 }
@@ -304,7 +292,7 @@ TEST(madvise, flags)
 		EXPECT_EQ(p.task.mm->map_count, before);
 	}
 	EXPECT(flags_at(m) & VM_NOHUGEPAGE);
-	all_well();
+	expect_verified();
 	test_process_exit(&p);
 }
 
@@ -323,7 +311,7 @@ TEST(madvise, fork)
 	EXPECT(test_user_all(m + PAGE_SIZE, PAGE_SIZE, 7));
 	EXPECT(test_user_all(m + 2 * PAGE_SIZE, PAGE_SIZE, 0));
 	EXPECT(test_user_all(m + 3 * PAGE_SIZE, PAGE_SIZE, 7));
-	all_well();
+	expect_verified();
 	test_process_exit(&q);
 	test_switch(&p.task);
 	EXPECT(test_user_all(m, 4 * PAGE_SIZE, 7));
@@ -393,7 +381,7 @@ TEST(madvise, names)
 	EXPECT(!vma_lookup(p.task.mm, m)->anon_name);
 	m = test_map_file(0, PAGE_SIZE, RW, MAP_PRIVATE, file, 0);
 	EXPECT_EQ(ksys_set_vma_name(m, PAGE_SIZE, "x"), 0); /* shmem without a directory counts as anonymous */
-	all_well();
+	expect_verified();
 	test_process_exit(&p);
 	fput(file);
 }
@@ -416,7 +404,7 @@ static bool split(void *ctx)
 static void check(void *ctx)
 {
 	(void)ctx;
-	all_well();
+	expect_verified();
 }
 
 TEST(madvise, without_memory)
@@ -442,7 +430,7 @@ TEST(madvise, mrelease)
 	EXPECT_REFUSED(m, false, 11, 2);
 	EXPECT(test_user_all(s, 4 * PAGE_SIZE, 8));
 	EXPECT_EQ(ksys_process_mrelease(p.task.mm), 0);
-	all_well();
+	expect_verified();
 	test_process_exit(&p);
-	all_well();
+	expect_verified();
 }

@@ -3,7 +3,6 @@
 #include <octavo/pagemap.h>
 #include <octavo/reclaim_hook.h>
 #include <octavo/shmem_fs.h>
-#include <octavo/verify.h>
 
 #include "harness.h"
 #include "mm/cache/filemap.h"
@@ -27,12 +26,6 @@ static u8 store[RAM_FILE_BYTES];
 static struct page *gone[8];
 static unsigned int nr_gone;
 
-static void complain(void *ctx, const char *line)
-{
-	(void)ctx;
-	test_fail(__FILE__, __LINE__, "%s", line);
-}
-
 static bool begin(void)
 {
 	nr_gone = 0;
@@ -49,7 +42,7 @@ static void over(void)
 	unsigned long got;
 
 	test_process_exit(&p);
-	EXPECT_EQ(mm_verify(complain, NULL), 0);
+	expect_verified();
 	EXPECT_EQ(num_poisoned_pages, nr_gone);
 	memset(pages, 0, sizeof(pages));
 	got = alloc_pages_bulk(GFP_KERNEL, ARRAY_SIZE(pages), pages);

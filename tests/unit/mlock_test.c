@@ -5,7 +5,6 @@
 #include <octavo/mm.h>
 #include <octavo/pagemap.h>
 #include <octavo/shmem_fs.h>
-#include <octavo/verify.h>
 
 #include "harness.h"
 #include "mm/cache/shmem.h"
@@ -20,17 +19,6 @@
 #define RW (PROT_READ | PROT_WRITE)
 
 static struct test_process p, q;
-
-static void complain(void *ctx, const char *line)
-{
-	(void)ctx;
-	test_fail(__FILE__, __LINE__, "%s", line);
-}
-
-static void all_well(void)
-{
-	EXPECT_EQ(mm_verify(complain, NULL), 0);
-}
 
 static long mlocked(void)
 {
@@ -78,7 +66,7 @@ TEST(mlock, arguments)
 	EXPECT_EQ(ksys_mprotect(m, PAGE_SIZE, PROT_NONE), 0);
 	EXPECT_EQ(ksys_mlock(m, PAGE_SIZE, 0), -ENOMEM);
 	EXPECT_EQ(p.task.mm->locked_vm, 1);
-	all_well();
+	expect_verified();
 	test_process_exit(&p);
 }
 
@@ -103,7 +91,7 @@ TEST(mlock, limits)
 	EXPECT_EQ(ksys_mlock(m, 8 * PAGE_SIZE, 0), 0);
 	EXPECT_EQ(ksys_mlockall(MCL_CURRENT), 0);
 	EXPECT_EQ(p.task.mm->locked_vm, p.task.mm->total_vm);
-	all_well();
+	expect_verified();
 	test_process_exit(&p);
 	EXPECT_EQ(mlocked(), 0);
 }
@@ -138,7 +126,7 @@ TEST(mlock, pages)
 	ASSERT(test_process_fork(&q, &p));
 	EXPECT_EQ(q.task.mm->locked_vm, 0);
 	test_user_put(m + 2 * PAGE_SIZE, 6);
-	all_well();
+	expect_verified();
 	n = (uintptr_t)ksys_mmap(0, 3 * PAGE_SIZE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED, NULL, 0);
 	EXPECT_EQ(p.task.mm->rss[MM_ANONPAGES], 7);
 	EXPECT_EQ(ksys_munmap(n, 3 * PAGE_SIZE), 0);
@@ -154,7 +142,7 @@ TEST(mlock, pages)
 	test_switch(&q.task);
 	test_process_exit(&q);
 	EXPECT_EQ(mlocked(), 0);
-	all_well();
+	expect_verified();
 }
 
 TEST(mlock, file)
@@ -175,7 +163,7 @@ TEST(mlock, file)
 	test_process_exit(&p);
 	EXPECT_EQ(mlocked(), 0);
 	fput(file);
-	all_well();
+	expect_verified();
 }
 
 /* ---- mincore, msync ---- */
@@ -286,7 +274,7 @@ TEST(process_vm, copies)
 	test_switch(&p.task);
 	EXPECT_EQ(test_user_read(theirs + PAGE_SIZE - 3, text, 7), 7);
 	EXPECT(!memcmp(text, "written", 7));
-	all_well();
+	expect_verified();
 	test_process_exit(&p);
 }
 
@@ -342,7 +330,7 @@ TEST(mlock, pages_that_move)
 	}
 	EXPECT_EQ(test_user_get(m), 5);
 	EXPECT_EQ(test_user_get(m + PAGE_SIZE), 6);
-	all_well();
+	expect_verified();
 	test_process_exit(&p);
 	EXPECT_EQ(mlocked(), 0);
 }

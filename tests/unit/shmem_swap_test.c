@@ -2,7 +2,6 @@
 /* shmem files whose pages are in swap: read, write, faults, holes, size, seek, what is counted, swapoff, errors. */
 #include <octavo/pagemap.h>
 #include <octavo/shmem_fs.h>
-#include <octavo/verify.h>
 
 #include "flaky.h"
 #include "mm/cache/shmem.h"
@@ -22,17 +21,6 @@ static struct test_process p, q;
 static struct bdev *disk;
 static struct flaky flaky;
 static struct file *file;
-
-static void complain(void *ctx, const char *line)
-{
-	(void)ctx;
-	test_fail(__FILE__, __LINE__, "%s", line);
-}
-
-static void all_well(void)
-{
-	EXPECT_EQ(mm_verify(complain, NULL), 0);
-}
 
 static s64 put(u64 pos, const void *from, size_t n)
 {
@@ -65,14 +53,14 @@ static bool begin(void)
 
 static void end(void)
 {
-	all_well();
+	expect_verified();
 	fput(file);
 	rcu_barrier();
 	test_process_exit(&p);
-	all_well();
+	expect_verified();
 	EXPECT_EQ(swap_pages_free(), swap_pages_total());
 	EXPECT_EQ(swapoff_path(DEV), 0);
-	all_well();
+	expect_verified();
 	flaky_end(&flaky);
 	brd_destroy(disk);
 }
@@ -102,17 +90,17 @@ TEST(shmem_swap, read_and_write)
 	EXPECT_EQ(file->f_inode->i_blocks, PAGES * SHMEM_SECTORS);
 	EXPECT_EQ(shmem_swap_usage(file, 0, PAGES), PAGES);
 	EXPECT_EQ(global_node_page_state(NR_SHMEM), 0);
-	all_well();
+	expect_verified();
 	EXPECT_EQ(number(3), 4);
 	EXPECT_EQ(swapped(), PAGES - 1);
 	EXPECT_EQ(put(5 * PAGE_SIZE + 200, &n, sizeof(n)), sizeof(n));
 	EXPECT_EQ(number(5), 6);
-	all_well();
+	expect_verified();
 	for (unsigned int i = 0; i < PAGES; i++)
 		EXPECT_EQ(number(i), i + 1);
 	EXPECT_EQ(swapped(), 0);
 	EXPECT_EQ(swap_pages_free(), swap_pages_total());
-	all_well();
+	expect_verified();
 	EXPECT_EQ(pageout_file(file), PAGES);
 	EXPECT_EQ(get(5 * PAGE_SIZE + 200, &n, sizeof(n)), sizeof(n));
 	EXPECT_EQ(n, 99);
@@ -133,7 +121,7 @@ TEST(shmem_swap, mapped_by_two)
 	EXPECT_EQ(pageout_file(file), PAGES);
 	EXPECT_EQ(get_mm_counter(p.task.mm, MM_SHMEMPAGES), 0);
 	EXPECT_EQ(get_mm_counter(p.task.mm, MM_SWAPENTS), 0);
-	all_well();
+	expect_verified();
 	test_switch(&q.task);
 	major = q.task.maj_flt;
 	EXPECT_EQ(test_user_get(m + 112), 8);
@@ -145,7 +133,7 @@ TEST(shmem_swap, mapped_by_two)
 	/* And what lay around it, as far as that was in memory. */
 	EXPECT(pageout_range(p.task.mm, m, PAGES * PAGE_SIZE) >= 1);
 	EXPECT_EQ(number(2), 3);
-	all_well();
+	expect_verified();
 	end();
 }
 
@@ -161,7 +149,7 @@ TEST(shmem_swap, private_copies)
 	EXPECT_EQ(pageout_range(p.task.mm, m, 4 * PAGE_SIZE), 4);
 	EXPECT_EQ(get_mm_counter(p.task.mm, MM_SWAPENTS), 4);
 	EXPECT_EQ(pageout_file(file), PAGES);
-	all_well();
+	expect_verified();
 	for (unsigned int i = 0; i < 4; i++)
 		EXPECT_EQ(test_user_get(m + i * PAGE_SIZE), 50 + i);
 	EXPECT_EQ(pageout_range(p.task.mm, m, 4 * PAGE_SIZE), 4);
@@ -186,7 +174,7 @@ TEST(shmem_swap, holes_and_size)
 	EXPECT_EQ(get(10 * PAGE_SIZE + 100, bytes, 300), 300);
 	EXPECT_EQ(bytes[0], 11);
 	EXPECT(!memcmp(bytes + 1, zero, 299));
-	all_well();
+	expect_verified();
 	EXPECT_EQ(file->f_op->fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 2 * PAGE_SIZE + 101,
 					3 * PAGE_SIZE), 0);
 	EXPECT_EQ(get(2 * PAGE_SIZE + 100, bytes, 300), 300);
@@ -197,7 +185,7 @@ TEST(shmem_swap, holes_and_size)
 	EXPECT_EQ(file->f_op->llseek(file, 2 * PAGE_SIZE, HOLE), 3 * PAGE_SIZE);
 	EXPECT_EQ(file->f_op->llseek(file, 3 * PAGE_SIZE, DATA), 5 * PAGE_SIZE);
 	EXPECT_EQ(file->f_inode->i_blocks, 9 * SHMEM_SECTORS);
-	all_well();
+	expect_verified();
 	/* A hole within one page. */
 	EXPECT(pageout_file(file) > 0);
 	EXPECT_EQ(file->f_mapping->nrpages, 0);
@@ -224,7 +212,7 @@ TEST(shmem_swap, what_may_go)
 	shmem_i(file->f_inode)->fallocating = 0;
 	EXPECT_EQ(pageout_file(file), 2);
 	EXPECT_EQ(number(PAGES), 0);
-	all_well();
+	expect_verified();
 	/* SHM_LOCK, and a tmpfs that is mounted so. */
 	file->f_mapping->flags |= 1ul << AS_UNEVICTABLE;
 	EXPECT_EQ(number(0), 1);
@@ -275,16 +263,16 @@ TEST(shmem_swap, a_page_that_cannot_be_read)
 	(void)test_capture_end();
 	EXPECT_REFUSED(m, false, 7, 2);
 	EXPECT_EQ(test_user_get(m + PAGE_SIZE + 100), 2);
-	all_well();
+	expect_verified();
 	test_capture_begin();
 	EXPECT_EQ(swapoff_path(DEV), 0);
 	(void)test_capture_end();
 	EXPECT_EQ(get(100, &n, sizeof(n)), -EIO);
 	for (unsigned int i = 1; i < PAGES; i++)
 		EXPECT_EQ(number(i), i + 1);
-	all_well();
+	expect_verified();
 	EXPECT_EQ(shmem_truncate(file->f_inode, 0), 0);
-	all_well();
+	expect_verified();
 	EXPECT_EQ(swapper_on(&flaky.bdev, DEV, 0), 0);
 	end();
 }
@@ -303,7 +291,7 @@ TEST(shmem_swap, swapoff)
 	EXPECT_EQ(swapped(), 0);
 	for (unsigned int i = 0; i < PAGES; i++)
 		EXPECT_EQ(number(i), i + 1);
-	all_well();
+	expect_verified();
 	EXPECT_EQ(swapper_on(&flaky.bdev, DEV, 0), 0);
 	end();
 }

@@ -29,12 +29,6 @@ static void note(void *ctx, const char *line)
 	findings++;
 }
 
-static void complain(void *ctx, const char *line)
-{
-	(void)ctx;
-	test_fail(__FILE__, __LINE__, "%s", line);
-}
-
 static s64 put(struct file *file, u64 pos, const void *from, size_t n)
 {
 	struct iov_iter iter = { (void *)(uintptr_t)from, n, false };
@@ -74,11 +68,6 @@ static unsigned long pages_of(const struct file *file)
 	return shmem_i(file->f_inode)->alloced;
 }
 
-static void all_well(void)
-{
-	EXPECT_EQ(mm_verify(complain, NULL), 0);
-}
-
 /* SH-I1 SH-I4: what is written is read, holes cost nothing, and every page is counted. */
 TEST(shmem, holes_and_bytes)
 {
@@ -108,7 +97,7 @@ TEST(shmem, holes_and_bytes)
 	EXPECT_EQ(put(file, 4 * PAGE_SIZE - 2, "abcd", 4), 4);
 	EXPECT_EQ(get(file, 4 * PAGE_SIZE - 3, text, 10), 5);
 	EXPECT(!memcmp(text, "\0abcd", 5));
-	all_well();
+	expect_verified();
 	fput(file);
 	rcu_barrier();
 	EXPECT_EQ((long)global_node_page_state(NR_SHMEM), shmem);
@@ -135,14 +124,14 @@ TEST(shmem, instance_limits)
 	EXPECT_EQ(put(a, 2 * PAGE_SIZE - 5, page, 10), 5);
 	shmem_statfs(&sb, out);
 	EXPECT(out[0] == 3 && out[1] == 0 && out[2] == 2 && out[3] == 0);
-	all_well();
+	expect_verified();
 	EXPECT_EQ(shmem_truncate(a->f_inode, 100), 0);
 	EXPECT_EQ(sb.used_blocks, 2);
 	EXPECT_EQ(put(b, PAGE_SIZE, page, 10), 10);
 	EXPECT_EQ(a->f_op->fallocate(a, 0, 0, 4 * PAGE_SIZE), -ENOSPC);
 	EXPECT_EQ(a->f_op->fallocate(a, 0, 0, 2 * PAGE_SIZE), -ENOSPC);
 	EXPECT_EQ(pages_of(a), 1);
-	all_well();
+	expect_verified();
 	fput(a);
 	fput(b);
 	EXPECT_EQ(sb.used_blocks, 0);
@@ -225,7 +214,7 @@ TEST(shmem, fadvise)
 	EXPECT_EQ(generic_fadvise(file, 0, 0, 6), -EINVAL);
 	EXPECT_EQ(generic_fadvise(file, 0, 0, -1), -EINVAL);
 	EXPECT_EQ(pages_of(file), 1);
-	all_well();
+	expect_verified();
 	test_process_exit(&p);
 	fput(file);
 }
@@ -289,7 +278,7 @@ TEST(shmem, seek)
 	EXPECT_EQ(op->llseek(file, 1, 2), 10 * page + 1);
 	EXPECT_EQ(op->llseek(file, INT64_MAX, 1), -EINVAL);
 	EXPECT_EQ(op->llseek(file, -1, 1), 10 * page);
-	all_well();
+	expect_verified();
 	fput(file);
 }
 
@@ -323,7 +312,7 @@ TEST(shmem, fallocate_answers)
 	EXPECT_EQ(get(file, 3 * PAGE_SIZE, text, 16), 16);
 	EXPECT(!memcmp(text, "\0\0\0\0\0\0\0\089abcdef", 16));
 	EXPECT_EQ(i_size_read(file->f_inode), 11 * PAGE_SIZE + 5);
-	all_well();
+	expect_verified();
 	fput(file);
 }
 
@@ -343,7 +332,7 @@ TEST(shmem, fallocate_undo)
 	EXPECT_EQ(i_size_read(file->f_inode), 2 * PAGE_SIZE + 4);
 	EXPECT_EQ(get(file, 2 * PAGE_SIZE, text, 4), 4);
 	EXPECT(!memcmp(text, "data", 4));
-	all_well();
+	expect_verified();
 	fput(file);
 	fput(other);
 }
@@ -368,7 +357,7 @@ TEST(shmem, truncate)
 	EXPECT_EQ(shmem_truncate(file->f_inode, 0), 0);
 	EXPECT_EQ(pages_of(file), 0);
 	EXPECT_EQ(file->f_inode->i_blocks, 0);
-	all_well();
+	expect_verified();
 	fput(file);
 }
 
@@ -413,9 +402,9 @@ TEST(shmem, mapped)
 	EXPECT_REFUSED(private, false, 7, 2);
 	EXPECT_EQ(shmem_truncate(file->f_inode, PAGE_SIZE), 0);
 	EXPECT_EQ(test_user_get(private), 0);
-	all_well();
+	expect_verified();
 	test_process_exit(&p);
-	all_well();
+	expect_verified();
 	fput(file);
 }
 
@@ -457,7 +446,7 @@ TEST(shmem, what_a_mapping_has_written_is_dirty)
 	test_switch(&child.task);
 	test_process_exit(&child);
 	EXPECT(page_is_dirty(file, 2));
-	all_well();
+	expect_verified();
 	fput(file);
 }
 
@@ -498,7 +487,7 @@ TEST(shmem, shared_anonymous)
 	test_process_exit(&child);
 	test_switch(&p.task);
 	EXPECT_EQ(test_user_get(at + PAGE_SIZE), 6);
-	all_well();
+	expect_verified();
 	test_process_exit(&p);
 }
 
@@ -527,7 +516,7 @@ TEST(dev_zero, read_write_map)
 	test_user_put(shared, 1);
 	test_user_put(private, 2);
 	EXPECT_EQ(test_user_get(shared), 1);
-	all_well();
+	expect_verified();
 	test_process_exit(&p);
 	ihold(&inode); /* ours is on the stack: it is not for iput() to free */
 	fput(file);
@@ -564,7 +553,7 @@ static bool set_up(void *ctx)
 static void check(void *ctx)
 {
 	(void)ctx;
-	all_well();
+	expect_verified();
 }
 
 TEST(shmem, without_memory)
@@ -599,7 +588,7 @@ TEST(shmem, verifier)
 	ASSERT(file);
 	info = shmem_i(file->f_inode);
 	EXPECT_EQ(put(file, PAGE_SIZE, "x", 1), 1);
-	all_well();
+	expect_verified();
 	info->inode.i_blocks++;
 	expect_finding("SH-I1");
 	info->inode.i_blocks--;
@@ -618,6 +607,6 @@ TEST(shmem, verifier)
 	expect_finding("SH-I4");
 	SetPageSwapBacked(&folio->page);
 	folio_put(folio);
-	all_well();
+	expect_verified();
 	fput(file);
 }

@@ -2,7 +2,6 @@
 /* Pages of programs out to swap and back: faults, fork, zap, advice, moves, swapoff, errors of the device. */
 #include <octavo/fault.h>
 #include <octavo/pagemap.h>
-#include <octavo/verify.h>
 
 #include "fault.h"
 #include "flaky.h"
@@ -20,17 +19,6 @@
 static struct test_process p, q;
 static struct bdev *disk;
 
-static void complain(void *ctx, const char *line)
-{
-	(void)ctx;
-	test_fail(__FILE__, __LINE__, "%s", line);
-}
-
-static void all_well(void)
-{
-	EXPECT_EQ(mm_verify(complain, NULL), 0);
-}
-
 /* A swap area of @slots, and a process with @pages of private memory, which @at points at. */
 static bool begin(unsigned long slots, unsigned int pages, uintptr_t *at)
 {
@@ -44,11 +32,11 @@ static bool begin(unsigned long slots, unsigned int pages, uintptr_t *at)
 /* Nobody is left: every slot is free without swapoff's help, and nothing stays in the cache. */
 static void end(void)
 {
-	all_well();
+	expect_verified();
 	EXPECT_EQ(swap_pages_free(), swap_pages_total());
 	EXPECT_EQ(global_node_page_state(NR_SWAPCACHE), 0);
 	EXPECT_EQ(swapoff_path(DEV), 0);
-	all_well();
+	expect_verified();
 	brd_destroy(disk);
 }
 
@@ -100,7 +88,7 @@ TEST(swap_fault, there_and_back)
 	EXPECT_EQ(counted(MM_SWAPENTS), 32);
 	EXPECT_EQ(counted(MM_ANONPAGES), 0);
 	EXPECT_EQ(swap_pages_total() - swap_pages_free(), 32);
-	all_well();
+	expect_verified();
 	major = p.task.maj_flt;
 	/* Read: the slot is kept, and the page goes again without being written. */
 	EXPECT_EQ(test_user_get(m), 7);
@@ -108,7 +96,7 @@ TEST(swap_fault, there_and_back)
 	EXPECT(vm_event_sum(PSWPIN) > in);
 	EXPECT_EQ(swap_pages_total() - swap_pages_free(), 32);
 	EXPECT(pgt_write(0, test_user_entry(m)) && !pgt_dirty(0, test_user_entry(m)));
-	all_well();
+	expect_verified();
 	{
 		unsigned long written = disk->ios[1];
 
@@ -118,7 +106,7 @@ TEST(swap_fault, there_and_back)
 	/* Written to, it has none any more. */
 	test_user_put(m + PAGE_SIZE, 1);
 	EXPECT_EQ(test_user_get(m + PAGE_SIZE + 8), 14);
-	all_well();
+	expect_verified();
 	expect_numbers(m, 32, 7);
 	EXPECT_EQ(counted(MM_SWAPENTS), 0);
 	EXPECT_EQ(counted(MM_ANONPAGES), 32);
@@ -132,7 +120,7 @@ TEST(swap_fault, there_and_back)
 	EXPECT_EQ(out(m, 32), 32);
 	expect_numbers(m, 32, 9);
 	EXPECT_EQ(out(m, 16), 16);
-	all_well();
+	expect_verified();
 	test_process_exit(&p);
 	end();
 }
@@ -150,27 +138,27 @@ TEST(swap_fault, fork_shares_slots)
 	/* The table is shared: the entries count once. */
 	slot = pte_to_swp_entry(__pte(test_user_entry(m)));
 	EXPECT_EQ(swap_count(slot), 1);
-	all_well();
+	expect_verified();
 	/* The parent's is its own now. */
 	test_user_put(m, 100);
 	EXPECT_EQ(counted(MM_SWAPENTS), 7);
 	EXPECT(!exclusive(m + PAGE_SIZE));
 	EXPECT_EQ(swap_count(pte_to_swp_entry(__pte(test_user_entry(m + PAGE_SIZE)))), 2);
-	all_well();
+	expect_verified();
 	test_switch(&q.task);
 	EXPECT_EQ(test_user_get(m), 5);
 	expect_numbers(m, 8, 5);
 	EXPECT(!pgt_write(0, test_user_entry(m + PAGE_SIZE)));
 	test_user_put(m + 2 * PAGE_SIZE, 3);
-	all_well();
+	expect_verified();
 	EXPECT(out(m, 8) > 0);
-	all_well();
+	expect_verified();
 	test_switch(&p.task);
 	EXPECT_EQ(test_user_get(m), 100);
 	for (unsigned int i = 1; i < 8; i++)
 		EXPECT_EQ(test_user_get(m + i * PAGE_SIZE + 8 * i), (i + 1) * 5);
 	EXPECT_EQ(test_user_get(m + 2 * PAGE_SIZE), 0);
-	all_well();
+	expect_verified();
 	test_process_exit(&p);
 	test_switch(&q.task);
 	EXPECT_EQ(test_user_get(m + 2 * PAGE_SIZE), 3);
@@ -178,7 +166,7 @@ TEST(swap_fault, fork_shares_slots)
 	EXPECT_EQ(out(m, 8), 1);
 	test_user_put(m + 4 * PAGE_SIZE, 1);
 	EXPECT(pgt_write(0, test_user_entry(m + 4 * PAGE_SIZE)));
-	all_well();
+	expect_verified();
 	test_process_exit(&q);
 	end();
 }
@@ -194,21 +182,21 @@ TEST(swap_fault, out_of_a_shared_table)
 	EXPECT_EQ(out(m, 8), 8);
 	EXPECT_EQ(counted(MM_SWAPENTS), 8);
 	EXPECT_EQ(swap_pages_total() - swap_pages_free(), 8);
-	all_well();
+	expect_verified();
 	test_switch(&q.task);
 	EXPECT_EQ(counted(MM_SWAPENTS), 8);
 	EXPECT_EQ(counted(MM_ANONPAGES), 0);
 	expect_numbers(m, 8, 5);
-	all_well();
+	expect_verified();
 	test_process_exit(&q);
-	all_well();
+	expect_verified();
 	test_switch(&p.task);
 	expect_numbers(m, 8, 5);
 	EXPECT_EQ(out(m, 8), 8);
 	ASSERT(test_process_fork(&q, &p));
 	/* Both leave the table as it is. */
 	test_process_exit(&p);
-	all_well();
+	expect_verified();
 	test_process_exit(&q);
 	end();
 }
@@ -237,7 +225,7 @@ TEST(swap_fault, advice)
 	for (unsigned int i = 10; i < 16; i++)
 		EXPECT_EQ(test_user_get(m + i * PAGE_SIZE + 8 * i), (i + 1) * 3);
 	EXPECT_EQ(p.task.maj_flt, major);
-	all_well();
+	expect_verified();
 	/* A page that has a slot: to be lazily free it has to lose it. */
 	EXPECT_EQ(ksys_madvise(m + 10 * PAGE_SIZE, PAGE_SIZE, MADV_FREE), 0);
 	EXPECT_EQ(swap_pages_total() - swap_pages_free(), 5);
@@ -246,7 +234,7 @@ TEST(swap_fault, advice)
 	EXPECT_EQ(out(m + 10 * PAGE_SIZE, 1), 0);
 	EXPECT_EQ(out(m + 10 * PAGE_SIZE, 1), 1);
 	EXPECT_EQ(test_user_get(m + 10 * PAGE_SIZE), 2);
-	all_well();
+	expect_verified();
 	test_process_exit(&p);
 	end();
 }
@@ -273,7 +261,7 @@ TEST(swap_fault, moved_and_locked)
 	EXPECT_EQ(ksys_mincore(to, 4 * PAGE_SIZE, vec), 0);
 	EXPECT_EQ(test_user_read(vec, there, 4), 4);
 	EXPECT(there[0] && !there[3]);
-	all_well();
+	expect_verified();
 	EXPECT_EQ(ksys_mlock(to, 8 * PAGE_SIZE, 0), 0);
 	EXPECT_EQ(counted(MM_SWAPENTS), 0);
 	EXPECT_EQ(out(to, 8), 0);
@@ -281,7 +269,7 @@ TEST(swap_fault, moved_and_locked)
 	EXPECT_EQ(ksys_munlock(to, 8 * PAGE_SIZE), 0);
 	EXPECT_EQ(out(to, 8), 8);
 	expect_numbers(to, 8, 11);
-	all_well();
+	expect_verified();
 	test_process_exit(&p);
 	end();
 }
@@ -316,7 +304,7 @@ TEST(swap_fault, pins_and_references)
 	EXPECT_EQ(pin_user_pages_fast(m + PAGE_SIZE, 1, 0, &page), 1);
 	EXPECT(PageAnonExclusive(page));
 	unpin_user_pages(&page, 1);
-	all_well();
+	expect_verified();
 	test_process_exit(&p);
 	end();
 }
@@ -337,7 +325,7 @@ static bool begin_flaky(uintptr_t *m)
 
 static void end_flaky(void)
 {
-	all_well();
+	expect_verified();
 	flaky_end(&flaky);
 	brd_destroy(disk);
 }
@@ -358,7 +346,7 @@ TEST(swap_fault, errors_are_the_owners)
 	EXPECT(flaky.failed > 0);
 	for (unsigned int i = 1; i < 4; i++)
 		EXPECT_EQ(test_user_get(m + i * PAGE_SIZE + 8 * i), (i + 1) * 3);
-	all_well();
+	expect_verified();
 	EXPECT_EQ(out(m + PAGE_SIZE, 3), 3);
 	test_capture_begin();
 	EXPECT_EQ(swapoff_path(DEV), 0);
@@ -367,7 +355,7 @@ TEST(swap_fault, errors_are_the_owners)
 	EXPECT_REFUSED(m, false, 7, 4);
 	for (unsigned int i = 1; i < 4; i++)
 		EXPECT_EQ(test_user_get(m + i * PAGE_SIZE + 8 * i), (i + 1) * 3);
-	all_well();
+	expect_verified();
 	test_process_exit(&p);
 	end_flaky();
 }
@@ -384,7 +372,7 @@ TEST(swap_fault, what_cannot_be_written)
 	EXPECT_EQ(out(m, 4), 2);
 	(void)test_capture_end();
 	expect_numbers(m, 4, 3);
-	all_well();
+	expect_verified();
 	EXPECT_EQ(out(m, 4), 4);
 	expect_numbers(m, 4, 3);
 	test_process_exit(&p);
@@ -405,11 +393,11 @@ TEST(swap_fault, swapoff_brings_all_back)
 	EXPECT_EQ(out(m + 24 * PAGE_SIZE, 4), 4);
 	test_user_put(m + 3 * PAGE_SIZE, 1);
 	EXPECT_EQ(ksys_mprotect(m, PAGE_SIZE, PROT_NONE), 0);
-	all_well();
+	expect_verified();
 	EXPECT_EQ(swapoff_path(DEV), 0);
 	EXPECT_EQ(counted(MM_SWAPENTS), 0);
 	EXPECT_EQ(counted(MM_ANONPAGES), 32);
-	all_well();
+	expect_verified();
 	EXPECT_EQ(test_user_get(m + 3 * PAGE_SIZE), 1);
 	EXPECT_EQ(ksys_mprotect(m, PAGE_SIZE, RW), 0);
 	expect_numbers(m, 32, 7);
@@ -419,9 +407,9 @@ TEST(swap_fault, swapoff_brings_all_back)
 	EXPECT_EQ(counted(MM_SWAPENTS), 0);
 	expect_numbers(m, 32, 7);
 	write_numbers(m, 32, 3);
-	all_well();
+	expect_verified();
 	test_process_exit(&q);
-	all_well();
+	expect_verified();
 	brd_destroy(disk);
 }
 
@@ -435,18 +423,18 @@ TEST(swap_fault, swapoff_of_a_shared_table)
 	EXPECT_EQ(out(m, 8), 8);
 	ASSERT(test_process_fork(&q, &p));
 	EXPECT_EQ(swapoff_path(DEV), 0);
-	all_well();
+	expect_verified();
 	EXPECT_EQ(counted(MM_ANONPAGES), 8);
 	write_numbers(m, 8, 9);
-	all_well();
+	expect_verified();
 	test_process_exit(&p);
 	test_switch(&q.task);
 	EXPECT_EQ(counted(MM_ANONPAGES), 8);
 	expect_numbers(m, 8, 7);
 	write_numbers(m, 8, 3);
-	all_well();
+	expect_verified();
 	test_process_exit(&q);
-	all_well();
+	expect_verified();
 	brd_destroy(disk);
 }
 
@@ -469,7 +457,7 @@ static bool bring_in(void *ctx)
 static void look(void *ctx)
 {
 	(void)ctx;
-	all_well();
+	expect_verified();
 }
 
 /* No memory for the page or for the cache's side of it: the fault says so, and nothing is lost. */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* What an entry says beside where its page is, through swap: soft-dirty, userfaultfd; and what /proc tells of it. */
 #include <octavo/proc_pid.h>
-#include <octavo/verify.h>
 
 #include "mm/vm/userfaultfd.h"
 #include "mm/vm/vm.h"
@@ -21,17 +20,6 @@ static struct test_process p;
 static struct bdev *disk;
 static uintptr_t m;
 
-static void complain(void *ctx, const char *line)
-{
-	(void)ctx;
-	test_fail(__FILE__, __LINE__, "%s", line);
-}
-
-static void all_well(void)
-{
-	EXPECT_EQ(mm_verify(complain, NULL), 0);
-}
-
 /* Eight pages, each with its number. */
 static bool begin(void)
 {
@@ -47,9 +35,9 @@ static bool begin(void)
 
 static void end(void)
 {
-	all_well();
+	expect_verified();
 	test_process_exit(&p);
-	all_well();
+	expect_verified();
 	EXPECT_EQ(swap_pages_free(), swap_pages_total());
 	EXPECT_EQ(swapoff_path(DEV), 0);
 	brd_destroy(disk);
@@ -124,7 +112,7 @@ TEST(swap_marks, userfaultfd)
 	/* What is out is not missing. */
 	EXPECT_EQ(uffd_fill(ctx, UFFDIO_ZEROPAGE, m + 2 * PAGE_SIZE, PAGE_SIZE, 0, &done), -EEXIST);
 	EXPECT_EQ(uffd_copy(ctx, UFFDIO_COPY, m + 2 * PAGE_SIZE, m, PAGE_SIZE, 0, &done), -EEXIST);
-	all_well();
+	expect_verified();
 	/* It moves as it is, whether its page is near or not. */
 	to = test_map(0, 4 * PAGE_SIZE, RW, MAP_PRIVATE);
 	ASSERT(!uffd_register(ctx, to, 4 * PAGE_SIZE, UFFDIO_REGISTER_MODE_MISSING, NULL));
@@ -133,10 +121,10 @@ TEST(swap_marks, userfaultfd)
 	EXPECT_EQ(uffd_copy(ctx, UFFDIO_MOVE, to + PAGE_SIZE, m + 7 * PAGE_SIZE, PAGE_SIZE, 0, &done), 0);
 	EXPECT(pgt_is_swap(test_user_entry(to)) && pgt_is_swap(test_user_entry(to + PAGE_SIZE)));
 	EXPECT(pgt_none(test_user_entry(m + 6 * PAGE_SIZE)));
-	all_well();
+	expect_verified();
 	EXPECT_EQ(test_user_get(to), 7);
 	EXPECT_EQ(test_user_get(to + PAGE_SIZE), 8);
-	all_well();
+	expect_verified();
 	EXPECT_EQ(pageout_range(p.task.mm, to, 2 * PAGE_SIZE), 2);
 	EXPECT_EQ(test_user_get(to + PAGE_SIZE), 8);
 	userfaultfd_release(ctx);

@@ -31,12 +31,6 @@ static void note(void *ctx, const char *line)
 	findings++;
 }
 
-static void complain(void *ctx, const char *line)
-{
-	(void)ctx;
-	test_fail(__FILE__, __LINE__, "%s", line);
-}
-
 /* struct shmid64_ds, by words and halves. */
 struct stat_words {
 	u32 key, uid, gid, cuid, cgid;
@@ -106,7 +100,7 @@ TEST(sysv_shm, get)
 	}
 	EXPECT_EQ(ksys_shmget(IPC_PRIVATE, PAGE_SIZE, 0600), SHM_SLOTS + 1);
 	EXPECT_EQ(ksys_shmctl(1, IPC_RMID, 0), -EIDRM);
-	EXPECT_EQ(mm_verify(complain, NULL), 0);
+	expect_verified();
 	test_process_exit(&p);
 }
 
@@ -128,7 +122,7 @@ TEST(sysv_shm, limits)
 	EXPECT_EQ(ksys_shmget(IPC_PRIVATE, 1, 0600), -ENOSPC);
 	EXPECT_EQ(octavo_proc_write("/proc/sys/kernel/shmmni", "32769", 5), -EINVAL);
 	EXPECT_EQ(octavo_proc_write("/proc/sys/kernel/shmmax", "x", 1), -EINVAL);
-	EXPECT_EQ(mm_verify(complain, NULL), 0);
+	expect_verified();
 	shm.limits = was;
 	EXPECT_STREQ(proc_text("/proc/sys/kernel/shmmni"), "4096\n");
 	if (sizeof(long) == 8)
@@ -175,7 +169,7 @@ TEST(sysv_shm, attach)
 	EXPECT_EQ(ksys_munmap(a, PAGE_SIZE), 0);
 	EXPECT_EQ(ksys_shmdt(a), 0);
 	EXPECT_EQ(nattch((int)id), 0);
-	EXPECT_EQ(mm_verify(complain, NULL), 0);
+	expect_verified();
 	test_process_exit(&p);
 }
 
@@ -208,7 +202,7 @@ TEST(sysv_shm, destruction)
 	test_process_exit(&q);
 	test_switch(&p.task);
 	EXPECT_EQ(ksys_shmctl((int)id, IPC_STAT, user_buf), -EINVAL);
-	EXPECT_EQ(mm_verify(complain, NULL), 0);
+	expect_verified();
 	test_process_exit(&p);
 	EXPECT_EQ((long)vm_committed_pages(), before);
 }
@@ -235,7 +229,7 @@ TEST(sysv_shm, last_attachment_mapped_anew)
 	EXPECT_EQ(ksys_shmctl((int)first, IPC_STAT, user_buf), -EINVAL);
 	second = ksys_shmget(KEY, PAGE_SIZE, IPC_CREAT | IPC_EXCL | 0640);
 	EXPECT_EQ(nattch((int)second), 0);
-	EXPECT_EQ(mm_verify(complain, NULL), 0);
+	expect_verified();
 	test_process_exit(&p);
 }
 
@@ -336,7 +330,7 @@ static void check(void *ctx)
 {
 	(void)ctx;
 	EXPECT_EQ(shm.used, 0);
-	EXPECT_EQ(mm_verify(complain, NULL), 0);
+	expect_verified();
 }
 
 TEST(sysv_shm, without_memory)
@@ -358,6 +352,6 @@ TEST(sysv_shm, verifier)
 	EXPECT(strstr(finding_text, "SH-I5"));
 	shm.pages--;
 	EXPECT_EQ(ksys_shmctl((int)id, IPC_RMID, 0), 0);
-	EXPECT_EQ(mm_verify(complain, NULL), 0);
+	expect_verified();
 	test_process_exit(&p);
 }

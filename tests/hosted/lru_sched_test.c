@@ -29,12 +29,6 @@ static struct place {
 } places[PLACES_NR];
 static unsigned int taken, moved;
 
-static void complain(void *ctx, const char *line)
-{
-	(void)ctx;
-	test_fail(__FILE__, __LINE__, "%s", line);
-}
-
 /* A new one, of anonymous memory or of a file; what was there goes. */
 static void replace(struct place *p, bool file)
 {
@@ -165,7 +159,7 @@ static void setup(void *ctx)
 
 static bool check(void *ctx)
 {
-	unsigned int findings = mm_verify(complain, NULL);
+	unsigned int findings = mm_verify(test_finding, NULL);
 
 	(void)ctx;
 	for (unsigned int i = 0; i < PLACES_NR; i++) {
@@ -175,7 +169,7 @@ static bool check(void *ctx)
 	}
 	lru_add_drain_all();
 	findings += lru_gen_set_caps(0) != 0;
-	findings += mm_verify(complain, NULL);
+	findings += mm_verify(test_finding, NULL);
 	for (unsigned int item = NR_INACTIVE_ANON; item <= NR_UNEVICTABLE; item++)
 		if (global_node_page_state((enum node_stat_item)item))
 			findings++;

@@ -154,7 +154,7 @@ TEST(lru, what_was_waited_for_goes_first)
 	folio_rotate_reclaimable(folio);
 	EXPECT(!PageActive(&folio->page));
 	EXPECT(vec->chains[LRU_INACTIVE_ANON].oldest == &folio->page);
-	all_well();
+	expect_verified();
 	test_process_exit(&p);
 }
 
@@ -435,10 +435,10 @@ TEST(lru, a_shadow_gets_a_node)
 	EXPECT_EQ(stat(WORKINGSET_NODES), before);
 	folio_put(read_page(70));
 	EXPECT_EQ(stat(WORKINGSET_NODES), before + 1);
-	mapping_verify(file->f_mapping, &(struct findings){ .report = complain });
+	mapping_verify(file->f_mapping, &(struct findings){ .report = test_finding });
 	close_file();
 	EXPECT_EQ(stat(WORKINGSET_NODES), before);
-	all_well();
+	expect_verified();
 }
 
 TEST(lru, truncation_takes_shadows_along)
@@ -532,7 +532,7 @@ TEST(lru, what_is_used_again_and_again_is_of_a_higher_tier)
 		EXPECT_EQ(folio_tier(folio), tiers[i]);
 		folio_mark_accessed(folio);
 	}
-	all_well();
+	expect_verified();
 	/* The shadow tells, even though reclaim asks for PG_referenced, and clears it, before. */
 	vec = node_lruvec(page_to_nid(&folio->page));
 	refaulted = vec->gen.refaulted[1][3];

@@ -12,7 +12,7 @@ if ! command -v valgrind >/dev/null 2>&1; then
 fi
 mkdir -p "$to" || exit 2
 
-# make_trace NAME COMMAND...: NAME.lackey.gz, of at most a hundred million references
+# make_trace NAME COMMAND...: NAME.lackey.gz, of at most sixty million references to data
 make_trace() {
 	name=$1
 	shift
@@ -20,7 +20,7 @@ make_trace() {
 	echo "tracing: $*"
 	rm -f "$to/$name.pipe" # of a run that was interrupted
 	mkfifo "$to/$name.pipe" || exit 2
-	head -n 100000000 <"$to/$name.pipe" | grep -v '^==' | gzip -1 >"$to/$name.part" &
+	grep '^ [LSM]' <"$to/$name.pipe" | head -n 60000000 | gzip -1 >"$to/$name.part" &
 	valgrind --tool=lackey --trace-mem=yes --log-file="$to/$name.pipe" "$@" >/dev/null 2>&1 </dev/null
 	wait
 	rm -f "$to/$name.pipe"
@@ -31,13 +31,22 @@ make_trace() {
 	mv "$to/$name.part" "$to/$name.lackey.gz" || exit 2
 }
 
-seq 1 3000 | awk '{ print ($1 * 7919) % 100003 }' >"$to/numbers"
-make_trace sort sort -n "$to/numbers"
-make_trace awk awk '{ n[$1 % 500] += $1 } END { for (k in n) s += n[k]; print s }' "$to/numbers"
-make_trace gzip gzip -c docs/octavo.1
+# Programs that use a few MiB at least: of less, reclaim takes all at once.
+seq 1 60000 | awk '{ print ($1 * 7919) % 100003 }' >"$to/numbers"
+make_trace sort sort -n -S 8M "$to/numbers"
+make_trace awk awk '{ n[$1] += NR } END { for (k in n) s += n[k]; print s }' "$to/numbers"
+if command -v sqlite3 >/dev/null 2>&1; then
+	make_trace sqlite sqlite3 :memory: "CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT);
+		WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 12000)
+			INSERT INTO t SELECT x, hex(randomblob(150)) FROM c;
+		CREATE INDEX i ON t(b);
+		UPDATE t SET b = b || 'x' WHERE a % 7 = 3;
+		SELECT count(*) FROM t u JOIN t v ON v.a = (u.a * 7919) % 12000 WHERE u.b < v.b;"
+fi
 if command -v gcc >/dev/null 2>&1; then
 	cc1=$(gcc -print-prog-name=cc1)
-	[ -x "$cc1" ] && make_trace cc1 "$cc1" -quiet -O1 -o /dev/null examples/hello.c -Iinclude -I.
+	[ -x "$cc1" ] && make_trace cc1 "$cc1" -quiet -O1 -o /dev/null mm/vm/vma.c -Iinclude -I. -std=gnu11 \
+		-DOCTAVO_MEMORY_MODEL_FLAT -DOCTAVO_HEAP_SLUB -DOCTAVO_ARCH_X86_64
 fi
 for trace in "$to"/*.lackey.gz; do
 	"$build/octavo" replay --data --sizes 10%,20%,40%,60%,80% "$trace" || exit 1

@@ -115,7 +115,6 @@ enum cluster_state {
 	CLUSTER_FREE,	 /* in the list of those with nothing in use */
 	CLUSTER_TAKEN,	 /* CPUs allocate from it */
 	CLUSTER_DISCARD, /* nothing in use; the device is to be told before it is used again */
-	CLUSTER_STATES
 };
 
 /* (l) area->lock, (a) atomic, (c) constant */
@@ -229,6 +228,9 @@ void swap_clusters_init(struct swap_area *area);
 void swap_order_update(void);
 /* Slots wait for the device to be told (discard). Context: may sleep. Return: whether any became free. */
 bool swap_discard_some(void);
+/* The same for all of an area that nobody takes slots of any more. */
+void swap_discard_all(struct swap_area *area);
+extern u32 swap_discards_waiting; /* (a) clusters in state DISCARD */
 
 /* ---- slot.c ---- */
 

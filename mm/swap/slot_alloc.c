@@ -20,7 +20,11 @@
  *
  * Areas are tried in order of their priority. Among equals a CPU goes to the next one after each STRIPE slots.
  *
- * What is to be discarded (SWP_PAGE_DISCARD) waits in the list DISCARD for somebody who may sleep: who allocates.
+ * A CPU that read its place a while ago may take a slot of a cluster that no place leads to any more. The number of free
+ * ones is off until it has counted its slot; then it looks at the state, and puts the cluster where it belongs.
+ *
+ * What is to be discarded (SWP_PAGE_DISCARD) waits in the list DISCARD for somebody who may sleep: who allocates, and
+ * swapoff at the end. Meanwhile its words are SLOT_GOING, so that nobody takes a slot whose contents the device drops.
  */
 #include "area.h"
 
@@ -37,7 +41,7 @@ static struct {
 } order __memsys;
 
 static DEFINE_PER_CPU(u32, stripe);
-static u32 discards_waiting __memsys; /* (a) clusters in state DISCARD */
+u32 swap_discards_waiting __memsys;
 
 /* ---- Lists of clusters: context: area->lock ---- */
 
@@ -99,8 +103,8 @@ static void move_to(struct swap_area *area, u32 c, enum cluster_state state)
 	if (from)
 		list_remove(area, from, c);
 	if (unlikely((cluster->state == CLUSTER_DISCARD) != (state == CLUSTER_DISCARD)))
-		atomic_add_relaxed(&discards_waiting, state == CLUSTER_DISCARD ? 1u : ~0u);
-	cluster->state = (u8)state;
+		atomic_add_relaxed(&swap_discards_waiting, state == CLUSTER_DISCARD ? 1u : ~0u);
+	store_relaxed(&cluster->state, (u8)state);
 	/* What was used of late is used again, so that a store that grows with what is in it stays small. */
 	if (to == &area->free && load_relaxed(&area->flags) & SWP_SOLIDSTATE)
 		list_prepend(area, to, c);
@@ -108,17 +112,36 @@ static void move_to(struct swap_area *area, u32 c, enum cluster_state state)
 		list_append(area, to, c);
 }
 
-/* No place leads to it: where it belongs by what is free. */
-static void settle(struct swap_area *area, u32 c)
+static enum cluster_state state_by_free(const struct swap_area *area, u32 c)
 {
 	s32 free = load_relaxed(&area->clusters[c].free);
 
 	if (free <= 0)
-		move_to(area, c, CLUSTER_FULL);
-	else if (free < area->clusters[c].usable)
-		move_to(area, c, CLUSTER_PARTIAL);
-	else
-		move_to(area, c, load_relaxed(&area->flags) & SWP_PAGE_DISCARD ? CLUSTER_DISCARD : CLUSTER_FREE);
+		return CLUSTER_FULL;
+	if (free < area->clusters[c].usable)
+		return CLUSTER_PARTIAL;
+	return load_relaxed(&area->flags) & SWP_PAGE_DISCARD ? CLUSTER_DISCARD : CLUSTER_FREE;
+}
+
+/* No place leads to it: where it belongs by what is free. Who changes that now sees the state, or we the change. */
+static void settle(struct swap_area *area, u32 c)
+{
+	do {
+		move_to(area, c, state_by_free(area, c));
+		smp_mb();
+	} while (area->clusters[c].state != state_by_free(area, c));
+}
+
+/* No place leads to it any more, but somebody has taken or freed a slot of it. */
+static noinline void settle_again(struct swap_area *area, u32 c)
+{
+	struct swap_cluster *cluster = &area->clusters[c];
+	unsigned long flags;
+
+	spin_lock_irqsave(&area->lock, flags);
+	if (cluster->state != CLUSTER_TAKEN && cluster->state != state_by_free(area, c))
+		settle(area, c);
+	spin_unlock_irqrestore(&area->lock, flags);
 }
 
 static void take(struct swap_area *area, u32 c)
@@ -252,7 +275,10 @@ static force_inline unsigned long area_alloc(struct swap_area *area, unsigned lo
 		slot = search_others(area, place, c, pfn, nr);
 	if (unlikely(!slot))
 		return 0;
-	atomic_add_relaxed(&area->clusters[slot >> CLUSTER_SHIFT].free, -(s32)nr);
+	atomic_fetch_sub(&area->clusters[slot >> CLUSTER_SHIFT].free, (s32)nr);
+	smp_mb__after_atomic();
+	if (unlikely(load_relaxed(&area->clusters[slot >> CLUSTER_SHIFT].state) != CLUSTER_TAKEN))
+		settle_again(area, (u32)(slot >> CLUSTER_SHIFT));
 	atomic_add_relaxed(&area->used, nr);
 	return slot;
 }
@@ -370,14 +396,8 @@ void swap_slots_freed(struct swap_area *area, unsigned long slot, unsigned int n
 		struct swap_cluster *cluster = &area->clusters[c];
 		s32 was = atomic_fetch_add(&cluster->free, (s32)here);
 
-		if (unlikely(was <= 0 || was + (s32)here >= cluster->usable)) {
-			unsigned long flags;
-
-			spin_lock_irqsave(&area->lock, flags);
-			if (cluster->state == CLUSTER_FULL || cluster->state == CLUSTER_PARTIAL)
-				settle(area, c);
-			spin_unlock_irqrestore(&area->lock, flags);
-		}
+		if (unlikely(was <= 0 || was + (s32)here >= cluster->usable))
+			settle_again(area, c);
 		slot += here;
 		left -= here;
 	}
@@ -386,10 +406,35 @@ void swap_slots_freed(struct swap_area *area, unsigned long slot, unsigned int n
 
 /* ---- Discard ---- */
 
+static void release_cluster(struct swap_area *area, unsigned long first, unsigned long end)
+{
+	for (; first < end; first++)
+		if (load_relaxed_u64(&area->words[first]) == SLOT_GOING)
+			whole_fill(&area->words[first], 0);
+}
+
+/* Slots on their way to nobody, so that none is taken. Return: false: one of them has an owner; none is ours then. */
+static bool hold_cluster(struct swap_area *area, unsigned long first, unsigned long end)
+{
+	unsigned long slot;
+
+	for (slot = first; slot < end; slot++) {
+		u64 old = 0;
+
+		if (!slot_cas(&area->words[slot], &old, SLOT_GOING) && old != SLOT_BAD)
+			break;
+	}
+	if (slot == end)
+		return true;
+	release_cluster(area, first, slot);
+	return false;
+}
+
 static bool discard_one(struct swap_area *area)
 {
-	unsigned long flags, first;
+	unsigned long flags, first, end;
 	u32 c = CLUSTER_NONE;
+	bool held;
 
 	spin_lock_irqsave(&area->lock, flags);
 	if (area->discard.nr) {
@@ -401,20 +446,35 @@ static bool discard_one(struct swap_area *area)
 	if (c == CLUSTER_NONE)
 		return false;
 	first = (unsigned long)c << CLUSTER_SHIFT;
-	/* The first cluster has the header in it. */
-	(void)swap_discard_slots(area, first ? first : 1, min(first + CLUSTER_SLOTS, area->max));
+	end = min(first + CLUSTER_SLOTS, area->max);
+	/* A CPU whose place led here a while ago may still take one. */
+	held = hold_cluster(area, first, end);
+	if (held) {
+		/* The first cluster has the header in it. */
+		(void)swap_discard_slots(area, first ? first : 1, end);
+		release_cluster(area, first, end);
+	}
 	spin_lock_irqsave(&area->lock, flags);
 	area->clusters[c].users = 0;
-	move_to(area, c, CLUSTER_FREE);
+	move_to(area, c, held ? CLUSTER_FREE : CLUSTER_FULL);
+	smp_mb();
+	if (!held || load_relaxed(&area->clusters[c].free) < area->clusters[c].usable)
+		settle(area, c);
 	spin_unlock_irqrestore(&area->lock, flags);
-	return true;
+	return held;
+}
+
+void swap_discard_all(struct swap_area *area)
+{
+	while (discard_one(area))
+		;
 }
 
 bool swap_discard_some(void)
 {
 	bool any = false;
 
-	if (likely(!load_relaxed(&discards_waiting)))
+	if (likely(!load_relaxed(&swap_discards_waiting)))
 		return false;
 	for (unsigned int type = 0; type < MAX_SWAPFILES; type++) {
 		struct swap_area *area = swap_area_get(type);

@@ -91,6 +91,7 @@ static int swapoff_locked(struct swap_area *area)
 		swap_order_update();
 		return err;
 	}
+	swap_discard_all(area);
 	store_release(&swap_areas[area->type], NULL);
 	close_gap(area->prio);
 	swap_order_update();

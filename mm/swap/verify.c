@@ -95,6 +95,7 @@ static void verify_list(const struct swap_area *area, const struct cluster_list 
 void swap_verify(struct findings *f)
 {
 	unsigned long cached = 0;
+	u32 discards = 0;
 
 	for (unsigned int type = 0; type < MAX_SWAPFILES; type++) {
 		const struct swap_area *area = swap_areas[type];
@@ -107,7 +108,10 @@ void swap_verify(struct findings *f)
 		verify_list(area, &area->free, CLUSTER_FREE, f);
 		verify_list(area, &area->partial, CLUSTER_PARTIAL, f);
 		verify_list(area, &area->discard, CLUSTER_DISCARD, f);
+		discards += area->discard.nr;
 	}
+	if (discards != swap_discards_waiting)
+		finding(f, "SW-I4: %u clusters wait for discard, not %u", discards, swap_discards_waiting);
 	if (cached != global_node_page_state(NR_SWAPCACHE))
 		finding(f, "SW-I5: %lu pages in the swap cache, not %lu", cached,
 			global_node_page_state(NR_SWAPCACHE));

@@ -37,6 +37,7 @@ static struct flaky slow;
 static const char *const paths[DISKS] = { "/dev/a", "/dev/b" };
 static unsigned int wrong, next_value, with_thread;
 static const char *cmdline;
+static bool discards;
 static const char *what;
 
 static void fail(const char *why)
@@ -270,9 +271,15 @@ static struct bdev *device(unsigned int i)
 	return i ? disks[i] : &slow.bdev;
 }
 
+/* One of them rotates, so that all have one place in it, and is told what is free. */
+static int flags_of(unsigned int i)
+{
+	return i && discards ? SWAP_FLAG_DISCARD | SWAP_FLAG_DISCARD_PAGES : 0;
+}
+
 static void change_area(unsigned int i)
 {
-	if (swapoff_path(paths[i]) || swapper_on(device(i), paths[i], 0))
+	if (swapoff_path(paths[i]) || swapper_on(device(i), paths[i], flags_of(i)))
 		fail("an area does not go and come");
 }
 
@@ -290,8 +297,9 @@ static void setup(void *ctx)
 		return;
 	}
 	slow.bdev.slow = with_thread;
+	disks[1]->rotational = discards;
 	for (unsigned int i = 0; i < DISKS; i++)
-		if (swapper_on(device(i), paths[i], SWAP_FLAG_PREFER | 1))
+		if (swapper_on(device(i), paths[i], SWAP_FLAG_PREFER | 1 | flags_of(i)))
 			fail("no areas");
 }
 
@@ -389,6 +397,13 @@ TEST(swap_sched, compressed_copies)
 	cmdline = "zswap.enabled=1";
 	run(false);
 	cmdline = NULL;
+}
+
+TEST(swap_sched, a_disk_that_discards)
+{
+	discards = true;
+	run(false);
+	discards = false;
 }
 
 /* The same with threads of the host at once. */

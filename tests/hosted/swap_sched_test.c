@@ -291,7 +291,7 @@ static void setup(void *ctx)
 	memset(places, 0, sizeof(places));
 	register_swap_user(&user);
 	disks[0] = swapper_disk("ram0", SLOTS + 1);
-	disks[1] = swapper_disk("ram1", SLOTS + 1);
+	disks[1] = swapper_disk("ram1", discards ? 4 : SLOTS + 1); /* few are soon all free again */
 	if (!disks[0] || !disks[1] || flaky_make(&slow, "flaky0", disks[0])) {
 		fail("no disks");
 		return;

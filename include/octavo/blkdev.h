@@ -28,6 +28,8 @@ struct bdev;
  * @rw_page: the same for PAGE_SECTORS of one page, of high memory, too; NULL: by way of @rw
  * @discard: these sectors will not be read before they are written; NULL: no use
  * @flush: what @rw has written stays, whatever happens to the power; NULL: it does without being told
+ * @free: a swap area has nothing in these pages any more, which memory is taken for; NULL: nobody needs to know.
+ *	  Thread context, but under spinlocks.
  * The sectors are within the device: bdev_*() below see to it.
  */
 struct bdev_ops {
@@ -35,6 +37,7 @@ struct bdev_ops {
 	int (*rw_page)(struct bdev *bdev, u64 sector, struct page *page, bool write);
 	int (*discard)(struct bdev *bdev, u64 sector, u64 count);
 	int (*flush)(struct bdev *bdev);
+	void (*free)(struct bdev *bdev, u64 sector, u64 count);
 };
 
 /* Fill in what (c) says, the rest zero. */

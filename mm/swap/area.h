@@ -145,13 +145,13 @@ struct swap_cpu {
 /* ---- Areas ---- */
 
 enum swap_area_flags {
-	SWP_USED = 1,	      /* the type is taken */
 	SWP_WRITEOK = 2,      /* slots are handed out */
 	SWP_DISCARDABLE = 4,  /* the device knows discard */
 	SWP_AREA_DISCARD = 8, /* all of it at swapon */
 	SWP_PAGE_DISCARD = 16, /* clusters as they become free */
 	SWP_SOLIDSTATE = 32,
 	SWP_SYNCHRONOUS = 64, /* a RAM disk: nothing is gained by waiting or reading ahead */
+	SWP_TELL_FREE = 128,  /* the device wants to know of each slot that is free */
 };
 
 /* (m) swap_mutex, (l) lock, (a) atomic, (c) constant while the area is in use */

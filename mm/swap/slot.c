@@ -11,6 +11,8 @@
 static void slots_gone(struct swap_area *area, unsigned long slot, unsigned int nr)
 {
 	zswap_invalidate(swp_entry(area->type, slot), nr);
+	if (unlikely(load_relaxed(&area->flags) & SWP_TELL_FREE))
+		area->bdev->ops->free(area->bdev, (u64)slot * PAGE_SECTORS, (u64)nr * PAGE_SECTORS);
 	sched_point();
 	/* The low half last, and once: as soon as it is 0 the word is somebody else's, where halves are written alone. */
 	for (unsigned int i = 0; i < nr; i++)

@@ -90,6 +90,8 @@ static void set_flags(struct swap_area *area, int flags)
 		return;
 	if (!bdev->slow)
 		area->flags |= SWP_SYNCHRONOUS;
+	if (bdev->ops->free)
+		area->flags |= SWP_TELL_FREE;
 	if (!(flags & SWAP_FLAG_DISCARD) || !bdev->ops->discard)
 		return;
 	area->flags |= SWP_DISCARDABLE | SWP_AREA_DISCARD | SWP_PAGE_DISCARD;

@@ -317,7 +317,7 @@ static int zram_rw_page(struct bdev *bdev, u64 sector, struct page *page, bool w
 	return err;
 }
 
-static int zram_discard(struct bdev *bdev, u64 sector, u64 count)
+static void zram_free(struct bdev *bdev, u64 sector, u64 count)
 {
 	struct zram *zram = zram_of(bdev);
 	u64 index = (sector + PAGE_SECTORS - 1) / PAGE_SECTORS, end = (sector + count) / PAGE_SECTORS;
@@ -328,10 +328,16 @@ static int zram_discard(struct bdev *bdev, u64 sector, u64 count)
 		replace(zram, (unsigned long)index, 0, 0);
 		atomic_add_relaxed(&zram->stats.notify_free, 1ul);
 	}
+}
+
+static int zram_discard(struct bdev *bdev, u64 sector, u64 count)
+{
+	zram_free(bdev, sector, count);
 	return 0;
 }
 
-static const struct bdev_ops zram_ops = { .rw = zram_rw, .rw_page = zram_rw_page, .discard = zram_discard };
+static const struct bdev_ops zram_ops = { .rw = zram_rw, .rw_page = zram_rw_page, .discard = zram_discard,
+					  .free = zram_free };
 
 /* ---- Size ---- */
 

@@ -243,6 +243,27 @@ TEST(zram, what_is_swapped_to_stays)
 	end();
 }
 
+/* Nothing stays packed of what nobody has any more. */
+TEST(zram, a_free_slot_takes_no_memory)
+{
+	swp_entry_t entries[20];
+	unsigned long stored;
+
+	ASSERT(begin());
+	EXPECT_EQ(swap_make_header(&world.zram->bdev, PAGES, NULL), 0);
+	EXPECT_EQ(swapper_on(&world.zram->bdev, "/dev/zram7", 0), 0);
+	stored = world.zram->stats.pages_stored;
+	for (unsigned int i = 0; i < ARRAY_SIZE(entries); i++)
+		entries[i] = swapper_out(swapper_make(0, 100 + i), 0);
+	EXPECT_EQ(world.zram->stats.pages_stored, stored + ARRAY_SIZE(entries));
+	for (unsigned int i = 0; i < ARRAY_SIZE(entries); i++)
+		free_swap_and_cache(entries[i]);
+	EXPECT_EQ(world.zram->stats.pages_stored, stored);
+	EXPECT_EQ(world.zram->stats.notify_free, ARRAY_SIZE(entries));
+	EXPECT_EQ(swapoff_path("/dev/zram7"), 0);
+	end();
+}
+
 TEST(zram, files)
 {
 	char want[128];

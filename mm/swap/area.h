@@ -370,6 +370,8 @@ void swap_verify(struct findings *f);
 /* ---- swapon.c ---- */
 
 void swap_area_free(struct swap_area *area);
+/* The device that @file is a node of; NULL: none. */
+struct bdev *swap_file_bdev(const struct file *file);
 /* A swap file is a file again. */
 void swap_file_release(struct file *file);
 extern int swap_least_priority; /* (m) what the next area without a priority of its own gets, plus 1 */

@@ -209,28 +209,45 @@ int swapon_bdev(struct bdev *bdev, const char *path, int flags)
 
 /* ---- Files ---- */
 
+static int write_back(struct file *file)
+{
+	return file->f_op->fsync ? file->f_op->fsync(file, 0, ~(u64)0, false) : 0;
+}
+
+struct bdev *swap_file_bdev(const struct file *file)
+{
+	const struct inode *inode = file->f_inode;
+
+	return (inode->i_mode & MODE_TYPE) == MODE_BLOCK ? bdev_find(inode->i_rdev) : NULL;
+}
+
 /* From here on nobody writes to it or changes its size: -ETXTBSY (generic_file_write_iter(), truncate(2)...). */
 static int claim(struct file *file)
 {
 	const struct address_space_operations *ops = file->f_mapping ? file->f_mapping->a_ops : NULL;
 	struct inode *inode = file->f_inode;
-	int err;
+	int err = 0;
 
 	if (!ops || !ops->swap_activate || !ops->swap_rw)
 		return -EINVAL;
-	/* What is written so far is in the store. */
-	err = file->f_op->fsync ? file->f_op->fsync(file, 0, ~(u64)0, false) : 0;
-	if (err)
-		return err;
 	down_write(&inode->i_rwsem);
 	if (inode->i_flags & S_SWAPFILE)
 		err = -EBUSY;
 	else
-		err = ops->swap_activate(file);
-	if (!err)
 		store_relaxed(&inode->i_flags, inode->i_flags | S_SWAPFILE);
-	else if (err == -EINVAL)
-		pr_err("swapon: swapfile has holes\n");
+	up_write(&inode->i_rwsem);
+	if (err)
+		return err;
+	/* What is written so far is in the store, and no more comes that would be written over what is swapped out. */
+	err = write_back(file);
+	down_write(&inode->i_rwsem);
+	if (!err) {
+		err = ops->swap_activate(file);
+		if (err == -EINVAL)
+			pr_err("swapon: swapfile has holes\n");
+	}
+	if (err)
+		store_relaxed(&inode->i_flags, inode->i_flags & ~(u32)S_SWAPFILE);
 	up_write(&inode->i_rwsem);
 	return err;
 }
@@ -255,8 +272,12 @@ int swapon_file(struct file *file, const char *path, int flags)
 	if (!flags_known(flags))
 		return -EINVAL;
 	if ((file->f_inode->i_mode & MODE_TYPE) == MODE_BLOCK) {
-		bdev = bdev_find(file->f_inode->i_rdev);
-		return bdev ? swapon_bdev(bdev, path, flags) : -ENXIO;
+		bdev = swap_file_bdev(file);
+		if (!bdev)
+			return -ENXIO;
+		/* mkswap(8) may have written to the device's pages only. */
+		err = write_back(file);
+		return err ? err : swapon_bdev(bdev, path, flags);
 	}
 	if ((file->f_inode->i_mode & MODE_TYPE) != MODE_REGULAR)
 		return -EINVAL;

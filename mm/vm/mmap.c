@@ -56,6 +56,8 @@ static int shared_file_flags(const struct file *file, unsigned long prot, vm_fla
 {
 	if (prot & PROT_WRITE && !(file->f_mode & FMODE_WRITE))
 		return -EACCES;
+	if (prot & PROT_WRITE && load_relaxed(&file->f_inode->i_flags) & S_SWAPFILE)
+		return -ETXTBSY;
 	*flags |= VM_SHARED | VM_MAYSHARE;
 	if (!(file->f_mode & FMODE_WRITE))
 		*flags &= ~(VM_MAYWRITE | VM_SHARED);

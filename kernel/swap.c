@@ -57,9 +57,8 @@ static long sys_swapoff(uintptr_t upath)
 
 	if (!file)
 		return err;
-	/* A swap file is its own user; the reference of this call would keep nothing from going. */
+	err = swapoff_file(file);
 	fput(file);
-	err = swapoff_path(name);
 	kfree(name);
 	return err;
 }

@@ -173,7 +173,7 @@ struct swap_area {
 	struct file *file;	   /* (c) with a reference; NULL: a device */
 	unsigned long hand;	   /* (a) where folios without holders were last looked for */
 	u32 read_errors, write_errors; /* (a) messages so far */
-	char path[256];		   /* (c) */
+	char path[256];		   /* (c) what /proc/swaps shows, perhaps not all of it */
 	spinlock_t lock __aligned(64);
 };
 
@@ -297,7 +297,7 @@ static force_inline swp_entry_t swap_entry_of(const struct folio *folio)
 	return (swp_entry_t){ load_relaxed(swap_table_find(folio_pfn(folio))) };
 }
 
-/* Nothing is in the cache any more, no area is in use, and readers have left. */
+/* Nothing is in the cache any more, no area is in use. Waits for readers of the table. */
 void swap_table_free_all(void);
 
 /* ---- swap_cache.c ---- */

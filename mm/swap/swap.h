@@ -125,7 +125,9 @@ struct swap_area_info {
 };
 /* Return: whether there is an area of that type. Context: may sleep. */
 bool swap_area_info(unsigned int type, struct swap_area_info *info);
-/* swapoff(2): everything comes back first. Return: 0, -EINVAL: none of that name, -ENOMEM: no room, -EINTR. */
+/* swapoff(2) of what @file is: everything comes back first. Return: 0, -EINVAL: no area, -ENOMEM: no room, -EINTR. */
+int swapoff_file(const struct file *file);
+/* The same by the name that swapon_bdev() got (its first 255 bytes). */
 int swapoff_path(const char *path);
 /* A version 1 header for @pages of @bdev, as mkswap(8) writes it. */
 int swap_make_header(struct bdev *bdev, unsigned long pages, const char *label);
@@ -136,6 +138,8 @@ int swap_make_header(struct bdev *bdev, unsigned long pages, const char *label);
  */
 struct swap_user {
 	int (*unuse)(unsigned int type);
+	/* What is promised has room without that many pages of swap: 0, or -ENOMEM. NULL: as far as it knows. */
+	int (*may_shrink)(unsigned long pages);
 	struct swap_user *next;
 };
 void register_swap_user(struct swap_user *user);

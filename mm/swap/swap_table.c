@@ -93,8 +93,11 @@ void swap_table_free_all(void)
 	for (unsigned int i = 0; i < ARRAY_SIZE(swap_table_root); i++) {
 		unsigned long *top = swap_table_root[i];
 
-		swap_table_root[i] = NULL;
-		if (top)
-			free_below(top);
+		if (!top)
+			continue;
+		store_release(&swap_table_root[i], NULL);
+		/* page_swap_entry() asks about pages that need not be in the cache. */
+		synchronize_rcu();
+		free_below(top);
 	}
 }

@@ -8,6 +8,7 @@
  */
 #include "area.h"
 
+#include <octavo/fs.h>
 #include <octavo/task.h>
 
 #include "../base/string.h"
@@ -43,23 +44,17 @@ static int unuse_round(struct swap_area *area)
 	return 0;
 }
 
-/* Memory that this takes is nobody else's fault: if there is not enough, the caller's process is the one to end. */
 static int try_to_unuse(struct swap_area *area)
 {
-	struct mm_struct *mm = current_task()->mm;
 	unsigned long left;
 	int err = 0;
 
-	if (mm)
-		mm_set_oom_origin(mm, true);
 	while (!err && (left = atomic_fetch_add(&area->used, 0)) != 0) {
 		err = unuse_round(area);
 		/* Others have what is left, for the moment: locked, or under writeback. */
 		if (load_relaxed(&area->used) == left)
 			port_park(BREAK_NS);
 	}
-	if (mm)
-		mm_set_oom_origin(mm, false);
 	return err;
 }
 
@@ -77,8 +72,12 @@ static void close_gap(int prio)
 static int swapoff_locked(struct swap_area *area)
 {
 	bool last = true;
-	int err;
+	int err = 0;
 
+	for (struct swap_user *user = users; user && !err; user = user->next)
+		err = user->may_shrink ? user->may_shrink(area->pages) : 0;
+	if (err)
+		return err;
 	atomic_fetch_and(&area->flags, ~(unsigned int)SWP_WRITEOK);
 	swap_order_update();
 	/* Who is about to take a slot, or looks after the area. */
@@ -113,7 +112,13 @@ static int swapoff_locked(struct swap_area *area)
 	return 0;
 }
 
-int swapoff_path(const char *path)
+static bool is_of_file(const struct swap_area *area, const struct file *file)
+{
+	return area->file ? area->file->f_inode == file->f_inode : area->bdev == swap_file_bdev(file);
+}
+
+/* The first area of @file, or else of that name. */
+static int swapoff(const struct file *file, const char *path)
 {
 	struct mm_struct *mm = current_task()->mm;
 	int err = -EINVAL;
@@ -122,13 +127,26 @@ int swapoff_path(const char *path)
 	/* If there is no room for what comes back, who asked for it has to end, and nobody else. */
 	if (mm)
 		mm_set_oom_origin(mm, true);
-	for (unsigned int type = 0; type < MAX_SWAPFILES; type++)
-		if (swap_areas[type] && !strcmp(swap_areas[type]->path, path)) {
-			err = swapoff_locked(swap_areas[type]);
+	for (unsigned int type = 0; type < MAX_SWAPFILES; type++) {
+		struct swap_area *area = swap_areas[type];
+
+		if (area && (file ? is_of_file(area, file) : !strcmp(area->path, path))) {
+			err = swapoff_locked(area);
 			break;
 		}
+	}
 	if (mm)
 		mm_set_oom_origin(mm, false);
 	mutex_unlock(&swap_mutex);
 	return err;
+}
+
+int swapoff_file(const struct file *file)
+{
+	return swapoff(file, NULL);
+}
+
+int swapoff_path(const char *path)
+{
+	return swapoff(NULL, path);
 }

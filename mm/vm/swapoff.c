@@ -145,11 +145,22 @@ static int unuse_page_tables(unsigned int type)
 	return err;
 }
 
+/* As if the pages of swap were somebody's: what is promised to processes may need them (overcommit_memory is 2). */
+static int may_shrink(unsigned long pages)
+{
+	int err = vm_acct_memory(current_task(), pages);
+
+	if (!err)
+		vm_unacct_memory(pages);
+	return err;
+}
+
 static struct swap_user page_tables __memsys;
 
 static int swapoff_init(void)
 {
 	page_tables.unuse = unuse_page_tables;
+	page_tables.may_shrink = may_shrink;
 	register_swap_user(&page_tables);
 	return 0;
 }

@@ -300,6 +300,42 @@ TEST(swap_area, discard)
 	EXPECT(discarded(SWAP_FLAG_DISCARD, 1023, "SSDsc\n") >= (2048 + 511) * 8);
 }
 
+/* What waits when the area goes is told, and nobody goes on to wait for it. */
+TEST(swap_area, discard_at_swapoff)
+{
+	static swp_entry_t entries[1023];
+	unsigned long before;
+
+	disks[0] = swapper_disk("ram0", 2049);
+	ASSERT(disks[0]);
+	EXPECT_EQ(swapper_on(disks[0], paths[0], SWAP_FLAG_DISCARD | SWAP_FLAG_DISCARD_PAGES), 0);
+	before = disks[0]->discard_sectors;
+	for (unsigned int i = 0; i < ARRAY_SIZE(entries); i++)
+		entries[i] = swapper_out(swapper_make(0, i + 1), 0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(entries); i++)
+		free_swap_and_cache(entries[i]);
+	EXPECT_EQ(disks[0]->discard_sectors, before);
+	EXPECT_EQ(swapoff_path(paths[0]), 0);
+	EXPECT(disks[0]->discard_sectors >= before + 511 * PAGE_SECTORS);
+	swapper_verify();
+	brd_destroy(disks[0]);
+}
+
+/* What is promised to processes has to have room without the area. */
+TEST(swap_area, promises)
+{
+	ASSERT(make_disks(1, 1000));
+	EXPECT_EQ(swapper_on(disks[0], paths[0], 0), 0);
+	EXPECT(proc_put("/proc/sys/vm/overcommit_ratio", "0") > 0);
+	EXPECT(proc_put("/proc/sys/vm/overcommit_memory", "2") > 0);
+	EXPECT_EQ(swapoff_path(paths[0]), -ENOMEM);
+	EXPECT(swap_pages_total());
+	EXPECT(proc_put("/proc/sys/vm/overcommit_memory", "0") > 0);
+	EXPECT(proc_put("/proc/sys/vm/overcommit_ratio", "50") > 0);
+	EXPECT_EQ(swapoff_path(paths[0]), 0);
+	brd_destroy(disks[0]);
+}
+
 /* ---- Swap files ---- */
 
 static u8 store[RAM_FILE_BYTES];
@@ -342,7 +378,8 @@ TEST(swap_area, files)
 	EXPECT_EQ(f.writes, 20);
 	for (unsigned int i = 0; i < 20; i++)
 		EXPECT_EQ(swapper_take(entries[i]), 100 + i);
-	EXPECT_EQ(swapoff_path("/swapfile"), 0);
+	EXPECT_EQ(swapoff_file(file), 0);
+	EXPECT_EQ(swapoff_file(file), -EINVAL);
 	EXPECT_EQ(ram_file_write(file, "x", 1, 5000), 1);
 	/* A bad header leaves it a file. */
 	store[4095] = 0;

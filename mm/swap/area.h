@@ -222,7 +222,7 @@ static force_inline void swap_area_put(struct swap_area *area)
 int swap_alloc_slots(unsigned long pfn, unsigned int nr, swp_entry_t *entry);
 /* @nr slots from @slot on, whose words were made 0 by the caller, are free: the area may go after this. */
 void swap_slots_freed(struct swap_area *area, unsigned long slot, unsigned int nr);
-/* Lists of an area whose words are set: each cluster's counts. Return: 0. */
+/* Lists of an area whose words are set: each cluster's counts. */
 void swap_clusters_init(struct swap_area *area);
 /* Areas came or went: their order is made anew. Context: swap_mutex. */
 void swap_order_update(void);

@@ -78,8 +78,11 @@ int swap_header_read(const void *page, unsigned long pages, bool regular_file, s
 		return -EINVAL;
 	}
 	h->nr_bad = number(on_disk->nr_badpages, h->swapped);
-	if (h->nr_bad > SWAP_BAD_MAX || (h->nr_bad && regular_file))
+	if (h->nr_bad > SWAP_BAD_MAX || (h->nr_bad && regular_file)) {
+		pr_warn("Swap header tells of %u bad pages: %s\n", h->nr_bad,
+			regular_file ? "a file has none" : "it has no room for them");
 		return -EINVAL;
+	}
 	return 0;
 }
 

@@ -49,7 +49,7 @@
  *	a holder, a cached folio. used changes last, when nothing of the area is looked at any more.
  *	swap_mutex: swapon, swapoff. area->lock: lists of clusters.
  *
- * Memory use and bounds. 8 bytes a slot, 24 a cluster, and of the side table 1/512 of the memory that was swapped. 23
+ * Memory use and bounds. 8 bytes a slot, 20 a cluster, and of the side table 1/512 of the memory that was swapped. 23
  * areas; slots as many as an entry's offset counts in the page-table format (8 Mi with two-level i386, 64 Mi otherwise
  * where a word has 32 bits, 2^50 else) and a header's 32 bits.
  *

@@ -82,7 +82,7 @@ void swap_cache_forget(struct folio *folio);
 /*
  * Write a locked folio of the swap cache out (PG_dirty was cleared by the caller through folio_clear_dirty_for_io()):
  * zeros and compressed copies need no device. Unlocks it; writeback has begun, and perhaps ended. Errors: the folio is
- * dirty again, PG_error-like state is reported by the log once an area. Return: 0 or errno.
+ * dirty again; the log tells of an area's first ten. Return: 0 or errno.
  */
 int swap_writepage(struct folio *folio);
 

@@ -16,27 +16,13 @@ PROC_SHOW(lru_gen_enabled_show)
 	seq_printf(m, "0x%04x\n", lru_gen_caps());
 }
 
-/* @text less a newline at its end. Return: false: too long for a number. */
-static bool one_line(char *line, size_t size, const char *text)
-{
-	size_t len = strlen(text);
-
-	if (len && text[len - 1] == '\n')
-		len--;
-	if (len >= size)
-		return false;
-	memcpy(line, text, len);
-	line[len] = '\0';
-	return true;
-}
-
 PROC_STORE(lru_gen_enabled_store)
 {
 	char line[24];
 	u64 caps;
 
 	(void)entry, (void)id;
-	if (!one_line(line, sizeof(line), text))
+	if (!proc_one_line(line, sizeof(line), text))
 		return -EINVAL;
 	if (line[0] == 'n' || line[0] == 'N')
 		caps = 0;
@@ -59,7 +45,7 @@ PROC_STORE(lru_gen_ttl_store)
 	u64 ms;
 
 	(void)entry, (void)id;
-	if (!one_line(line, sizeof(line), text) || parse_number(line, &ms) || ms > 0xffffffffu)
+	if (!proc_one_line(line, sizeof(line), text) || parse_number(line, &ms) || ms > 0xffffffffu)
 		return -EINVAL;
 	store_relaxed(&lru_gen_min_ttl_ms, (unsigned long)ms);
 	return 0;

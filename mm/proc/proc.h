@@ -248,6 +248,20 @@ unsigned long sysctl_drops(bool slab);
 
 /* ---- Counters (counters.c) ---- */
 
+/* @text less a newline at its end. Return: false: too long for @line. */
+static inline bool proc_one_line(char *line, size_t size, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len && text[len - 1] == '\n')
+		len--;
+	if (len >= size)
+		return false;
+	memcpy(line, text, len);
+	line[len] = '\0';
+	return true;
+}
+
 /* A zone counter over the zones of a node, the batches that CPUs still hold included. */
 unsigned long proc_zone_stat_node(int nid, enum zone_stat_item item);
 

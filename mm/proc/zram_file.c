@@ -94,15 +94,10 @@ PROC_SHOW(zram_compressor_show)
 PROC_STORE(zram_compressor_store)
 {
 	char name[COMPRESSOR_NAME_MAX];
-	size_t len = strlen(text);
 
 	(void)entry;
-	if (len && text[len - 1] == '\n')
-		len--;
-	if (len >= sizeof(name))
+	if (!proc_one_line(name, sizeof(name), text))
 		return -EINVAL;
-	memcpy(name, text, len);
-	name[len] = 0;
 	return zram_set_compressor(zram_find((unsigned int)id), name);
 }
 

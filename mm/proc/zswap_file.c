@@ -29,27 +29,13 @@ PROC_SHOW(zswap_flag_show)
 	seq_puts(m, load_relaxed(flag_of(entry)) ? "Y\n" : "N\n");
 }
 
-/* A copy of @text without the newline at its end. False: longer than @size. */
-static bool one_line(const char *text, char *to, size_t size)
-{
-	size_t len = strlen(text);
-
-	if (len && text[len - 1] == '\n')
-		len--;
-	if (len >= size)
-		return false;
-	memcpy(to, text, len);
-	to[len] = 0;
-	return true;
-}
-
 PROC_STORE(zswap_flag_store)
 {
 	char word[8];
 	bool on;
 
 	(void)id;
-	if (!one_line(text, word, sizeof(word)) || !*word || parse_bool(word, &on))
+	if (!proc_one_line(word, sizeof(word), text) || !*word || parse_bool(word, &on))
 		return -EINVAL;
 	if (*(const u8 *)entry->data == FLAG_ENABLED)
 		return zswap_set_enabled(on);
@@ -109,7 +95,7 @@ PROC_STORE(zswap_compressor_store)
 
 	(void)entry;
 	(void)id;
-	return one_line(text, name, sizeof(name)) ? zswap_set_compressor(name) : -EINVAL;
+	return proc_one_line(name, sizeof(name), text) ? zswap_set_compressor(name) : -EINVAL;
 }
 
 PROC_SHOW(zswap_zpool_show)
@@ -127,5 +113,5 @@ PROC_STORE(zswap_zpool_store)
 
 	(void)entry;
 	(void)id;
-	return one_line(text, name, sizeof(name)) ? zswap_set_zpool(name) : -EINVAL;
+	return proc_one_line(name, sizeof(name), text) ? zswap_set_zpool(name) : -EINVAL;
 }

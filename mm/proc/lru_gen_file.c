@@ -5,6 +5,7 @@
  */
 #include "../boot/params.h"
 #include "../lru/gen.h"
+#include "../reclaim/reclaim.h"
 #include "../vm/madvise.h"
 #include "proc.h"
 
@@ -102,18 +103,32 @@ static int numbers(const char **text, u64 *value, unsigned int most)
 	}
 }
 
-/* Generations up to @seq are reclaimed, at most @pages. */
-static int evict(struct lruvec *vec, unsigned long seq, unsigned int swappiness, unsigned long pages)
+static unsigned long oldest_pages(struct lruvec *vec, bool file)
+{
+	unsigned long flags, pages;
+
+	lru_lock(vec, &flags);
+	pages = lru_gen_pages(vec, vec->gen.min_seq[file], file);
+	lru_unlock(vec, flags);
+	return pages;
+}
+
+/*
+ * Generations up to @seq are reclaimed, at most @pages. What was used returns to the generation that it is in, so that
+ * one need not become empty: as many as there are and no more are looked at, while any go.
+ */
+static int evict(struct lruvec *vec, u64 seq, unsigned int swappiness, unsigned long pages)
 {
 	struct lru_scan scan = { .node = NODE_DATA(vec->nid), .highest = MAX_NR_ZONES - 1, .swappiness = swappiness,
 				 .may_swap = swappiness, .may_unmap = true, .may_write = true,
 				 .nr_to_reclaim = pages };
 	struct folio *folios[32];
 
-	if (seq + GENS_MIN > load_relaxed(&vec->gen.max_seq))
+	if (load_relaxed(&vec->gen.max_seq) < GENS_MIN || seq > load_relaxed(&vec->gen.max_seq) - GENS_MIN)
 		return -EINVAL;
 	for (unsigned int file = swappiness ? 0 : 1; file < 2; file++) {
-		unsigned long left = pages;
+		unsigned long left = pages, any = 0, oldest = load_relaxed(&vec->gen.min_seq[file]);
+		unsigned long round = oldest_pages(vec, file);
 
 		while (left && load_relaxed(&vec->gen.min_seq[file]) <= seq) {
 			unsigned long scanned = 0, freed;
@@ -123,6 +138,18 @@ static int evict(struct lruvec *vec, unsigned long seq, unsigned int swappiness,
 				break;
 			freed = pageout_folios(folios, n);
 			left -= min(left, max(freed, scanned));
+			any += freed;
+			if (fatal_signal_pending(current_task()))
+				return -EINTR;
+			if (round > scanned) {
+				round -= scanned;
+				continue;
+			}
+			if (!any && oldest == load_relaxed(&vec->gen.min_seq[file]))
+				break;
+			oldest = load_relaxed(&vec->gen.min_seq[file]);
+			round = oldest_pages(vec, file);
+			any = 0;
 		}
 	}
 	return 0;
@@ -139,9 +166,12 @@ static int command(char what, const u64 *value, int n)
 	vec = node_lruvec((int)value[1]);
 	if (!vec)
 		return -EINVAL;
-	if (what == '-')
-		return evict(vec, (unsigned long)value[2], n > 3 ? (unsigned int)min(value[3], (u64)200) : 60,
-			     n > 4 ? (unsigned long)value[4] : ~0ul);
+	if (what == '-') {
+		u64 swappiness = n > 3 ? value[3] : (u64)READ_ONCE(vm_swappiness);
+		u64 pages = n > 4 ? min(value[4], (u64)~0ul) : ~0ul;
+
+		return swappiness > 200 ? -EINVAL : evict(vec, value[2], (unsigned int)swappiness, (unsigned long)pages);
+	}
 	if (value[2] > load_relaxed(&vec->gen.max_seq))
 		return -EINVAL;
 	(void)lru_gen_age(vec, (unsigned long)value[2], true);

@@ -94,6 +94,8 @@ TEST(lru_gen_file, ages_and_looks_at_page_tables)
 	EXPECT(!is_youngest(folio_at(at + 9 * PAGE_SIZE)));
 	expect_verified();
 	EXPECT(proc_put(DEBUG_FILE, "- 0 0 99999999") < 0);
+	EXPECT(proc_put(DEBUG_FILE, "- 0 0 18446744073709551615") < 0);
+	EXPECT(proc_put(DEBUG_FILE, "- 0 0 0 201") < 0);
 	EXPECT(proc_put(DEBUG_FILE, "* 0 0 1") < 0);
 	EXPECT(proc_put(DEBUG_FILE, "+ 1 0 1") < 0);
 	EXPECT(proc_put(ENABLED, "0") > 0);

@@ -191,7 +191,7 @@ void bdev_unhold(struct bdev *bdev)
 /* May it be? Return: 0 or errno. */
 static int check(const struct bdev *bdev, u64 sector, u64 count, bool write)
 {
-	u64 sectors = load_relaxed_u64(&bdev->sectors);
+	u64 sectors = load_acquire_u64(&bdev->sectors);
 
 	if (unlikely(sector > sectors || count > sectors - sector))
 		return -EINVAL;

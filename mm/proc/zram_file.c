@@ -12,7 +12,7 @@ static unsigned long long bytes_of(unsigned long pages)
 PROC_SHOW(zram_disksize_show)
 {
 	(void)entry;
-	seq_printf(m, "%llu\n", bytes_of(zram_find((unsigned int)id)->pages));
+	seq_printf(m, "%llu\n", bytes_of(zram_size_pages(zram_find((unsigned int)id))));
 }
 
 /* A size in a file's way: nothing may follow but a newline. */
@@ -37,7 +37,7 @@ PROC_STORE(zram_disksize_store)
 PROC_SHOW(zram_initstate_show)
 {
 	(void)entry;
-	seq_printf(m, "%u\n", zram_find((unsigned int)id)->pages != 0);
+	seq_printf(m, "%u\n", zram_size_pages(zram_find((unsigned int)id)) != 0);
 }
 
 PROC_STORE(zram_reset_store)
@@ -104,12 +104,13 @@ PROC_STORE(zram_compressor_store)
 PROC_STORE(zram_limit_store)
 {
 	struct zram *zram = zram_find((unsigned int)id);
-	u64 bytes;
+	u64 bytes, pages;
 
 	(void)entry;
 	if (parse_bytes(text, &bytes))
 		return -EINVAL;
-	store_relaxed(&zram->limit_pages, (unsigned long)((bytes + PAGE_SIZE - 1) >> PAGE_SHIFT));
+	pages = (bytes >> PAGE_SHIFT) + (bytes % PAGE_SIZE != 0);
+	store_relaxed(&zram->limit_pages, (unsigned long)min(pages, (u64)~0ul));
 	return 0;
 }
 
@@ -127,12 +128,7 @@ PROC_STORE(zram_used_max_store)
 
 PROC_STORE(zram_compact_store)
 {
-	struct zram *zram = zram_find((unsigned int)id);
-
 	(void)entry;
 	(void)text;
-	if (!zram->pages)
-		return -EINVAL;
-	zram_compact(zram);
-	return 0;
+	return zram_compact(zram_find((unsigned int)id));
 }

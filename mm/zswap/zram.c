@@ -24,10 +24,11 @@
  * Locking
  *	A lock bit in each slot's word, held while a page is unpacked or a handle exchanged, with preemption off.
  *	Packing holds nothing but the CPU's workspace. part_mutex: who changes some sectors of a page reads it first.
- *	mutex: size and compressor; nobody transfers while those change.
+ *	mutex: size and compressor; nobody transfers while those change: who swaps to it or has it open is a user of the
+ *	device (bdev_get()), and a reset holds the device.
  *
  * Memory use and bounds
- *	16 bytes a page of the disk's size, what is stored, mem_limit at most; a page and the compressor's workspace for
+ *	Two words a page of the disk's size, what is stored, mem_limit at most; a page and the compressor's workspace for
  *	each CPU. Pages come with GFP_NOIO. While reclaim writes to it, the reserves are open (PF_MEMALLOC).
  *
  * What failure does
@@ -192,9 +193,15 @@ static int pack_page(struct zram *zram, const void *src, unsigned long *handle, 
 	return 0;
 }
 
+/* For who transfers, or has the mutex: the pool stays. */
+static unsigned long used_pages(const struct zram *zram)
+{
+	return zram->pool ? POOL->total_pages(zram->pool) : 0;
+}
+
 static bool over_limit(struct zram *zram)
 {
-	unsigned long used = zram_used_pages(zram), limit = load_relaxed(&zram->limit_pages);
+	unsigned long used = used_pages(zram), limit = load_relaxed(&zram->limit_pages);
 	unsigned long most = load_relaxed(&zram->stats.max_used_pages);
 
 	if (limit && used > limit)
@@ -369,7 +376,8 @@ static int set_disksize_locked(struct zram *zram, unsigned long pages)
 		return -ENOMEM;
 	}
 	zram->pages = pages;
-	store_relaxed_u64(&zram->bdev.sectors, (u64)pages * PAGE_SECTORS);
+	/* Who sees it has the rest, too (check() in block.c). */
+	store_release_u64(&zram->bdev.sectors, (u64)pages * PAGE_SECTORS);
 	return 0;
 }
 
@@ -393,6 +401,7 @@ static void reset(struct zram *zram)
 	empty(zram);
 	memset(&zram->stats, 0, sizeof(zram->stats));
 	store_relaxed(&zram->limit_pages, 0);
+	strscpy(zram->compressor, COMPRESSOR_DEFAULT, sizeof(zram->compressor));
 	mutex_unlock(&zram->mutex);
 }
 
@@ -418,17 +427,37 @@ int zram_set_compressor(struct zram *zram, const char *name)
 	return err;
 }
 
-void zram_compact(struct zram *zram)
+int zram_compact(struct zram *zram)
 {
+	int err = -EINVAL;
+
 	mutex_lock(&zram->mutex);
-	if (zram->pool)
+	if (zram->pool) {
 		atomic_add_relaxed(&zram->stats.pages_compacted, POOL->compact(zram->pool));
+		err = 0;
+	}
 	mutex_unlock(&zram->mutex);
+	return err;
+}
+
+unsigned long zram_size_pages(struct zram *zram)
+{
+	unsigned long pages;
+
+	mutex_lock(&zram->mutex);
+	pages = zram->pages;
+	mutex_unlock(&zram->mutex);
+	return pages;
 }
 
 unsigned long zram_used_pages(struct zram *zram)
 {
-	return zram->pool ? POOL->total_pages(zram->pool) : 0;
+	unsigned long pages;
+
+	mutex_lock(&zram->mutex);
+	pages = used_pages(zram);
+	mutex_unlock(&zram->mutex);
+	return pages;
 }
 
 /* ---- Disks ---- */

@@ -28,7 +28,7 @@ struct zram_stats {
 	unsigned long compr_data_size; /* (a) bytes */
 	unsigned long pages_stored, same_pages, huge_pages, huge_pages_since; /* (a) */
 	unsigned long max_used_pages; /* (a) */
-	unsigned long failed_reads, failed_writes, notify_free, miss_free, pages_compacted; /* (a) */
+	unsigned long failed_reads, failed_writes, notify_free, pages_compacted; /* (a) */
 };
 
 struct zram {
@@ -38,7 +38,7 @@ struct zram {
 	struct mutex mutex;	  /* size, compressor */
 	struct mutex part_mutex;  /* who changes a part of a page */
 	char compressor[COMPRESSOR_NAME_MAX]; /* (m) */
-	unsigned long pages;	  /* (c) 0: it has no size yet */
+	unsigned long pages;	  /* (c) (m) 0: it has no size yet */
 	struct zram_slot *slots;  /* (c) */
 	struct packer packer;	  /* (c) */
 	void *pool;		  /* (c) of zsmalloc */
@@ -59,8 +59,10 @@ int zram_set_disksize(struct zram *zram, u64 bytes);
 int zram_reset(struct zram *zram);
 /* Return: 0, -EBUSY: it has a size, -EINVAL: there is no such compressor. */
 int zram_set_compressor(struct zram *zram, const char *name);
-/* Objects are moved together. */
-void zram_compact(struct zram *zram);
+/* Objects are moved together. Return: 0, -EINVAL: it has no size. */
+int zram_compact(struct zram *zram);
+/* Pages that it has, 0: no size; that its pool takes. May sleep. */
+unsigned long zram_size_pages(struct zram *zram);
 unsigned long zram_used_pages(struct zram *zram);
 
 #endif

@@ -61,11 +61,13 @@ unsigned int sched_nr_productive(u32 not_with)
 	unsigned int nr = 0;
 
 	for (unsigned int cpu = 0; cpu < cpus_nr; cpu++) {
-		const struct run_queue *q = &queues[cpu];
-		const struct task *running = READ_ONCE(q->running);
+		struct run_queue *q = &queues[cpu];
+		/* Whoever runs cannot leave the CPU, let alone end. */
+		unsigned long flags = klock(&q->lock);
 
-		nr += READ_ONCE(q->nr);
-		nr += running && running != q->idle && !(READ_ONCE(running->core.flags) & not_with);
+		nr += q->nr;
+		nr += q->running && q->running != q->idle && !(READ_ONCE(q->running->core.flags) & not_with);
+		kunlock(&q->lock, flags);
 	}
 	return nr;
 }

@@ -223,12 +223,13 @@ static int start_queue(struct vblk *disk)
 #define SPINS 1000u	     /* most requests of an emulator are done by then */
 #define WAIT_NS 100000ull    /* then others may run */
 #define GIVE_UP 100000u	     /* ten seconds of them */
+#define GIVE_UP_FLUSH (360 * GIVE_UP) /* an hour: a host may have gigabytes to write */
 
-static int wait_used(struct vblk *disk)
+static int wait_used(struct vblk *disk, u32 turns)
 {
 	const u16 *used = (const u16 *)(disk->ring + RING_USED) + 1;
 
-	for (u32 i = 0; i < SPINS + GIVE_UP; i++) {
+	for (u32 i = 0; i < SPINS + turns; i++) {
 		if (kload(used) != disk->used) {
 			disk->used++;
 			return 0;
@@ -267,7 +268,7 @@ static int request(struct vblk *disk, u32 type, u64 sector, u64 phys, u32 bytes)
 	kstore(&avail[1], (u16)(avail[1] + 1));
 	kfence();
 	writew(0, disk->notify);
-	err = wait_used(disk);
+	err = wait_used(disk, type == BLK_FLUSH ? GIVE_UP_FLUSH : GIVE_UP);
 	return err ? err : kload(status) ? -EIO : 0;
 }
 

@@ -29,7 +29,7 @@
  *
  *	The table is not cleared for each page. Places are counted on from input to input, in 16 bits, so those of
  *	earlier inputs are below ws->base; every 15 pages the count is full, and only then is it cleared. 4096 entries
- *	of two bytes: one for each byte of a page, two pages a CPU.
+ *	of two bytes: one for each byte of a page. With ws->base that is 8196 bytes a CPU.
  *
  * Invariants
  *	LZ-I1  A place in the table is below ws->base, or one of this input that lies behind the one looked at.

@@ -19,7 +19,7 @@ void zswap_invalidate(swp_entry_t entry, unsigned int nr);
 /* An area comes and goes. Return: 0 or -ENOMEM. */
 int zswap_swapon(unsigned int type, unsigned long slots);
 void zswap_swapoff(unsigned int type);
-/* Bytes: of the pools, and what is in them when unpacked (Zswap, Zswapped). */
+/* Pages: of the pools, and of what is in them when unpacked (Zswap, Zswapped). */
 unsigned long zswap_pool_pages(void);
 unsigned long zswap_stored_pages(void);
 

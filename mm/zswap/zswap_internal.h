@@ -102,7 +102,6 @@ struct zswap {
 	struct zswap_pool *pools[ZSWAP_POOLS]; /* (a) RCU */
 	u32 dying;		       /* (a) some pool has no users any more */
 	bool reached_full;	       /* (a) and not yet below the threshold again */
-	bool initialised;	       /* (a) */
 	u32 shrinking;		       /* (a) somebody is at it because the pool is full */
 	const struct zswap_backing *backing; /* (a) */
 	struct zswap_params params;
@@ -134,8 +133,11 @@ int zswap_set_zpool(const char *name);
 
 /* ---- Writeback ---- */
 
-/* Up to @nr copies of @nid, of any node NUMA_NO_NODE, go to the device. Thread context. Return: how many. */
-unsigned long zswap_writeback(int nid, unsigned long nr);
+/*
+ * Up to @nr copies of @nid, of any node NUMA_NO_NODE, go to the device. Thread context. Return: how many; -EBUSY:
+ * another thread is at it.
+ */
+long zswap_writeback(int nid, unsigned long nr);
 int zswap_shrinker_init(void);
 
 #endif

@@ -145,18 +145,20 @@ static unsigned long writeback_node(int nid, unsigned long nr, const struct zswa
 	return done;
 }
 
-unsigned long zswap_writeback(int nid, unsigned long nr)
+long zswap_writeback(int nid, unsigned long nr)
 {
 	const struct zswap_backing *backing = load_acquire(&zswap.backing);
 	unsigned long done = 0;
 
-	if (!backing || atomic_xchg(&zswap.shrinking, 1u))
+	if (!backing)
 		return 0;
+	if (atomic_xchg(&zswap.shrinking, 1u))
+		return -EBUSY;
 	for (int i = 0; i < (int)nr_node_ids && done < nr; i++)
 		if (nid == NUMA_NO_NODE || nid == i)
 			done += writeback_node(i, nr - done, backing);
 	store_release(&zswap.shrinking, 0u);
-	return done;
+	return (long)done;
 }
 
 /* ---- The shrinker ---- */
@@ -179,13 +181,13 @@ static unsigned long shrinker_count(struct shrinker *shrinker, struct shrink_con
 
 static unsigned long shrinker_scan(struct shrinker *shrinker, struct shrink_control *sc)
 {
-	unsigned long done;
+	long done;
 
 	(void)shrinker;
 	if (!load_relaxed(&zswap.params.shrinker_enabled) || !(sc->gfp_mask & __GFP_IO))
 		return SHRINK_STOP;
 	done = zswap_writeback(sc->nid, sc->nr_to_scan);
-	return done ? done : SHRINK_STOP;
+	return done > 0 ? (unsigned long)done : SHRINK_STOP;
 }
 
 int zswap_shrinker_init(void)

@@ -170,7 +170,9 @@ static int command(char what, const u64 *value, int n)
 		u64 swappiness = n > 3 ? value[3] : (u64)READ_ONCE(vm_swappiness);
 		u64 pages = n > 4 ? min(value[4], (u64)~0ul) : ~0ul;
 
-		return swappiness > 200 ? -EINVAL : evict(vec, value[2], (unsigned int)swappiness, (unsigned long)pages);
+		if (swappiness > 200)
+			return -EINVAL;
+		return evict(vec, value[2], (unsigned int)swappiness, (unsigned long)pages);
 	}
 	if (value[2] > load_relaxed(&vec->gen.max_seq))
 		return -EINVAL;

@@ -14,7 +14,7 @@ static void slots_gone(struct swap_area *area, unsigned long slot, unsigned int 
 	if (unlikely(load_relaxed(&area->flags) & SWP_TELL_FREE))
 		area->bdev->ops->free(area->bdev, (u64)slot * PAGE_SECTORS, (u64)nr * PAGE_SECTORS);
 	sched_point();
-	/* The low half last, and once: as soon as it is 0 the word is somebody else's, where halves are written alone. */
+	/* Where halves are written alone: the low one last, and once. As soon as it is 0 the slot is anybody's. */
 	for (unsigned int i = 0; i < nr; i++)
 		whole_fill(&area->words[slot + i], 0);
 	swap_slots_freed(area, slot, nr);

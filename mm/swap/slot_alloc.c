@@ -20,11 +20,11 @@
  *
  * Areas are tried in order of their priority. Among equals a CPU goes to the next one after each STRIPE slots.
  *
- * A CPU that read its place a while ago may take a slot of a cluster that no place leads to any more. The number of free
- * ones is off until it has counted its slot; then it looks at the state, and puts the cluster where it belongs.
+ * A CPU that read its place a while ago may take a slot of a cluster that no place leads to any more. The number of
+ * free ones is off until it has counted its slot; then it looks at the state, and puts the cluster where it belongs.
  *
  * What is to be discarded (SWP_PAGE_DISCARD) waits in the list DISCARD for somebody who may sleep: who allocates, and
- * swapoff at the end. Meanwhile its words are SLOT_GOING, so that nobody takes a slot whose contents the device drops.
+ * swapoff at the end. While it is told the words are SLOT_GOING: nobody takes a slot whose contents the device drops.
  */
 #include "area.h"
 

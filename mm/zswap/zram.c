@@ -28,8 +28,8 @@
  *	device (bdev_get()), and a reset holds the device.
  *
  * Memory use and bounds
- *	Two words a page of the disk's size, what is stored, mem_limit at most; a page and the compressor's workspace for
- *	each CPU. Pages come with GFP_NOIO. While reclaim writes to it, the reserves are open (PF_MEMALLOC).
+ *	Two words a page of the disk's size, what is stored, mem_limit at most; a page and the compressor's workspace
+ *	for each CPU. Pages come with GFP_NOIO. While reclaim writes to it, the reserves are open (PF_MEMALLOC).
  *
  * What failure does
  *	No memory, or more than mem_limit: -ENOMEM. What does not unpack: -EIO.

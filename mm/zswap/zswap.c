@@ -51,7 +51,8 @@
  *
  * Memory use and bounds
  *	16 bytes a slot in pages of slots that have copies, and a pointer for each 252 slots of an area; what the pool
- *	needs; a page and LZ4's workspace, up to 16 KiB, a CPU. Allocations neither wait nor reclaim: one free page is enough to go on.
+ *	needs; a page and LZ4's workspace, up to 16 KiB, a CPU. Allocations neither wait nor reclaim: one free page is
+ *	enough to go on.
  *
  * What failure does
  *	No memory, a compressor that fails, a page that does not become smaller: store says no and the counters in

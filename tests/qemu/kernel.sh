@@ -266,6 +266,7 @@ if wanted writeback; then
 		printf '#!/bin/sh\nexport PATH=/bin\n'
 		printf 'cd /proc/sys/vm; echo 100 >dirty_writeback_centisecs; echo 200 >dirty_expire_centisecs\n'
 		printf 'dirty() { grep "^nr_dirty " /proc/vmstat; }\n'
+		printf 'exec 3<>/dev/vda 4<>/dev/ram0\n' # the last close would write
 		printf 'dd if=/bin/busybox of=/dev/vda bs=4k count=100 seek=10 conv=notrunc 2>/dev/null\n'
 		printf 'dd if=/dev/zero of=/dev/vda bs=4k count=2 conv=notrunc 2>/dev/null\n'
 		printf 'echo first: $(dirty)\nsleep 5\necho then: $(dirty)\n'

@@ -271,10 +271,10 @@ static struct bdev *device(unsigned int i)
 	return i ? disks[i] : &slow.bdev;
 }
 
-/* One of them rotates, so that all have one place in it, and is told what is free. */
+/* One of them rotates, so that all have one place in it, is used first, and is told what is free. */
 static int flags_of(unsigned int i)
 {
-	return i && discards ? SWAP_FLAG_DISCARD | SWAP_FLAG_DISCARD_PAGES : 0;
+	return i && discards ? SWAP_FLAG_PREFER | 2 | SWAP_FLAG_DISCARD | SWAP_FLAG_DISCARD_PAGES : 0;
 }
 
 static void change_area(unsigned int i)
@@ -299,7 +299,7 @@ static void setup(void *ctx)
 	slow.bdev.slow = with_thread;
 	disks[1]->rotational = discards;
 	for (unsigned int i = 0; i < DISKS; i++)
-		if (swapper_on(device(i), paths[i], SWAP_FLAG_PREFER | 1 | flags_of(i)))
+		if (swapper_on(device(i), paths[i], flags_of(i) ? flags_of(i) : SWAP_FLAG_PREFER | 1))
 			fail("no areas");
 }
 

@@ -127,7 +127,7 @@ qemu_32() { # DIRECTORY ARCH
 }
 qemu_heap() { # SLAB
 	make -s -j"$jobs" B="build/$1" SLAB="$1" "build/$1/octavo.elf" "build/$1/liboctavo.a" "build/$1/octavo" &&
-		sh tests/nm.sh "build/$1" && timeout "$limit" sh tests/qemu/run.sh "build/$1" two-nodes
+		sh tests/nm.sh "build/$1" && timeout "$limit" sh tests/qemu/run.sh "build/$1" four-cpus
 }
 
 echo "seed $seed, $jobs jobs"

@@ -366,10 +366,10 @@ static bool life(void *ctx)
 	struct book *b = ctx;
 	unsigned int failed = 0;
 
-	for (unsigned int i = 0; i < 12; i++)
-		failed += put(b, i, 300 + i * 310, i) == -ENOMEM;
+	for (unsigned int i = 0; i < 6; i++)
+		failed += put(b, i, 300 + i * 620, i) == -ENOMEM;
 	EXPECT(all_good(b));
-	for (unsigned int i = 0; i < 12; i++)
+	for (unsigned int i = 0; i < 6; i++)
 		drop(b, i);
 	EXPECT_EQ(b->driver->total_pages(b->pool), 0);
 	return !failed;

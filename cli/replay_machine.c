@@ -38,6 +38,8 @@
 #define LOOK 16u
 /* Room beyond the trace's pages that makes a difference: reclaim frees that many ahead. */
 #define SPARE 1024u
+/* Few, as a real TLB covers a small part of memory: who is in it all the time does not look used. */
+#define TLB_ENTRIES 64u
 #define RAM_START ((u64)16 << 20) /* above ZONE_DMA, which others may not empty */
 
 static enum replay_as kind;
@@ -164,7 +166,7 @@ static int boot(u32 pages, const char *gen)
 	u64 bytes = ALIGN(((u64)pages << PAGE_SHIFT) / 4 * 5 + ((u64)24 << 20), (u64)4 << 20);
 	const struct bootinfo_range map[] = { { RAM_START, bytes, E820_TYPE_RAM } };
 	const struct bootinfo info = { .arch = BOOT_ARCH_X86_64, .map = map, .map_nr = 1, .cmdline = "" };
-	int err = hosted_boot(&info, &(struct hosted_options){ .cpus = 1, .quiet = true });
+	int err = hosted_boot(&info, &(struct hosted_options){ .cpus = 1, .quiet = true, .tlb_entries = TLB_ENTRIES });
 
 	if (err)
 		return err;

@@ -54,7 +54,7 @@ static void move_chain(struct lruvec *vec, struct lru_chain *chain)
 static void take_over(struct lruvec *vec, const struct lru_policy *from)
 {
 	if (from == &lru_gen) {
-		unsigned long seq = vec->gen.max_seq - (LRU_GENS_MAX - 1);
+		unsigned long seq = load_relaxed(&vec->gen.max_seq) - (LRU_GENS_MAX - 1);
 
 		for (unsigned int i = 0; i < LRU_GENS_MAX; i++, seq++)
 			for (unsigned int type = 0; type < 2 * MAX_NR_ZONES; type++)

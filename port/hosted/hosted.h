@@ -35,6 +35,8 @@ enum hosted_mode {
  * @no_page_tables: the core makes none (bootinfo.page_tables)
  * @mmu_without: BOOT_MMU_* that the processors lack, of those the format in this build can have
  * @asids: address-space identifiers (0: 8, on i386 none, as there; -1: none)
+ * @tlb_entries: of each processor's TLB (0: thousands, so that a flush that is missing shows). A translation that is in
+ *        the TLB leaves no mark of its use in the page tables: a small machine that stands for a large one has few.
  * @strict_structure: flushing one page keeps ways to other tables cached (mmu.h)
  * @threads: the core may have threads of its own (thread.c); otherwise it does their work itself, when it is needed
  */
@@ -48,6 +50,7 @@ struct hosted_options {
 	bool no_page_tables;
 	uint32_t mmu_without;
 	int asids;
+	unsigned int tlb_entries;
 	bool strict_structure;
 	bool threads;
 };

@@ -59,6 +59,7 @@ struct mmu_stats {
  * @features: BOOT_MMU_*
  * @phys_bits: width of physical addresses; bits above it are reserved (0: the format's own)
  * @asids: as bootinfo.asids
+ * @tlb_entries: entries of the TLB (0: as many as there can be)
  * @strict_structure: flushing a page keeps what the paging-structure caches hold for other addresses, where an Intel
  *                    processor would drop all of it (arm64: always so)
  */
@@ -67,6 +68,7 @@ struct mmu_config {
 	u32 features;
 	unsigned int phys_bits;
 	unsigned int asids;
+	unsigned int tlb_entries;
 	bool strict_structure;
 };
 

@@ -24,7 +24,7 @@ void mmu_cache_make(struct mmu_cache *cache, u32 capacity)
 {
 	if (cache->entries)
 		return;
-	cache->capacity = capacity;
+	cache->capacity = cache->capacity ? cache->capacity : capacity;
 	cache->heads_nr = capacity;
 	cache->entries = pages(capacity * sizeof(*cache->entries));
 	cache->heads = pages((cache->heads_nr + 64) * sizeof(*cache->heads));

@@ -57,6 +57,7 @@ void mmus_create(struct bootinfo *info, const struct hosted_options *options)
 	info->mmu_features &= features[MMU_FORMAT_BUILD] & ~options->mmu_without;
 	config.features = info->mmu_features;
 	config.asids = info->asids;
+	config.tlb_entries = options->tlb_entries;
 	config.strict_structure = options->strict_structure;
 	config.phys_bits = phys_bits(info);
 	booted = false;

@@ -164,8 +164,8 @@ static bool begin(u64 seed)
 {
 	most = looked = 0;
 	at_work = machine->cpus;
-	run = (struct process_run){ .cpus = machine->cpus, .steps = test_scaled(machine->steps / STEPS_LESS), .seed = seed,
-				    .scale = machine->scale, .advise = true };
+	run = (struct process_run){ .cpus = machine->cpus, .steps = test_scaled(machine->steps / STEPS_LESS),
+				    .seed = seed, .scale = machine->scale, .advise = true };
 	EXPECT_EQ(proc_put("/proc/sys/vm/overcommit_memory", "1"), 1);
 	EXPECT_EQ(proc_put("/sys/kernel/mm/lru_gen/enabled", machine->lru_gen ? "7" : "0"), 1);
 	run.file = swap_begin() ? open_file(PROCESS_MODEL_FILE_PAGES * machine->scale) : NULL;

@@ -291,8 +291,9 @@ TEST(reclaim, boost_is_mild)
 	ASSERT(file);
 	for (unsigned int i = 0; i < RAM_FILE_PAGES; i++)
 		EXPECT_EQ(ram_file_read(file, &byte, 1, i * PAGE_SIZE), 1);
+	/* The highest: wherever the file's pages are, they are asked for. */
 	for_each_populated_zone(z)
-		zone = managed_zone(z) && !zone ? z : zone;
+		zone = managed_zone(z) ? z : zone;
 	hosted_threads_settle();
 	freed = vm_event_sum(PGSTEAL_KSWAPD);
 	zone->watermark_boost = 512;

@@ -169,7 +169,7 @@ TEST(trace, what_is_done_is_seen)
 	EXPECT(strstr(event_text("mm_vmscan_reclaim_pages: "), " nr_scanned=16 nr_reclaimed="));
 	test_process_exit(&p);
 	drain_all_pages(NULL);
-	EXPECT(strstr(event_text("mm_page_pcpu_drain: page="), " order=0 migratetype="));
+	EXPECT(strstr(event_text("mm_page_pcpu_drain: page="), " migratetype="));
 	shrinker_free(shrinker);
 	all_off();
 }

@@ -59,7 +59,8 @@ static bool boot(void *disk)
 	const struct bootinfo info = { .arch = hosted_default_machine()->arch, .map = map, .map_nr = 1, .cmdline = "" };
 	struct bdev *bdev;
 
-	if (hosted_boot(&info, &(struct hosted_options){ .cpus = 1, .quiet = true, .tlb_entries = 64 }))
+	if (hosted_boot(&info, &(struct hosted_options){ .cpus = 1, .quiet = true, .tlb_entries = 64,
+								 .threads = true }))
 		return false;
 	init_per_zone_wmark_min();
 	mm_free_initmem();

@@ -143,8 +143,11 @@ static bool is_allowed(void *arg)
 
 	if (allow_direct_reclaim(node))
 		return true;
-	wakeup_kswapd(&node->pgdat->node_zones[ZONE_NORMAL], __GFP_DIRECT_RECLAIM, 0, ZONE_NORMAL);
-	return false;
+	/* Many machines have no Normal zone: all they have is below 4 GiB. */
+	for (unsigned int i = 0; i <= ZONE_NORMAL; i++)
+		wakeup_kswapd(&node->pgdat->node_zones[i], __GFP_DIRECT_RECLAIM, 0, ZONE_NORMAL);
+	/* Still asleep: by its measure there is nothing to do, and waiting would be in vain. */
+	return load_relaxed(&node->asleep);
 }
 
 static struct reclaim_node *node_of_request(const struct reclaim_request *request)
@@ -171,10 +174,7 @@ bool throttle_direct_reclaim(const struct reclaim_request *request)
 	if (!node || !node_has_kswapd(node) || allow_direct_reclaim(node))
 		return false;
 	count_vm_events(PGSCAN_DIRECT_THROTTLE, 1);
-	/*
-	 * Who holds a file system's locks may be who kswapd waits for. And kswapd may have nothing to do, where another
-	 * zone of the node is well off, or may end with the node's memory.
-	 */
+	/* Not for ever: who holds a file system's locks may be who kswapd waits for, and it may end with the node's memory. */
 	(void)wait_queue_wait(&node->pfmemalloc, is_allowed, node, 1000 * MS, true);
 	return fatal_signal_pending(task);
 }

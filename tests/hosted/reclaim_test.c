@@ -309,6 +309,43 @@ TEST(reclaim, boost_is_mild)
 	balanced();
 }
 
+/* Who comes when the reserves are half gone waits for kswapd, which has to know, also where there is no Normal zone. */
+TEST(reclaim, who_waits_for_reserves_wakes_kswapd)
+{
+	const struct reclaim_request request = { .gfp = GFP_KERNEL, .highest = ZONE_NORMAL };
+	const gfp_t quietly = (GFP_HIGHUSER & ~__GFP_RECLAIM) | __GFP_NOWARN | __GFP_MEMALLOC;
+	struct page *first = NULL, *page;
+	struct reclaim_node *node;
+	struct test_process p;
+	unsigned long runs;
+	uintptr_t at;
+
+	ASSERT(boot(true, true) && test_process_start(&p));
+	node = reclaim_node(0);
+	at = test_map(0, RAM / 2, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+	write_all(at, RAM / 2 / PAGE_SIZE, 1);
+	hosted_threads_settle();
+	while (allow_direct_reclaim(node) && (page = alloc_pages(quietly, 0))) {
+		set_page_private(page, (unsigned long)(uintptr_t)first);
+		first = page;
+	}
+	EXPECT(!allow_direct_reclaim(node));
+	runs = vm_event_sum(PAGEOUTRUN);
+	EXPECT(!throttle_direct_reclaim(&request));
+	EXPECT(vm_event_sum(PAGEOUTRUN) > runs);
+	EXPECT(allow_direct_reclaim(node));
+	while (first) {
+		page = first;
+		first = (struct page *)(uintptr_t)page_private(page);
+		set_page_private(page, 0);
+		__free_pages(page, 0);
+	}
+	check_all(at, RAM / 2 / PAGE_SIZE, 1);
+	test_process_exit(&p);
+	hosted_threads_settle();
+	balanced();
+}
+
 /* KS-I1: kswapd sleeps until it is needed, frees up to the high watermark, and sleeps again. KS-I3. */
 TEST(reclaim, kswapd_keeps_the_watermarks)
 {

@@ -95,7 +95,9 @@ static void mmu_reset(struct mmu *mmu, const struct mmu_config *config)
 	mmu_cache_empty(&tables);
 	memset(mmu, 0, sizeof(*mmu));
 	mmu->tlb = tlb;
-	mmu->tlb.capacity = config->tlb_entries && config->tlb_entries < TLB_ENTRIES ? config->tlb_entries : TLB_ENTRIES;
+	mmu->tlb.capacity = TLB_ENTRIES;
+	if (config->tlb_entries && config->tlb_entries < TLB_ENTRIES)
+		mmu->tlb.capacity = config->tlb_entries;
 	mmu->tables = tables;
 	mmu->config = *config;
 	if (!mmu->config.phys_bits)

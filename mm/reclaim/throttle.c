@@ -174,7 +174,7 @@ bool throttle_direct_reclaim(const struct reclaim_request *request)
 	if (!node || !node_has_kswapd(node) || allow_direct_reclaim(node))
 		return false;
 	count_vm_events(PGSCAN_DIRECT_THROTTLE, 1);
-	/* Not for ever: who holds a file system's locks may be who kswapd waits for, and it may end with the node's memory. */
+	/* Not for ever: who holds a file system's locks may be who kswapd waits for, which may end with the memory. */
 	(void)wait_queue_wait(&node->pfmemalloc, is_allowed, node, 1000 * MS, true);
 	return fatal_signal_pending(task);
 }

@@ -25,13 +25,10 @@ limit=1200 # seconds for the tests of one suite: several times what they take
 heap='heap kmem_ kmalloc slab slob mempool percpu kfence leak usercopy shrinker'
 files=$(echo "$heap cache_reclaim frames_tiny rcu_test zswap_test" | tr ' ' ,)
 
-# What qemu-la57 boots is of the same objects.
-clang='CC=clang ARCH=x86_64_la57 MODEL=flat INLINE=call'
-
 # name|needs|make variables|options of the test program
 variants="
 gcc|gcc|CC=gcc|
-clang|clang|$clang|--effort 25
+clang|clang|CC=clang ARCH=x86_64_la57 MODEL=flat INLINE=call|--effort 25
 m32-debug|m32|CC=gcc M32=1 DEBUG=1 SCHED=1 MODEL=vmemmap|--effort 20
 address|asan|CC=gcc MODEL=discontig BOOTMEM=1 SAN=address,undefined|--effort 15
 thread|tsan|CC=gcc ARCH=x86_64_la57 SAN=thread|--effort 10
@@ -121,9 +118,8 @@ qemu() { make -s -j"$jobs" build/octavo.elf && timeout "$limit" sh tests/qemu/ru
 kernel() { make -s -j"$jobs" kernel user-programs && timeout "$limit" sh tests/qemu/kernel.sh build; }
 pressure() { make -s -j"$jobs" kernel && timeout "$limit" sh tests/qemu/pressure.sh build; }
 qemu_la57() {
-	# shellcheck disable=SC2086
-	make -s -j"$jobs" B=build/clang G=-g1 $clang build/clang/octavo.elf &&
-		timeout "$limit" sh tests/qemu/run.sh build/clang
+	make -s -j"$jobs" B=build/la57 ARCH=x86_64_la57 build/la57/octavo.elf &&
+		timeout "$limit" sh tests/qemu/run.sh build/la57
 }
 qemu_32() { # DIRECTORY ARCH
 	make -s -j"$jobs" B="build/$1" M32=1 ARCH="$2" "build/$1/octavo.elf" "build/$1/liboctavo.a" "build/$1/octavo" &&
@@ -179,7 +175,7 @@ if wanted pressure && ! lacks pressure qemu && ! lacks pressure busybox && ! lac
 	busy pressure '...'
 	run pressure pressure
 fi
-if wanted qemu-la57 && ! lacks qemu-la57 clang && ! lacks qemu-la57 qemu; then
+if wanted qemu-la57 && ! lacks qemu-la57 qemu; then
 	busy qemu-la57 '...'
 	run qemu-la57 qemu_la57
 fi

@@ -27,7 +27,6 @@
  */
 #include <octavo/mm.h>
 
-#include "../phys/page_alloc.h"
 #include "../sync/trace.h"
 #include "lruvec.h"
 #include "workingset.h"
@@ -139,38 +138,6 @@ static bool stays_active(struct folio *folio, bool file, bool *rotated)
 	return *rotated;
 }
 
-/*
- * What nobody maps was used through system calls alone, and that has made it active: there is nothing to ask for, so it
- * moves from list to list under the lock, up to the first that may be mapped. Return: pages.
- */
-static unsigned int deactivate_unmapped(struct lruvec *vec, enum lru_list active, enum zone_type highest)
-{
-	struct lru_chain *chain = &vec->chains[active];
-	struct page *held[BATCH];
-	unsigned int n = 0;
-	unsigned long flags;
-
-	lru_lock(vec, &flags);
-	while (n < BATCH && chain->oldest) {
-		struct page *page = chain->oldest;
-		struct folio *folio = (struct folio *)page;
-
-		/* A reference: who frees a page has looked at its flags before he takes the lock. */
-		if (PageHead(page) || page_mapcount(page) || PageMlocked(page) || page_zonenum(page) > highest ||
-		    !get_page_unless_zero(page))
-			break;
-		lru_unlink(vec, folio);
-		ClearPageActive(page);
-		if (!PageWorkingset(page))
-			SetPageWorkingset(page);
-		lru_link(vec, folio, false);
-		held[n++] = page;
-	}
-	lru_unlock(vec, flags);
-	release_pages(held, n);
-	return n;
-}
-
 /* About @nr pages of the active list are looked at: those that were not used of late become inactive. */
 static void shrink_active(struct lruvec *vec, const struct lru_scan *scan, bool file, unsigned long nr)
 {
@@ -180,13 +147,8 @@ static void shrink_active(struct lruvec *vec, const struct lru_scan *scan, bool 
 	unsigned long looked = 0, rotated = 0, down = 0;
 
 	while (looked < nr) {
-		unsigned int moved = deactivate_unmapped(vec, active, scan->highest), n;
+		unsigned int n = take_old(vec, active, scan->highest, folios, BATCH, &looked);
 
-		looked += moved;
-		down += moved;
-		if (looked >= nr)
-			break;
-		n = take_old(vec, active, scan->highest, folios, BATCH, &looked);
 		for (unsigned int i = 0; i < n; i++) {
 			bool stays, rotate;
 
@@ -204,7 +166,7 @@ static void shrink_active(struct lruvec *vec, const struct lru_scan *scan, bool 
 			}
 		}
 		lru_putback(vec, folios, verdicts, n);
-		if (!n && !moved)
+		if (!n)
 			break;
 	}
 	count_vm_events(PGREFILL, looked);

@@ -159,6 +159,15 @@ static void drop_empty(struct lruvec *vec, bool file)
 	}
 }
 
+/*
+ * Who was at work when another policy came must not put anything onto these chains any more, as they are being taken
+ * over: behind the lock all know.
+ */
+static bool is_over(void)
+{
+	return lru_policy() != &lru_gen;
+}
+
 /* One folio changes its generation, at the young end, or at the old one, of the new. */
 static void regenerate(struct lruvec *vec, struct folio *folio, unsigned long seq, bool old)
 {
@@ -190,7 +199,7 @@ static void merge_oldest(struct lruvec *vec, bool file, unsigned long max_seq)
 		unsigned long flags;
 
 		lru_lock(vec, &flags);
-		if (gen->max_seq != max_seq || gen->max_seq - gen->min_seq[file] < LRU_GENS_MAX - 1) {
+		if (is_over() || gen->max_seq != max_seq || gen->max_seq - gen->min_seq[file] < LRU_GENS_MAX - 1) {
 			lru_unlock(vec, flags);
 			return;
 		}
@@ -227,7 +236,7 @@ bool lru_gen_age(struct lruvec *vec, unsigned long seq, bool walk)
 	for (unsigned int file = 0; file < 2; file++)
 		merge_oldest(vec, file, seq);
 	lru_lock(vec, &flags);
-	mine = gen->max_seq == seq && gen->max_seq - gen->min_seq[0] < LRU_GENS_MAX - 1 &&
+	mine = !is_over() && gen->max_seq == seq && gen->max_seq - gen->min_seq[0] < LRU_GENS_MAX - 1 &&
 	       gen->max_seq - gen->min_seq[1] < LRU_GENS_MAX - 1;
 	if (mine) {
 		recount(vec, gen->max_seq - 1, 1);
@@ -330,7 +339,7 @@ static unsigned int gen_isolate(struct lruvec *vec, struct lru_scan *scan, bool 
 		bool few, passed = false;
 
 		lru_lock(vec, &flags);
-		if (!evictable(vec, scan, file)) {
+		if (is_over() || !evictable(vec, scan, file)) {
 			lru_unlock(vec, flags);
 			return 0;
 		}

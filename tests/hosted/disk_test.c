@@ -9,18 +9,7 @@
 #include "harness.h"
 #include "hosted.h"
 #include "mm/swap/swap.h"
-
-static char shown[1024];
-
-static void emit(void *ctx, const char *text, size_t len)
-{
-	size_t have = strlen(shown);
-
-	(void)ctx;
-	len = len < sizeof(shown) - 1 - have ? len : sizeof(shown) - 1 - have;
-	memcpy(shown + have, text, len);
-	shown[have + len] = 0;
-}
+#include "shown.h"
 
 static unsigned int failing; /* writes, of a new disk */
 
@@ -34,12 +23,11 @@ static struct bdev *new_disk(struct monitor *mon, u64 sectors, int *error)
 
 static int swapon(u64 bytes)
 {
-	struct monitor mon = { .emit = emit, .disk = new_disk, .disk_gone = host_disk_gone };
+	struct monitor mon = { .emit = shown_emit, .disk = new_disk, .disk_gone = host_disk_gone };
 	char line[40];
 
-	shown[0] = 0;
 	snprintf(line, sizeof(line), "swapon %llu", (unsigned long long)bytes);
-	return monitor_command(&mon, line);
+	return shown_run(&mon, line);
 }
 
 TEST(disk, there_are_four)

@@ -3,30 +3,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "harness.h"
 #include "hosted.h"
-#include "mm/debug/monitor.h"
-
-static char shown[16384];
-
-static void emit(void *ctx, const char *text, size_t len)
-{
-	size_t have = strlen(shown);
-
-	(void)ctx;
-	len = min(len, sizeof(shown) - 1 - have);
-	memcpy(shown + have, text, len);
-	shown[have + len] = 0;
-}
+#include "shown.h"
 
 static int run(const char *command)
 {
-	struct monitor mon = { .emit = emit };
-	char line[64];
+	struct monitor mon = { .emit = shown_emit };
 
-	shown[0] = 0;
-	strcpy(line, command);
-	return monitor_command(&mon, line);
+	return shown_run(&mon, command);
 }
 
 /* The last line. */

@@ -4,8 +4,8 @@
 
 #include "harness.h"
 #include "kernel_map_machine.h"
-#include "mm/debug/monitor.h"
 #include "mm/kmap/ptdump.h"
+#include "shown.h"
 #include "tests/unit/proc_text.h"
 
 #define DUMP "/sys/kernel/debug/kernel_page_tables"
@@ -166,28 +166,12 @@ TEST(ptdump, changes_show)
 
 /* ---- The monitor ---- */
 
-static char said[4096];
-static size_t said_len;
-
-static void say(void *ctx, const char *text, size_t len)
-{
-	(void)ctx;
-	len = min(len, sizeof(said) - 1 - said_len);
-	memcpy(said + said_len, text, len);
-	said_len += len;
-	said[said_len] = 0;
-}
-
 static const char *monitor_says(const char *command)
 {
-	struct monitor mon = { .emit = say };
-	char line[64];
+	struct monitor mon = { .emit = shown_emit };
 
-	said_len = 0;
-	said[0] = 0;
-	strscpy(line, command, sizeof(line));
-	(void)monitor_command(&mon, line);
-	return said;
+	(void)shown_run(&mon, command);
+	return shown;
 }
 
 TEST(ptdump, monitor_shows_the_way_to_an_address)

@@ -4,38 +4,14 @@
 #include <octavo/percpu.h>
 #include <octavo/slab.h>
 
-#include "harness.h"
-#include "mm/debug/monitor.h"
 #include "mm/slab/info.h"
+#include "shown.h"
 
-static char shown[32768];
-static size_t shown_len;
-
-static void emit(void *ctx, const char *text, size_t len)
-{
-	(void)ctx;
-	len = min(len, sizeof(shown) - 1 - shown_len);
-	memcpy(shown + shown_len, text, len);
-	shown_len += len;
-	shown[shown_len] = 0;
-}
-
-static struct monitor mon = { .emit = emit };
+static struct monitor mon = { .emit = shown_emit };
 
 static int run(const char *command)
 {
-	char line[256];
-
-	shown_len = 0;
-	shown[0] = 0;
-	strscpy(line, command, sizeof(line));
-	return monitor_command(&mon, line);
-}
-
-static void expect_shown(const char *part)
-{
-	if (!strstr(shown, part))
-		test_fail(__FILE__, __LINE__, "'%s' is not in: %s", part, shown);
+	return shown_run(&mon, command);
 }
 
 static unsigned long used_of(const char *name)
@@ -242,7 +218,7 @@ TEST(monitor_heap, arguments_are_checked)
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		unsigned int failures = mon.failures;
 
-		if (run(bad[i]) >= 0 || !shown_len || mon.failures != failures + 1)
+		if (run(bad[i]) >= 0 || !*shown || mon.failures != failures + 1)
 			test_fail(__FILE__, __LINE__, "'%s' is accepted: %s", bad[i], shown);
 	}
 }

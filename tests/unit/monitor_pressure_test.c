@@ -2,22 +2,11 @@
 /* The monitor's commands about memory pressure: swapon, pressure, hog, churn, filecache. */
 #include <octavo/verify.h>
 
-#include "mm/debug/monitor.h"
+#include "shown.h"
 #include "swapper.h"
 
-static char shown[8192];
-static size_t shown_len;
 static struct bdev *disk;
 static u64 asked; /* sectors */
-
-static void emit(void *ctx, const char *text, size_t len)
-{
-	(void)ctx;
-	len = min(len, sizeof(shown) - 1 - shown_len);
-	memcpy(shown + shown_len, text, len);
-	shown_len += len;
-	shown[shown_len] = 0;
-}
 
 /* Of this test's, so that it can be taken away again; one at most. */
 static struct bdev *give_disk(struct monitor *mon, u64 sectors, int *error)
@@ -38,26 +27,15 @@ static void take_disk(struct monitor *mon, struct bdev *bdev)
 	disk = NULL;
 }
 
-static struct monitor mon = { .emit = emit, .disk = give_disk, .disk_gone = take_disk };
+static struct monitor mon = { .emit = shown_emit, .disk = give_disk, .disk_gone = take_disk };
 
 static int run(const char *command)
 {
 	bool was = printk_console(false);
-	char line[256];
-	int ret;
+	int ret = shown_run(&mon, command);
 
-	shown_len = 0;
-	shown[0] = 0;
-	strscpy(line, command, sizeof(line));
-	ret = monitor_command(&mon, line);
 	printk_console(was);
 	return ret;
-}
-
-static void expect_shown(const char *part)
-{
-	if (!strstr(shown, part))
-		test_fail(__FILE__, __LINE__, "'%s' is not in: %s", part, shown);
 }
 
 /* ---- JSON: an object of names and numbers (RFC 8259), a line each ---- */

@@ -1,38 +1,14 @@
 // SPDX-License-Identifier: MIT
 /* The monitor's commands, without a terminal. */
 #include <octavo/gfp.h>
+#include "shown.h"
 
-#include "harness.h"
-#include "mm/debug/monitor.h"
 
-static char shown[8192];
-static size_t shown_len;
-
-static void emit(void *ctx, const char *text, size_t len)
-{
-	(void)ctx;
-	len = min(len, sizeof(shown) - 1 - shown_len);
-	memcpy(shown + shown_len, text, len);
-	shown_len += len;
-	shown[shown_len] = 0;
-}
-
-static struct monitor mon = { .emit = emit };
+static struct monitor mon = { .emit = shown_emit };
 
 static int run(const char *command)
 {
-	char line[256];
-
-	shown_len = 0;
-	shown[0] = 0;
-	strscpy(line, command, sizeof(line));
-	return monitor_command(&mon, line);
-}
-
-static void expect_shown(const char *part)
-{
-	if (!strstr(shown, part))
-		test_fail(__FILE__, __LINE__, "'%s' is not in: %s", part, shown);
+	return shown_run(&mon, command);
 }
 
 TEST(monitor, nothing_is_done_for_nothing)
@@ -95,7 +71,7 @@ TEST(monitor, arguments_are_checked)
 		unsigned int failures = mon.failures;
 
 		EXPECT(run(bad[i]) < 0);
-		EXPECT(shown_len > 0);
+		EXPECT(*shown);
 		EXPECT_EQ(mon.failures, failures + 1);
 	}
 }

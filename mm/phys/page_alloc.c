@@ -527,6 +527,9 @@ static noinline void free_pages_general(struct page *page, unsigned int order)
 	/* Behind our reference somebody's last one may clear it. */
 	head = order && PageHead(page);
 	if (likely(atomic_fetch_sub(&page->_refcount, 1) == 1)) {
+		/* While it is on the lists it has to have the size that it is counted with. */
+		if (page_of_lists(page) && lru_hooks)
+			lru_hooks->gone(page, order);
 		if (head)
 			__ClearPageHead(page);
 		if (likely(load_relaxed(&page->flags) == FLAGS_FRESH && page->_mapcount == -1 &&
@@ -535,8 +538,6 @@ static noinline void free_pages_general(struct page *page, unsigned int order)
 			store_relaxed(&page->order, 0);
 			free_frame(page, pfn, order);
 		} else {
-			if (page_of_lists(page) && lru_hooks)
-				lru_hooks->gone(page, order);
 			free_block(page, order);
 		}
 	} else if (order && !head) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Lists of folios under many hands, with seeded interleavings and with threads (LR-I1 to LR-I5, LG-I1, LG-I2): folios
- * that come, go, are used, isolated by reclaim and by others, while the policy changes.
+ * Lists of folios under many hands, with seeded interleavings and with threads (LR-I1 to LR-I6, LG-I1, LG-I2): folios
+ * of one and more pages that come, go, are used, locked in memory, isolated by reclaim and by others, while the policy
+ * changes.
  */
 #include <octavo/gfp.h>
 #include <octavo/verify.h>
@@ -13,7 +14,7 @@
 #include "schedules.h"
 
 #define CPUS 3u
-#define PLACES_NR 24u
+#define PLACES_NR 8u
 
 #ifdef OCTAVO_SCHED
 #define SEEDS 150
@@ -30,9 +31,9 @@ static struct place {
 static unsigned int taken, moved;
 
 /* A new one, of anonymous memory or of a file; what was there goes. */
-static void replace(struct place *p, bool file)
+static void replace(struct place *p, bool file, unsigned int order)
 {
-	struct folio *folio = folio_alloc(GFP_HIGHUSER_MOVABLE, 0), *old;
+	struct folio *folio = folio_alloc(GFP_HIGHUSER_MOVABLE, order), *old;
 
 	if (folio && !file)
 		SetPageSwapBacked(&folio->page);
@@ -67,9 +68,21 @@ static void isolate_one(struct folio *folio)
 	folio_putback_lru(folio);
 }
 
+/* For a moment. Somebody else who is at it is helped out of it. */
+static void mlock_one(struct folio *folio)
+{
+	if (TestSetPageMlocked(&folio->page)) {
+		folio_rescue(folio);
+		return;
+	}
+	folio_lru_mlock(folio);
+	ClearPageMlocked(&folio->page);
+	folio_lru_munlock(folio);
+}
+
 static void use(struct folio *folio, u64 what)
 {
-	switch (what % 6) {
+	switch (what % 8) {
 	case 0:
 		folio_activate(folio);
 		break;
@@ -81,6 +94,9 @@ static void use(struct folio *folio, u64 what)
 		break;
 	case 3:
 		isolate_one(folio);
+		break;
+	case 4:
+		mlock_one(folio);
 		break;
 	default:
 		folio_mark_accessed(folio);
@@ -130,7 +146,7 @@ static void work(unsigned int cpu, void *ctx)
 
 		draw >>= 8;
 		if (draw % 16 < 4) {
-			replace(p, draw >> 4 & 1);
+			replace(p, draw >> 4 & 1, draw >> 5 & 1 ? draw >> 6 & 3 : 0);
 		} else if (draw % 16 < 6) {
 			scan(&chance);
 		} else if (draw % 64 == 6) {
@@ -154,7 +170,7 @@ static void setup(void *ctx)
 {
 	(void)ctx;
 	for (unsigned int i = 0; i < PLACES_NR; i++)
-		replace(&places[i], i & 1);
+		replace(&places[i], i & 1, 0);
 }
 
 static bool check(void *ctx)

@@ -28,6 +28,8 @@
  *	       zones, are the sums of the chains.
  *	LR-I4  while nobody is at work, nothing is isolated: nr_isolated_anon and _file are 0.
  *	LR-I5  no list, batch included, holds a reference: a folio's count says who uses it, and its last user frees it.
+ *	LR-I6  while nobody is at work, chains that the policy does not look at are empty: the plain lists but
+ *	       unevictable with generations, those of generations with the classic one.
  *
  * Locking. lruvec->lock guards its chains, links, PG_lru, PG_active, PG_unevictable, the generation, and PG_swapbacked
  * of folios on the lists. Interrupts are off inside. It may be taken where a table's or an xarray's lock is held. A
@@ -341,7 +343,7 @@ static bool move(struct folio *folio, void (*change)(struct lruvec *vec, struct 
 
 static void activate(struct lruvec *vec, struct folio *folio)
 {
-	if (!PageMlocked(&folio->page) && !PageUnevictable(&folio->page)) {
+	if (!PageUnevictable(&folio->page)) {
 		SetPageActive(&folio->page);
 		lru_policy()->add(vec, folio);
 	}
@@ -470,12 +472,14 @@ void folio_lru_mlock(struct folio *folio)
 
 static void make_evictable(struct lruvec *vec, struct folio *folio)
 {
-	/* Somebody else may have locked it since. */
-	if (PageMlocked(&folio->page) || !PageUnevictable(&folio->page))
-		return;
-	ClearPageUnevictable(&folio->page);
+	/* Somebody else may have locked it since, or rescued it. */
+	if (PageUnevictable(&folio->page)) {
+		if (PageMlocked(&folio->page))
+			return;
+		ClearPageUnevictable(&folio->page);
+		count_vm_events(UNEVICTABLE_PGRESCUED, folio_nr_pages(folio));
+	}
 	lru_policy()->add(vec, folio);
-	count_vm_events(UNEVICTABLE_PGRESCUED, folio_nr_pages(folio));
 }
 
 /* Isolated: it is put back by what it is then. */

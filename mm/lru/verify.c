@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* LR-I1 to LR-I4, while nobody is at work: every list from both ends, every batch, and every page of every zone. */
+/* LR-I1 to LR-I4 and LR-I6, while nobody is at work: every list from both ends, every batch, and every page of every zone. */
 #include <octavo/numa.h>
 
 #include "../base/findings.h"
@@ -35,6 +35,12 @@ static void check_folio(struct verify *v, struct page *page, unsigned int chain)
 		finding(v->f, "LR-I2: pfn 0x%lx on chain %u of node %d is free", pfn, chain, v->vec->nid);
 }
 
+static bool nobody_looks_at(unsigned int chain)
+{
+	return (lru_policy() == &lru_gen && chain < LRU_UNEVICTABLE) ||
+	       (lru_policy() == &lru_classic && chain >= LRU_CHAIN_GENS);
+}
+
 static void check_chain(struct verify *v, unsigned int chain)
 {
 	const struct lru_chain *c = &v->vec->chains[chain];
@@ -53,6 +59,9 @@ static void check_chain(struct verify *v, unsigned int chain)
 		v->pages[counted_as(v->vec, chain)][page_zonenum(page)] += folio_nr_pages((struct folio *)page);
 		before = page;
 	}
+	if (c->newest && nobody_looks_at(chain))
+		finding(v->f, "LR-I6: chain %u of node %d is not empty, and policy %s does not look there", chain,
+			v->vec->nid, lru_policy()->name);
 	if (before != c->oldest && !page)
 		finding(v->f, "LR-I1: chain %u of node %d ends elsewhere than at its oldest", chain, v->vec->nid);
 	if (page || pages != c->pages)

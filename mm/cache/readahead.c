@@ -81,6 +81,22 @@ static void start(struct file *file, struct address_space *mapping, unsigned lon
 		read_one_by_one(file, mapping, index, nr);
 }
 
+/* Where the hole at @index ends: @index if there is none. A shadow is nothing. Context: an RCU reader. */
+static unsigned long hole_end(struct address_space *mapping, unsigned long index, unsigned long end)
+{
+	for (; index < end; index++) {
+		unsigned long at = index;
+		void *next = xa_find(&mapping->i_pages, &at, end - 1);
+
+		if (!next)
+			return end;
+		index = max(index, at);
+		if (!xa_is_value(next))
+			return index;
+	}
+	return end;
+}
+
 /* Start reading the holes of [@index, @index + @nr). */
 static void read_missing(struct file *file, struct address_space *mapping, unsigned long index, unsigned long nr)
 {
@@ -90,20 +106,14 @@ static void read_missing(struct file *file, struct address_space *mapping, unsig
 		return;
 	end = index + min(nr, pages - index);
 	while (index < end) {
-		unsigned long at = index, hole_end;
+		unsigned long hole;
 
 		rcu_read_lock();
-		if (xa_load(&mapping->i_pages, index) && !xa_is_value(xa_load(&mapping->i_pages, index))) {
-			hole_end = index; /* no hole: one page on */
-		} else {
-			void *next = xa_find(&mapping->i_pages, &at, end - 1);
-
-			hole_end = next ? max(at, index + 1) : end;
-		}
+		hole = hole_end(mapping, index, end);
 		rcu_read_unlock();
-		if (hole_end > index)
-			start(file, mapping, index, hole_end - index);
-		index = max(hole_end, index + 1);
+		if (hole > index)
+			start(file, mapping, index, hole - index);
+		index = max(hole, index + 1);
 	}
 }
 

@@ -199,6 +199,34 @@ TEST(filemap, reads_once)
 	end();
 }
 
+/* A shadow is a hole like any other: what comes back comes in windows, and in large folios. */
+TEST(filemap, what_was_evicted_is_read_ahead_as_well)
+{
+	unsigned int first;
+
+	ASSERT(begin(64, true));
+	for (unsigned int i = 0; i < 64; i++)
+		EXPECT(reads_right(i * PAGE_SIZE, PAGE_SIZE));
+	first = f.reads;
+	EXPECT(first < 32);
+	for (unsigned int i = 0; i < 64; i++) {
+		struct folio *folio = filemap_get_folio(&f.inode.i_data, i);
+
+		if (!folio)
+			continue;
+		folio_lock(folio);
+		filemap_evict_folio(&f.inode.i_data, folio);
+		folio_unlock(folio);
+		folio_put(folio);
+	}
+	EXPECT_EQ(global_node_page_state(NR_FILE_PAGES), 0);
+	file_ra_state_init(file);
+	for (unsigned int i = 0; i < 64; i++)
+		EXPECT(reads_right(i * PAGE_SIZE, PAGE_SIZE));
+	EXPECT_EQ(f.reads, 2 * first);
+	end();
+}
+
 TEST(filemap, windows_grow_and_stop_at_random)
 {
 	ASSERT(begin(90, false));

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* LR-I1 to LR-I4 and LR-I6, while nobody is at work: every list from both ends, every batch, and every page of every zone. */
+/*
+ * LR-I1 to LR-I4 and LR-I6, while nobody is at work: every list from both ends, every batch, and every page of every
+ * zone.
+ */
 #include <octavo/numa.h>
 
 #include "../base/findings.h"

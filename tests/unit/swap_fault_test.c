@@ -274,10 +274,19 @@ TEST(swap_fault, moved_and_locked)
 	end();
 }
 
+/* The holder of a reference writes to the page past its entry. */
+static void write_held(struct page *page, unsigned long n)
+{
+	unsigned long *word = kmap_local_page(page);
+
+	*word = n;
+	kunmap_local(word);
+	SetPageDirty(page);
+}
+
 /* FA-I6: who pinned a page has it where it is; a reference alone keeps the page, whatever its entry says. */
 TEST(swap_fault, pins_and_references)
 {
-	unsigned long *word;
 	struct page *page;
 	uintptr_t m;
 
@@ -291,10 +300,7 @@ TEST(swap_fault, pins_and_references)
 	EXPECT_EQ(out(m, 1), 0);
 	EXPECT(swapped(m));
 	/* The same page comes back, with what its holder writes. */
-	word = kmap_local_page(page);
-	*word = 4;
-	kunmap_local(word);
-	SetPageDirty(page);
+	write_held(page, 4);
 	EXPECT_EQ(test_user_get(m), 4);
 	put_page(page);
 	EXPECT_EQ(out(m, 1), 1);
@@ -304,6 +310,38 @@ TEST(swap_fault, pins_and_references)
 	EXPECT_EQ(pin_user_pages_fast(m + PAGE_SIZE, 1, 0, &page), 1);
 	EXPECT(PageAnonExclusive(page));
 	unpin_user_pages(&page, 1);
+	expect_verified();
+	test_process_exit(&p);
+	end();
+}
+
+/* FA-I6: a copy that is as in its slot is not dropped while somebody may still write to it, however often it goes. */
+TEST(swap_fault, clean_but_held)
+{
+	struct page *page;
+	uintptr_t m;
+
+	ASSERT(begin(200, 1, &m));
+	write_numbers(m, 1, 11);
+	EXPECT_EQ(get_user_pages_fast(m, 1, FOLL_WRITE, &page), 1);
+	/* Written, and so clean. */
+	EXPECT_EQ(ksys_madvise(m, PAGE_SIZE, MADV_PAGEOUT), 0);
+	EXPECT(swapped(m) && PageSwapCache(page) && !PageDirty(page));
+	write_held(page, 4);
+	EXPECT_EQ(test_user_get(m), 4);
+	EXPECT_EQ(ksys_madvise(m, PAGE_SIZE, MADV_PAGEOUT), 0);
+	/* Read alone, and unmapped again: now there is nothing to write. */
+	EXPECT_EQ(test_user_get(m), 4);
+	EXPECT(PageSwapCache(page) && !PageDirty(page));
+	EXPECT_EQ(ksys_madvise(m, PAGE_SIZE, MADV_PAGEOUT), 0);
+	EXPECT(swapped(m) && PageSwapCache(page));
+	write_held(page, 5);
+	EXPECT_EQ(test_user_get(m), 5);
+	put_page(page);
+	EXPECT_EQ(ksys_madvise(m, PAGE_SIZE, MADV_PAGEOUT), 0);
+	EXPECT(swapped(m));
+	EXPECT_EQ(global_node_page_state(NR_SWAPCACHE), 0);
+	EXPECT_EQ(test_user_get(m), 5);
 	expect_verified();
 	test_process_exit(&p);
 	end();

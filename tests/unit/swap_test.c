@@ -403,6 +403,33 @@ TEST(swap, shadows_and_many_holders)
 	end();
 }
 
+/* SW-I5: each slot's own shadow, whatever its neighbours have. */
+TEST(swap, shadows_of_neighbours)
+{
+	const unsigned long shadows[3] = { 0x111, 0x222, 0 };
+	swp_entry_t entries[3];
+
+	ASSERT(begin(100));
+	for (unsigned int i = 0; i < 3; i++)
+		entries[i] = swapper_out(swapper_make(0, i + 1), shadows[i]);
+	EXPECT_EQ(entries[1].val, entries[0].val + 1);
+	for (unsigned int i = 0; i < 3; i++) {
+		struct folio *folio = swapper_make(0, 0);
+		unsigned long shadow = 99;
+
+		ASSERT(folio);
+		EXPECT_EQ(swap_cache_add(folio, entries[i], &shadow), 0);
+		EXPECT_EQ(shadow, shadows[i]);
+		/* As it was, so that it is there for the next one. */
+		evict_from_swap_cache(folio, shadow);
+		EXPECT_EQ(slot_shadow(whole_load(slot_word(entries[i]))), shadows[i]);
+		folio_unlock(folio);
+		folio_put(folio);
+		EXPECT_EQ(swapper_take(entries[i]), i + 1);
+	}
+	end();
+}
+
 /* SW-I6: what is given back too often is told. */
 TEST(swap, bad_frees_are_found)
 {

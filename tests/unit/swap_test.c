@@ -11,6 +11,7 @@
 #include "mm/phys/page_wait.h"
 #include "mm/phys/vmstat.h"
 #include "mm/sync/atomic.h"
+#include "mm/zswap/zswap_internal.h"
 #include "swapper.h"
 
 #define DEV "/dev/ram0"
@@ -427,6 +428,43 @@ TEST(swap, shadows_of_neighbours)
 		folio_put(folio);
 		EXPECT_EQ(swapper_take(entries[i]), i + 1);
 	}
+	end();
+}
+
+/* A packed copy goes when its slot does, in and out of the cache, and not before. */
+TEST(swap, a_packed_copy_goes_with_its_slot)
+{
+	swp_entry_t entries[3];
+	unsigned long written;
+	struct folio *folio;
+
+	ASSERT(begin(100));
+	ASSERT(zswap_set_enabled(true) == 0);
+	written = disk->ios[1];
+	for (unsigned int i = 0; i < 3; i++) {
+		entries[i] = swapper_out(swapper_make(0, i + 1), 0);
+		EXPECT_EQ(zswap_stored_pages(), i + 1);
+	}
+	EXPECT_EQ(disk->ios[1], written);
+	EXPECT(zswap_pool_pages() > 0);
+	/* Nobody has it in memory. */
+	free_swap_and_cache(entries[0]);
+	EXPECT_EQ(zswap_stored_pages(), 2);
+	/* Two hold it; one of them reads it. */
+	EXPECT_EQ(swap_duplicate(entries[1]), 0);
+	folio = swapper_in(entries[1]);
+	ASSERT(folio);
+	swap_free(entries[1]);
+	EXPECT(!folio_free_swap(folio));
+	EXPECT_EQ(zswap_stored_pages(), 2);
+	folio_unlock(folio);
+	folio_put(folio);
+	EXPECT_EQ(swapper_take(entries[1]), 2);
+	EXPECT_EQ(zswap_stored_pages(), 1);
+	EXPECT_EQ(swapper_take(entries[2]), 3);
+	EXPECT_EQ(zswap_stored_pages(), 0);
+	EXPECT_EQ(zswap_pool_pages(), 0);
+	EXPECT_EQ(zswap_set_enabled(false), 0);
 	end();
 }
 

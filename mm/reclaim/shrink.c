@@ -124,10 +124,25 @@ static int write_by_mapping(struct folio *folio, void *ctx)
 	return mapping->a_ops->write_folio(mapping, folio);
 }
 
-/* It has been written; it stays; it stays, and is not to be tried again soon; it stays, and is unlocked. */
-enum written { WRITTEN, WRITE_LATER, WRITE_FAILED, WRITE_UNLOCKED };
+/*
+ * It has been written, and is unlocked, or still locked; it stays; it stays, and is not to be tried again soon; it
+ * stays, and is unlocked.
+ */
+enum written { WRITTEN, WRITTEN_LOCKED, WRITE_LATER, WRITE_FAILED, WRITE_UNLOCKED };
 
-/* Locked, unmapped, dirty, in nobody else's hands. Return: WRITTEN: written, and unlocked. */
+static force_inline enum written write_to_swap(struct scan_control *sc, struct folio *folio, long nr)
+{
+	bool locked;
+
+	/* What is unmapped and in no file has its mark, and nothing else, to be cleared for it. */
+	if (!may_enter_fs(folio, sc->gfp) || !TestClearPageDirty(&folio->page))
+		return WRITE_FAILED;
+	count_folio(folio, NR_VMSCAN_WRITE, nr);
+	(void)swap_write_locked(folio, &locked);
+	return likely(locked) ? WRITTEN_LOCKED : WRITTEN;
+}
+
+/* Locked, unmapped, dirty, in nobody else's hands. Return: not WRITTEN_LOCKED for files. */
 static enum written write_out(struct scan_control *sc, struct folio *folio, struct address_space *mapping)
 {
 	long nr = (long)folio_nr_pages(folio);
@@ -140,13 +155,8 @@ static enum written write_out(struct scan_control *sc, struct folio *folio, stru
 		count_folio(folio, NR_VMSCAN_WRITE, nr);
 		return WRITTEN;
 	}
-	if (!mapping) {
-		if (!may_enter_fs(folio, sc->gfp) || !folio_clear_dirty_for_io(folio))
-			return WRITE_FAILED;
-		count_folio(folio, NR_VMSCAN_WRITE, nr);
-		(void)swap_writepage(folio);
-		return WRITTEN;
-	}
+	if (!mapping)
+		return write_to_swap(sc, folio, nr);
 	if (!mapping->a_ops->write_folio || (sc->gfp & (__GFP_IO | __GFP_FS)) != (__GFP_IO | __GFP_FS))
 		return WRITE_LATER;
 	if (!folio_clear_dirty_for_io(folio)) {
@@ -232,9 +242,12 @@ static force_inline enum written make_clean(struct scan_control *sc, struct foli
 	    (!page_is_anon(&folio->page) && page_ref_count(&folio->page) != 2))
 		return WRITE_LATER;
 	how = write_out(sc, folio, mapping);
-	if (how != WRITTEN)
+	if (how > WRITTEN_LOCKED)
 		return how;
 	sc->stat.pageout += nr;
+	/* Failed, or somebody let go of it and had written to it. Its last holder may have gone, and its slot. */
+	if (likely(how == WRITTEN_LOCKED))
+		return PageDirty(&folio->page) || folio_mapped(folio) ? WRITE_LATER : WRITTEN;
 	if (PageWriteback(&folio->page) || PageDirty(&folio->page) || !folio_trylock(folio))
 		return WRITE_UNLOCKED;
 	if (PageWriteback(&folio->page) || PageDirty(&folio->page) || folio_mapped(folio))
@@ -275,6 +288,7 @@ static enum lru_verdict reclaim_locked(struct scan_control *sc, struct folio *fo
 		case WRITE_UNLOCKED:
 			return LRU_KEEP;
 		case WRITTEN:
+		case WRITTEN_LOCKED:
 			break;
 		}
 		/* A shmem file's has become the slot's, a file's may have been truncated. */

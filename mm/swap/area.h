@@ -291,10 +291,21 @@ static force_inline unsigned long *swap_table_get(unsigned long pfn)
 	return likely(at) ? at : swap_table_make(pfn);
 }
 
-/* The slot of a folio that is in the cache, and locked or under writeback. */
+/* The same of a folio that is in the cache, and locked or under writeback: its tables are there, and stay. */
+static force_inline unsigned long *swap_table_of_cached(unsigned long pfn)
+{
+	unsigned long *table = load_acquire(&swap_table_root[(u64)pfn >> SWAP_TABLE_LEVELS * SWAP_TABLE_BITS]);
+
+	octavo_static_assert(SWAP_TABLE_LEVELS == 3, "two steps from the root's table to the lowest");
+	table = (unsigned long *)load_acquire(&table[swap_table_index(pfn, 2)]);
+	table = (unsigned long *)load_acquire(&table[swap_table_index(pfn, 1)]);
+	return &table[swap_table_index(pfn, 0)];
+}
+
+/* The slot of such a folio. */
 static force_inline swp_entry_t swap_entry_of(const struct folio *folio)
 {
-	return (swp_entry_t){ load_relaxed(swap_table_find(folio_pfn(folio))) };
+	return (swp_entry_t){ load_relaxed(swap_table_of_cached(folio_pfn(folio))) };
 }
 
 /* Nothing is in the cache any more, no area is in use. Waits for readers of the table. */

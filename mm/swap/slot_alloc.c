@@ -369,7 +369,7 @@ static force_inline int alloc_slots(unsigned long pfn, unsigned int nr, swp_entr
 		rcu_reader_begin();
 		err = try_areas(pfn, nr, entry);
 		rcu_reader_end();
-		again = swap_discard_some();
+		again = unlikely(load_relaxed(&swap_discards_waiting)) && swap_discard_some();
 		if (likely(!err))
 			return 0;
 	} while (again || (nr == 1 && reclaim_some()));

@@ -85,6 +85,8 @@ void swap_cache_forget(struct folio *folio);
  * dirty again; the log tells of an area's first ten. Return: 0 or errno.
  */
 int swap_writepage(struct folio *folio);
+/* The same; *@locked: nothing had to be waited for, it is still locked, and was never under writeback. */
+int swap_write_locked(struct folio *folio, bool *locked);
 
 /*
  * The folio of a slot, read if need be, with neighbours (readahead by slot, or by @vma's addresses around @addr).

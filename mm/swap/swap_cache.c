@@ -21,7 +21,7 @@ static void leave(struct folio *folio, long nr)
 	(void)atomic_fetch_and(&folio->page.flags, ~(1u << PG_owner_priv_1 | 1u << PG_private_2));
 	swap_count_folio(folio, NR_FILE_PAGES, -nr);
 	swap_count_folio(folio, NR_SWAPCACHE, -nr);
-	folio_put(folio);
+	(void)atomic_fetch_sub(&folio->page._refcount, 1);
 }
 
 struct folio *swap_cache_get_folio(swp_entry_t entry)
@@ -60,7 +60,8 @@ static force_inline void evict(struct folio *folio, swp_entry_t entry, unsigned 
 
 	/* The last slot that goes may take the area with it. */
 	rcu_reader_begin();
-	for (unsigned int i = 0; i < nr; i++)
+	slot_leave_cache(area, swp_offset(entry), pfn, shadow);
+	for (unsigned int i = 1; unlikely(i < nr); i++)
 		slot_leave_cache(area, swp_offset(entry) + i, pfn + i, shadow);
 	rcu_reader_end();
 	leave(folio, (long)nr);
@@ -88,7 +89,8 @@ int add_to_swap(struct folio *folio)
 		evict(folio, entry, 0);
 		return -ENOMEM;
 	}
-	for (unsigned int i = 0; i < nr; i++)
+	store_relaxed(at, entry.val);
+	for (unsigned int i = 1; unlikely(i < nr); i++)
 		store_relaxed(at + i, entry.val + i);
 	SetPageDirty(&folio->page);
 	return 0;

@@ -92,7 +92,7 @@ static force_inline bool writeback_counts(const struct swap_area *area)
 	return !(load_relaxed(&area->flags) & SWP_SYNCHRONOUS);
 }
 
-static void begin_writeback(const struct swap_area *area, struct folio *folio, long nr)
+static noinline void begin_writeback(const struct swap_area *area, struct folio *folio, long nr)
 {
 	page_writeback_begin(&folio->page);
 	if (likely(!writeback_counts(area)))
@@ -101,18 +101,24 @@ static void begin_writeback(const struct swap_area *area, struct folio *folio, l
 	mod_zone_page_state(page_zone(&folio->page), NR_ZONE_WRITE_PENDING, nr);
 }
 
+/* Its pages were written, or @err. */
+static force_inline void written(struct folio *folio, long nr, int err)
+{
+	if (likely(!err)) {
+		swap_count_folio(folio, NR_WRITTEN, nr);
+		return;
+	}
+	SetPageDirty(&folio->page);
+	ClearPageReclaim(&folio->page);
+}
+
 void swap_end_writeback(const struct swap_area *area, struct folio *folio, long nr, int err)
 {
-	if (unlikely(err)) {
-		SetPageDirty(&folio->page);
-		ClearPageReclaim(&folio->page);
-	}
 	if (unlikely(writeback_counts(area))) {
 		swap_count_folio(folio, NR_WRITEBACK, -nr);
 		mod_zone_page_state(page_zone(&folio->page), NR_ZONE_WRITE_PENDING, -nr);
 	}
-	if (likely(!err))
-		swap_count_folio(folio, NR_WRITTEN, nr);
+	written(folio, nr, err);
 	/* Reclaim wants it next, now that it is clean. */
 	if (PageReclaim(&folio->page)) {
 		ClearPageReclaim(&folio->page);
@@ -154,46 +160,84 @@ int swap_write_page(struct swap_area *area, swp_entry_t entry, struct page *page
 	return err;
 }
 
-/* Pages @set of it go to the device: by its thread, or here. Unlocks it. Return: 0 or errno, of what is done here. */
-static int submit(struct swap_area *area, struct folio *folio, swp_entry_t entry, unsigned int nr,
-		  const struct page_set *set)
+/* Pages @set of it to the device. Return: 0 or errno. */
+static noinline int write_pages(struct swap_area *area, struct folio *folio, swp_entry_t entry, unsigned int nr,
+				const struct page_set *set)
 {
 	int err = 0;
 
-	begin_writeback(area, folio, (long)nr);
-	folio_unlock(folio);
-	if (unlikely(area->queue) && swap_queue_write(area, folio, set, nr))
-		return 0;
 	for (unsigned int i = 0; i < nr; i++)
 		if (in_page_set(set, i)) {
 			int failed = swap_write_page(area, swp_entry_plus(entry, i), folio_page(folio, i));
 
 			err = err ? err : failed;
 		}
+	return err;
+}
+
+/* By the area's thread, or here. Unlocks it. Return: 0 or errno, of what is done here. */
+static noinline int submit(struct swap_area *area, struct folio *folio, swp_entry_t entry, unsigned int nr,
+			   const struct page_set *set)
+{
+	int err;
+
+	begin_writeback(area, folio, (long)nr);
+	folio_unlock(folio);
+	if (area->queue && swap_queue_write(area, folio, set, nr))
+		return 0;
+	err = write_pages(area, folio, entry, nr, set);
 	swap_end_writeback(area, folio, (long)nr, err);
+	return err;
+}
+
+/* Several pages, or an area where transfers take time. As swap_write_locked(). */
+static noinline int write_set(struct swap_area *area, struct folio *folio, swp_entry_t entry, bool *locked)
+{
+	unsigned int nr = 1u << folio_order(folio);
+	struct page_set set;
+	int err;
+
+	*locked = true;
+	if (!pages_for_device(area, folio, entry, nr, &set))
+		return 0;
+	if (nr == CLUSTER_SLOTS)
+		count_vm_events(THP_SWPOUT, 1);
+	*locked = !writeback_counts(area);
+	if (!*locked)
+		return submit(area, folio, entry, nr, &set);
+	err = write_pages(area, folio, entry, nr, &set);
+	written(folio, (long)nr, err);
+	return err;
+}
+
+int swap_write_locked(struct folio *folio, bool *locked)
+{
+	swp_entry_t entry = swap_entry_of(folio);
+	struct swap_area *area = swap_area_of_entry(entry);
+	u64 *word = &area->words[swp_offset(entry)];
+	int err;
+
+	*locked = true;
+	/* Perhaps nobody wants it back. */
+	if (unlikely(!slot_count(whole_load(word)) && swap_drop_unheld(folio, entry)))
+		return 0;
+	if (unlikely(folio_order(folio) || writeback_counts(area)))
+		return write_set(area, folio, entry, locked);
+	if (keep_page(word, entry, &folio->page))
+		return 0;
+	err = swap_write_page(area, entry, &folio->page);
+	written(folio, 1, err);
 	return err;
 }
 
 int swap_writepage(struct folio *folio)
 {
-	unsigned int nr = 1u << folio_order(folio);
-	swp_entry_t entry = swap_entry_of(folio);
-	struct swap_area *area;
-	struct page_set set;
+	bool locked;
+	int err = swap_write_locked(folio, &locked);
 
-	area = swap_area_of_entry(entry);
-	/* Perhaps nobody wants it back. */
-	if (unlikely(!slot_count(whole_load(&area->words[swp_offset(entry)])) && swap_drop_unheld(folio, entry))) {
+	if (locked)
 		folio_unlock(folio);
-		return 0;
-	}
-	if (!pages_for_device(area, folio, entry, nr, &set)) {
-		folio_unlock(folio);
-		return 0;
-	}
-	if (unlikely(nr == CLUSTER_SLOTS))
-		count_vm_events(THP_SWPOUT, 1);
-	return submit(area, folio, entry, nr, &set);
+	return err;
 }
 
 /* ---- In ---- */

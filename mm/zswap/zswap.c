@@ -194,7 +194,7 @@ static bool same_filled(struct page *page, unsigned long *word)
 	return same;
 }
 
-bool zswap_store(swp_entry_t entry, struct page *page)
+static noinline bool store(swp_entry_t entry, struct page *page)
 {
 	struct zswap_chunk *chunk;
 	struct zswap_slot *slot;
@@ -222,6 +222,13 @@ bool zswap_store(swp_entry_t entry, struct page *page)
 		return true;
 	zswap_chunk_put(chunk);
 	return false;
+}
+
+bool zswap_store(swp_entry_t entry, struct page *page)
+{
+	if (likely(!load_relaxed(&zswap.stats.stored_pages) && !load_relaxed(&zswap.params.enabled)))
+		return false;
+	return store(entry, page);
 }
 
 /* ---- In ---- */

@@ -332,7 +332,7 @@ static void run_machine(const struct machine *m)
 TEST(pressure, a_disk)
 {
 	run_machine(&(const struct machine){
-		.mib = 8, .cpus = 2, .scale = 64, .steps = 3000, .swap = SWAP_DISK, .times = 230 });
+		.mib = 8, .cpus = 2, .scale = 64, .steps = 3000, .swap = SWAP_DISK, .times = 200 });
 }
 
 TEST(pressure, a_disk_much_larger_than_memory)

@@ -98,6 +98,7 @@ struct address_space {
 	unsigned int visitors;			   /* of those, how many are here now */
 	uintptr_t evictor;			   /* the thread that waits for them to leave */
 	struct address_space *wb_next, *wb_prev;   /* mm/cache/flusher.c: with dirty folios, oldest first */
+	struct flusher *flusher;		   /* its thread; NULL: that of all who have none of their own */
 	u64 dirtied_when;			   /* of a file on such a list: when its first folio became dirty, ns */
 	u32 wb_list;				   /* which one; 0: none */
 	unsigned long writeback_index;		   /* where the flusher goes on */

@@ -164,5 +164,6 @@ int bdev_init_inode(struct inode *inode, struct bdev *bdev)
 	inode->i_data.gfp_mask = GFP_USER;
 	atomic_fetch_or(&inode->i_data.flags, 1ul << AS_LARGE_FOLIO_SUPPORT);
 	inode->i_fop = &bdev_fops;
+	flusher_join(&inode->i_data, bdev);
 	return 0;
 }

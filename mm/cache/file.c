@@ -188,6 +188,7 @@ void inode_evict_mapping(struct inode *inode)
 	atomic_fetch_or(&mapping->flags, 1ul << AS_EXITING);
 	truncate_inode_pages_range(mapping, 0, ~(u64)0);
 	unlist_mapping(mapping);
+	flusher_leave(mapping);
 	/* Reclaim, which took the last folio out, may not have let go of the lock: which is waited for here. */
 	xa_destroy(&mapping->i_pages);
 	handle_free(mapping->handle);

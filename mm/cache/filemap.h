@@ -300,16 +300,27 @@ extern int sysctl_dirty_writeback_centisecs, sysctl_dirty_expire_centisecs;
 /* One of them was written. */
 void flusher_interval_changed(void);
 /*
- * The thread that writes, if the port has threads; at the end of the boot by itself. Return: 0: there is one; errno
- * of port_thread_create(): those who dirty pages write. Context: thread.
+ * The thread that writes what no device's own does, if the port has threads; at the end of the boot by itself.
+ * Return: 0: there is one; errno of port_thread_create(): those who dirty pages write. Context: thread.
  */
 int flusher_start(void);
 /* It ends when it has finished what it is at. */
 void flusher_stop(void);
 bool flusher_runs(void);
-/* What it does between two sleeps. Return: how long there is nothing to do, ns; 1: there is; 0: until it is woken. */
+/*
+ * What the common one does between two sleeps. Return: how long there is nothing to do, ns; 1: there is; 0: until it is
+ * woken.
+ */
 u64 flusher_round(void);
-/* Is this the flusher? It is not to be held up by what it does itself. */
+/*
+ * @mapping, of pages of @device, gets the device's own flusher, which is made unless it is there, if there are threads
+ * and memory. Context: thread context; nobody else knows the mapping yet.
+ */
+struct bdev;
+void flusher_join(struct address_space *mapping, const struct bdev *device);
+/* It goes: its flusher with the last one. Context: thread context; nothing of it is listed or being written. */
+void flusher_leave(struct address_space *mapping);
+/* Is this a flusher? It is not to be held up by what it does itself. */
 bool flusher_is_me(void);
 /* Someone wants what is dirty now written: memory is short. Context: any. */
 void wakeup_flusher_threads(void);
@@ -324,7 +335,7 @@ void mapping_note_dirty(struct address_space *mapping);
 /* It goes: off the lists. Context: all_mappings.lock held, AS_EXITING set. */
 void mapping_forget_dirty(struct address_space *mapping);
 struct findings;
-/* WB-I1 and WB-I2, while nobody is at work. */
+/* WB-I1 to WB-I3, while nobody is at work. */
 void flusher_verify(struct findings *f);
 
 /* ---- bdev.c ---- */

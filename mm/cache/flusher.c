@@ -1,46 +1,52 @@
 // SPDX-License-Identifier: MIT
 /*
- * The flusher: the thread that writes dirty folios to their stores.
+ * Flushers: the threads that write dirty folios to their stores.
  *
  * Purpose. What has been written shall reach its store without anybody asking: when it has been dirty for long
  * (vm.dirty_expire_centisecs, looked at every vm.dirty_writeback_centisecs), when too much is dirty (dirty.c), and when
- * memory is short. Writers that are ahead of it wait for it (flusher_wait()).
+ * memory is short. Writers that are ahead of it wait for it (flusher_wait()). A block device whose pages are cached
+ * has a flusher of its own, as transfers wait for their device: a slow one holds up nobody else's. The *common* one has
+ * all other files.
  *
  * Words. A file is *listed* while it has, or lately had, dirty folios. It is *expired* when the first of them has been
  * dirty for longer than the limit. A *turn* is what is written of one file before it is another one's: at most
  * TURN_FOLIOS, from where the last one ended. A *pass* through a file is turns up to its end.
  *
- * Structures. Two lists through struct address_space, each file on at most one of them:
+ * Structures. Two lists of each flusher through struct address_space, each file on at most one of them:
  *
  *	dirty:	oldest dirtied_when -> ... -> newest	a file comes to the end with its first dirty folio
  *	work:	expired, or wanted otherwise		a turn each, round and round, until the pass ends
  *
  * Invariants.
  *	WB-I1	the files of the list "dirty" are in the order of dirtied_when
- *	WB-I2	a file with a folio tagged dirty is listed, unless the flusher is at it or it is being evicted
+ *	WB-I2	a file with a folio tagged dirty is listed, unless its flusher is at it or it is being evicted
+ *	WB-I3	a device's flusher is there as long as a mapping of its pages
  *
- * Locking. all_mappings.lock guards the lists and all that is said here of files; a file's i_pages lock may be held
- * outside of it. The flusher takes a file off its list before it writes, and looks afterwards, under the i_pages lock,
- * whether anything is dirty: if so it lists the file; if not, the next dirty folio is the first, and who makes it lists
- * the file. While it writes it is a visitor (file.c), so the file stays; one that is being evicted is passed over, and
- * its evictor waits for the turn to end.
+ * Locking. all_mappings.lock guards the list of flushers, theirs of files and all that is said here of files; a file's
+ * i_pages lock may be held outside of it. A flusher takes a file off its list before it writes, and looks afterwards,
+ * under the i_pages lock, whether anything is dirty: if so it lists the file; if not, the next dirty folio is the
+ * first, and who makes it lists the file. While it writes it is a visitor (file.c), so the file stays; one that is
+ * being evicted is passed over, and its evictor waits for the turn to end.
  *
  * What failure does. An error is the mapping's (mapping_set_error()): the next fsync(2) of each open file says so,
- * once. The folio is clean then, and the flusher does not try again: there is no end of trying on a dead device.
+ * once. The folio is clean then, and the flusher does not try again: there is no end of trying on a dead device. Pages
+ * of a device for whose flusher there is no memory are the common one's.
  *
  * Without threads (port_thread_create() says -ENOSYS) the writers do it themselves: balance_dirty_pages().
  *
- * Differences from Linux. One flusher for all devices instead of one for each; transfers are synchronous, so a slow
- * device holds up others. No estimate of bandwidth: pauses grow with what is dirty. No lazytime, so no
- * dirtytime_expire_seconds; no laptop_mode.
+ * Differences from Linux. What is dirty is not shared out among devices by how fast they are, and there is no estimate
+ * of bandwidth: pauses grow with what is dirty. No lazytime, so no dirtytime_expire_seconds; no laptop_mode.
  *
  * Sources. Documentation/admin-guide/sysctl/vm.rst, Documentation/filesystems/vfs.rst.
  */
+#include <octavo/blkdev.h>
 #include <octavo/port.h>
+#include <octavo/slab.h>
 #include <octavo/task.h>
 
 #include "../base/findings.h"
 #include "../base/part.h"
+#include "../base/printk.h"
 #include "../sync/kthread.h"
 #include "../sync/trace.h"
 #include "filemap.h"
@@ -58,22 +64,45 @@ struct queue {
 	struct address_space *first, *last;
 };
 
-static struct {
+/* (a) any time, (l) all_mappings.lock, (c) constant */
+struct flusher {
 	struct kthread thread;
-	uintptr_t self;		    /* (a) who runs it, for port_thread_self(); 0: nobody */
-	u32 wanted;		    /* (a) */
-	u32 busy;		    /* (a) without a thread: somebody writes what has expired */
-	u64 next_look;		    /* when age is looked at next, ns; the flusher's, or busy's */
-	struct queue queue[LISTS];  /* all_mappings.lock */
-	bool idle;		    /* the same: nothing was listed when it went to sleep */
-	struct wait_queue written;  /* those who wait until less is dirty */
-} flusher __memsys;
+	uintptr_t self;		   /* (a) who runs it, for port_thread_self(); 0: nobody */
+	u32 wanted;		   /* (a) */
+	u64 next_look;		   /* when age is looked at next, ns; its own, or that of @busy */
+	struct queue queue[LISTS]; /* (l) */
+	bool idle;		   /* (l) nothing was listed when it went to sleep */
+	struct flusher *next;	   /* (l) of all */
+	const struct bdev *device; /* (c) NULL: the common one */
+	unsigned int mappings;	   /* (l) of the device */
+	char name[16];		   /* (c) */
+};
+
+static struct flusher common __memsys = { .name = "flush" };
+static u32 busy __memsys;		    /* (a) without threads: somebody writes what has expired */
+static struct wait_queue written __memsys; /* those who wait until less is dirty */
+
+#define for_each_flusher(f) for (struct flusher *f = &common; f; f = f->next)
+
+static struct flusher *flusher_of(const struct address_space *mapping)
+{
+	return mapping->flusher ? mapping->flusher : &common;
+}
+
+/* Context: any, all_mappings.lock as well. */
+static void wake(struct flusher *f, u32 want)
+{
+	if (load_relaxed(&f->wanted) & want)
+		return; /* it has been told, and has not begun yet */
+	atomic_fetch_or(&f->wanted, want);
+	kthread_wake(&f->thread);
+}
 
 /* ---- Lists; with all_mappings.lock held ---- */
 
 static void enlist(struct address_space *mapping, u32 list)
 {
-	struct queue *queue = &flusher.queue[list];
+	struct queue *queue = &flusher_of(mapping)->queue[list];
 
 	mapping->wb_next = NULL;
 	mapping->wb_prev = queue->last;
@@ -87,7 +116,7 @@ static void enlist(struct address_space *mapping, u32 list)
 
 static void unlist(struct address_space *mapping)
 {
-	struct queue *queue = &flusher.queue[mapping->wb_list];
+	struct queue *queue = &flusher_of(mapping)->queue[mapping->wb_list];
 
 	if (mapping->wb_next)
 		mapping->wb_next->wb_prev = mapping->wb_prev;
@@ -112,9 +141,9 @@ void mapping_note_dirty(struct address_space *mapping)
 			unlist(mapping);
 		mapping->dirtied_when = port_clock_ns();
 		enlist(mapping, DIRTY);
-		if (flusher.idle) {
-			flusher.idle = false;
-			flusher_interval_changed();
+		if (flusher_of(mapping)->idle) {
+			flusher_of(mapping)->idle = false;
+			wake(flusher_of(mapping), WANT_LOOK);
 		}
 	}
 unlock:
@@ -130,11 +159,11 @@ void mapping_forget_dirty(struct address_space *mapping)
 /* ---- A turn ---- */
 
 /* Files that became dirty at @when or before begin a pass. Context: the lists' lock. */
-static void begin_passes(u64 when, unsigned int most)
+static void begin_passes(struct flusher *f, u64 when, unsigned int most)
 {
 	struct address_space *mapping;
 
-	while (most-- && (mapping = flusher.queue[DIRTY].first) != NULL && mapping->dirtied_when <= when) {
+	while (most-- && (mapping = f->queue[DIRTY].first) != NULL && mapping->dirtied_when <= when) {
 		unlist(mapping);
 		mapping->writeback_index = 0;
 		enlist(mapping, WORK);
@@ -145,16 +174,16 @@ static void begin_passes(u64 when, unsigned int most)
  * The next one to get a turn, visited and unlisted: of those in a pass, or the oldest that became dirty at @when or
  * before. NULL: none.
  */
-static struct address_space *next_turn(u64 when)
+static struct address_space *next_turn(struct flusher *f, u64 when)
 {
 	struct address_space *mapping;
 	unsigned long flags;
 
 	spin_lock_irqsave(&all_mappings.lock, flags);
 	do {
-		if (!flusher.queue[WORK].first)
-			begin_passes(when, 1);
-		mapping = flusher.queue[WORK].first;
+		if (!f->queue[WORK].first)
+			begin_passes(f, when, 1);
+		mapping = f->queue[WORK].first;
 		if (mapping)
 			unlist(mapping);
 	} while (mapping && mapping_flag(mapping, AS_EXITING));
@@ -229,29 +258,29 @@ void flusher_wait(bool (*may_go)(void))
 {
 	do
 		flusher_wake_background();
-	while (!wait_queue_wait(&flusher.written, ask, &may_go, POLL_NS, true) && flusher_runs() &&
+	while (!wait_queue_wait(&written, ask, &may_go, POLL_NS, true) && flusher_runs() &&
 	       !fatal_signal_pending(current_task()));
 }
 
 /* Between two turns: who may go on now does, and other threads get their chance. */
 static void let_others(void)
 {
-	wake_queue(&flusher.written);
+	wake_queue(&written);
 	cond_resched();
 }
 
 /* ---- Rounds ---- */
 
 /* What became dirty at @when or before, a pass of each; in turns, so that a large file does not hold up others. */
-static void write_older(u64 when)
+static void write_older(struct flusher *f, u64 when)
 {
 	struct address_space *mapping;
 	unsigned long flags;
 
 	spin_lock_irqsave(&all_mappings.lock, flags);
-	begin_passes(when, ~0u);
+	begin_passes(f, when, ~0u);
 	spin_unlock_irqrestore(&all_mappings.lock, flags);
-	while ((mapping = next_turn(0)) != NULL) {
+	while ((mapping = next_turn(f, 0)) != NULL) {
 		take_turn(mapping);
 		let_others();
 	}
@@ -263,11 +292,11 @@ static bool too_much(void)
 }
 
 /* The oldest first, until little enough is dirty, or all that was at @now has had its pass. */
-static void write_background(u64 now)
+static void write_background(struct flusher *f, u64 now)
 {
 	struct address_space *mapping;
 
-	while (too_much() && (mapping = next_turn(now)) != NULL) {
+	while (too_much() && (mapping = next_turn(f, now)) != NULL) {
 		take_turn(mapping);
 		let_others();
 	}
@@ -278,133 +307,233 @@ static u64 interval_ns(void)
 	return (u64)(unsigned int)READ_ONCE(sysctl_dirty_writeback_centisecs) * CENTISEC_NS;
 }
 
-static void write_expired(u64 now)
+static void write_expired(struct flusher *f, u64 now)
 {
 	u64 age = (u64)(unsigned int)READ_ONCE(sysctl_dirty_expire_centisecs) * CENTISEC_NS;
 
-	if (!interval_ns() || now < flusher.next_look)
+	if (!interval_ns() || now < f->next_look)
 		return;
-	flusher.next_look = now + interval_ns();
+	f->next_look = now + interval_ns();
 	if (now >= age)
-		write_older(now - age);
+		write_older(f, now - age);
 }
 
 void flusher_write_expired(void)
 {
-	if (atomic_xchg(&flusher.busy, 1u))
+	if (atomic_xchg(&busy, 1u))
 		return;
-	write_expired(port_clock_ns());
-	store_release(&flusher.busy, 0u);
+	write_expired(&common, port_clock_ns());
+	store_release(&busy, 0u);
 }
 
-/* ---- The thread ---- */
+/* ---- The threads ---- */
 
 bool flusher_runs(void)
 {
-	return load_relaxed(&flusher.self) != 0;
+	return load_relaxed(&common.self) != 0;
 }
 
 bool flusher_is_me(void)
 {
-	return load_relaxed(&flusher.self) == port_thread_self();
+	uintptr_t self = port_thread_self();
+	unsigned long flags;
+	bool is_me = false;
+
+	spin_lock_irqsave(&all_mappings.lock, flags);
+	for_each_flusher (f)
+		is_me |= load_relaxed(&f->self) == self;
+	spin_unlock_irqrestore(&all_mappings.lock, flags);
+	return is_me;
 }
 
-static void wake(u32 want)
+static void wake_all(u32 want)
 {
-	if (load_relaxed(&flusher.wanted) & want)
-		return; /* it has been told, and has not begun yet */
-	atomic_fetch_or(&flusher.wanted, want);
-	kthread_wake(&flusher.thread);
+	unsigned long flags;
+
+	spin_lock_irqsave(&all_mappings.lock, flags);
+	for_each_flusher (f)
+		wake(f, want);
+	spin_unlock_irqrestore(&all_mappings.lock, flags);
 }
 
 void wakeup_flusher_threads(void)
 {
-	wake(WANT_ALL);
+	wake_all(WANT_ALL);
 }
 
 void flusher_wake_background(void)
 {
-	wake(WANT_BACKGROUND);
+	wake_all(WANT_BACKGROUND);
 }
 
 void flusher_interval_changed(void)
 {
-	wake(WANT_LOOK);
+	wake_all(WANT_LOOK);
 }
 
 /* How long there is nothing to do; 0: until somebody says so. */
-static u64 idle_ns(u64 now, bool progress)
+static u64 idle_ns(struct flusher *f, u64 now, bool progress)
 {
 	unsigned long flags;
 	bool idle;
 
+	spin_lock_irqsave(&all_mappings.lock, flags);
+	f->idle = idle = !f->queue[DIRTY].first && !f->queue[WORK].first;
+	spin_unlock_irqrestore(&all_mappings.lock, flags);
+	if (idle)
+		return 0;
 	if (too_much())
 		return progress ? 1 : POLL_NS;
-	spin_lock_irqsave(&all_mappings.lock, flags);
-	flusher.idle = idle = !flusher.queue[DIRTY].first && !flusher.queue[WORK].first;
-	spin_unlock_irqrestore(&all_mappings.lock, flags);
-	if (idle || !interval_ns())
+	if (!interval_ns())
 		return 0;
-	return flusher.next_look > now ? flusher.next_look - now : 1;
+	return f->next_look > now ? f->next_look - now : 1;
+}
+
+static u64 do_round(struct flusher *f)
+{
+	unsigned long before = global_node_page_state(NR_WRITTEN);
+	u32 wanted = atomic_xchg(&f->wanted, 0u);
+	u64 now = port_clock_ns(), idle;
+
+	if (wanted & WANT_LOOK)
+		f->next_look = 0;
+	if (wanted & WANT_ALL)
+		write_older(f, now);
+	write_expired(f, now);
+	write_background(f, now);
+	wake_queue(&written);
+	before = global_node_page_state(NR_WRITTEN) - before;
+	if (before)
+		trace_event(writeback_pages_written, before);
+	idle = idle_ns(f, port_clock_ns(), before != 0);
+	return load_relaxed(&f->wanted) ? 1 : idle;
 }
 
 u64 flusher_round(void)
 {
-	unsigned long written = global_node_page_state(NR_WRITTEN);
-	u32 wanted = atomic_xchg(&flusher.wanted, 0u);
-	u64 now = port_clock_ns(), idle;
-
-	if (wanted & WANT_LOOK)
-		flusher.next_look = 0;
-	if (wanted & WANT_ALL)
-		write_older(now);
-	write_expired(now);
-	write_background(now);
-	wake_queue(&flusher.written);
-	written = global_node_page_state(NR_WRITTEN) - written;
-	if (written)
-		trace_event(writeback_pages_written, written);
-	idle = idle_ns(port_clock_ns(), written != 0);
-	return load_relaxed(&flusher.wanted) ? 1 : idle;
+	return do_round(&common);
 }
 
 static bool is_wanted(void *arg)
 {
-	(void)arg;
-	return load_relaxed(&flusher.wanted) != 0;
+	const struct flusher *f = arg;
+
+	return load_relaxed(&f->wanted) != 0;
 }
 
 static void flusher_main(struct kthread *self, void *arg)
 {
-	(void)arg;
-	store_release(&flusher.self, port_thread_self());
+	struct flusher *f = arg;
+
+	store_release(&f->self, port_thread_self());
 	while (!kthread_should_stop(self)) {
-		u64 idle = flusher_round();
+		u64 idle = do_round(f);
 
 		if (idle == 1)
 			cond_resched();
 		else
 			(void)kthread_sleep(self, is_wanted, idle);
 	}
-	store_release(&flusher.self, (uintptr_t)0);
-	wake_queue(&flusher.written);
+	store_release(&f->self, (uintptr_t)0);
+	wake_queue(&written);
 }
 
-int flusher_start(void)
+static int start_thread(struct flusher *f)
 {
-	int err = kthread_start(&flusher.thread, flusher_main, NULL, "flush", NUMA_NO_NODE);
+	int err = kthread_start(&f->thread, flusher_main, f, f->name, NUMA_NO_NODE);
 
 	return err == -EBUSY ? 0 : err;
 }
 
+int flusher_start(void)
+{
+	return start_thread(&common);
+}
+
 void flusher_stop(void)
 {
-	kthread_stop(&flusher.thread);
+	kthread_stop(&common.thread);
 }
+
+/* ---- Devices' own ---- */
+
+/* Context: the lock. */
+static bool join(struct address_space *mapping, const struct bdev *device)
+{
+	for_each_flusher (f) {
+		if (f->device != device)
+			continue;
+		f->mappings++;
+		mapping->flusher = f;
+		return true;
+	}
+	return false;
+}
+
+void flusher_join(struct address_space *mapping, const struct bdev *device)
+{
+	struct flusher *new = NULL;
+	unsigned long flags;
+	bool joined;
+
+	do {
+		spin_lock_irqsave(&all_mappings.lock, flags);
+		joined = join(mapping, device);
+		if (!joined && new) {
+			new->next = common.next;
+			common.next = new;
+			joined = join(mapping, device);
+			new = NULL;
+		}
+		spin_unlock_irqrestore(&all_mappings.lock, flags);
+		if (joined || !flusher_runs())
+			break;
+		new = kzalloc(sizeof(*new), GFP_KERNEL | __GFP_NOWARN);
+		if (!new)
+			break;
+		new->device = device;
+		octavo_snprintf(new->name, sizeof(new->name), "flush-%u:%u", device->dev >> 20,
+				device->dev & ((1u << 20) - 1));
+		if (start_thread(new)) {
+			kfree(new);
+			break;
+		}
+	} while (true);
+	/* Somebody else made one meanwhile. */
+	if (unlikely(new && joined)) {
+		kthread_stop(&new->thread);
+		kfree(new);
+	}
+}
+
+void flusher_leave(struct address_space *mapping)
+{
+	struct flusher *f = mapping->flusher, **link;
+	unsigned long flags;
+	bool last;
+
+	if (!f)
+		return;
+	mapping->flusher = NULL;
+	spin_lock_irqsave(&all_mappings.lock, flags);
+	last = !--f->mappings;
+	for (link = &common.next; last && *link; link = &(*link)->next)
+		if (*link == f) {
+			*link = f->next;
+			break;
+		}
+	spin_unlock_irqrestore(&all_mappings.lock, flags);
+	if (last) {
+		kthread_stop(&f->thread);
+		kfree(f);
+	}
+}
+
+/* ---- Start ---- */
 
 static int init(void)
 {
-	flusher.written = (struct wait_queue)WAIT_QUEUE_INIT;
+	written = (struct wait_queue)WAIT_QUEUE_INIT;
 	return 0;
 }
 
@@ -414,13 +543,27 @@ static void start(void)
 	(void)flusher_start();
 }
 
-void flusher_verify(struct findings *f)
+static void verify_order(struct findings *f, const struct address_space *m)
 {
-	for (const struct address_space *m = flusher.queue[DIRTY].first; m && m->wb_next; m = m->wb_next)
+	for (; m && m->wb_next; m = m->wb_next)
 		if (m->dirtied_when > m->wb_next->dirtied_when)
 			finding(f, "WB-I1: mapping %u, dirty since %llu, is ahead of %u, since %llu", m->handle,
 				(unsigned long long)m->dirtied_when, m->wb_next->handle,
 				(unsigned long long)m->wb_next->dirtied_when);
+}
+
+void flusher_verify(struct findings *f)
+{
+	for_each_flusher (flusher) {
+		unsigned int mappings = 0;
+
+		verify_order(f, flusher->queue[DIRTY].first);
+		for (const struct address_space *m = all_mappings.first; m; m = m->all_next)
+			mappings += m->flusher == flusher;
+		if (mappings != flusher->mappings)
+			finding(f, "WB-I3: %s has %u mappings, and counts %u", flusher->name, mappings,
+				flusher->mappings);
+	}
 	for (const struct address_space *m = all_mappings.first; m; m = m->all_next)
 		if (!m->wb_list && !m->visitors && !mapping_flag(m, AS_EXITING) && m->a_ops->writepages &&
 		    xa_tagged(&m->i_pages, PAGECACHE_TAG_DIRTY))

@@ -2,7 +2,7 @@
 /*
  * The flusher as a thread, under seeded interleavings and with real CPUs: writers that it is ahead of or behind,
  * truncation, files that are evicted while it is at them. What a file holds, and what its store holds after fsync(2),
- * is compared byte by byte; nothing stays dirty or listed (WB-I1, WB-I2).
+ * is compared byte by byte; nothing stays dirty or listed (WB-I1 to WB-I3).
  */
 #include <octavo/port.h>
 #include <octavo/verify.h>
@@ -221,4 +221,88 @@ TEST(writeback_sched, by_itself)
 	EXPECT_EQ(file[0]->f_op->fsync(file[0], 0, ~(u64)0, false), 0);
 	flusher_stop();
 	close_it(0);
+}
+
+/* ---- Devices ---- */
+
+#define DISK_PAGES 8u
+
+static struct disk {
+	struct flaky flaky;
+	struct inode inode;
+	struct bdev *ram;
+	struct file *file;
+} disks[2];
+static bool hangs;
+
+/* The device does not answer until it is let go. */
+static void hang(struct flaky *flaky, u64 sector, unsigned int count, bool write)
+{
+	(void)sector;
+	(void)count;
+	while (flaky == &disks[0].flaky && write && load_acquire(&hangs))
+		port_park(1000000);
+}
+
+static bool open_disk(struct disk *d, const char *ram, const char *name)
+{
+	int err;
+
+	*d = (struct disk){ .ram = brd_create(ram, DISK_PAGES * (PAGE_SIZE >> SECTOR_SHIFT), &err) };
+	if (!d->ram || flaky_make(&d->flaky, name, d->ram) || bdev_init_inode(&d->inode, &d->flaky.bdev))
+		return false;
+	d->flaky.hook = hang;
+	d->file = alloc_file(&d->inode, FMODE_READ | FMODE_WRITE, 0, &bdev_fops);
+	return d->file;
+}
+
+static bool fill_disk(struct disk *d, u8 byte)
+{
+	memset(page[0], byte, PAGE_SIZE);
+	for (unsigned int i = 0; i < DISK_PAGES; i++)
+		if (ram_file_write(d->file, page[0], PAGE_SIZE, (u64)i * PAGE_SIZE) != (s64)PAGE_SIZE)
+			return false;
+	return true;
+}
+
+static void close_disk(struct disk *d)
+{
+	fput(d->file);
+	inode_evict_mapping(&d->inode);
+	flaky_end(&d->flaky);
+	brd_destroy(d->ram);
+}
+
+/* Waits until no more than @pages are dirty or being written, up to ten seconds. Return: how many are. */
+static unsigned long unwritten_but(unsigned long pages)
+{
+	for (unsigned int i = 0; i < 2000 && pages_unwritten() > pages; i++)
+		port_park(5000000);
+	return pages_unwritten();
+}
+
+TEST(writeback_sched, a_device_that_hangs_holds_up_no_other)
+{
+	ASSERT(boot() && !flusher_start());
+	sysctl_dirty_writeback_centisecs = 0;
+	hosted_threads_settle();
+	ASSERT(open_disk(&disks[0], "under0", "slow"));
+	ASSERT(open_disk(&disks[1], "under1", "quick"));
+	EXPECT(disks[0].inode.i_data.flusher && disks[1].inode.i_data.flusher &&
+	       disks[0].inode.i_data.flusher != disks[1].inode.i_data.flusher);
+	store_release(&hangs, true);
+	EXPECT(fill_disk(&disks[0], 'a') && fill_disk(&disks[1], 'b'));
+	EXPECT_EQ(pages_unwritten(), 2 * DISK_PAGES);
+	wakeup_flusher_threads();
+	EXPECT_EQ(unwritten_but(DISK_PAGES), DISK_PAGES);
+	EXPECT(disks[0].flaky.writes <= 1);
+	EXPECT(disks[1].flaky.writes);
+	store_release(&hangs, false);
+	EXPECT_EQ(unwritten_but(0), 0);
+	hosted_threads_settle();
+	EXPECT(!mm_verify(test_finding, NULL));
+	close_disk(&disks[1]);
+	close_disk(&disks[0]);
+	flusher_stop();
+	EXPECT(!mm_verify(test_finding, NULL));
 }

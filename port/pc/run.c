@@ -74,6 +74,13 @@ static void execute(const void *at)
 	((void (*)(void))(uintptr_t)at)();
 }
 
+static void execute_data(void)
+{
+	/* Written to, as far as the compiler knows: of what never is it may make a constant. */
+	__asm__ volatile("" : "+m"(variable));
+	execute(&variable);
+}
+
 static void overflow_stack(void *arg)
 {
 	(void)arg;
@@ -126,7 +133,7 @@ static noinline void __attribute__((noreturn)) crash(const char *kind)
 	else if (!strcmp(kind, "rodata"))
 		*(volatile char *)&constant = 0;
 	else if (!strcmp(kind, "data"))
-		execute(&variable);
+		execute_data();
 	else if (!strcmp(kind, "vmalloc"))
 		read_behind_area();
 	port_panic("octavo.crash");

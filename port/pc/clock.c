@@ -11,6 +11,7 @@
 
 #define PIT_HZ 1193182u
 #define PIT_COUNT 11932u /* 10 ms */
+#define MEASURED_MAX 50	 /* a quarter of a second */
 
 static struct {
 	u64 start, hz, scale;
@@ -27,37 +28,57 @@ static u64 hz_from_cpuid(void)
 	return r.eax && r.ebx && r.ecx ? (u64)r.ecx * r.ebx / r.eax : 0;
 }
 
-/* Cycles while counter 2 runs from PIT_COUNT to 0; 0 if it never gets there. */
-static u64 measure_once(void)
+/* The rate lies between. */
+struct hz_range {
+	u64 least, most;
+};
+
+/*
+ * From the cycles while counter 2 runs from @count to 0. It begins to run somewhere in the write of the high byte, and
+ * reaches 0 after the last read that does not tell so began: a hypervisor may stop us anywhere in them. @most is 0 if
+ * it never gets there.
+ */
+static struct hz_range measure_once(unsigned int count)
 {
 	u8 gate = inb(0x61);
-	u64 begin, end = 0;
+	u64 before, begun, running = 0, asked, now;
+	bool end = false;
 
 	outb(0x61, (gate & 0xfc) | 1); /* gate on, speaker off */
 	outb(0x43, 0xb0);	       /* counter 2, low and high byte, mode 0: output rises at 0 */
-	outb(0x42, PIT_COUNT & 0xff);
-	outb(0x42, PIT_COUNT >> 8);
-	begin = rdtsc_ordered();
-	for (unsigned int i = 0; i < 10000000 && !end; i++)
-		if (inb(0x61) & 0x20)
-			end = rdtsc_ordered();
+	outb(0x42, count & 0xff);
+	before = rdtsc_ordered();
+	outb(0x42, (u8)(count >> 8));
+	asked = now = begun = rdtsc_ordered();
+	for (unsigned int i = 0; i < 10000000 && !end; i++) {
+		running = asked;
+		asked = now;
+		end = inb(0x61) & 0x20;
+		now = rdtsc_ordered();
+	}
 	outb(0x61, gate);
-	return end ? end - begin : 0;
+	return (struct hz_range){ .least = (running - begun) * PIT_HZ / (count + 1),
+				  .most = end ? (now - before) * PIT_HZ / count : 0 };
 }
 
+/*
+ * Undisturbed two are enough. On a busy host a long one may always end while we are stopped, and we go on with time for
+ * a short one.
+ */
 static u64 hz_from_pit(void)
 {
-	u64 best = 0;
+	struct hz_range all = measure_once(PIT_COUNT);
 
-	/* Being interrupted (by a hypervisor) only makes it longer: the shortest of three. */
-	for (int i = 0; i < 3; i++) {
-		u64 cycles = measure_once();
+	for (unsigned int i = 1; i < MEASURED_MAX && all.most; i++) {
+		struct hz_range r = measure_once(PIT_COUNT >> i % 4);
 
-		if (!cycles)
-			return 0;
-		best = !best || cycles < best ? cycles : best;
+		all.least = max(all.least, r.least);
+		all.most = r.most ? min(all.most, r.most) : all.most;
+		if (all.most <= all.least + all.least / 1000)
+			break;
 	}
-	return best * PIT_HZ / PIT_COUNT;
+	/* By its last digits the least may be above the most. */
+	return all.most ? (all.least + all.most) / 2 : 0;
 }
 
 void clock_init(void)

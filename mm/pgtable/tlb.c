@@ -319,30 +319,35 @@ bool flush_tlb_page(struct mm_struct *mm, uintptr_t virt)
 				  PAGE_SHIFT, false);
 }
 
-/* Has another CPU loaded @mm, or is it about to? */
-static force_inline bool others_have(const struct mm_struct *mm)
+/* Beyond the word of bits that has CPU @self's. */
+static noinline bool others_beyond(const unsigned long *cpus, unsigned int self)
 {
-	unsigned int self = smp_processor_id();
-
-	if (load_relaxed(&mm->cpus[self / CPU_WORD_BITS]) & ~(1ul << self % CPU_WORD_BITS))
-		return true;
-	for (unsigned int i = 0; unlikely(nr_cpu_ids > CPU_WORD_BITS) && i * CPU_WORD_BITS < nr_cpu_ids; i++)
-		if (i != self / CPU_WORD_BITS && load_relaxed(&mm->cpus[i]))
+	for (unsigned int i = 0; i * CPU_WORD_BITS < nr_cpu_ids; i++)
+		if (i != self / CPU_WORD_BITS && load_relaxed(&cpus[i]))
 			return true;
 	return false;
+}
+
+/* Has another CPU loaded the address space, or is it about to? */
+static force_inline bool others_have(const unsigned long *cpus, unsigned int self)
+{
+	if (load_relaxed(&cpus[self / CPU_WORD_BITS]) & ~(1ul << self % CPU_WORD_BITS))
+		return true;
+	return unlikely(nr_cpu_ids > CPU_WORD_BITS) && others_beyond(cpus, self);
 }
 
 bool flush_tlb_page_alone(struct mm_struct *mm, uintptr_t virt)
 {
 	struct tlb_cpu *tc = this_cpu_ptr(&tlb_cpu);
 	struct tlb_slot *slot = &tc->slots[tc->slot];
+	unsigned int self = smp_processor_id();
 	unsigned long gen;
 
-	if (tc->loaded != mm || load_relaxed(&tc->lazy) || !mm->cpus || others_have(mm))
+	if (tc->loaded != mm || load_relaxed(&tc->lazy) || !mm->cpus || others_have(mm->cpus, self))
 		return false;
 	/* Who had it loaded before may have translations still, and is to see that he was away. */
 	gen = next_generation(mm);
-	if (unlikely(others_have(mm)))
+	if (unlikely(others_have(mm->cpus, self)))
 		return false;
 	port_tlb_flush_page(tlb_slot_asid(tc->slot), virt);
 	/* Behind by more than this one flush it stays behind. */

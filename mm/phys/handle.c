@@ -61,10 +61,18 @@ static void **slot_of(u32 handle, unsigned int *missing)
 
 void *handle_object(u32 handle)
 {
-	unsigned int missing;
-	void **slot = slot_of(handle, &missing), *object = slot ? load_acquire(slot) : NULL;
+	void **table = load_acquire(&handles.root), *object;
 
-	return (uintptr_t)object & 1 ? NULL : object;
+	if (unlikely(!table))
+		return NULL;
+	table = load_acquire((void ***)slot_in(table, handle, 2));
+	if (unlikely(!table))
+		return NULL;
+	table = load_acquire((void ***)slot_in(table, handle, 1));
+	if (unlikely(!table))
+		return NULL;
+	object = load_acquire(slot_in(table, handle, 0));
+	return unlikely((uintptr_t)object & 1) ? NULL : object;
 }
 
 static void list_take_all(struct number_list *to, struct number_list *from)

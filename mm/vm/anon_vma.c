@@ -60,6 +60,7 @@
 #include "../base/handle.h"
 #include "../base/printk.h"
 #include "../base/string.h"
+#include "../sync/rcu.h"
 #include "anon_vma.h"
 
 /* ---- Life ---- */
@@ -128,11 +129,11 @@ struct anon_vma *anon_vma_get(u32 handle)
 {
 	struct anon_vma *av;
 
-	rcu_read_lock();
+	rcu_reader_begin();
 	av = anon_vma_of_handle(handle);
 	if (av && !get_unless_zero(av))
 		av = NULL;
-	rcu_read_unlock();
+	rcu_reader_end();
 	return av;
 }
 

@@ -142,7 +142,7 @@ static void exchange_end(struct vm_fault *vmf, struct folio *copy, struct page *
 	page_become_anon(&copy->page, vma, vmf->address);
 	pgt_fill(vmf->entry, copy_entry(vmf, copy));
 	if (old)
-		folio_remove_rmap_ptes(page_folio(old), old, 1, vma);
+		folio_remove_rmap_pte(page_folio(old), old);
 	vmf_unlock(vmf);
 	count_anon_mapped(&copy->page, 1);
 }

@@ -64,22 +64,25 @@
 /* ---- Who may map it ---- */
 
 /* Where the first page of @folio that @vma can map lies; what it maps of it ends at *@end. False: none. */
-static bool folio_range(const struct folio *folio, const struct vm_area_struct *vma, uintptr_t *addr, uintptr_t *end)
+static force_inline bool folio_range(const struct folio *folio, const struct vm_area_struct *vma, uintptr_t *addr,
+				     uintptr_t *end)
 {
 	unsigned long first = (unsigned long)page_index(&folio->page), last = first + folio_nr_pages(folio) - 1;
 	unsigned long vma_last = vma->vm_pgoff + vma_pages(vma) - 1;
 
 	if (last < vma->vm_pgoff || first > vma_last)
 		return false;
-	first = max(first, vma->vm_pgoff);
-	last = min(last, vma_last);
+	if (unlikely(folio_order(folio))) {
+		first = max(first, vma->vm_pgoff);
+		last = min(last, vma_last);
+	}
 	*addr = vma->vm_start + ((first - vma->vm_pgoff) << PAGE_SHIFT);
 	*end = *addr + ((last - first + 1) << PAGE_SHIFT);
 	return true;
 }
 
 /* Return: false: the walk is over. */
-static bool visit(struct rmap_walk *walk, struct folio *folio, struct vm_area_struct *vma)
+static force_inline bool visit(struct rmap_walk *walk, struct folio *folio, struct vm_area_struct *vma)
 {
 	uintptr_t addr;
 
@@ -88,11 +91,21 @@ static bool visit(struct rmap_walk *walk, struct folio *folio, struct vm_area_st
 	return walk->one(walk, folio, vma, addr) && !(walk->done && walk->done(folio));
 }
 
-static void walk_anon(struct folio *folio, struct rmap_walk *walk)
+/* The VMAs that hang on @av itself. Return: false: the walk is over. */
+static force_inline bool visit_all(struct rmap_walk *walk, struct folio *folio, const struct anon_vma *av)
 {
 	unsigned long first = (unsigned long)page_index(&folio->page), last = first + folio_nr_pages(folio) - 1;
+	struct interval_node *node;
+
+	for (node = interval_first(av->vmas, first, last); node; node = interval_next(node, first, last))
+		if (!visit(walk, folio, anon_link_of_node(node)->vma))
+			return false;
+	return true;
+}
+
+static void walk_anon(struct folio *folio, struct rmap_walk *walk)
+{
 	struct anon_vma *top = anon_vma_get(page_handle(&folio->page) & ~PAGE_MAPPING_ANON);
-	bool on = true;
 
 	if (!top)
 		return;
@@ -102,12 +115,9 @@ static void walk_anon(struct folio *folio, struct rmap_walk *walk)
 	}
 	if (!walk->try_lock)
 		down_read(&top->root->rwsem);
-	for (struct anon_vma *av = top->gone ? NULL : top; av && on; av = anon_vma_next_below(av, top)) {
-		struct interval_node *node = interval_first(av->vmas, first, last);
-
-		for (; node && on; node = interval_next(node, first, last))
-			on = visit(walk, folio, anon_link_of_node(node)->vma);
-	}
+	for (struct anon_vma *av = top->gone ? NULL : top; av; av = anon_vma_next_below(av, top))
+		if (!visit_all(walk, folio, av))
+			break;
 	up_read(&top->root->rwsem);
 	anon_vma_put(top);
 }
@@ -290,7 +300,7 @@ struct change {
 };
 
 /* An entry of @at changed; @e: what it was. The lock is let go of, and CPUs forget it. */
-static void changed(struct change *c, const struct at *at)
+static force_inline void changed(struct change *c, const struct at *at)
 {
 	bool alone;
 
@@ -302,13 +312,19 @@ static void changed(struct change *c, const struct at *at)
 		(void)flush_tlb_page(at->vma->vm_mm, at->addr);
 }
 
-/* @vma has been visited. */
-static void flush_sharer(const struct change *c, const struct folio *folio, struct vm_area_struct *vma)
+static noinline void flush_range(const struct folio *folio, struct vm_area_struct *vma)
 {
 	uintptr_t addr, end;
 
-	if (c->shared && folio_range(folio, vma, &addr, &end))
+	if (folio_range(folio, vma, &addr, &end))
 		(void)flush_tlb_mm_range(vma->vm_mm, addr, end, PAGE_SHIFT, false);
+}
+
+/* @vma has been visited. */
+static force_inline void flush_sharer(const struct change *c, const struct folio *folio, struct vm_area_struct *vma)
+{
+	if (unlikely(c->shared))
+		flush_range(folio, vma);
 }
 
 static bool mkclean_one(struct rmap_walk *walk, struct folio *folio, struct vm_area_struct *vma, uintptr_t addr)
@@ -356,14 +372,15 @@ static void keep_dirty(struct folio *folio, pgt_entry_t e)
 }
 
 /* The entry is gone, or leads to no page now. */
-static void taken_out(struct change *c, const struct at *at)
+static force_inline void taken_out(struct change *c, const struct at *at)
 {
 	struct folio *folio = at->folio;
 
-	folio_remove_rmap_ptes(folio, at->page, 1, at->vma);
+	folio_remove_rmap_pte(folio, at->page);
 	changed(c, at);
 	keep_dirty(folio, at->e);
-	folio_put(folio);
+	/* The caller has one more. */
+	(void)atomic_fetch_sub(&folio->page._refcount, 1);
 }
 
 /* ---- Unmapping ---- */
@@ -388,7 +405,7 @@ static bool is_unused(const struct folio *folio)
 }
 
 /* The entry gave way to one that is counted in @to; NR_MM_COUNTERS: to none that is. The lock is let go of. */
-static void unmapped(struct change *c, struct at *at, unsigned int to)
+static force_inline void unmapped(struct change *c, struct at *at, unsigned int to)
 {
 	struct mm_struct *mm = at->vma->vm_mm;
 

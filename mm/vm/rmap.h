@@ -60,7 +60,7 @@ void folio_add_new_anon_rmap(struct folio *folio, struct vm_area_struct *vma, ui
 void folio_add_anon_rmap_pte(struct folio *folio, struct page *page, struct vm_area_struct *vma, uintptr_t addr,
 			     bool exclusive);
 void folio_add_file_rmap_ptes(struct folio *folio, struct page *page, unsigned int nr, struct vm_area_struct *vma);
-void folio_remove_rmap_ptes(struct folio *folio, struct page *page, unsigned int nr, struct vm_area_struct *vma);
+void folio_remove_rmap_pte(struct folio *folio, struct page *page);
 /* fork: another entry for it, which is not exclusive any more. Return: -EBUSY: it may be pinned, copy it now. */
 int folio_try_dup_anon_rmap_pte(struct folio *folio, struct page *page, struct vm_area_struct *vma);
 /* All entries that map any page of the folio. */

@@ -12,9 +12,9 @@
 #include "anon_vma.h"
 #include "mlock.h"
 
-static void count_mapped(const struct folio *folio, enum node_stat_item item, long nr)
+static force_inline void count_mapped(const struct folio *folio, enum node_stat_item item, long nr)
 {
-	mod_node_page_state(NODE_DATA(page_to_nid(&folio->page)), item, nr);
+	atomic_add_relaxed(&NODE_DATA(page_to_nid(&folio->page))->stat[item], (unsigned long)nr);
 }
 
 void folio_add_new_anon_rmap(struct folio *folio, struct vm_area_struct *vma, uintptr_t addr)
@@ -55,17 +55,13 @@ void folio_add_file_rmap_ptes(struct folio *folio, struct page *page, unsigned i
 		count_mapped(folio, NR_FILE_MAPPED, fresh);
 }
 
-void folio_remove_rmap_ptes(struct folio *folio, struct page *page, unsigned int nr, struct vm_area_struct *vma)
+void folio_remove_rmap_pte(struct folio *folio, struct page *page)
 {
 	/* Unmapped, its file may lose it. */
 	bool anon = page_is_anon(&folio->page);
-	long last = 0;
 
-	(void)vma;
-	for (unsigned int i = 0; i < nr; i++)
-		last += atomic_fetch_sub(&page[i]._mapcount, 1) == 0;
-	if (last)
-		count_mapped(folio, anon ? NR_ANON_MAPPED : NR_FILE_MAPPED, -last);
+	if (!atomic_fetch_sub(&page->_mapcount, 1))
+		count_mapped(folio, anon ? NR_ANON_MAPPED : NR_FILE_MAPPED, -1);
 	if (unlikely(PageMlocked(&folio->page)) && !folio_mapped(folio))
 		mlock_forget(folio);
 }

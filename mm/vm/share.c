@@ -113,14 +113,10 @@ long table_delta(const struct page *table, unsigned int which)
 	return (s16)(load_relaxed_u64(&table->private_data) >> which * LANE_BITS);
 }
 
-void table_count(struct mm_struct *mm, struct page *table, unsigned int which, long n)
+void table_count_shared(struct page *table, unsigned int which, long n)
 {
 	u64 lane = (u64)0xffff << which * LANE_BITS, value;
 
-	if (!pgt_page_of(table)->shared) {
-		mm_counter_add(mm, which, n);
-		return;
-	}
 	value = (u64)(u16)(table_delta(table, which) + n) << which * LANE_BITS;
 	store_relaxed_u64(&table->private_data, (table->private_data & ~lane) | value);
 }
@@ -263,7 +259,7 @@ static void release_entries(pgt_entry_t *table)
 			continue;
 		if (pgt_dirty(0, e) && !page_is_anon(&page_folio(page)->page))
 			(void)folio_mark_dirty(page_folio(page));
-		folio_remove_rmap_ptes(page_folio(page), page, 1, NULL);
+		folio_remove_rmap_pte(page_folio(page), page);
 		free_swap_cache_of(compound_head(page));
 		put_page(page);
 	}
@@ -427,7 +423,7 @@ pgt_entry_t *table_lock_find(struct mm_struct *mm, uintptr_t addr, spinlock_t **
 	spin_lock(&mm->page_table_lock);
 	upper = upper_entry(mm, addr, &e);
 	if (upper) {
-		entry = pgt_table_of(1, e) + pgt_index(0, addr);
+		entry = pgt_table_at(pgt_table_phys(1, e)) + pgt_index(0, addr);
 		*lock = &pgt_page_of(table_page(entry))->lock;
 		spin_lock(*lock);
 	}

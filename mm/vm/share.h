@@ -42,7 +42,14 @@ pgt_entry_t *table_lock_find(struct mm_struct *mm, uintptr_t addr, spinlock_t **
  * table_count - an entry of the table comes or goes: @n more pages of MM_*PAGES @which
  * Counted in mm->rss, or, while the table is shared, in the table for all who share it. Context: the table's lock.
  */
-void table_count(struct mm_struct *mm, struct page *table, unsigned int which, long n);
+void table_count_shared(struct page *table, unsigned int which, long n);
+static force_inline void table_count(struct mm_struct *mm, struct page *table, unsigned int which, long n)
+{
+	if (likely(!pgt_page_of(table)->shared))
+		mm_counter_add(mm, which, n);
+	else
+		table_count_shared(table, which, n);
+}
 /* The pages that mm->rss has not heard of. */
 long table_delta(const struct page *table, unsigned int which);
 /* mm->rss hears of them. Context: the table's lock. */

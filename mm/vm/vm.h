@@ -150,8 +150,17 @@ struct zap_details {
 };
 void zap_page_range(struct mmu_gather *tlb, struct vm_area_struct *vma, uintptr_t start, uintptr_t end,
 		    const struct zap_details *details);
+
 /* What is resident now may be more than ever: it is about to become less. */
-void mm_note_hiwater(struct mm_struct *mm);
+static force_inline void mm_note_hiwater(struct mm_struct *mm)
+{
+	long rss = (long)(load_relaxed(&mm->rss[MM_FILEPAGES]) + load_relaxed(&mm->rss[MM_ANONPAGES]) +
+			  load_relaxed(&mm->rss[MM_SHMEMPAGES]));
+
+	if (rss > 0 && (unsigned long)rss > load_relaxed(&mm->hiwater_rss))
+		store_relaxed(&mm->hiwater_rss, (unsigned long)rss);
+}
+
 /*
  * zap_shared_tables - all of [start, end) goes: shared tables that lie in it as a whole are left as they are, whatever
  * VMAs are in their reach, which takes no memory

@@ -59,7 +59,7 @@ static noinline void zap_file_page(struct zap *z, struct page *page, pgt_entry_t
 	if (pgt_young(0, e) && !(vma_flags_now(z->vma) & (VM_SEQ_READ | VM_RAND_READ)) &&
 	    (!PageReferenced(&folio->page) || !PageActive(&folio->page)))
 		folio_mark_accessed(folio);
-	folio_remove_rmap_ptes(folio, page, 1, z->vma);
+	folio_remove_rmap_pte(folio, page);
 }
 
 /*
@@ -281,15 +281,6 @@ static uintptr_t zap_table(struct zap *z, pgt_entry_t *table, uintptr_t addr, ui
 		z->full = false;
 	}
 	return addr;
-}
-
-void mm_note_hiwater(struct mm_struct *mm)
-{
-	long rss = (long)(load_relaxed(&mm->rss[MM_FILEPAGES]) + load_relaxed(&mm->rss[MM_ANONPAGES]) +
-			  load_relaxed(&mm->rss[MM_SHMEMPAGES]));
-
-	if (rss > 0 && (unsigned long)rss > load_relaxed(&mm->hiwater_rss))
-		store_relaxed(&mm->hiwater_rss, (unsigned long)rss);
 }
 
 void zap_page_range(struct mmu_gather *tlb, struct vm_area_struct *vma, uintptr_t start, uintptr_t end,

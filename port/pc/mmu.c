@@ -192,18 +192,11 @@ static void flush_asid(struct mmu_cpu *cpu, unsigned int asid)
 		flush_by_loading(cpu, asid);
 }
 
-void port_tlb_flush_page(unsigned int asid, uintptr_t virt)
+static noinline void flush_page_by_asid(unsigned int asid, uintptr_t virt)
 {
-	struct mmu_cpu *cpu;
-	unsigned long flags;
+	unsigned long flags = port_irq_save();
+	struct mmu_cpu *cpu = this_mmu();
 
-	/* One instruction, and no state of the CPU's. */
-	if (!mmu.pcid && virt != PORT_TLB_ASID) {
-		invlpg(virt);
-		return;
-	}
-	flags = port_irq_save();
-	cpu = this_mmu();
 	if (virt == PORT_TLB_ASID) {
 		flush_asid(cpu, asid);
 	} else if (asid == PORT_ASID_KERNEL) {
@@ -218,6 +211,15 @@ void port_tlb_flush_page(unsigned int asid, uintptr_t virt)
 		flush_by_loading(cpu, asid);
 	}
 	port_irq_restore(flags);
+}
+
+void port_tlb_flush_page(unsigned int asid, uintptr_t virt)
+{
+	/* One instruction, and no state of the CPU's. */
+	if (likely(!mmu.pcid && virt != PORT_TLB_ASID))
+		invlpg(virt);
+	else
+		flush_page_by_asid(asid, virt);
 }
 
 /* ---- What reports and tests ask ---- */

@@ -118,9 +118,12 @@ void lru_count(struct lruvec *vec, enum zone_type zone, unsigned int chain, long
 	lru_count_list(vec, zone, chain_list(vec, chain), pages);
 }
 
-static void count_isolated(const struct folio *folio, bool file, long pages)
+static void count_isolated(const struct lruvec *vec, const long pages[2])
 {
-	mod_node_page_state(NODE_DATA(page_to_nid(&folio->page)), file ? NR_ISOLATED_FILE : NR_ISOLATED_ANON, pages);
+	if (pages[0])
+		mod_node_page_state(NODE_DATA(vec->nid), NR_ISOLATED_ANON, pages[0]);
+	if (pages[1])
+		mod_node_page_state(NODE_DATA(vec->nid), NR_ISOLATED_FILE, pages[1]);
 }
 
 /* ---- On and off. Context: the lock ---- */
@@ -176,7 +179,7 @@ void lru_place(struct lruvec *vec, struct folio *folio)
 }
 
 /* A folio that leaves keeps nothing of where it was, but for PG_active, which its return goes by. */
-static void leave(struct lruvec *vec, struct folio *folio)
+static force_inline void leave(struct lruvec *vec, struct folio *folio)
 {
 	const struct lru_policy *p = lru_policy();
 
@@ -231,7 +234,8 @@ static void isolated(struct lruvec *vec, struct folio *folio)
 	leave(vec, folio);
 	ClearPageLRU(&folio->page);
 	folio->page.private_data = file; /* what it was counted as */
-	count_isolated(folio, file, (long)folio_nr_pages(folio));
+	mod_node_page_state(NODE_DATA(vec->nid), file ? NR_ISOLATED_FILE : NR_ISOLATED_ANON,
+			    (long)folio_nr_pages(folio));
 }
 
 bool folio_isolate_lru(struct folio *folio)
@@ -252,6 +256,86 @@ bool folio_isolate_lru(struct folio *folio)
 	return taken;
 }
 
+/* What a row of folios leaves behind that came off one chain. */
+struct taken {
+	unsigned int chain;
+	enum zone_type zone;
+	long pages;
+};
+
+static force_inline void taken_end(struct lruvec *vec, const struct taken *taken)
+{
+	if (taken->pages)
+		lru_count(vec, taken->zone, taken->chain, -taken->pages);
+}
+
+/* Context: the lock. As lru_take(), but that chains are counted in @taken. */
+static force_inline bool take_counted(struct lruvec *vec, struct folio *folio, struct taken *taken)
+{
+	unsigned int chain = page_chain(&folio->page);
+	enum zone_type zone = page_zonenum(&folio->page);
+
+	if (unlikely(!on_chain(vec, &folio->page)))
+		return lru_batch_remove(&folio->page);
+	if (unlikely(chain != taken->chain || zone != taken->zone)) {
+		taken_end(vec, taken);
+		*taken = (struct taken){ .chain = chain, .zone = zone };
+	}
+	chain_cut(&vec->chains[chain], &folio->page, &folio->page);
+	taken->pages += (long)folio_nr_pages(folio);
+	return true;
+}
+
+/* Folios of one node. */
+static unsigned int isolate_some(struct lruvec *vec, struct folio **folios, unsigned int nr)
+{
+	long pages[2] = { 0, 0 };
+	struct taken taken = { 0 };
+	unsigned int n = 0;
+	unsigned long flags;
+
+	lru_lock(vec, &flags);
+	for (unsigned int i = 0; i < nr; i++) {
+		struct folio *folio = folios[i];
+		bool file = folio_is_file_lru(folio);
+
+		if (unlikely(!PageLRU(&folio->page) || !take_counted(vec, folio, &taken)))
+			continue;
+		leave(vec, folio);
+		ClearPageLRU(&folio->page);
+		folio->page.private_data = file;
+		pages[file] += (long)folio_nr_pages(folio);
+		folios[i] = folios[n];
+		folios[n++] = folio;
+	}
+	taken_end(vec, &taken);
+	lru_unlock(vec, flags);
+	count_isolated(vec, pages);
+	return n;
+}
+
+unsigned int folio_isolate_batch(struct folio **folios, unsigned int nr)
+{
+	unsigned int isolated = 0;
+
+	for (unsigned int i = 0, n; i < nr; i += n) {
+		int nid = page_to_nid(&folios[i]->page);
+		unsigned int some;
+
+		for (n = 1; i + n < nr && page_to_nid(&folios[i + n]->page) == nid; n++)
+			;
+		some = isolate_some(node_lruvec(nid), folios + i, n);
+		for (unsigned int j = 0; unlikely(isolated != i) && j < some; j++) {
+			struct folio *folio = folios[i + j];
+
+			folios[i + j] = folios[isolated + j];
+			folios[isolated + j] = folio;
+		}
+		isolated += some;
+	}
+	return isolated;
+}
+
 bool lru_isolate_page(struct lruvec *vec, struct page *page)
 {
 	struct folio *folio = (struct folio *)page;
@@ -263,25 +347,18 @@ bool lru_isolate_page(struct lruvec *vec, struct page *page)
 	return true;
 }
 
-static void unisolate(struct folio *folio)
-{
-	bool file = folio->page.private_data;
-
-	folio->page.private_data = 0;
-	count_isolated(folio, file, -(long)folio_nr_pages(folio));
-}
-
 void lru_putback(struct lruvec *vec, struct folio **folios, const enum lru_verdict *verdicts, unsigned int nr)
 {
+	long activated = 0, pages[2] = { 0, 0 };
 	unsigned long flags;
-	long activated = 0;
 
 	lru_lock(vec, &flags);
 	for (unsigned int i = 0; i < nr; i++) {
 		struct folio *folio = folios[i];
 		enum lru_verdict verdict = verdicts ? verdicts[i] : LRU_KEEP;
 
-		unisolate(folio);
+		pages[folio->page.private_data & 1] -= (long)folio_nr_pages(folio);
+		folio->page.private_data = 0;
 		if (verdict == LRU_FREED)
 			continue;
 		if (verdict == LRU_ACTIVATE) {
@@ -292,6 +369,7 @@ void lru_putback(struct lruvec *vec, struct folio **folios, const enum lru_verdi
 		lru_place(vec, folio);
 	}
 	lru_unlock(vec, flags);
+	count_isolated(vec, pages);
 	if (activated)
 		count_vm_events(PGACTIVATE, (unsigned long)activated);
 	/* Of a folio of which this is the last reference this takes it off again. */

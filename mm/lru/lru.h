@@ -69,6 +69,12 @@ void lru_add_drain_all(void);
  * meanwhile; on success there is one more. Return: false: it was not on a list.
  */
 bool folio_isolate_lru(struct folio *folio);
+/*
+ * folio_isolate_batch - the same of many folios, for whose isolation the caller's references stand from then on
+ * @folios: those that were isolated come first when it returns; the others are as they were.
+ * Return: how many.
+ */
+unsigned int folio_isolate_batch(struct folio **folios, unsigned int nr);
 /* Back, where it belongs now; gives the reference back that folio_isolate_lru() took. */
 void folio_putback_lru(struct folio *folio);
 /* It was isolated, and nobody needs it any more: gives that reference back, and no list gets it. */

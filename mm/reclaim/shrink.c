@@ -245,9 +245,9 @@ static force_inline enum written make_clean(struct scan_control *sc, struct foli
 	if (how > WRITTEN_LOCKED)
 		return how;
 	sc->stat.pageout += nr;
-	/* Failed, or somebody let go of it and had written to it. Its last holder may have gone, and its slot. */
+	/* Should it have failed, or somebody have written to it, it is dirty: let_go() finds that. */
 	if (likely(how == WRITTEN_LOCKED))
-		return PageDirty(&folio->page) || folio_mapped(folio) ? WRITE_LATER : WRITTEN;
+		return WRITTEN;
 	if (PageWriteback(&folio->page) || PageDirty(&folio->page) || !folio_trylock(folio))
 		return WRITE_UNLOCKED;
 	if (PageWriteback(&folio->page) || PageDirty(&folio->page) || folio_mapped(folio))

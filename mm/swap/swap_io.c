@@ -74,15 +74,16 @@ static bool page_is_zero(struct page *page)
 /* ---- Out ---- */
 
 /* Without the device. Return: whether it will do. */
-static bool keep_page(u64 *word, swp_entry_t entry, struct page *page)
+static force_inline bool keep_page(u64 *word, swp_entry_t entry, struct page *page)
 {
-	if (page_is_zero(page)) {
+	if (unlikely(page_is_zero(page))) {
 		slot_set_zero(word, true);
 		zswap_invalidate(entry, 1);
 		count_vm_events(SWPOUT_ZERO, 1);
 		return true;
 	}
-	slot_set_zero(word, false);
+	if (unlikely(whole_load(word) & SLOT_ZERO))
+		slot_set_zero(word, false);
 	return zswap_store(entry, page);
 }
 

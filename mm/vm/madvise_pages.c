@@ -287,16 +287,20 @@ static void page_out(struct vm_area_struct *vma, uintptr_t start, uintptr_t end,
 
 	lru_add_drain();
 	while (start < end) {
-		unsigned int nr = give_up(vma, &start, end, anon_only, batch), isolated = 0;
+		unsigned int nr = give_up(vma, &start, end, anon_only, batch), wanted = 0, isolated;
 
 		for (unsigned int i = 0; i < nr; i++) {
 			struct folio *folio = batch[i];
 
 			drop_folio(folio, droppable);
-			if (pageout && folio_mapped(folio) && folio_isolate_lru(folio))
-				batch[isolated++] = folio;
-			folio_put(folio);
+			if (likely(pageout && folio_mapped(folio)))
+				batch[wanted++] = folio;
+			else
+				folio_put(folio);
 		}
+		isolated = folio_isolate_batch(batch, wanted);
+		while (wanted > isolated)
+			folio_put(batch[--wanted]);
 		if (isolated)
 			(void)pageout->reclaim(batch, isolated);
 	}

@@ -115,6 +115,61 @@ TEST(lru, batches_hold_no_references)
 	test_process_exit(&p);
 }
 
+/* Of all nodes in turn, on chains and in batches, active and not, of files (as the lists see it), one twice. */
+TEST(lru, many_are_isolated_at_once)
+{
+	unsigned long anon = stat(NR_ISOLATED_ANON), file = stat(NR_ISOLATED_FILE);
+	struct folio *all[24], *once, *twice;
+	unsigned int n;
+	int nid = 0;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(all); i++) {
+		do {
+			nid = (nid + 1) % MAX_NUMNODES;
+		} while (!NODE_DATA(nid));
+		all[i] = (struct folio *)alloc_pages_node(nid, GFP_HIGHUSER_MOVABLE | __GFP_COMP, i % 12 == 7 ? 2 : 0);
+		ASSERT(all[i] != NULL);
+		if (i % 3)
+			__SetPageSwapBacked(&all[i]->page);
+		folio_add_lru(all[i]);
+		if (i == 16)
+			lru_add_drain_all();
+		if (i % 5 == 1)
+			folio_activate(all[i]);
+	}
+	once = all[10];
+	twice = all[4];
+	EXPECT(folio_isolate_lru(once));
+	folio_put(all[5]);
+	folio_get(twice);
+	all[5] = twice;
+	EXPECT_EQ(folio_isolate_batch(all, 0), 0);
+	n = folio_isolate_batch(all, ARRAY_SIZE(all));
+	EXPECT_EQ(n, ARRAY_SIZE(all) - 2);
+	for (unsigned int i = 0; i < ARRAY_SIZE(all); i++)
+		EXPECT(!PageLRU(&all[i]->page));
+	EXPECT((all[n] == once && all[n + 1] == twice) || (all[n] == twice && all[n + 1] == once));
+	/* Their references are the same, and what was counted is what is given back. */
+	EXPECT_EQ(page_ref_count(&twice->page), 2);
+	EXPECT_EQ(page_ref_count(&once->page), 2);
+	EXPECT(stat(NR_ISOLATED_ANON) > anon && stat(NR_ISOLATED_FILE) > file);
+	folio_put(twice);
+	folio_putback_lru(once);
+	for (unsigned int i = 0; i < n; i++) {
+		folio_get(all[i]);
+		folio_putback_lru(all[i]);
+		EXPECT(PageLRU(&all[i]->page));
+	}
+	EXPECT(PageLRU(&once->page));
+	expect_verified();
+	EXPECT_EQ(stat(NR_ISOLATED_ANON), anon);
+	EXPECT_EQ(stat(NR_ISOLATED_FILE), file);
+	folio_put(once);
+	for (unsigned int i = 0; i < n; i++)
+		folio_put(all[i]);
+	expect_verified();
+}
+
 TEST(lru, use_makes_active)
 {
 	struct folio *folio;

@@ -241,21 +241,30 @@ static int rw_by_address(struct bdev *bdev, u64 sector, struct page *page, bool 
 	return err;
 }
 
-int bdev_rw_page(struct bdev *bdev, u64 sector, struct page *page, bool write)
+static noinline int rw_page_scoped(struct bdev *bdev, u64 sector, struct page *page, bool write)
 {
-	int err = check(bdev, sector, PAGE_SECTORS, write);
-	unsigned int scope = 0;
+	unsigned int scope = bdev->noio ? 0 : memalloc_noio_save();
+	int err;
 
-	if (err)
-		return err;
-	if (!bdev->noio)
-		scope = memalloc_noio_save();
 	if (bdev->ops->rw_page)
 		err = bdev->ops->rw_page(bdev, sector, page, write);
 	else
 		err = rw_by_address(bdev, sector, page, write);
 	if (!bdev->noio)
 		memalloc_noio_restore(scope);
+	return err;
+}
+
+int bdev_rw_page(struct bdev *bdev, u64 sector, struct page *page, bool write)
+{
+	int err = check(bdev, sector, PAGE_SECTORS, write);
+
+	if (unlikely(err))
+		return err;
+	if (likely(bdev->noio && bdev->ops->rw_page))
+		err = bdev->ops->rw_page(bdev, sector, page, write);
+	else
+		err = rw_page_scoped(bdev, sector, page, write);
 	count_transfer(bdev, PAGE_SECTORS, write, err);
 	return err;
 }

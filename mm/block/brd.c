@@ -10,7 +10,8 @@
  *
  * Invariants.
  *	BRD-I1	nr_pages is the number of pages in the store
- *	BRD-I2	no page of the store is reached without a reference: a discard may take it out at any moment
+ *	BRD-I2	no page of the store is reached without a reference: a discard may take it out at any moment. Who took
+ *		one looks whether the page was the store's still: if nothing was dropped since he found it, it was
  *
  * Locking. The array's own lock where pages come and go; readers need none (RCU). Two writers of one sector, or a
  * writer and a discard of it, race as they would on a disk: one of them was last.
@@ -29,12 +30,12 @@
 
 #include <octavo/errno.h>
 #include <octavo/highmem.h>
-#include <octavo/rcupdate.h>
 #include <octavo/slab.h>
 #include <octavo/xarray.h>
 
 #include "../base/string.h"
 #include "../sync/atomic.h"
+#include "../sync/rcu.h"
 
 #define GFP_STORE (GFP_NOIO | __GFP_HIGHMEM | __GFP_NOWARN)
 #define OTHER_MINORS 256u /* for names other than ramN */
@@ -44,6 +45,7 @@ struct brd {
 	char name[16];
 	struct xarray pages;
 	unsigned long nr_pages; /* (a) */
+	unsigned long drops;	/* (a) pages taken out; counted before the store's reference goes */
 };
 
 static struct brd *brd_of(const struct bdev *bdev)
@@ -57,23 +59,25 @@ unsigned long brd_pages(const struct bdev *bdev)
 }
 
 /* Return: with a reference, or NULL: it has never been written to. */
-static struct page *get_stored(struct brd *brd, unsigned long index)
+static force_inline struct page *get_stored(struct brd *brd, unsigned long index)
 {
 	struct page *page;
 
-	rcu_read_lock();
+	rcu_reader_begin();
 	for (;;) {
+		unsigned long drops = load_acquire(&brd->drops);
+
 		page = xa_load(&brd->pages, index);
 		if (!page)
 			break;
 		if (likely(get_page_unless_zero(page))) {
-			if (likely(xa_load(&brd->pages, index) == page))
+			if (likely(load_acquire(&brd->drops) == drops) || xa_load(&brd->pages, index) == page)
 				break;
 			put_page(page);
 		}
 		port_cpu_relax(); /* it is on its way out */
 	}
-	rcu_read_unlock();
+	rcu_reader_end();
 	return page;
 }
 
@@ -105,7 +109,7 @@ static int add_page(struct brd *brd, unsigned long index, struct page **page)
 /*
  * The page that is written to, with a reference. @whole: all of it will be overwritten. Return: NULL: no memory.
  */
-static struct page *make_stored(struct brd *brd, unsigned long index, bool whole)
+static noinline struct page *make_stored(struct brd *brd, unsigned long index, bool whole)
 {
 	struct page *page = get_stored(brd, index);
 
@@ -146,19 +150,17 @@ static int brd_rw(struct bdev *bdev, u64 sector, void *buffer, unsigned int coun
 	return 0;
 }
 
-/* What lies in one page of the store. @at: offset in @page, bytes. */
+/* What lies in one page of the store, a part of it. @at: offset in @page, bytes. */
 static int rw_part(struct brd *brd, u64 sector, struct page *page, size_t at, size_t bytes, bool write)
 {
 	unsigned long index = (unsigned long)(sector / PAGE_SECTORS);
 	size_t in_page = (size_t)(sector % PAGE_SECTORS) << SECTOR_SHIFT;
-	struct page *stored = write ? make_stored(brd, index, bytes == PAGE_SIZE) : get_stored(brd, index);
+	struct page *stored = write ? make_stored(brd, index, false) : get_stored(brd, index);
 
 	if (!stored && write)
 		return -ENOMEM;
 	if (!stored)
 		memzero_page(page, at, bytes);
-	else if (bytes == PAGE_SIZE)
-		copy_highpage(write ? stored : page, write ? page : stored);
 	else if (write)
 		memcpy_page(stored, in_page, page, at, bytes);
 	else
@@ -168,14 +170,34 @@ static int rw_part(struct brd *brd, u64 sector, struct page *page, size_t at, si
 	return 0;
 }
 
+static int rw_whole(struct brd *brd, unsigned long index, struct page *page, bool write)
+{
+	struct page *stored = get_stored(brd, index);
+
+	if (unlikely(!stored && write))
+		stored = make_stored(brd, index, true);
+	if (unlikely(!stored)) {
+		if (write)
+			return -ENOMEM;
+		memzero_page(page, 0, PAGE_SIZE);
+		return 0;
+	}
+	copy_highpage(write ? stored : page, write ? page : stored);
+	put_page(stored);
+	return 0;
+}
+
 static int brd_rw_page(struct bdev *bdev, u64 sector, struct page *page, bool write)
 {
 	struct brd *brd = brd_of(bdev);
 	unsigned int behind = (unsigned int)sector % PAGE_SECTORS; /* sectors that the second page has of it */
 	size_t first = PAGE_SIZE - ((size_t)behind << SECTOR_SHIFT);
-	int err = rw_part(brd, sector, page, 0, first, write);
+	int err;
 
-	if (behind && !err)
+	if (likely(!behind))
+		return rw_whole(brd, (unsigned long)(sector / PAGE_SECTORS), page, write);
+	err = rw_part(brd, sector, page, 0, first, write);
+	if (!err)
 		err = rw_part(brd, sector + PAGE_SECTORS - behind, page, first, PAGE_SIZE - first, write);
 	return err;
 }
@@ -187,6 +209,7 @@ static void drop_stored(struct brd *brd, unsigned long index)
 	if (!page)
 		return;
 	atomic_add_relaxed(&brd->nr_pages, -1ul);
+	(void)atomic_fetch_add(&brd->drops, 1);
 	put_page(page);
 }
 

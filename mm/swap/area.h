@@ -276,10 +276,15 @@ static force_inline unsigned long *swap_table_find(unsigned long pfn)
 
 	if (unlikely(swap_table_beyond(pfn)))
 		return NULL;
+	octavo_static_assert(SWAP_TABLE_LEVELS == 3, "two steps from the root's table to the lowest");
 	table = load_acquire(&swap_table_root[(u64)pfn >> SWAP_TABLE_LEVELS * SWAP_TABLE_BITS]);
-	for (unsigned int level = SWAP_TABLE_LEVELS - 1; level && table; level--)
-		table = (unsigned long *)load_acquire(&table[swap_table_index(pfn, level)]);
-	return table ? &table[swap_table_index(pfn, 0)] : NULL;
+	if (unlikely(!table))
+		return NULL;
+	table = (unsigned long *)load_acquire(&table[swap_table_index(pfn, 2)]);
+	if (unlikely(!table))
+		return NULL;
+	table = (unsigned long *)load_acquire(&table[swap_table_index(pfn, 1)]);
+	return likely(table) ? &table[swap_table_index(pfn, 0)] : NULL;
 }
 
 /* The same, made if need be. Return: NULL: no memory. */
@@ -296,7 +301,6 @@ static force_inline unsigned long *swap_table_of_cached(unsigned long pfn)
 {
 	unsigned long *table = load_acquire(&swap_table_root[(u64)pfn >> SWAP_TABLE_LEVELS * SWAP_TABLE_BITS]);
 
-	octavo_static_assert(SWAP_TABLE_LEVELS == 3, "two steps from the root's table to the lowest");
 	table = (unsigned long *)load_acquire(&table[swap_table_index(pfn, 2)]);
 	table = (unsigned long *)load_acquire(&table[swap_table_index(pfn, 1)]);
 	return &table[swap_table_index(pfn, 0)];

@@ -317,15 +317,21 @@ static u32 group_end(u32 first, u32 nr)
 	return end;
 }
 
+/* The area of place @i of a group that has @size, in whose turn it is. */
+static force_inline u32 in_turn(u32 i, u32 size)
+{
+	return likely(size == 1) ? 0 : (this_cpu_read(stripe) / STRIPE + i) % size;
+}
+
 static force_inline int try_areas(unsigned long pfn, unsigned int nr, swp_entry_t *entry)
 {
-	u32 areas = load_acquire(&order.nr), turn = this_cpu_read(stripe) / STRIPE;
+	u32 areas = load_acquire(&order.nr);
 	int err = -ENOSPC;
 
 	for (u32 first = 0, end; first < areas; first = end) {
 		end = group_end(first, areas);
 		for (u32 i = 0; i < end - first; i++) {
-			u32 at = first + (end - first == 1 ? 0 : (turn + i) % (end - first));
+			u32 at = first + in_turn(i, end - first);
 			struct swap_area *area = swap_area_of(load_relaxed(&order.type[at]));
 			unsigned long slot;
 
@@ -334,7 +340,8 @@ static force_inline int try_areas(unsigned long pfn, unsigned int nr, swp_entry_
 			slot = area_alloc(area, pfn, nr);
 			if (likely(slot)) {
 				*entry = swp_entry(area->type, slot);
-				this_cpu_add(stripe, nr);
+				if (unlikely(end - first > 1))
+					this_cpu_add(stripe, nr);
 				return 0;
 			}
 			if (nr > 1 && load_relaxed(&area->used) + nr <= area->pages)

@@ -206,10 +206,10 @@ static void at_begin(struct at *at, const struct rmap_walk *walk, struct folio *
 	at->end = walk->end;
 }
 
-/* The next entry, locked. False: no more. */
-static bool at_next(struct at *at)
+/* From where it is on. */
+static bool at_find(struct at *at)
 {
-	for (at->addr += PAGE_SIZE; at->addr < at->end; at->addr += PAGE_SIZE) {
+	for (; at->addr < at->end; at->addr += PAGE_SIZE) {
 		at->entry = table_lock_find(at->vma->vm_mm, at->addr, &at->lock);
 		if (!at->entry)
 			continue;
@@ -221,6 +221,13 @@ static bool at_next(struct at *at)
 		spin_unlock(at->lock);
 	}
 	return false;
+}
+
+/* The next entry, locked. False: no more. */
+static force_inline bool at_next(struct at *at)
+{
+	at->addr += PAGE_SIZE;
+	return at->addr < at->end && at_find(at);
 }
 
 static bool at_shared(const struct at *at)

@@ -78,7 +78,10 @@ static inline bool folio_mapped(const struct folio *folio)
 }
 /* A pin is so many references at once: no page has as many others. */
 #define GUP_PIN_COUNTING_BIAS 1024
-bool folio_maybe_dma_pinned(const struct folio *folio);
+static force_inline bool folio_maybe_dma_pinned(const struct folio *folio)
+{
+	return page_ref_count(&folio->page) >= (int)GUP_PIN_COUNTING_BIAS;
+}
 
 /*
  * page_mappers - address spaces that map the page, all who share a table counted: what /proc/kpagecount shows

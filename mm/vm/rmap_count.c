@@ -87,8 +87,3 @@ int folio_mapcount_large(const struct folio *folio)
 		sum += load_relaxed(&folio_page((struct folio *)folio, i)->_mapcount) + 1;
 	return sum;
 }
-
-bool folio_maybe_dma_pinned(const struct folio *folio)
-{
-	return page_ref_count(&folio->page) >= (int)GUP_PIN_COUNTING_BIAS;
-}

@@ -80,6 +80,23 @@ static void mlock_one(struct folio *folio)
 	folio_lru_munlock(folio);
 }
 
+/* Several, perhaps one of them twice. */
+static void isolate_many(u64 what)
+{
+	struct folio *folios[5];
+	unsigned int nr = 0, isolated;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(folios); i++, what >>= 6) {
+		folios[nr] = get(&places[what % PLACES_NR]);
+		nr += folios[nr] != NULL;
+	}
+	isolated = folio_isolate_batch(folios, nr);
+	for (unsigned int i = 0; i < isolated; i++)
+		folio_putback_lru(folios[i]);
+	for (unsigned int i = isolated; i < nr; i++)
+		folio_put(folios[i]);
+}
+
 static void use(struct folio *folio, u64 what)
 {
 	switch (what % 8) {
@@ -156,6 +173,8 @@ static void work(unsigned int cpu, void *ctx)
 				(void)lru_gen_age(vec, load_relaxed(&vec->gen.max_seq), false);
 		} else if (draw % 16 == 7) {
 			lru_add_drain();
+		} else if (draw % 16 == 8) {
+			isolate_many(draw >> 4);
 		} else {
 			folio = get(p);
 			if (!folio)

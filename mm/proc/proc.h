@@ -118,6 +118,8 @@ PROC_SHOW(thp_enabled_show); /* data: the order, or all ones */
 PROC_STORE(thp_enabled_store);
 PROC_SHOW(thp_fault_alloc_show);
 PROC_SHOW(thp_fault_fallback_show);
+PROC_SHOW(thp_swpout_show);
+PROC_SHOW(thp_swpout_fallback_show);
 bool thp_has_order_9(void);
 PROC_SHOW(fault_around_show);
 PROC_STORE(fault_around_store);

@@ -27,6 +27,10 @@
 		{ THP "hugepages-" size "/stats/anon_fault_alloc", .show = thp_fault_alloc_show,                      \
 		  .data = (const void *)order, __VA_ARGS__ },                                                         \
 		{ THP "hugepages-" size "/stats/anon_fault_fallback", .show = thp_fault_fallback_show,                \
+		  .data = (const void *)order, __VA_ARGS__ },                                                         \
+		{ THP "hugepages-" size "/stats/swpout", .show = thp_swpout_show,                                     \
+		  .data = (const void *)order, __VA_ARGS__ },                                                         \
+		{ THP "hugepages-" size "/stats/swpout_fallback", .show = thp_swpout_fallback_show,                   \
 		  .data = (const void *)order, __VA_ARGS__ }
 #define TRACING "/sys/kernel/tracing/"
 #define TRACE_GROUP_FILES(group)                                                                                      \

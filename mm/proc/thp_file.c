@@ -6,6 +6,7 @@
 #include "../boot/params.h"
 #include "../sync/atomic.h"
 #include "../vm/fault.h"
+#include "../swap/swap.h"
 #include "../vm/thp.h"
 #include "proc.h"
 
@@ -74,6 +75,18 @@ void thp_fault_fallback_show(struct seq_file *m, const struct proc_entry *entry,
 {
 	(void)id;
 	seq_printf(m, "%lu\n", load_relaxed(&thp.fault_fallback[order_of(entry)]));
+}
+
+void thp_swpout_show(struct seq_file *m, const struct proc_entry *entry, unsigned long id)
+{
+	(void)id;
+	seq_printf(m, "%lu\n", load_relaxed(&swap_large_out[order_of(entry)]));
+}
+
+void thp_swpout_fallback_show(struct seq_file *m, const struct proc_entry *entry, unsigned long id)
+{
+	(void)id;
+	seq_printf(m, "%lu\n", load_relaxed(&swap_large_apart[order_of(entry)]));
 }
 
 void fault_around_show(struct seq_file *m, const struct proc_entry *entry, unsigned long id)

@@ -220,6 +220,8 @@ static force_inline void swap_area_put(struct swap_area *area)
  * @pfn on. Return: 0; -ENOSPC; -E2BIG: there are as many, but not together.
  */
 int swap_alloc_slots(unsigned long pfn, unsigned int nr, swp_entry_t *entry);
+/* @nr single slots of one area, each into the table of the frame that it is for. Return: 0; -ENOSPC; -ENOMEM. */
+int swap_alloc_apart(unsigned long pfn, unsigned int nr);
 /* @nr slots from @slot on, whose words were made 0 by the caller, are free: the area may go after this. */
 void swap_slots_freed(struct swap_area *area, unsigned long slot, unsigned int nr);
 /* Lists of an area whose words are set: each cluster's counts. */
@@ -310,6 +312,12 @@ static force_inline unsigned long *swap_table_of_cached(unsigned long pfn)
 static force_inline swp_entry_t swap_entry_of(const struct folio *folio)
 {
 	return (swp_entry_t){ load_relaxed(swap_table_of_cached(folio_pfn(folio))) };
+}
+
+/* That of its page @i. They follow one another only where so many were free together. */
+static force_inline swp_entry_t folio_slot(const struct folio *folio, unsigned long i)
+{
+	return (swp_entry_t){ load_relaxed(swap_table_of_cached(folio_pfn(folio)) + i) };
 }
 
 /* Nothing is in the cache any more, no area is in use. Waits for readers of the table. */

@@ -95,7 +95,7 @@ int swap_duplicate_nr(swp_entry_t entry, unsigned int nr)
 
 int folio_dup_swap(const struct folio *folio, const struct page *page, swp_entry_t *entry)
 {
-	*entry = swp_entry_plus(swap_entry_of(folio), (unsigned int)(page - &folio->page));
+	*entry = folio_slot(folio, (unsigned long)(page - &folio->page));
 	return duplicate_one(&swap_area_of_entry(*entry)->words[swp_offset(*entry)]);
 }
 

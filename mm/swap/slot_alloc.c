@@ -395,6 +395,43 @@ int swap_alloc_slots(unsigned long pfn, unsigned int nr, swp_entry_t *entry)
 	return likely(nr == 1) ? alloc_slots(pfn, 1, entry) : alloc_run(pfn, nr, entry);
 }
 
+/* Context: swap_area_get(). Return: 0, -ENOSPC, -ENOMEM. */
+static int alloc_apart(struct swap_area *area, unsigned long pfn, unsigned int nr)
+{
+	/* A folio's part of the table is in one page. */
+	unsigned long *at = swap_table_get(pfn), slot;
+
+	if (unlikely(!at))
+		return -ENOMEM;
+	for (unsigned int i = 0; i < nr; i++) {
+		slot = area_alloc(area, pfn + i, 1);
+		if (likely(slot)) {
+			store_relaxed(at + i, swp_entry(area->type, slot).val);
+			continue;
+		}
+		while (i--)
+			slot_leave_cache(area, swp_offset((swp_entry_t){ at[i] }), pfn + i, 0);
+		return -ENOSPC;
+	}
+	return 0;
+}
+
+int swap_alloc_apart(unsigned long pfn, unsigned int nr)
+{
+	int err = -ENOSPC;
+
+	for (u32 at = 0; err == -ENOSPC && at < load_acquire(&order.nr); at++) {
+		struct swap_area *area = swap_area_get(load_relaxed(&order.type[at]));
+
+		if (!area)
+			continue;
+		if (load_relaxed(&area->flags) & SWP_WRITEOK && load_relaxed(&area->used) + nr <= area->pages)
+			err = alloc_apart(area, pfn, nr);
+		swap_area_put(area);
+	}
+	return err;
+}
+
 void swap_slots_freed(struct swap_area *area, unsigned long slot, unsigned int nr)
 {
 	for (unsigned int left = nr; left;) {

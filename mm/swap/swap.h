@@ -52,7 +52,7 @@ static inline bool folio_in_swap_cache(const struct folio *folio)
 	return PageSwapBacked(&folio->page) && PageSwapCache(&folio->page);
 }
 
-/* The slot of its first page; the others' follow. Context: in the swap cache, locked, or the answer may be old. */
+/* The slot of its first page. Context: in the swap cache, locked, or the answer may be old. */
 swp_entry_t folio_swap_entry(const struct folio *folio);
 /* Another holder of the slot *@entry of its @page. Context: in the swap cache, locked. Return: 0; -ENOMEM: too many. */
 int folio_dup_swap(const struct folio *folio, const struct page *page, swp_entry_t *entry);
@@ -61,10 +61,12 @@ swp_entry_t page_swap_entry(const struct page *page);
 /* With a reference, or NULL. The caller locks it and looks again whether it is this slot's. */
 struct folio *swap_cache_get_folio(swp_entry_t entry);
 /*
- * A slot for each page, and into the cache, dirty. Locked, uptodate, swap-backed. Return: 0; -ENOSPC; -ENOMEM; -E2BIG:
- * there are so many slots, but not so many together.
+ * A slot for each page, and into the cache, dirty. Locked, uptodate, swap-backed. Return: 0; -ENOSPC: no area has so
+ * many; -ENOMEM.
  */
 int add_to_swap(struct folio *folio);
+/* (a) Folios by order that went to slots side by side, and to single ones. */
+extern unsigned long swap_large_out[MAX_PAGE_ORDER + 1], swap_large_apart[MAX_PAGE_ORDER + 1];
 /* It has no slot any more; the slots are free if nobody else holds them. Locked, not under writeback. */
 void delete_from_swap_cache(struct folio *folio);
 /* The same with a trace of it left behind for its return: reclaim. */

@@ -5,6 +5,8 @@
 #include "../lru/lru.h"
 #include "../phys/page_wait.h"
 
+unsigned long swap_large_out[MAX_PAGE_ORDER + 1] __memsys, swap_large_apart[MAX_PAGE_ORDER + 1] __memsys;
+
 /* Its reference is what the cache holds. Context: no slot leads to it yet. */
 static void enter(struct folio *folio, long nr)
 {
@@ -58,42 +60,67 @@ static force_inline void evict(struct folio *folio, swp_entry_t entry, unsigned 
 	unsigned long pfn = folio_pfn(folio);
 	struct swap_area *area = swap_area_of_entry(entry);
 
-	/* The last slot that goes may take the area with it. */
+	/* The last slot that goes may take the area with it, and the table with that. */
 	rcu_reader_begin();
-	slot_leave_cache(area, swp_offset(entry), pfn, shadow);
 	for (unsigned int i = 1; unlikely(i < nr); i++)
-		slot_leave_cache(area, swp_offset(entry) + i, pfn + i, shadow);
+		slot_leave_cache(area, swp_offset(folio_slot(folio, i)), pfn + i, shadow);
+	slot_leave_cache(area, swp_offset(entry), pfn, shadow);
 	rcu_reader_end();
 	leave(folio, (long)nr);
+}
+
+/* Slots that follow one another, of a folio that is in no table. */
+static void give_back(swp_entry_t entry, unsigned long pfn, unsigned int nr)
+{
+	struct swap_area *area = swap_area_of_entry(entry);
+
+	rcu_reader_begin();
+	for (unsigned int i = 0; i < nr; i++)
+		slot_leave_cache(area, swp_offset(entry) + i, pfn + i, 0);
+	rcu_reader_end();
+}
+
+/* Slots for all its pages, and the table leads to them. Return: 0 or as add_to_swap(); -E2BIG: only in pieces. */
+static force_inline int alloc_together(unsigned long pfn, unsigned int nr)
+{
+	swp_entry_t entry;
+	unsigned long *at;
+	int err = swap_alloc_slots(pfn, nr, &entry);
+
+	if (unlikely(err))
+		return err;
+	/* While there is a slot no swapoff takes the table away. The folio is locked: who finds it has to wait. */
+	at = swap_table_get(pfn);
+	if (unlikely(!at)) {
+		give_back(entry, pfn, nr);
+		return -ENOMEM;
+	}
+	store_relaxed(at, entry.val);
+	for (unsigned int i = 1; unlikely(i < nr); i++)
+		store_relaxed(at + i, entry.val + i);
+	return 0;
 }
 
 int add_to_swap(struct folio *folio)
 {
 	unsigned int nr = 1u << folio_order(folio);
-	unsigned long pfn = folio_pfn(folio), *at;
-	swp_entry_t entry;
+	unsigned long pfn = folio_pfn(folio);
 	int err;
 
 	if (unlikely(swap_table_beyond(pfn)))
 		return -ENOMEM;
 	/* Whoever finds it by its slot finds the folio as one of the cache. */
 	enter(folio, (long)nr);
-	err = swap_alloc_slots(pfn, nr, &entry);
-	if (unlikely(err)) {
+	err = alloc_together(pfn, nr);
+	if (unlikely(err == -E2BIG)) {
+		err = swap_alloc_apart(pfn, nr);
+		atomic_add_relaxed(&swap_large_apart[folio_order(folio)], err ? 0 : 1);
+	}
+	if (likely(!err))
+		SetPageDirty(&folio->page);
+	else
 		leave(folio, (long)nr);
-		return err;
-	}
-	/* While there is a slot no swapoff takes the table away. The folio is locked: who finds it has to wait. */
-	at = swap_table_get(pfn);
-	if (unlikely(!at)) {
-		evict(folio, entry, 0);
-		return -ENOMEM;
-	}
-	store_relaxed(at, entry.val);
-	for (unsigned int i = 1; unlikely(i < nr); i++)
-		store_relaxed(at + i, entry.val + i);
-	SetPageDirty(&folio->page);
-	return 0;
+	return err;
 }
 
 int swap_cache_add(struct folio *folio, swp_entry_t entry, unsigned long *shadow)
@@ -114,7 +141,7 @@ int swap_cache_add(struct folio *folio, swp_entry_t entry, unsigned long *shadow
 		leave(folio, 1);
 		return err;
 	}
-	/* As in add_to_swap(). */
+	/* As in alloc_together(). */
 	at = swap_table_get(pfn);
 	if (unlikely(!at)) {
 		evict(folio, entry, slot_shadow(seen));
@@ -137,10 +164,10 @@ void delete_from_swap_cache(struct folio *folio)
 
 bool swap_drop_unheld(struct folio *folio, swp_entry_t entry)
 {
-	const u64 *word = slot_word(entry);
+	const struct swap_area *area = swap_area_of_entry(entry);
 
 	for (unsigned long i = 0; i < folio_nr_pages(folio); i++)
-		if (slot_count(whole_load(word + i)))
+		if (slot_count(whole_load(&area->words[swp_offset(folio_slot(folio, i))])))
 			return false;
 	/* What it holds is nowhere else any more. */
 	SetPageDirty(&folio->page);

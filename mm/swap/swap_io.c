@@ -129,20 +129,17 @@ void swap_end_writeback(const struct swap_area *area, struct folio *folio, long 
 }
 
 /* Return: whether there are any. */
-static bool pages_for_device(const struct swap_area *area, struct folio *folio, swp_entry_t entry, unsigned int nr,
-			     struct page_set *set)
+static bool pages_for_device(const struct swap_area *area, struct folio *folio, unsigned int nr, struct page_set *set)
 {
 	bool any = false;
 
-	set->word[0] = 1;
-	if (likely(nr == 1))
-		return !keep_page(&area->words[swp_offset(entry)], entry, &folio->page);
 	for (unsigned int i = 0; i < nr; i++) {
 		unsigned long *word = &set->word[i / PAGE_SET_BITS];
+		swp_entry_t entry = folio_slot(folio, i);
 
 		if (!(i % PAGE_SET_BITS))
 			*word = 0;
-		if (keep_page(&area->words[swp_offset(entry) + i], swp_entry_plus(entry, i), folio_page(folio, i)))
+		if (keep_page(&area->words[swp_offset(entry)], entry, folio_page(folio, i)))
 			continue;
 		*word |= 1ul << i % PAGE_SET_BITS;
 		any = true;
@@ -162,14 +159,14 @@ int swap_write_page(struct swap_area *area, swp_entry_t entry, struct page *page
 }
 
 /* Pages @set of it to the device. Return: 0 or errno. */
-static noinline int write_pages(struct swap_area *area, struct folio *folio, swp_entry_t entry, unsigned int nr,
+static noinline int write_pages(struct swap_area *area, struct folio *folio, unsigned int nr,
 				const struct page_set *set)
 {
 	int err = 0;
 
 	for (unsigned int i = 0; i < nr; i++)
 		if (in_page_set(set, i)) {
-			int failed = swap_write_page(area, swp_entry_plus(entry, i), folio_page(folio, i));
+			int failed = swap_write_page(area, folio_slot(folio, i), folio_page(folio, i));
 
 			err = err ? err : failed;
 		}
@@ -177,8 +174,7 @@ static noinline int write_pages(struct swap_area *area, struct folio *folio, swp
 }
 
 /* By the area's thread, or here. Unlocks it. Return: 0 or errno, of what is done here. */
-static noinline int submit(struct swap_area *area, struct folio *folio, swp_entry_t entry, unsigned int nr,
-			   const struct page_set *set)
+static noinline int submit(struct swap_area *area, struct folio *folio, unsigned int nr, const struct page_set *set)
 {
 	int err;
 
@@ -186,9 +182,16 @@ static noinline int submit(struct swap_area *area, struct folio *folio, swp_entr
 	folio_unlock(folio);
 	if (area->queue && swap_queue_write(area, folio, set, nr))
 		return 0;
-	err = write_pages(area, folio, entry, nr, set);
+	err = write_pages(area, folio, nr, set);
 	swap_end_writeback(area, folio, (long)nr, err);
 	return err;
+}
+
+static void count_large(unsigned int order)
+{
+	atomic_add_relaxed(&swap_large_out[order], 1);
+	if (1u << order == CLUSTER_SLOTS)
+		count_vm_events(THP_SWPOUT, 1);
 }
 
 /* Several pages, or an area where transfers take time. As swap_write_locked(). */
@@ -199,14 +202,14 @@ static noinline int write_set(struct swap_area *area, struct folio *folio, swp_e
 	int err;
 
 	*locked = true;
-	if (!pages_for_device(area, folio, entry, nr, &set))
+	if (!pages_for_device(area, folio, nr, &set))
 		return 0;
-	if (nr == CLUSTER_SLOTS)
-		count_vm_events(THP_SWPOUT, 1);
+	if (nr > 1 && folio_slot(folio, nr - 1).val == entry.val + nr - 1)
+		count_large(folio_order(folio));
 	*locked = !writeback_counts(area);
 	if (!*locked)
-		return submit(area, folio, entry, nr, &set);
-	err = write_pages(area, folio, entry, nr, &set);
+		return submit(area, folio, nr, &set);
+	err = write_pages(area, folio, nr, &set);
 	written(folio, (long)nr, err);
 	return err;
 }
@@ -273,7 +276,7 @@ int swap_read_folio(struct folio *folio)
 	int read = 0;
 
 	for (unsigned int i = 0; i < folio_nr_pages(folio); i++) {
-		int one = read_page(area, swp_entry_plus(entry, i), folio_page(folio, i));
+		int one = read_page(area, folio_slot(folio, i), folio_page(folio, i));
 
 		read = one < 0 ? one : read + one;
 		if (unlikely(read < 0))

@@ -92,15 +92,14 @@ static vm_fault_t special_entry(struct vm_fault *vmf, swp_entry_t swap)
 
 bool swap_folio_page(struct folio *folio, swp_entry_t slot, struct page **page)
 {
-	unsigned long behind;
-
 	if (!folio_in_swap_cache(folio))
 		return false;
-	behind = slot.val - folio_swap_entry(folio).val;
-	if (behind >= folio_nr_pages(folio))
-		return false;
-	*page = folio_page(folio, behind);
-	return true;
+	for (unsigned long i = 0; i < folio_nr_pages(folio); i++) {
+		*page = folio_page(folio, i);
+		if (likely(page_swap_entry(*page).val == slot.val))
+			return true;
+	}
+	return false;
 }
 
 void free_swap_cache(struct folio *folio)

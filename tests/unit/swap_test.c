@@ -163,7 +163,34 @@ TEST(swap, one_after_the_other)
 	end();
 }
 
-/* Runs for large folios: aligned, together; -E2BIG where there are only pieces. */
+/* Each page of a large folio in its place, wherever that is; none where there are too few. */
+static void out_in_pieces(unsigned int order, bool fits)
+{
+	struct folio *folio = swapper_make(order, 500);
+	swp_entry_t entries[16];
+	unsigned int nr = 1u << order;
+
+	ASSERT(folio);
+	EXPECT_EQ(add_to_swap(folio), fits ? 0 : -ENOSPC);
+	EXPECT_EQ(folio_in_swap_cache(folio), fits);
+	for (unsigned int i = 0; fits && i < nr; i++)
+		EXPECT_EQ(folio_dup_swap(folio, folio_page(folio, i), &entries[i]), 0);
+	if (fits) {
+		EXPECT(entries[1].val != entries[0].val + 1);
+		ClearPageDirty(&folio->page);
+		EXPECT_EQ(swap_writepage(folio), 0);
+		folio_lock(folio);
+		folio_wait_writeback(folio);
+		swapper_verify();
+		evict_from_swap_cache(folio, 0x77);
+	}
+	folio_unlock(folio);
+	folio_put(folio);
+	for (unsigned int i = 0; fits && i < nr; i++)
+		EXPECT_EQ(swapper_take(entries[i]), 500 + i);
+}
+
+/* Runs for large folios: aligned, together; in pieces where there is no run. */
 TEST(swap, large_folios)
 {
 	static swp_entry_t single[600];
@@ -185,14 +212,18 @@ TEST(swap, large_folios)
 	EXPECT_EQ(n, 599);
 	for (unsigned int i = 0; i < n; i += 2)
 		free_swap_and_cache(single[i]);
-	folio = swapper_make(2, 1);
-	ASSERT(folio);
-	EXPECT_EQ(add_to_swap(folio), -E2BIG);
-	EXPECT(!folio_in_swap_cache(folio));
-	folio_unlock(folio);
-	folio_put(folio);
-	for (unsigned int i = 1; i < n; i += 2)
-		free_swap_and_cache(single[i]);
+	for (unsigned int order = 1; order <= 4; order++)
+		out_in_pieces(order, true);
+	EXPECT_EQ(swap_pages_free(), 300);
+	for (unsigned int i = 0; i < 2 * 290; i += 2)
+		single[i] = swapper_out(swapper_make(0, 1), 0);
+	EXPECT_EQ(swap_pages_free(), 10);
+	out_in_pieces(4, false);
+	EXPECT_EQ(swap_pages_free(), 10);
+	out_in_pieces(3, true);
+	for (unsigned int i = 0; i < n; i++)
+		if (i % 2 || i < 2 * 290)
+			free_swap_and_cache(single[i]);
 	EXPECT_EQ(swap_pages_free(), 599);
 	end();
 }

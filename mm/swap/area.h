@@ -201,6 +201,21 @@ static force_inline u64 *slot_word(swp_entry_t entry)
 	return area && swp_offset(entry) < area->max ? &area->words[swp_offset(entry)] : NULL;
 }
 
+/* Return: -EEXIST: a folio is in the cache for it; 0: none is; -ENOENT: the slot is not in use. */
+static force_inline int slot_state(swp_entry_t entry)
+{
+	const u64 *word;
+	u64 seen;
+
+	rcu_reader_begin();
+	word = slot_word(entry);
+	seen = word ? whole_load(word) : 0;
+	rcu_reader_end();
+	if (slot_kind(seen) == SLOT_FOLIO)
+		return -EEXIST;
+	return slot_in_use(seen) ? 0 : -ENOENT;
+}
+
 static force_inline swp_entry_t swp_entry_plus(swp_entry_t entry, unsigned long n)
 {
 	return (swp_entry_t){ entry.val + n };

@@ -153,14 +153,7 @@ int swap_count(swp_entry_t entry)
 
 bool swap_entry_valid(swp_entry_t entry)
 {
-	const u64 *word;
-	u64 seen;
-
-	rcu_reader_begin();
-	word = slot_word(entry);
-	seen = word ? whole_load(word) : 0;
-	rcu_reader_end();
-	return slot_in_use(seen);
+	return slot_state(entry) != -ENOENT;
 }
 
 void slot_leave_cache(struct swap_area *area, unsigned long slot, unsigned long pfn, unsigned long shadow)

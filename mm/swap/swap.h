@@ -52,7 +52,7 @@ static inline bool folio_in_swap_cache(const struct folio *folio)
 	return PageSwapBacked(&folio->page) && PageSwapCache(&folio->page);
 }
 
-/* The slot of its first page. Context: in the swap cache, locked, or the answer may be old. */
+/* The slot of its first page. Context: in the swap cache, locked. */
 swp_entry_t folio_swap_entry(const struct folio *folio);
 /* Another holder of the slot *@entry of its @page. Context: in the swap cache, locked. Return: 0; -ENOMEM: too many. */
 int folio_dup_swap(const struct folio *folio, const struct page *page, swp_entry_t *entry);

@@ -57,7 +57,7 @@ unsigned long *swap_table_make(unsigned long pfn)
 
 swp_entry_t folio_swap_entry(const struct folio *folio)
 {
-	return page_swap_entry(&folio->page);
+	return swap_entry_of(folio);
 }
 
 swp_entry_t page_swap_entry(const struct page *page)

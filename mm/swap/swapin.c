@@ -64,11 +64,17 @@ static struct folio *get_or_add(swp_entry_t entry, gfp_t gfp, bool *fresh, int *
 	unsigned long shadow = 0;
 
 	for (;;) {
-		folio = swap_cache_get_folio(entry);
+		*err = slot_state(entry);
+		folio = unlikely(*err == -EEXIST) ? swap_cache_get_folio(entry) : NULL;
 		*fresh = false;
-		*err = folio || swap_entry_valid(entry) ? 0 : -ENOENT;
-		if (folio || *err)
+		if (folio)
+			*err = 0;
+		if (folio || *err == -ENOENT)
 			break;
+		if (*err) {
+			port_cpu_relax(); /* it has just gone */
+			continue;
+		}
 		if (!spare) {
 			spare = folio_alloc(gfp, 0);
 			*err = spare ? 0 : -ENOMEM;

@@ -6,6 +6,9 @@
  * it does not take goes to the device. Reading asks in the same order. zswap keeps its copy while the folio is in
  * the cache and clean, so that it can go again at no cost.
  *
+ * A RAM disk is done when it returns, and so are zeros and compressed copies: their folio is never under writeback, but
+ * stays locked while it is written. Who wants it waits for the lock (Linux: for writeback).
+ *
  * Errors. What cannot be written stays in memory, dirty, and keeps its slot. What cannot be read leaves a folio in the
  * cache that is not uptodate: who has it by an entry gets SIGBUS when he wants it, and nobody else does.
  */

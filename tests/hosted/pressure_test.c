@@ -206,7 +206,9 @@ static bool begin(u64 seed, unsigned int steps)
 		EXPECT_EQ(proc_put(path, "always"), 6);
 	}
 	nr_pieces = 0;
-	run.file = swap_begin() && (!machine->large || break_up()) ? open_file(PROCESS_MODEL_FILE_PAGES * machine->scale) : NULL;
+	if (!swap_begin() || (machine->large && !break_up()))
+		return false;
+	run.file = open_file(PROCESS_MODEL_FILE_PAGES * machine->scale);
 	return run.file && process_run_begin(&run) && hold();
 }
 

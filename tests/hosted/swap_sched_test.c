@@ -31,6 +31,7 @@ static struct place {
 	struct folio *folio; /* with a reference, and counted in _mapcount */
 	swp_entry_t entry;   /* if there is no folio; 0: nothing */
 	unsigned long value;
+	unsigned int entries; /* that it has had */
 } places[PLACES_NR];
 static struct bdev *disks[DISKS];
 static struct flaky slow;
@@ -92,18 +93,21 @@ static struct folio *folio_at(struct place *p)
 static void bring_in(struct place *p)
 {
 	struct folio *folio;
+	unsigned int entries;
 	swp_entry_t entry;
 	int err = 0;
 
 	spin_lock(&p->lock);
 	entry = p->folio ? (swp_entry_t){ 0 } : p->entry;
+	entries = p->entries;
 	spin_unlock(&p->lock);
 	if (!entry.val)
 		return;
 	folio = swapin_readahead(entry, GFP_HIGHUSER_MOVABLE, NULL, 0, &err);
 	if (!folio) {
 		spin_lock(&p->lock);
-		if (!p->folio && p->entry.val == entry.val)
+		/* It may have lost the slot, and got it again. */
+		if (!p->folio && p->entry.val == entry.val && p->entries == entries)
 			fail(err == -ENOMEM ? "no memory" : "a slot that is held is not in use");
 		spin_unlock(&p->lock);
 		return;
@@ -172,6 +176,7 @@ static void copy(struct place *from, struct place *to)
 		}
 		to->folio = from->folio;
 		to->entry = from->entry;
+		to->entries += from->entry.val != 0;
 		to->value = from->value;
 	}
 	spin_unlock(&second->lock);
@@ -214,6 +219,7 @@ static void unmap(struct folio *folio)
 				fail("a cached slot takes no holder");
 			p->folio = NULL;
 			p->entry = entry;
+			p->entries++;
 			mapcount_add(folio, -1);
 			folio_put(folio);
 		}

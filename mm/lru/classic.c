@@ -97,6 +97,7 @@ static unsigned int take_old(struct lruvec *vec, enum lru_list list, enum zone_t
 {
 	struct lru_chain *chain = &vec->chains[list];
 	unsigned long all = 0, passed = 0, flags;
+	struct lru_counts counts = { 0 };
 	unsigned int n = 0;
 	bool more;
 
@@ -110,7 +111,7 @@ static unsigned int take_old(struct lruvec *vec, enum lru_list list, enum zone_t
 			unsigned long nr = folio_nr_pages((struct folio *)page);
 
 			left -= min(left, nr);
-			if (page_zonenum(page) <= highest && lru_isolate_page(vec, page)) {
+			if (page_zonenum(page) <= highest && lru_isolate_page(vec, page, &counts)) {
 				out[n++] = (struct folio *)page;
 				*looked += nr;
 				continue;
@@ -122,6 +123,7 @@ static unsigned int take_old(struct lruvec *vec, enum lru_list list, enum zone_t
 			chain_push(chain, page, page);
 		}
 		more = chain->oldest;
+		lru_counts_end(vec, &counts);
 		lru_unlock(vec, flags);
 	} while (!n && more && passed < all);
 	return n;

@@ -293,6 +293,7 @@ static void take_from(struct take *t, struct lru_chain *chain)
 {
 	struct lruvec *vec = t->vec;
 	unsigned long seq = vec->gen.min_seq[t->file];
+	struct lru_counts counts = { 0 };
 
 	while (t->n < t->max && t->left && chain->oldest) {
 		struct page *page = chain->oldest;
@@ -305,7 +306,7 @@ static void take_from(struct take *t, struct lru_chain *chain)
 		if (tier > t->spared) {
 			forget_use(folio);
 			regenerate(vec, folio, seq + 1, false);
-		} else if (lru_isolate_page(vec, page)) {
+		} else if (lru_isolate_page(vec, page, &counts)) {
 			vec->gen.evicted[t->file][tier] += nr;
 			t->out[t->n++] = folio;
 		} else {
@@ -313,6 +314,7 @@ static void take_from(struct take *t, struct lru_chain *chain)
 			chain_push(chain, page, page);
 		}
 	}
+	lru_counts_end(vec, &counts);
 }
 
 /*

@@ -118,12 +118,37 @@ void lru_count(struct lruvec *vec, enum zone_type zone, unsigned int chain, long
 	lru_count_list(vec, zone, chain_list(vec, chain), pages);
 }
 
-static void count_isolated(const struct lruvec *vec, const long pages[2])
+static force_inline void count_isolated(struct lruvec *vec, enum node_stat_item item, long pages)
 {
-	if (pages[0])
-		mod_node_page_state(NODE_DATA(vec->nid), NR_ISOLATED_ANON, pages[0]);
-	if (pages[1])
-		mod_node_page_state(NODE_DATA(vec->nid), NR_ISOLATED_FILE, pages[1]);
+	if (pages)
+		atomic_add_relaxed(&NODE_DATA(vec->nid)->stat[item], (unsigned long)pages);
+}
+
+static force_inline void counts_of_chain_end(struct lruvec *vec, struct lru_counts *counts)
+{
+	if (counts->pages)
+		lru_count(vec, counts->zone, counts->chain, counts->pages);
+	counts->pages = 0;
+}
+
+void lru_counts_end(struct lruvec *vec, struct lru_counts *counts)
+{
+	counts_of_chain_end(vec, counts);
+	count_isolated(vec, NR_ISOLATED_ANON, counts->isolated[0]);
+	count_isolated(vec, NR_ISOLATED_FILE, counts->isolated[1]);
+	counts->isolated[0] = counts->isolated[1] = 0;
+}
+
+/* @pages more on @chain, or less. */
+static force_inline void count_later(struct lruvec *vec, struct lru_counts *counts, enum zone_type zone,
+				     unsigned int chain, long pages)
+{
+	if (unlikely(chain != counts->chain || zone != counts->zone)) {
+		counts_of_chain_end(vec, counts);
+		counts->chain = chain;
+		counts->zone = zone;
+	}
+	counts->pages += pages;
 }
 
 /* ---- On and off. Context: the lock ---- */
@@ -148,6 +173,23 @@ void lru_unlink(struct lruvec *vec, struct folio *folio)
 	lru_count(vec, page_zonenum(&folio->page), chain, -(long)folio_nr_pages(folio));
 }
 
+/* The same, counted later. */
+static force_inline void link_counted(struct lruvec *vec, struct folio *folio, struct lru_counts *counts)
+{
+	unsigned int chain = page_chain(&folio->page);
+
+	chain_push(&vec->chains[chain], &folio->page, &folio->page);
+	count_later(vec, counts, page_zonenum(&folio->page), chain, (long)folio_nr_pages(folio));
+}
+
+static force_inline void unlink_counted(struct lruvec *vec, struct folio *folio, struct lru_counts *counts)
+{
+	unsigned int chain = page_chain(&folio->page);
+
+	chain_cut(&vec->chains[chain], &folio->page, &folio->page);
+	count_later(vec, counts, page_zonenum(&folio->page), chain, -(long)folio_nr_pages(folio));
+}
+
 /* Without neighbours it is alone on its chain, or on none. */
 static force_inline bool on_chain(const struct lruvec *vec, const struct page *page)
 {
@@ -163,7 +205,7 @@ bool lru_take(struct lruvec *vec, struct folio *folio)
 	return lru_batch_remove(&folio->page);
 }
 
-void lru_place(struct lruvec *vec, struct folio *folio)
+static force_inline void choose_place(struct lruvec *vec, struct folio *folio)
 {
 	const struct lru_policy *p = lru_policy();
 
@@ -175,6 +217,11 @@ void lru_place(struct lruvec *vec, struct folio *folio)
 	} else {
 		p->add(vec, folio);
 	}
+}
+
+void lru_place(struct lruvec *vec, struct folio *folio)
+{
+	choose_place(vec, folio);
 	lru_link(vec, folio, false);
 }
 
@@ -226,21 +273,21 @@ void folio_add_lru_vma(struct folio *folio, struct vm_area_struct *vma)
 
 /* ---- Isolation ---- */
 
-/* Context: the lock, a reference. It is off the lists and counted as isolated. */
-static void isolated(struct lruvec *vec, struct folio *folio)
+/* Context: the lock, a reference. It is off the lists, and to be counted as isolated. */
+static force_inline void isolated_counted(struct lruvec *vec, struct folio *folio, struct lru_counts *counts)
 {
 	bool file = folio_is_file_lru(folio);
 
 	leave(vec, folio);
 	ClearPageLRU(&folio->page);
 	folio->page.private_data = file; /* what it was counted as */
-	mod_node_page_state(NODE_DATA(vec->nid), file ? NR_ISOLATED_FILE : NR_ISOLATED_ANON,
-			    (long)folio_nr_pages(folio));
+	counts->isolated[file] += (long)folio_nr_pages(folio);
 }
 
 bool folio_isolate_lru(struct folio *folio)
 {
 	struct lruvec *vec = folio_lruvec(folio);
+	struct lru_counts counts = { 0 };
 	unsigned long flags;
 	bool taken;
 
@@ -250,67 +297,36 @@ bool folio_isolate_lru(struct folio *folio)
 	taken = PageLRU(&folio->page) && lru_take(vec, folio);
 	if (taken) {
 		folio_get(folio);
-		isolated(vec, folio);
+		isolated_counted(vec, folio, &counts);
+		lru_counts_end(vec, &counts);
 	}
 	lru_unlock(vec, flags);
 	return taken;
 }
 
-/* What a row of folios leaves behind that came off one chain. */
-struct taken {
-	unsigned int chain;
-	enum zone_type zone;
-	long pages;
-};
-
-static force_inline void taken_end(struct lruvec *vec, const struct taken *taken)
-{
-	if (taken->pages)
-		lru_count(vec, taken->zone, taken->chain, -taken->pages);
-}
-
-/* Context: the lock. As lru_take(), but that chains are counted in @taken. */
-static force_inline bool take_counted(struct lruvec *vec, struct folio *folio, struct taken *taken)
-{
-	unsigned int chain = page_chain(&folio->page);
-	enum zone_type zone = page_zonenum(&folio->page);
-
-	if (unlikely(!on_chain(vec, &folio->page)))
-		return lru_batch_remove(&folio->page);
-	if (unlikely(chain != taken->chain || zone != taken->zone)) {
-		taken_end(vec, taken);
-		*taken = (struct taken){ .chain = chain, .zone = zone };
-	}
-	chain_cut(&vec->chains[chain], &folio->page, &folio->page);
-	taken->pages += (long)folio_nr_pages(folio);
-	return true;
-}
-
 /* Folios of one node. */
 static unsigned int isolate_some(struct lruvec *vec, struct folio **folios, unsigned int nr)
 {
-	long pages[2] = { 0, 0 };
-	struct taken taken = { 0 };
+	struct lru_counts counts = { 0 };
 	unsigned int n = 0;
 	unsigned long flags;
 
 	lru_lock(vec, &flags);
 	for (unsigned int i = 0; i < nr; i++) {
 		struct folio *folio = folios[i];
-		bool file = folio_is_file_lru(folio);
 
-		if (unlikely(!PageLRU(&folio->page) || !take_counted(vec, folio, &taken)))
+		if (unlikely(!PageLRU(&folio->page)))
 			continue;
-		leave(vec, folio);
-		ClearPageLRU(&folio->page);
-		folio->page.private_data = file;
-		pages[file] += (long)folio_nr_pages(folio);
+		if (likely(on_chain(vec, &folio->page)))
+			unlink_counted(vec, folio, &counts);
+		else if (!lru_batch_remove(&folio->page))
+			continue;
+		isolated_counted(vec, folio, &counts);
 		folios[i] = folios[n];
 		folios[n++] = folio;
 	}
-	taken_end(vec, &taken);
+	lru_counts_end(vec, &counts);
 	lru_unlock(vec, flags);
-	count_isolated(vec, pages);
 	return n;
 }
 
@@ -336,28 +352,29 @@ unsigned int folio_isolate_batch(struct folio **folios, unsigned int nr)
 	return isolated;
 }
 
-bool lru_isolate_page(struct lruvec *vec, struct page *page)
+bool lru_isolate_page(struct lruvec *vec, struct page *page, struct lru_counts *counts)
 {
 	struct folio *folio = (struct folio *)page;
 
 	if (!get_page_unless_zero(page))
 		return false;
-	lru_unlink(vec, folio);
-	isolated(vec, folio);
+	unlink_counted(vec, folio, counts);
+	isolated_counted(vec, folio, counts);
 	return true;
 }
 
 void lru_putback(struct lruvec *vec, struct folio **folios, const enum lru_verdict *verdicts, unsigned int nr)
 {
-	long activated = 0, pages[2] = { 0, 0 };
+	struct lru_counts counts = { 0 };
 	unsigned long flags;
+	long activated = 0;
 
 	lru_lock(vec, &flags);
 	for (unsigned int i = 0; i < nr; i++) {
 		struct folio *folio = folios[i];
 		enum lru_verdict verdict = verdicts ? verdicts[i] : LRU_KEEP;
 
-		pages[folio->page.private_data & 1] -= (long)folio_nr_pages(folio);
+		counts.isolated[folio->page.private_data & 1] -= (long)folio_nr_pages(folio);
 		folio->page.private_data = 0;
 		if (verdict == LRU_FREED)
 			continue;
@@ -366,10 +383,11 @@ void lru_putback(struct lruvec *vec, struct folio **folios, const enum lru_verdi
 			activated += (long)folio_nr_pages(folio);
 		}
 		SetPageLRU(&folio->page);
-		lru_place(vec, folio);
+		choose_place(vec, folio);
+		link_counted(vec, folio, &counts);
 	}
+	lru_counts_end(vec, &counts);
 	lru_unlock(vec, flags);
-	count_isolated(vec, pages);
 	if (activated)
 		count_vm_events(PGACTIVATE, (unsigned long)activated);
 	/* Of a folio of which this is the last reference this takes it off again. */

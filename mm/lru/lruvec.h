@@ -182,10 +182,21 @@ void lru_place(struct lruvec *vec, struct folio *folio);
 struct lruvec *folio_lruvec(const struct folio *folio);
 
 /*
- * lru_isolate_page - for policies: a page of a chain comes off it, with a reference and counted as isolated
+ * What is still to be counted of folios that came or went under one lock: a chain's, as long as it is the same one, and
+ * what is isolated. All zero at first; lru_counts_end() before the lock is let go of, or the chains' counts are used.
+ */
+struct lru_counts {
+	unsigned int chain;
+	enum zone_type zone;
+	long pages, isolated[2];
+};
+void lru_counts_end(struct lruvec *vec, struct lru_counts *counts);
+
+/*
+ * lru_isolate_page - for policies: a page of a chain comes off it, with a reference, to be counted as isolated
  * Return: false: it is about to be freed; pass it over.
  */
-bool lru_isolate_page(struct lruvec *vec, struct page *page);
+bool lru_isolate_page(struct lruvec *vec, struct page *page, struct lru_counts *counts);
 /* Folios that policies' isolate() took go back or away. Takes the lock. */
 void lru_putback(struct lruvec *vec, struct folio **folios, const enum lru_verdict *verdicts, unsigned int nr);
 

@@ -45,6 +45,7 @@ static unsigned int fifo_isolate(struct lruvec *vec, struct lru_scan *scan, bool
 				 unsigned int max, unsigned long *scanned)
 {
 	struct lru_chain *chain = &vec->chains[file_pages ? LRU_INACTIVE_FILE : LRU_INACTIVE_ANON];
+	struct lru_counts counts = { 0 };
 	unsigned long flags;
 	unsigned int n = 0;
 
@@ -53,11 +54,12 @@ static unsigned int fifo_isolate(struct lruvec *vec, struct lru_scan *scan, bool
 	while (n < max && chain->oldest) {
 		struct page *page = chain->oldest;
 
-		if (!lru_isolate_page(vec, page))
+		if (!lru_isolate_page(vec, page, &counts))
 			break;
 		*scanned += folio_nr_pages((struct folio *)page);
 		out[n++] = (struct folio *)page;
 	}
+	lru_counts_end(vec, &counts);
 	lru_unlock(vec, flags);
 	return n;
 }

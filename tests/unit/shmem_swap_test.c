@@ -202,6 +202,7 @@ TEST(shmem_swap, holes_and_size)
 TEST(shmem_swap, what_may_go)
 {
 	struct shmem_sb sb = { .noswap = true };
+	struct folio *held;
 	struct file *stays;
 	struct inode *inode;
 
@@ -213,6 +214,16 @@ TEST(shmem_swap, what_may_go)
 	EXPECT_EQ(pageout_file(file), 2);
 	EXPECT_EQ(number(PAGES), 0);
 	expect_verified();
+	/* Whoever has a reference may write to the page: it stays the file's. */
+	EXPECT_EQ(pageout_file(file), 1);
+	EXPECT_EQ(number(2), 3);
+	held = filemap_get_folio(file->f_mapping, 2);
+	ASSERT(held);
+	EXPECT_EQ(pageout_file(file), 0);
+	EXPECT(folio_mapping(held) == file->f_mapping);
+	folio_put(held);
+	EXPECT_EQ(pageout_file(file), 1);
+	EXPECT_EQ(number(2), 3);
 	/* SHM_LOCK, and a tmpfs that is mounted so. */
 	file->f_mapping->flags |= 1ul << AS_UNEVICTABLE;
 	EXPECT_EQ(number(0), 1);

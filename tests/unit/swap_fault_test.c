@@ -88,6 +88,8 @@ TEST(swap_fault, there_and_back)
 	EXPECT_EQ(counted(MM_SWAPENTS), 32);
 	EXPECT_EQ(counted(MM_ANONPAGES), 0);
 	EXPECT_EQ(swap_pages_total() - swap_pages_free(), 32);
+	/* When it went is noted, for when it comes back. */
+	EXPECT(slot_shadow(whole_load(slot_word(pte_to_swp_entry(__pte(test_user_entry(m)))))) != 0);
 	expect_verified();
 	major = p.task.maj_flt;
 	/* Read: the slot is kept, and the page goes again without being written. */
@@ -295,6 +297,8 @@ TEST(swap_fault, pins_and_references)
 	EXPECT_EQ(pin_user_pages_fast(m, 1, FOLL_WRITE, &page), 1);
 	EXPECT_EQ(out(m, 1), 0);
 	EXPECT(!swapped(m));
+	/* Nor is a slot taken for what cannot go. */
+	EXPECT_EQ(swap_pages_free(), swap_pages_total());
 	unpin_user_pages(&page, 1);
 	EXPECT_EQ(get_user_pages_fast(m, 1, FOLL_WRITE, &page), 1);
 	EXPECT_EQ(out(m, 1), 0);

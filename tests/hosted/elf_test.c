@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The reference kernel's ELF loader: samples lie in memory as their headers say, and damaged ones do no harm. */
 #ifdef __x86_64__
-#include <octavo/verify.h>
 
 #include "elf_try.h"
 #include "patch.h"
@@ -9,12 +8,6 @@
 static u8 bytes[ELF_SAMPLE_MAX];
 static struct elf_image image;
 static struct test_process p;
-
-static void report(void *ctx, const char *line)
-{
-	(void)ctx;
-	test_fail(__FILE__, __LINE__, "%s", line);
-}
 
 static bool same(uintptr_t at, const u8 *want, size_t n)
 {
@@ -48,7 +41,7 @@ TEST(elf, samples)
 		EXPECT(same(at, bytes + data->offset, (size_t)data->filesz));
 		EXPECT(test_user_all(at + data->filesz, (size_t)(data->memsz - data->filesz), 0));
 		EXPECT(test_user_fill(at, (size_t)data->memsz, 3));
-		EXPECT_EQ(mm_verify(report, NULL), 0);
+		expect_verified();
 		test_process_exit(&p);
 	}
 }
@@ -102,11 +95,11 @@ TEST(elf, torn_and_damaged_ones_do_no_harm)
 		else
 			mapped++;
 		if (round % 64 == 0)
-			EXPECT_EQ(mm_verify(report, NULL), 0);
+			expect_verified();
 		test_process_exit(&p);
 	}
 	EXPECT(mapped && refused);
-	EXPECT_EQ(mm_verify(report, NULL), 0);
+	expect_verified();
 }
 
 #endif

@@ -22,12 +22,6 @@ static struct bdev *disks[2];
 static const char *const paths[2] = { "/dev/ram0", "/dev/ram1" };
 static unsigned int outs, offs;
 
-static void report(void *ctx, const char *line)
-{
-	(void)ctx;
-	test_fail(__FILE__, __LINE__, "%s", line);
-}
-
 static bool begin(unsigned int cpus, unsigned int steps, u64 seed)
 {
 	int err = 0;
@@ -46,7 +40,7 @@ static bool begin(unsigned int cpus, unsigned int steps, u64 seed)
 static bool end(void)
 {
 	const char *why = process_run_end();
-	unsigned int findings = mm_verify(report, NULL);
+	unsigned int findings = mm_verify(test_finding, NULL);
 	unsigned long left;
 
 	outs += process_run_counts().outs;
@@ -65,7 +59,7 @@ static bool end(void)
 	/* What areas had of vmalloc's waits for others to go with it. */
 	vm_unmap_aliases();
 	rcu_barrier();
-	findings += mm_verify(report, NULL);
+	findings += mm_verify(test_finding, NULL);
 	return !why && !findings && !left;
 }
 

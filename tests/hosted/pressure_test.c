@@ -64,12 +64,6 @@ static struct page *held[4096];
 static swp_entry_t slot[SWAP_BYTES / PAGE_SIZE / 2], pieces[ARRAY_SIZE(slot)];
 static unsigned int nr_pieces;
 
-static void report(void *ctx, const char *line)
-{
-	(void)ctx;
-	test_fail(__FILE__, __LINE__, "%s", line);
-}
-
 static void evict(struct inode *gone)
 {
 	inode_evict_mapping(gone);
@@ -257,7 +251,7 @@ static bool end(void)
 
 	/* No process has them, so nobody counts them. */
 	piece_together();
-	findings = mm_verify(report, NULL);
+	findings = mm_verify(test_finding, NULL);
 	if (why)
 		test_fail(__FILE__, __LINE__, "seed %llu: %s", (unsigned long long)run.seed, why);
 	fput(run.file);
@@ -276,7 +270,7 @@ static bool end(void)
 	expect_nothing_left();
 	vm_unmap_aliases();
 	rcu_barrier();
-	findings += mm_verify(report, NULL);
+	findings += mm_verify(test_finding, NULL);
 	EXPECT_EQ(hosted_block_set(0, NULL, 0) | hosted_block_set(1, NULL, 0), 0);
 	return !why && !findings && freed;
 }

@@ -11,12 +11,6 @@
 
 static struct process_run run;
 
-static void report(void *ctx, const char *line)
-{
-	(void)ctx;
-	test_fail(__FILE__, __LINE__, "%s", line);
-}
-
 static bool begin(unsigned int cpus, unsigned int steps, u64 seed)
 {
 	int err = 0;
@@ -30,7 +24,7 @@ static bool begin(unsigned int cpus, unsigned int steps, u64 seed)
 static bool end(void)
 {
 	const char *why = process_run_end();
-	unsigned int findings = mm_verify(report, NULL);
+	unsigned int findings = mm_verify(test_finding, NULL);
 
 	if (why)
 		test_fail(__FILE__, __LINE__, "seed %llu: %s", (unsigned long long)run.seed, why);

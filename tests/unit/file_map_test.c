@@ -3,7 +3,6 @@
  * Files that processes map: faults from the store, fault-around, writes that are noticed, truncation and holes, and
  * what keeps mappings and page cache together.
  */
-#include <octavo/verify.h>
 
 #include "mm/cache/filemap.h"
 #include "ramfile.h"
@@ -18,17 +17,6 @@ static u8 store[RAM_FILE_BYTES];
 static struct ram_file f;
 static struct file *file;
 static struct test_process p;
-
-static void report(void *ctx, const char *line)
-{
-	(void)ctx;
-	test_fail(__FILE__, __LINE__, "%s", line);
-}
-
-static void all_is_sound(void)
-{
-	EXPECT_EQ(mm_verify(report, NULL), 0);
-}
 
 static u8 byte_at(u64 pos)
 {
@@ -48,7 +36,7 @@ static bool begin(bool large)
 
 static void end(void)
 {
-	all_is_sound();
+	expect_verified();
 	test_capture_begin();
 	test_process_exit(&p);
 	EXPECT_STREQ(test_capture_end(), ""); /* nothing is left over, not a table either */
@@ -58,7 +46,7 @@ static void end(void)
 	EXPECT_EQ(global_node_page_state(NR_FILE_PAGES), 0);
 	EXPECT_EQ(global_node_page_state(NR_FILE_MAPPED), 0);
 	EXPECT_EQ(global_node_page_state(NR_FILE_DIRTY), 0);
-	all_is_sound();
+	expect_verified();
 }
 
 static u8 user_byte(uintptr_t addr)
@@ -257,7 +245,7 @@ TEST(file_map, truncation_takes_pages_out_of_mappings)
 		EXPECT_EQ(user_byte(at + 9 * PAGE_SIZE + 200), 0);
 		EXPECT_EQ(user_byte(at + 8 * PAGE_SIZE + 200), 3);
 		EXPECT_EQ(mapped(), 10);
-		all_is_sound();
+		expect_verified();
 		ram_file_truncate(&f, PAGES * PAGE_SIZE);
 		EXPECT_EQ(user_byte(at + 20 * PAGE_SIZE + 200), 0);
 		end();
@@ -320,7 +308,7 @@ TEST(file_map, all_processes_lose_what_a_truncation_takes)
 	test_switch(&p.task);
 	EXPECT_REFUSED(at + 5 * PAGE_SIZE, false, BUS, BUS_ADRERR);
 	EXPECT_EQ(user_byte(at + 4 * PAGE_SIZE), 3);
-	all_is_sound();
+	expect_verified();
 	test_process_exit(&child);
 	end();
 }

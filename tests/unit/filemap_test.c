@@ -3,7 +3,6 @@
 #include <octavo/fault.h>
 #include <octavo/highmem.h>
 #include <octavo/proc.h>
-#include <octavo/verify.h>
 
 #include "fault.h"
 #include "mm/base/findings.h"
@@ -14,17 +13,6 @@ static u8 store[RAM_FILE_BYTES];
 static u8 buffer[3 * PAGE_SIZE];
 static struct ram_file f;
 static struct file *file;
-
-static void report(void *ctx, const char *line)
-{
-	(void)ctx;
-	test_fail(__FILE__, __LINE__, "%s", line);
-}
-
-static void all_is_sound(void)
-{
-	EXPECT_EQ(mm_verify(report, NULL), 0);
-}
 
 static u8 byte_at(u64 pos)
 {
@@ -44,14 +32,14 @@ static bool begin(unsigned int pages, bool large)
 
 static void end(void)
 {
-	all_is_sound();
+	expect_verified();
 	fput(file);
 	ram_file_put(&f);
 	EXPECT(f.evicted);
 	EXPECT_EQ(global_node_page_state(NR_FILE_PAGES), 0);
 	EXPECT_EQ(global_node_page_state(NR_FILE_DIRTY), 0);
 	EXPECT_EQ(global_node_page_state(NR_WRITEBACK), 0);
-	all_is_sound();
+	expect_verified();
 }
 
 static bool reads_right(u64 pos, size_t n)
@@ -296,7 +284,7 @@ TEST(filemap, writes_parts_and_wholes)
 	EXPECT_EQ(ram_file_write(file, "x", 1, 6 * PAGE_SIZE), 1);
 	EXPECT_EQ(f.reads, 1); /* nothing was there */
 	EXPECT_EQ(i_size_read(&f.inode), 6 * PAGE_SIZE + 1);
-	all_is_sound();
+	expect_verified();
 	EXPECT_EQ(ram_file_read(file, buffer, 20, PAGE_SIZE), 20);
 	EXPECT(!memcmp(buffer + 10, "hello", 5));
 	EXPECT_EQ(buffer[15], byte_at(PAGE_SIZE + 15));
@@ -400,7 +388,7 @@ TEST(filemap, dirty_again_while_it_is_written)
 	folio_unlock(folio);
 	EXPECT_EQ(global_node_page_state(NR_WRITEBACK), 1);
 	EXPECT_EQ(global_node_page_state(NR_FILE_DIRTY), 1);
-	all_is_sound();
+	expect_verified();
 	folio_end_writeback(folio);
 	EXPECT(xa_get_tag(&f.inode.i_data.i_pages, 0, PAGECACHE_TAG_DIRTY));
 	folio_lock(folio);
@@ -572,7 +560,7 @@ static bool read_and_write(void *ctx)
 static void sound(void *ctx)
 {
 	(void)ctx;
-	all_is_sound();
+	expect_verified();
 	EXPECT_EQ(global_node_page_state(NR_FILE_PAGES), 0);
 }
 

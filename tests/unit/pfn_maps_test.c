@@ -3,7 +3,6 @@
 #include <octavo/highmem.h>
 #include <octavo/pagemap.h>
 #include <octavo/uaccess.h>
-#include <octavo/verify.h>
 #include <octavo/vmalloc.h>
 
 #include "mm/pgtable/pgtable.h"
@@ -105,15 +104,9 @@ static bool begin(unsigned int how)
 	return drv.file && test_process_start(&p);
 }
 
-static void report(void *ctx, const char *line)
-{
-	(void)ctx;
-	test_fail(__FILE__, __LINE__, "%s", line);
-}
-
 static void end(void)
 {
-	EXPECT_EQ(mm_verify(report, NULL), 0);
+	expect_verified();
 	test_process_exit(&p);
 	fput(drv.file);
 	inode_evict_mapping(&drv.inode);
@@ -122,7 +115,7 @@ static void end(void)
 		EXPECT_EQ(page_mapcount(drv.pages[i]), 0);
 		put_page(drv.pages[i]);
 	}
-	EXPECT_EQ(mm_verify(report, NULL), 0);
+	expect_verified();
 }
 
 static u8 byte_of(unsigned int page, size_t offset)
@@ -147,7 +140,7 @@ static void frames_are_shown(unsigned int how, unsigned long pages, long counted
 	EXPECT(test_user_all(at + (pages - 1) * PAGE_SIZE + 9, 1, 'z'));
 	EXPECT_EQ(p.task.mm->rss[MM_FILEPAGES], counted);
 	EXPECT_EQ(page_mapcount(drv.pages[0]), counted ? 1 : 0);
-	EXPECT_EQ(mm_verify(report, NULL), 0);
+	expect_verified();
 	EXPECT_EQ(ksys_munmap(at, pages * PAGE_SIZE), 0);
 	EXPECT_EQ(p.task.mm->rss[MM_FILEPAGES], 0);
 	end();
@@ -250,7 +243,7 @@ TEST(pfn_maps, a_private_copy_of_a_frame)
 	EXPECT(test_user_all(at + PAGE_SIZE, 1, 'c') && test_user_all(at + PAGE_SIZE + 1, PAGE_SIZE - 1, 'f'));
 	EXPECT_EQ(byte_of(1, 0), 'f');
 	EXPECT_EQ(p.task.mm->rss[MM_ANONPAGES], 1);
-	EXPECT_EQ(mm_verify(report, NULL), 0);
+	expect_verified();
 	EXPECT_EQ(ksys_munmap(at, PAGES * PAGE_SIZE), 0);
 	EXPECT_EQ(p.task.mm->rss[MM_ANONPAGES], 0);
 	end();
@@ -300,7 +293,7 @@ static void writes_are_noted(unsigned int how)
 	EXPECT_EQ(byte, 'f');
 	EXPECT_EQ(drv.faults, 1);
 	EXPECT(entry_uffd_wp(test_user_entry(at + PAGE_SIZE)));
-	EXPECT_EQ(mm_verify(report, NULL), 0);
+	expect_verified();
 	EXPECT_EQ(test_user_write(at + PAGE_SIZE, "w", 1), 1);
 	EXPECT_EQ(byte_of(1, 0), 'w');
 	EXPECT(!entry_uffd_wp(test_user_entry(at + PAGE_SIZE)));

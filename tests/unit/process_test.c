@@ -2,16 +2,9 @@
 /* Processes on one CPU, hosted and on bare metal: every byte as the oracle has it, and every page free at the end. */
 #include <octavo/rcupdate.h>
 #include <octavo/shmem_fs.h>
-#include <octavo/verify.h>
 
 #include "heapbook.h"
 #include "process_model.h"
-
-static void report(void *ctx, const char *line)
-{
-	(void)ctx;
-	test_fail(__FILE__, __LINE__, "%s", line);
-}
 
 static void run(u64 seed, unsigned int steps)
 {
@@ -24,7 +17,7 @@ static void run(u64 seed, unsigned int steps)
 	EXPECT_EQ(shmem_truncate(run.file->f_inode, PROCESS_MODEL_FILE_PAGES * PAGE_SIZE), 0);
 	ASSERT(process_run_begin(&run));
 	process_run_work(0);
-	EXPECT_EQ(mm_verify(report, NULL), 0);
+	expect_verified();
 	why = process_run_end();
 	if (why)
 		test_fail(__FILE__, __LINE__, "seed %llu: %s", (unsigned long long)seed, why);

@@ -222,3 +222,10 @@ pgt_entry_t test_user_entry(uintptr_t addr)
 	spin_unlock(lock);
 	return e;
 }
+
+struct folio *test_user_folio(uintptr_t addr)
+{
+	pgt_entry_t e = test_user_entry(addr);
+
+	return pgt_present(e) ? page_folio(pfn_to_page(PFN_DOWN(pgt_leaf_phys(0, e)))) : NULL;
+}

@@ -87,5 +87,7 @@ bool test_user_all(uintptr_t addr, size_t n, u8 value);
 bool test_user_fill(uintptr_t addr, size_t n, u8 value);
 /* What the current task's last-level entry of @addr says; 0 where there is no table. */
 pgt_entry_t test_user_entry(uintptr_t addr);
+/* What it leads to, without a reference. NULL: nothing is there. */
+struct folio *test_user_folio(uintptr_t addr);
 
 #endif

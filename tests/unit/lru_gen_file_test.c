@@ -2,7 +2,6 @@
 /* /sys/kernel/mm/lru_gen, /sys/kernel/debug/lru_gen, and what is found young in page tables. */
 
 #include "mm/lru/gen.h"
-#include "mm/vm/gup.h"
 #include "mm/vm/rmap.h"
 #include "proc_text.h"
 #include "tasks.h"
@@ -13,14 +12,6 @@
 #define PAGES 20ul
 
 static struct test_process p;
-
-static struct folio *folio_at(uintptr_t addr)
-{
-	int err;
-	struct page *page = follow_page(find_vma(p.task.mm, addr), addr, 0, &err);
-
-	return page ? page_folio(page) : NULL;
-}
 
 TEST(lru_gen_file, switches)
 {
@@ -67,7 +58,7 @@ TEST(lru_gen_file, ages_and_looks_at_page_tables)
 	for (unsigned long i = 0; i < PAGES; i++)
 		EXPECT_EQ(test_user_write(at + i * PAGE_SIZE, &byte, 1), 1);
 	lru_add_drain_all();
-	folio = folio_at(at);
+	folio = test_user_folio(at);
 	ASSERT(folio);
 	for (text = proc_line(proc_text(DEBUG_FILE), line, sizeof(line)); text; lines++) {
 		text = proc_line(text, line, sizeof(line));
@@ -90,8 +81,8 @@ TEST(lru_gen_file, ages_and_looks_at_page_tables)
 	for (unsigned long i = 0; i < 3; i++)
 		EXPECT_EQ(test_user_write(at + i * PAGE_SIZE, &byte, 1), 1);
 	EXPECT(folio_referenced(folio, false, &flags) > 0);
-	EXPECT(is_youngest(folio_at(at + 2 * PAGE_SIZE)));
-	EXPECT(!is_youngest(folio_at(at + 9 * PAGE_SIZE)));
+	EXPECT(is_youngest(test_user_folio(at + 2 * PAGE_SIZE)));
+	EXPECT(!is_youngest(test_user_folio(at + 9 * PAGE_SIZE)));
 	expect_verified();
 	EXPECT(proc_put(DEBUG_FILE, "- 0 0 99999999") < 0);
 	EXPECT(proc_put(DEBUG_FILE, "- 0 0 18446744073709551615") < 0);

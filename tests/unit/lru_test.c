@@ -10,7 +10,6 @@
 #include "mm/cache/filemap.h"
 #include "mm/lru/batch.h"
 #include "mm/lru/gen.h"
-#include "mm/vm/gup.h"
 #include "ramfile.h"
 #include "tasks.h"
 
@@ -51,14 +50,6 @@ static uintptr_t written(unsigned long pages)
 	return at;
 }
 
-static struct folio *folio_at(uintptr_t addr)
-{
-	int err;
-	struct page *page = follow_page(find_vma(p.task.mm, addr), addr, 0, &err);
-
-	return page ? page_folio(page) : NULL;
-}
-
 TEST(lru, written_memory_is_inactive_and_leaves_when_it_is_freed)
 {
 	unsigned long before, at;
@@ -92,7 +83,7 @@ TEST(lru, batches_hold_no_references)
 	ASSERT(test_process_start(&p));
 	lru_add_drain_all();
 	at = written(3);
-	folio = folio_at(at + PAGE_SIZE);
+	folio = test_user_folio(at + PAGE_SIZE);
 	EXPECT(folio && PageLRU(&folio->page));
 	EXPECT_EQ(page_ref_count(&folio->page), 1);
 	/* LR-I5: what waits in a batch can be had at once, and freed. */
@@ -177,7 +168,7 @@ TEST(lru, use_makes_active)
 
 	ASSERT(test_process_start(&p));
 	at = written(2);
-	folio = folio_at(at);
+	folio = test_user_folio(at);
 	folio_mark_accessed(folio);
 	EXPECT(PageReferenced(&folio->page) && !PageActive(&folio->page));
 	folio_mark_accessed(folio);
@@ -201,7 +192,7 @@ TEST(lru, what_was_waited_for_goes_first)
 	struct lruvec *vec;
 
 	ASSERT(test_process_start(&p));
-	folio = folio_at(written(3));
+	folio = test_user_folio(written(3));
 	ASSERT(folio);
 	vec = node_lruvec(page_to_nid(&folio->page));
 	folio_activate(folio);
@@ -263,7 +254,7 @@ TEST(lru, what_was_isolated_goes_where_it_belongs_now)
 
 	ASSERT(test_process_start(&p));
 	at = written(2);
-	folio = folio_at(at);
+	folio = test_user_folio(at);
 	lru_add_drain_all();
 	ASSERT(folio && folio_isolate_lru(folio));
 	/* Who found it locked says so behind the back of who unlocked it. */
@@ -289,7 +280,7 @@ TEST(lru, lazily_freed_memory_is_with_the_files)
 	ASSERT(test_process_start(&p));
 	at = written(2);
 	lru_add_drain_all();
-	folio = folio_at(at);
+	folio = test_user_folio(at);
 	EXPECT_EQ(ksys_madvise(at, PAGE_SIZE, MADV_FREE), 0);
 	EXPECT(!PageSwapBacked(&folio->page));
 	EXPECT_EQ(stat(NR_INACTIVE_FILE), 1);
@@ -526,7 +517,7 @@ TEST(lru, policies_can_be_switched)
 	at = written(PAGES);
 	for (unsigned long i = 0; i < 40; i++)
 		folio_put(read_page(i));
-	folio_activate(folio_at(at));
+	folio_activate(test_user_folio(at));
 	lru_add_drain_all();
 	anon_pages = stat(NR_INACTIVE_ANON) + stat(NR_ACTIVE_ANON);
 	file_pages = stat(NR_INACTIVE_FILE) + stat(NR_ACTIVE_FILE);
@@ -625,8 +616,8 @@ TEST(lru, planted_faults_are_found)
 	at = written(PAGES);
 	lru_add_drain_all();
 	expect_verified();
-	folio = folio_at(at + 5 * PAGE_SIZE);
-	other = folio_at(at + 9 * PAGE_SIZE);
+	folio = test_user_folio(at + 5 * PAGE_SIZE);
+	other = test_user_folio(at + 9 * PAGE_SIZE);
 	vec = node_lruvec(page_to_nid(&folio->page));
 	chain = &vec->chains[LRU_INACTIVE_ANON];
 	/* A link to the wrong neighbour. */
@@ -652,7 +643,7 @@ TEST(lru, planted_faults_are_found)
 	EXPECT(finds("LR-I3"));
 	chain_push(chain, &folio->page, &folio->page);
 	/* Says it is on the lists, and is not. */
-	other = folio_at(at + 3 * PAGE_SIZE);
+	other = test_user_folio(at + 3 * PAGE_SIZE);
 	EXPECT(folio_isolate_lru(other));
 	SetPageLRU(&other->page);
 	EXPECT(finds("LR-I"));

@@ -6,7 +6,6 @@
 #include "mm/cache/filemap.h"
 #include "mm/pgtable/tlb.h"
 #include "mm/reclaim/reclaim.h"
-#include "mm/vm/gup.h"
 #include "ramfile.h"
 #include "swapper.h"
 #include "tasks.h"
@@ -57,24 +56,15 @@ static enum lru_verdict look_at(struct folio *folio)
 	return verdict;
 }
 
-/* The page behind @at, which is mapped. Its entry does not become young by it. */
-static struct folio *mapped_at(uintptr_t at)
-{
-	struct page *page;
-	int err;
-
-	mmap_read_lock(p.task.mm);
-	page = follow_page(vma_lookup(p.task.mm, at), at, FOLL_GET, &err);
-	mmap_read_unlock(p.task.mm);
-	EXPECT(page);
-	return page ? page_folio(page) : NULL;
-}
-
 static enum lru_verdict look_behind(uintptr_t at)
 {
-	struct folio *folio = mapped_at(at);
+	struct folio *folio = test_user_folio(at);
 
-	return folio ? look_at(folio) : LRU_KEEP;
+	EXPECT(folio);
+	if (!folio)
+		return LRU_KEEP;
+	folio_get(folio);
+	return look_at(folio);
 }
 
 static enum lru_verdict look_at_index(unsigned long index)

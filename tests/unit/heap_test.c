@@ -20,7 +20,6 @@ static void fill(void *p, size_t size, unsigned int i)
 	memset(p, (int)(i * 7 + 3) & 0xff, size);
 }
 
-
 TEST(heap, many_of_each_size)
 {
 	static const unsigned int sizes[] = { 1, 8, 24, 64, 96, 100, 192, 200, 512, 1000, 2048, 4096, 8192, 20000 };

@@ -3,7 +3,6 @@
 #include <octavo/gfp.h>
 #include "shown.h"
 
-
 static struct monitor mon = { .emit = shown_emit };
 
 static int run(const char *command)

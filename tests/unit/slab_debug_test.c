@@ -10,7 +10,6 @@
 
 #define FULL (SLAB_CONSISTENCY_CHECKS | SLAB_RED_ZONE | SLAB_POISON | SLAB_STORE_USER)
 
-
 #define BANNER "=============================================================================\n"
 #define DASHES "-----------------------------------------------------------------------------\n"
 /* Objects of 20 bytes have zones of the same sizes on 32-bit and 64-bit. */

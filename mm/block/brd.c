@@ -106,20 +106,35 @@ static int add_page(struct brd *brd, unsigned long index, struct page **page)
 	return err;
 }
 
-/*
- * The page that is written to, with a reference. @whole: all of it will be overwritten. Return: NULL: no memory.
- */
-static noinline struct page *make_stored(struct brd *brd, unsigned long index, bool whole)
+/* The page that is written to, with a reference. Return: NULL: no memory. */
+static struct page *make_stored(struct brd *brd, unsigned long index)
 {
 	struct page *page = get_stored(brd, index);
 
 	if (page)
 		return page;
-	page = alloc_pages(GFP_STORE | (whole ? 0 : __GFP_ZERO), 0);
+	page = alloc_pages(GFP_STORE | __GFP_ZERO, 0);
 	if (!page)
 		return NULL;
 	get_page(page);
 	return add_page(brd, index, &page) ? NULL : page;
+}
+
+/* It has its contents before it can be found: who reads meanwhile sees zeros or these, not what lay there before. */
+static noinline int write_new(struct brd *brd, unsigned long index, struct page *page)
+{
+	struct page *stored = alloc_pages(GFP_STORE, 0), *added = stored;
+
+	if (!stored)
+		return -ENOMEM;
+	copy_highpage(stored, page);
+	get_page(stored);
+	if (add_page(brd, index, &stored))
+		return -ENOMEM;
+	if (unlikely(stored != added))
+		copy_highpage(stored, page);
+	put_page(stored);
+	return 0;
 }
 
 static int brd_rw(struct bdev *bdev, u64 sector, void *buffer, unsigned int count, bool write)
@@ -130,7 +145,7 @@ static int brd_rw(struct bdev *bdev, u64 sector, void *buffer, unsigned int coun
 	while (count) {
 		unsigned int in_page = (unsigned int)sector % PAGE_SECTORS, n = min(count, PAGE_SECTORS - in_page);
 		unsigned long index = (unsigned long)(sector / PAGE_SECTORS);
-		struct page *page = write ? make_stored(brd, index, n == PAGE_SECTORS) : get_stored(brd, index);
+		struct page *page = write ? make_stored(brd, index) : get_stored(brd, index);
 		size_t bytes = (size_t)n << SECTOR_SHIFT;
 
 		if (page && write)
@@ -155,7 +170,7 @@ static int rw_part(struct brd *brd, u64 sector, struct page *page, size_t at, si
 {
 	unsigned long index = (unsigned long)(sector / PAGE_SECTORS);
 	size_t in_page = (size_t)(sector % PAGE_SECTORS) << SECTOR_SHIFT;
-	struct page *stored = write ? make_stored(brd, index, false) : get_stored(brd, index);
+	struct page *stored = write ? make_stored(brd, index) : get_stored(brd, index);
 
 	if (!stored && write)
 		return -ENOMEM;
@@ -174,11 +189,9 @@ static int rw_whole(struct brd *brd, unsigned long index, struct page *page, boo
 {
 	struct page *stored = get_stored(brd, index);
 
-	if (unlikely(!stored && write))
-		stored = make_stored(brd, index, true);
 	if (unlikely(!stored)) {
 		if (write)
-			return -ENOMEM;
+			return write_new(brd, index, page);
 		memzero_page(page, 0, PAGE_SIZE);
 		return 0;
 	}

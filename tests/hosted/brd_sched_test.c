@@ -26,6 +26,7 @@
 
 static struct bdev *ram;
 static unsigned int wrong, hits;
+static u32 busy[STORED]; /* on threads: copies of one page at once are nobody's promise. Drops may come at any moment */
 
 /* Whose a page is says its last word: nobody's, the disk's page @n, or somebody else's. */
 #define OF_DISK(n) (0x1000ul + (n))
@@ -74,6 +75,21 @@ static void read_one(struct page *mine, unsigned int n)
 		atomic_fetch_add(&wrong, 1);
 }
 
+static void transfer(struct page *mine, unsigned int n, bool write)
+{
+#ifndef OCTAVO_SCHED
+	if (atomic_cmpxchg(&busy[n], 0u, 1u))
+		return;
+#endif
+	if (write) {
+		mark(mine, OF_DISK(n));
+		(void)bdev_rw_page(ram, (u64)n * PAGE_SECTORS, mine, true);
+	} else {
+		read_one(mine, n);
+	}
+	store_release(&busy[n], 0u);
+}
+
 static void work(unsigned int cpu, void *ctx)
 {
 	u64 chance = test_seed * CPUS + cpu + 1;
@@ -94,13 +110,8 @@ static void work(unsigned int cpu, void *ctx)
 		case 3:
 			own_for_a_while();
 			break;
-		case 4:
-		case 5:
-			read_one(mine, n);
-			break;
 		default:
-			mark(mine, OF_DISK(n));
-			(void)bdev_rw_page(ram, (u64)n * PAGE_SECTORS, mine, true);
+			transfer(mine, n, draw >> 4 & 1);
 		}
 	}
 	if (mine)

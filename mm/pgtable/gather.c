@@ -11,6 +11,9 @@
  * though the first has not flushed yet. mm->gathers tells: who was not alone to the end flushes everything, so that
  * at the return of each no CPU uses what either took out.
  *
+ * Nor need anything be left in the range, since reclaim took it out and has not flushed yet: then the address space owes
+ * a flush, which is made here (tlb.h).
+ *
  * After a flush that could not reach all CPUs nothing is freed: lost memory is better than memory with two owners.
  */
 #include <octavo/gfp.h>
@@ -224,6 +227,8 @@ static bool gather_flush(struct mmu_gather *tlb)
 		flushed = flush_tlb_mm(tlb->mm);
 	else if (tlb->start < tlb->end)
 		flushed = flush_tlb_mm_range(tlb->mm, tlb->start, tlb->end, stride_shift(tlb), tlb->freed_tables);
+	else
+		flushed = tlb_settle(tlb->mm);
 	range_reset(tlb);
 	return flushed;
 }

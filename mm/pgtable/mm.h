@@ -31,6 +31,7 @@ struct mm_struct {
 	unsigned long pgtable_pages; /* (a) table pages, root included */
 	unsigned long ctx_id;	     /* (c) never the same for two address spaces; 0: init_mm */
 	unsigned long tlb_gen;	     /* (a) counts changes that some TLB may not have seen; begins at 1 */
+	unsigned long tlb_owed;	     /* (a) latest of them that CPUs were not told of yet, or 0: tlb_owe() */
 	unsigned int users;	     /* (a) mm_users: who may fault pages in */
 	unsigned int count;	     /* (a) mm_count: who may load it (lazily, too); all users together are one */
 	unsigned int made;	     /* (a) not 0: it is a process's, and what follows is valid */

@@ -42,6 +42,14 @@
  * mm is at n: then this flush is all it lacks. Otherwise other flushes are on their way, whose ranges it does not know:
  * it wipes the whole slot and is at mm's present generation, so that their calls find nothing left to do.
  *
+ * Late flushes (tlb.h). Reclaim unmaps 32 pages, of any address spaces, before it frees or writes the first: one call
+ * to each CPU instead of 32. A generation is counted with each change, as ever, and the CPUs that may know the entry are
+ * noted at that moment; who is called in the end wipes its slot if that is behind. A page may only be freed, or written
+ * to its store, behind the batch. Others see the entry changed already. They need not flush for it by what they see,
+ * and yet must not return from munmap(), mprotect() or fork() while a CPU still uses it: mm->tlb_owed is not 0 before
+ * they get the entry's lock, so they flush. It is the latest generation that is owed: a flush that began after it was
+ * read makes every CPU see that one and all before it, so it may go back to 0 if nothing was added meanwhile.
+ *
  * Freed tables. A lazy CPU does not use user addresses, but its processor may still walk the tables ahead of need, by
  * what its paging-structure caches hold. Old data pages cannot be reached by that, freed tables can: flushes that
  * free tables call lazy CPUs as well, and these go to the kernel's tables. Kernel tables are freed rarely;
@@ -93,7 +101,8 @@ unsigned long tlb_single_page_flush_ceiling __memsys = CEILING_DEFAULT;
 
 /* What is to be forgotten. */
 struct flush {
-	struct mm_struct *mm; /* init_mm: kernel addresses */
+	struct mm_struct *mm; /* init_mm: kernel addresses; NULL: a batch, whatever is loaded */
+	const struct tlb_batch *batch;
 	uintptr_t start;
 	unsigned long nr;     /* leaves of 1 << shift bytes, or FLUSH_ALL */
 	unsigned int shift;
@@ -157,9 +166,28 @@ static void flush_mm_here(const struct flush *f)
 	slot->gen = gen;
 }
 
+/* Whatever address space is loaded, if it is behind. Interrupts are off. */
+static void catch_up_here(void)
+{
+	struct tlb_cpu *tc = this_cpu_ptr(&tlb_cpu);
+	struct tlb_slot *slot = &tc->slots[tc->slot];
+	unsigned long gen;
+
+	if (tc->loaded == &init_mm || load_relaxed(&tc->lazy))
+		return;
+	gen = load_acquire(&tc->loaded->tlb_gen);
+	if (slot->gen == gen)
+		return;
+	port_tlb_flush_page(tlb_slot_asid(tc->slot), PORT_TLB_ASID);
+	count_vm_events(NR_TLB_LOCAL_FLUSH_ALL, 1);
+	slot->gen = gen;
+}
+
 static void flush_here(const struct flush *f)
 {
-	if (f->mm == &init_mm)
+	if (!f->mm)
+		catch_up_here();
+	else if (f->mm == &init_mm)
 		flush_kernel_here(f);
 	else
 		flush_mm_here(f);
@@ -172,15 +200,18 @@ static void flush_called(void *arg)
 {
 	const struct flush *f = arg;
 
-	if (f->mm != &init_mm && raw_cpu_read(tlb_cpu.loaded) != f->mm)
+	if (f->mm && f->mm != &init_mm && raw_cpu_read(tlb_cpu.loaded) != f->mm)
 		return;
 	count_vm_events(NR_TLB_REMOTE_FLUSH_RECEIVED, 1);
 	flush_here(f);
 }
 
-static unsigned long mm_cpus_word(const struct mm_struct *mm, unsigned int i)
+/* Those that may have it loaded. */
+static unsigned long cpus_word(const struct flush *f, unsigned int i)
 {
-	return mm->cpus && mm != &init_mm ? load_relaxed(&mm->cpus[i]) : ~0ul;
+	if (!f->mm)
+		return f->batch->all ? ~0ul : i ? 0 : f->batch->cpus;
+	return f->mm->cpus && f->mm != &init_mm ? load_relaxed(&f->mm->cpus[i]) : ~0ul;
 }
 
 static bool must_be_called(const struct flush *f, unsigned int cpu)
@@ -195,7 +226,7 @@ static unsigned int concerned_from(const struct flush *f, unsigned int cpu)
 	unsigned int self = smp_processor_id();
 
 	while (cpu < nr_cpu_ids) {
-		unsigned long word = mm_cpus_word(f->mm, cpu / CPU_WORD_BITS) >> cpu % CPU_WORD_BITS;
+		unsigned long word = cpus_word(f, cpu / CPU_WORD_BITS) >> cpu % CPU_WORD_BITS;
 
 		if (!word) {
 			cpu = ALIGN_DOWN(cpu, CPU_WORD_BITS) + CPU_WORD_BITS;
@@ -291,10 +322,19 @@ static force_inline unsigned long next_generation(struct mm_struct *mm)
 	return gen;
 }
 
+/* All CPUs have seen generation @gen of @mm. Return: true. */
+static bool paid(struct mm_struct *mm, unsigned long gen)
+{
+	if (unlikely(gen))
+		(void)atomic_cmpxchg(&mm->tlb_owed, gen, 0ul);
+	return true;
+}
+
 bool flush_tlb_mm_range(struct mm_struct *mm, uintptr_t start, uintptr_t end, unsigned int stride_shift,
 			bool freed_tables)
 {
 	struct flush f = { .mm = mm, .freed_tables = freed_tables };
+	unsigned long owed;
 
 	if (mm == &init_mm)
 		return freed_tables ? flush_tlb_all() : flush_tlb_kernel_range(start, end);
@@ -304,8 +344,9 @@ bool flush_tlb_mm_range(struct mm_struct *mm, uintptr_t start, uintptr_t end, un
 	if (freed_tables)
 		stride_shift = min(stride_shift, (unsigned int)PGT_SHIFT(1));
 	flush_set_range(&f, start, end, stride_shift);
+	owed = load_relaxed(&mm->tlb_owed);
 	f.gen = next_generation(mm);
-	return flush_everywhere(&f);
+	return flush_everywhere(&f) && paid(mm, owed);
 }
 
 bool flush_tlb_mm(struct mm_struct *mm)
@@ -354,6 +395,83 @@ bool flush_tlb_page_alone(struct mm_struct *mm, uintptr_t virt)
 	if (likely(slot->gen + 1 == gen))
 		slot->gen = gen;
 	return true;
+}
+
+/* ---- Late ---- */
+
+/* Generation @gen is owed. One that is later stands for it as well: none is seen before those ahead of it. */
+static void owe(struct mm_struct *mm, unsigned long gen)
+{
+	unsigned long was = load_relaxed(&mm->tlb_owed), seen;
+
+	for (; was < gen; was = seen) {
+		seen = atomic_cmpxchg(&mm->tlb_owed, was, gen);
+		if (seen == was)
+			break;
+	}
+}
+
+unsigned long tlb_owe(struct mm_struct *mm)
+{
+	unsigned long gen = 0;
+
+	if (pgtables_on) {
+		gen = next_generation(mm);
+		owe(mm, gen);
+	}
+	return gen;
+}
+
+bool tlb_pay_page(struct mm_struct *mm, uintptr_t virt, unsigned long gen)
+{
+	struct flush f = { .mm = mm, .start = ALIGN_DOWN(virt, PAGE_SIZE), .nr = 1, .shift = PAGE_SHIFT, .gen = gen };
+
+	return !gen || (flush_everywhere(&f) && paid(mm, gen));
+}
+
+/* Those of word @i of @mm's CPUs that use it. Who is lazy looks at the generation before he does. */
+static unsigned long in_use(const struct mm_struct *mm, unsigned int i)
+{
+	unsigned long word = load_relaxed(&mm->cpus[i]);
+
+	for (unsigned long left = word; left; left &= left - 1) {
+		unsigned int bit = lowest_bit(left);
+
+		if (load_relaxed(&per_cpu(tlb_cpu, i * CPU_WORD_BITS + bit).lazy))
+			word &= ~(1ul << bit);
+	}
+	return word;
+}
+
+bool tlb_batch_add(struct tlb_batch *batch, struct mm_struct *mm)
+{
+	unsigned long gen, cpus = ~0ul;
+	bool all = !mm->cpus;
+
+	if (!pgtables_on)
+		return false;
+	gen = next_generation(mm);
+	if (likely(!all)) {
+		cpus = in_use(mm, 0);
+		for (unsigned int i = 1; i * CPU_WORD_BITS < nr_cpu_ids; i++)
+			all |= in_use(mm, i) != 0;
+	}
+	if (!cpus && !all)
+		return false;
+	owe(mm, gen);
+	batch->cpus |= cpus;
+	batch->all |= all;
+	batch->nr++;
+	return true;
+}
+
+bool tlb_batch_flush(struct tlb_batch *batch)
+{
+	struct flush f = { .batch = batch };
+	bool told = !batch->nr || flush_everywhere(&f);
+
+	*batch = (struct tlb_batch){ 0 };
+	return told;
 }
 
 static bool flush_kernel(const struct flush *f)

@@ -10,6 +10,7 @@
 #ifndef MM_PGTABLE_TLB_H
 #define MM_PGTABLE_TLB_H
 
+#include "../sync/atomic.h"
 #include "mm.h"
 
 struct page;
@@ -30,6 +31,38 @@ bool flush_tlb_page(struct mm_struct *mm, uintptr_t virt);
  * grew. Context: preemption off, spinlocks may be held. Return: false: it is not so, and nothing is done.
  */
 bool flush_tlb_page_alone(struct mm_struct *mm, uintptr_t virt);
+
+/*
+ * Flushes that come late. Who changes entries of others' address spaces in a row (reclaim) changes each under its lock
+ * and tells the CPUs once, in the end: a batch. Meanwhile the address space *owes* a flush. Who finds the entry changed
+ * and would have nothing to flush himself settles before he returns: every flush of an address space pays all it owes.
+ */
+
+/* CPUs to be told, all zero at first. The address spaces may end meanwhile. */
+struct tlb_batch {
+	unsigned long cpus; /* of the first word's */
+	bool all;	    /* to all CPUs */
+	unsigned int nr;    /* entries of which somebody has to be told */
+};
+
+/*
+ * tlb_batch_add - an entry of @mm was changed. Context: the entry's lock is held since before
+ * Return: false: no CPU needs to be told of it.
+ */
+bool tlb_batch_add(struct tlb_batch *batch, struct mm_struct *mm);
+/* tlb_batch_flush - tell, what was added; the batch is empty then. Context and return: as flush_tlb_mm() */
+bool tlb_batch_flush(struct tlb_batch *batch);
+/* tlb_owe - a batch of one: count the flush that tlb_pay_page() will do as soon as the entry's lock is let go of */
+unsigned long tlb_owe(struct mm_struct *mm);
+/* Return: as flush_tlb_mm(). @gen: what tlb_owe() returned */
+bool tlb_pay_page(struct mm_struct *mm, uintptr_t virt, unsigned long gen);
+/* tlb_settle - flush if others owe it. Context and return: as flush_tlb_mm() */
+static inline bool tlb_settle(struct mm_struct *mm)
+{
+	return likely(!load_acquire(&mm->tlb_owed)) ||
+	       flush_tlb_mm_range(mm, 0, UINTPTR_MAX, PAGE_SHIFT, false);
+}
+
 bool flush_tlb_kernel_range(uintptr_t start, uintptr_t end);
 void flush_tlb_kernel_local(uintptr_t start, uintptr_t end);
 

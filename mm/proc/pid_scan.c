@@ -172,6 +172,8 @@ static int scan_vma(struct scan *s, struct vm_area_struct *vma, uintptr_t start,
 	err = entries_walk(&walk, start, end);
 	if (s->changed)
 		(void)flush_tlb_mm_range(vma->vm_mm, start, end, PAGE_SHIFT, false);
+	else
+		(void)tlb_settle(vma->vm_mm);
 	return err ?: walk.stop && !s->stop ? -EINTR : 0;
 }
 

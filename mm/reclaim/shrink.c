@@ -20,13 +20,19 @@
  * pages (or it finds nothing else), and who reclaims for himself if there is no kswapd, or if he gets nowhere. A folio
  * that stays because it is dirty is marked to go as soon as it was written.
  *
- * Locking. The folio's lock, tried. Nothing is waited for but what the store itself takes.
+ * *Late*: unmapped, and other CPUs may go on using it until they are told. They are told once for all of a list, which
+ * a call to each costs; until then it stays locked. What comes after the unmapping is done for each then: nothing is
+ * written, taken out of its file or slot, or freed, that a CPU can still get at.
+ *
+ * Locking. The folio's lock, tried; of those that are late several at once. Nothing is waited for but what the store
+ * itself takes.
  *
  * What failure does. No slot, no memory for its bookkeeping, an error of the device: the folio is active again, and
  * dirty; the file's users hear of the error.
  *
  * Differences from Linux. File systems' private data does not exist. Large anonymous folios that no run of slots can be
- * had for stay; they are not split. Freed one by one: the lists are left in batches (lru_putback()).
+ * had for go to single slots, and are not split. What is written waits for the CPUs with all others of its list, not by
+ * itself; what is clean leaves its file behind the flush, not ahead of it.
  *
  * Sources. Documentation/admin-guide/mm/concepts.rst; Documentation/mm/page_reclaim.rst, unevictable-lru.rst;
  * madvise(2).
@@ -255,36 +261,42 @@ static force_inline enum written make_clean(struct scan_control *sc, struct foli
 	return WRITTEN;
 }
 
-/* It is locked, not under writeback, and its use does not keep it. Unlocks. */
-static enum lru_verdict reclaim_locked(struct scan_control *sc, struct folio *folio, enum use use)
+/* It stays. Unlocks. */
+static enum lru_verdict keep(struct folio *folio)
 {
-	bool anon = page_is_anon(&folio->page), lazyfree = anon && !PageSwapBacked(&folio->page);
-	struct address_space *mapping = anon ? NULL : folio_mapping(folio);
+	give_slot_back(folio);
+	folio_unlock(folio);
+	return LRU_KEEP;
+}
+
+static enum lru_verdict keep_active(struct scan_control *sc, struct folio *folio)
+{
+	(void)keep(folio);
+	activate(sc, folio);
+	return LRU_ACTIVATE;
+}
+
+/* It is unmapped, and all CPUs know; @lazyfree: it was when that began. Unlocks. */
+static force_inline enum lru_verdict reclaim_unmapped(struct scan_control *sc, struct folio *folio, enum use use,
+						      bool lazyfree)
+{
+	struct address_space *mapping = page_is_anon(&folio->page) ? NULL : folio_mapping(folio);
 	bool shmem = mapping && PageSwapBacked(&folio->page);
 
-	/* Its last user is gone, or about to be. */
-	if (!mapping && page_ref_count(&folio->page) == 1)
-		return forget(folio);
-	if (anon && !lazyfree && !give_slot(sc, folio))
-		goto activated;
-	if (folio_mapped(folio) && !try_to_unmap(folio, 0)) {
-		sc->stat.unmap_fail += folio_nr_pages(folio);
-		goto activated;
-	}
 	if (folio_maybe_dma_pinned(folio))
-		goto activated;
+		return keep_active(sc, folio);
 	/* Written to again since MADV_FREE. */
 	if (lazyfree && PageSwapBacked(&folio->page))
-		goto activated;
+		return keep_active(sc, folio);
 	/* Not to be had again: others than shmem may have no store at all. */
 	if (mapping && !shmem && !mapping->a_ops->read_folio)
-		goto activated;
+		return keep_active(sc, folio);
 	if ((PageDirty(&folio->page) && !lazyfree) || shmem) {
 		switch (make_clean(sc, folio, mapping, use)) {
 		case WRITE_FAILED:
-			goto activated;
+			return keep_active(sc, folio);
 		case WRITE_LATER:
-			goto keep;
+			return keep(folio);
 		case WRITE_UNLOCKED:
 			return LRU_KEEP;
 		case WRITTEN:
@@ -294,26 +306,76 @@ static enum lru_verdict reclaim_locked(struct scan_control *sc, struct folio *fo
 		/* A shmem file's has become the slot's, a file's may have been truncated. */
 		mapping = page_is_anon(&folio->page) ? NULL : folio_mapping(folio);
 	}
-	if (let_go(folio, mapping)) {
-		if (!lazyfree) {
-			folio_unlock(folio);
-			return LRU_FREED;
-		}
+	if (!let_go(folio, mapping))
+		return keep(folio);
+	if (lazyfree) {
 		count_vm_events(PGLAZYFREED, folio_nr_pages(folio));
 		return forget(folio);
 	}
-keep:
-	give_slot_back(folio);
 	folio_unlock(folio);
-	return LRU_KEEP;
-activated:
-	give_slot_back(folio);
-	folio_unlock(folio);
-	activate(sc, folio);
-	return LRU_ACTIVATE;
+	return LRU_FREED;
 }
 
-static enum lru_verdict shrink_folio(struct scan_control *sc, struct folio *folio)
+/*
+ * Those of a list that other CPUs may still use: bit n of @folios: the nth, which is locked; @lazyfree: as in
+ * reclaim_unmapped().
+ */
+struct late {
+	struct tlb_batch batch;
+	u32 folios, lazyfree;
+	u8 use[SWAP_CLUSTER_MAX];
+};
+octavo_static_assert(SWAP_CLUSTER_MAX == 32, "a bit for each folio of a list");
+
+/* It is the @nth, locked, not under writeback, and its use does not keep it. Unlocks, unless it is late. */
+static enum lru_verdict reclaim_locked(struct scan_control *sc, struct folio *folio, enum use use, struct late *late,
+				       unsigned int nth)
+{
+	bool anon = page_is_anon(&folio->page), lazyfree = anon && !PageSwapBacked(&folio->page);
+	unsigned int untold = late->batch.nr;
+
+	/* Its last user is gone, or about to be. */
+	if (page_ref_count(&folio->page) == 1 && (anon || !folio_mapping(folio)))
+		return forget(folio);
+	if (anon && !lazyfree && !give_slot(sc, folio))
+		return keep_active(sc, folio);
+	if (folio_mapped(folio) && !try_to_unmap(folio, 0, &late->batch)) {
+		sc->stat.unmap_fail += folio_nr_pages(folio);
+		return keep_active(sc, folio);
+	}
+	if (likely(late->batch.nr == untold))
+		return reclaim_unmapped(sc, folio, use, lazyfree);
+	late->folios |= 1u << nth;
+	late->lazyfree |= (u32)lazyfree << nth;
+	late->use[nth] = (u8)use;
+	return LRU_KEEP;
+}
+
+/* Those that could not be done before all CPUs knew. */
+static noinline unsigned long reclaim_late(struct scan_control *sc, struct late *late, struct folio **folios,
+					   enum lru_verdict *verdicts)
+{
+	bool told = tlb_batch_flush(&late->batch);
+	unsigned long freed = 0;
+
+	for (u32 left = late->folios; left; left &= left - 1) {
+		unsigned int i = lowest_bit(left);
+
+		if (unlikely(!told)) {
+			folio_get(folios[i]); /* for good: a CPU may go on using it, so nobody else may have it */
+			verdicts[i] = keep_active(sc, folios[i]);
+			continue;
+		}
+		verdicts[i] = reclaim_unmapped(sc, folios[i], (enum use)late->use[i], late->lazyfree >> i & 1);
+		if (verdicts[i] == LRU_FREED)
+			freed += folio_nr_pages(folios[i]);
+		cond_resched();
+	}
+	return freed;
+}
+
+/* @late: it may join those. */
+static enum lru_verdict shrink_folio(struct scan_control *sc, struct folio *folio, struct late *late, unsigned int nth)
 {
 	enum use use = USE_NONE;
 
@@ -341,7 +403,7 @@ static enum lru_verdict shrink_folio(struct scan_control *sc, struct folio *foli
 		return LRU_ACTIVATE;
 	}
 	if (use != USE_KEEP)
-		return reclaim_locked(sc, folio, use);
+		return reclaim_locked(sc, folio, use, late, nth);
 	sc->stat.ref_keep += folio_nr_pages(folio);
 keep:
 	folio_unlock(folio);
@@ -352,15 +414,20 @@ unsigned long shrink_folio_list(struct scan_control *sc, struct folio **folios, 
 				unsigned int nr)
 {
 	unsigned long freed = 0;
+	struct late late;
 
+	late.batch = (struct tlb_batch){ 0 };
+	late.folios = late.lazyfree = 0;
 	for (unsigned int i = 0; i < nr; i++) {
 		unsigned long pages = folio_nr_pages(folios[i]);
 
-		verdicts[i] = shrink_folio(sc, folios[i]);
+		verdicts[i] = shrink_folio(sc, folios[i], &late, i);
 		if (verdicts[i] == LRU_FREED)
 			freed += pages;
 		if (i % 8 == 7)
 			cond_resched();
 	}
+	if (unlikely(late.batch.nr))
+		freed += reclaim_late(sc, &late, folios, verdicts);
 	return freed;
 }

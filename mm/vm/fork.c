@@ -551,7 +551,7 @@ struct mm_struct *mm_fork(struct mm_struct *mm, const struct mm_process *child)
 	atomic_add_relaxed(&f.count.child->pgtable_pages, f.tables);
 	count_pages(&f, !err);
 	/* Until every CPU knows, the parent could write to what is the child's, too. */
-	if (f.flush && unlikely(!flush_tlb_mm(mm)))
+	if (unlikely(!(f.flush ? flush_tlb_mm(mm) : tlb_settle(mm))))
 		err = -EBUSY;
 	mmap_write_unlock(mm);
 	/* Its VMAs came into being as if write-locked: that ends here. */

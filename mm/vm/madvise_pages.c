@@ -167,9 +167,14 @@ static void free_entries(struct entries_walk *walk, pgt_entry_t *entry, uintptr_
 
 int madvise_free(struct vm_area_struct *vma, uintptr_t start, uintptr_t end)
 {
+	int err;
+
 	/* What is on no list yet cannot be moved to another one. */
 	lru_add_drain();
-	return walk_marks(vma, start, end, free_entries);
+	err = walk_marks(vma, start, end, free_entries);
+	/* What a CPU still writes to a page that is on its way to swap, whose slot is given up here, would be lost. */
+	(void)tlb_settle(vma->vm_mm);
+	return err;
 }
 
 /* ---- Cold, pageout ---- */
@@ -275,7 +280,7 @@ unsigned long pageout_folios(struct folio **folios, unsigned int nr)
 static void drop_folio(struct folio *folio, bool droppable)
 {
 	if (page_is_anon(&folio->page) && (!PageSwapBacked(&folio->page) || droppable) && folio_trylock(folio)) {
-		(void)try_to_unmap(folio, 0);
+		(void)try_to_unmap(folio, 0, NULL);
 		folio_unlock(folio);
 	}
 }

@@ -70,7 +70,7 @@ static int fail_file_page(struct folio *folio, struct page *page)
 		mapping_set_error(mapping, -EIO);
 	if (folio_order(folio) && lost)
 		return -EBUSY;
-	if (folio_mapped(folio) && !try_to_unmap(folio, TTU_IGNORE_MLOCK))
+	if (folio_mapped(folio) && !try_to_unmap(folio, TTU_IGNORE_MLOCK, NULL))
 		return -EBUSY;
 	folio_cancel_dirty(folio);
 	filemap_remove_folio(folio);
@@ -151,7 +151,7 @@ static int move_anon(struct folio *folio)
 /* A file's page, locked, leaves the cache if it can be read again. Two references: the cache's and the caller's. */
 static int drop_file(struct folio *folio)
 {
-	if (!folio_mapping(folio)->a_ops->read_folio || !try_to_unmap(folio, TTU_IGNORE_MLOCK) ||
+	if (!folio_mapping(folio)->a_ops->read_folio || !try_to_unmap(folio, TTU_IGNORE_MLOCK, NULL) ||
 	    PageDirty(&folio->page) || page_ref_count(&folio->page) != 2)
 		return -EBUSY;
 	filemap_remove_folio(folio);

@@ -302,21 +302,37 @@ struct change {
 	bool shared;
 	bool failed;
 	unsigned int ttu;
+	struct tlb_batch *batch; /* CPUs are told later, by the caller; NULL: at once */
 	struct folio *from; /* of remove_migration_ptes() */
 	const struct page *page; /* of unmap_poisoned() */
 };
 
+/* Other CPUs may know the entry. The lock is let go of, without which none is called. */
+static noinline void tell_others(struct change *c, const struct at *at)
+{
+	struct mm_struct *mm = at->vma->vm_mm;
+	unsigned long gen;
+
+	if (c->batch) {
+		(void)tlb_batch_add(c->batch, mm);
+		spin_unlock(at->lock);
+		return;
+	}
+	gen = tlb_owe(mm);
+	spin_unlock(at->lock);
+	if (unlikely(!tlb_pay_page(mm, at->addr, gen)))
+		folio_get(at->folio); /* for good: a CPU may go on using it, so nobody else may have it */
+}
+
 /* An entry of @at changed; @e: what it was. The lock is let go of, and CPUs forget it. */
 static force_inline void changed(struct change *c, const struct at *at)
 {
-	bool alone;
-
 	c->nr++;
 	c->shared |= at_shared(at);
-	alone = flush_tlb_page_alone(at->vma->vm_mm, at->addr);
-	spin_unlock(at->lock);
-	if (!alone)
-		(void)flush_tlb_page(at->vma->vm_mm, at->addr);
+	if (likely(flush_tlb_page_alone(at->vma->vm_mm, at->addr)))
+		spin_unlock(at->lock);
+	else
+		tell_others(c, at);
 }
 
 static noinline void flush_range(const struct folio *folio, struct vm_area_struct *vma)
@@ -524,9 +540,9 @@ static bool unmap_one(struct rmap_walk *walk, struct folio *folio, struct vm_are
 	return c->shared || (!c->failed && folio_mapped(folio));
 }
 
-bool try_to_unmap(struct folio *folio, unsigned int ttu)
+bool try_to_unmap(struct folio *folio, unsigned int ttu, struct tlb_batch *batch)
 {
-	struct change c = { .ttu = ttu };
+	struct change c = { .ttu = ttu, .batch = batch };
 	struct rmap_walk walk = { .one = unmap_one, .arg = &c };
 
 	if (folio_mapped(folio))

@@ -138,7 +138,7 @@ static void take_out(uintptr_t addr)
 	if (!folio)
 		return;
 	/* No sharer may reach it, whatever he does meanwhile, but by a new entry. */
-	if (try_to_unmap(folio, 0)) {
+	if (try_to_unmap(folio, 0, NULL)) {
 		(void)atomic_fetch_add(&taken, 1);
 		if (mmu_leads_to(folio_pfn(folio), &cpu, &virt) && !folio_mapped(folio))
 			crew.wrong = "a page of a file that is mapped nowhere can still be reached";

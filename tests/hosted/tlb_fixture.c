@@ -25,6 +25,8 @@ void space_unmake(struct space *space)
 	for (unsigned int i = 0; i < SPACE_PAGES; i++)
 		if (frames[i])
 			space_unmap(space, i, &tlb);
+		else if (pgt_unmap_range(space->mm, space_virt(i), PAGE_SIZE, &tlb)) /* its tables */
+			test_fail(__FILE__, __LINE__, "pgt_unmap_range failed");
 	tlb_finish_mmu(&tlb);
 	for (unsigned int i = 0; i < SPACE_PAGES; i++)
 		if (frames[i])

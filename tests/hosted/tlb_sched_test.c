@@ -7,6 +7,7 @@
  */
 #include <octavo/port.h>
 
+#include "mm/pgtable/tables.h"
 #include "mm/sync/atomic.h"
 #include "pgtfixture.h"
 #include "schedules.h"
@@ -20,6 +21,7 @@
 #define CPUS 3
 #define SPACES 3
 #define TABLES_MAX 16
+#define LATE_MAX 4
 
 enum plant {
 	PLANT_NOTHING,
@@ -28,13 +30,17 @@ enum plant {
 	PLANT_TABLES_STAY,   /* the flush is told that no table went */
 	PLANT_LAZY_FORGETS,  /* out of lazy mode without a look at the generation */
 	PLANT_LATE_BIT,	     /* the mask has the CPU after the load */
+	PLANT_UNTOLD,	     /* the pages of a batch go back ahead of its flush */
+	PLANT_UNPAID,	     /* what others owe is not looked at */
 };
 
 static enum plant plant;
 static struct space spaces[SPACES];
 static u32 locks[SPACES];
+/* Taken out, while CPUs are still to be told; and: who found it gone has promised that no CPU gets at it any more. */
+static struct page *late[SPACES][SPACE_PAGES], *promised[SPACES][SPACE_PAGES];
 static u64 chance[CPUS];
-static unsigned int steps, mistakes, freed, tables_freed;
+static unsigned int steps, mistakes, freed, freed_late, tables_freed;
 static const char *what;
 
 static void lock(unsigned int s)
@@ -73,13 +79,15 @@ static void look(unsigned int i)
 
 	if (frame && frame_is_freed(frame))
 		mistake("a CPU got at a frame that was freed");
+	if (frame && load_relaxed(&promised[here()][i]) == frame)
+		mistake("a CPU got at a page whose unmapping had returned");
 	port_irq_restore(flags);
 }
 
 static void map_one(unsigned int s, unsigned int i)
 {
 	lock(s);
-	if (!spaces[s].frame[i] && !space_map(&spaces[s], i))
+	if (!spaces[s].frame[i] && !late[s][i] && !space_map(&spaces[s], i))
 		mistake("no memory");
 	unlock(s);
 }
@@ -114,6 +122,7 @@ static void look_for_tables(struct page *const *tables, unsigned int n)
 static void unmap_some(unsigned int s, unsigned int i, unsigned int nr)
 {
 	struct page *gone[SPACE_PAGES];
+	struct page *found[SPACE_PAGES];
 	struct page *tables[TABLES_MAX];
 	unsigned int n = 0, nt;
 	struct mmu_gather tlb;
@@ -121,6 +130,7 @@ static void unmap_some(unsigned int s, unsigned int i, unsigned int nr)
 	tlb_gather_mmu(&tlb, spaces[s].mm);
 	lock(s);
 	for (unsigned int k = i; k < i + nr && k < SPACE_PAGES; k++) {
+		found[k] = late[s][k];
 		if (!spaces[s].frame[k])
 			continue;
 		gone[n++] = spaces[s].frame[k];
@@ -144,7 +154,14 @@ static void unmap_some(unsigned int s, unsigned int i, unsigned int nr)
 	}
 	if (plant == PLANT_TABLES_STAY)
 		tlb.freed_tables = false;
+	if (plant == PLANT_UNPAID)
+		store_relaxed(&spaces[s].mm->tlb_owed, 0ul);
 	tlb_finish_mmu(&tlb);
+	lock(s);
+	for (unsigned int k = i; k < i + nr && k < SPACE_PAGES; k++)
+		if (found[k] && found[k] == late[s][k])
+			store_relaxed(&promised[s][k], found[k]);
+	unlock(s);
 	look_for_tables(tables, nt);
 	for (unsigned int k = 0; k < n; k++) {
 		if (!frame_is_freed(gone[k]))
@@ -153,6 +170,47 @@ static void unmap_some(unsigned int s, unsigned int i, unsigned int nr)
 		frame_put(gone[k]);
 	}
 	__atomic_fetch_add(&freed, n, __ATOMIC_RELAXED);
+}
+
+/* As reclaim: some pages of any space, and one flush for them all. */
+static void unmap_late(u64 r)
+{
+	struct { unsigned int s, i; struct page *frame; } took[LATE_MAX];
+	struct tlb_batch batch = { 0 };
+	unsigned int n = 0, level;
+
+	for (unsigned int k = 0; k < LATE_MAX; k++) {
+		unsigned int s = (unsigned int)(r >> 8 * k) % SPACES, i = (unsigned int)(r >> (8 * k + 3)) % SPACE_PAGES;
+
+		lock(s);
+		if (spaces[s].frame[i]) {
+			took[n].s = s;
+			took[n].i = i;
+			took[n].frame = spaces[s].frame[i];
+			store_relaxed(&late[s][i], took[n++].frame);
+			spaces[s].frame[i] = NULL;
+			pgt_wipe(pgt_descend(spaces[s].mm, space_virt(i), 0, &level));
+			(void)tlb_batch_add(&batch, spaces[s].mm);
+		}
+		unlock(s);
+		port_cpu_relax();
+	}
+	for (unsigned int k = 0; k < 8; k++)
+		port_cpu_relax(); /* others may find that they are gone */
+	if (plant == PLANT_UNTOLD)
+		batch.nr = 0;
+	if (!tlb_batch_flush(&batch))
+		mistake("not flushed");
+	for (unsigned int k = 0; k < n; k++) {
+		put_page(took[k].frame); /* freed */
+		port_cpu_relax();
+		lock(took[k].s);
+		store_relaxed(&late[took[k].s][took[k].i], (struct page *)NULL);
+		store_relaxed(&promised[took[k].s][took[k].i], (struct page *)NULL);
+		unlock(took[k].s);
+		frame_put(took[k].frame);
+	}
+	__atomic_fetch_add(&freed_late, n, __ATOMIC_RELAXED);
 }
 
 /* What switch_mm() would be if it entered the CPU in the mask last. */
@@ -214,6 +272,18 @@ static void one_step(unsigned int cpu)
 	case 5:
 		go_to((r >> 24) % (SPACES + 1));
 		break;
+	case 9:
+		unmap_late(r >> 24);
+		break;
+	case 10: /* gone already, if any is late */
+		for (unsigned int k = 0; k < SPACE_PAGES && !load_relaxed(&late[s][i]); k++)
+			i = (i + 1) % SPACE_PAGES;
+		unmap_some(s, i, 1);
+		break;
+	case 11:
+		for (i = 0; i < SPACE_PAGES; i++)
+			look(i);
+		break;
 	case 6:
 		go_to(s);
 		break;
@@ -245,7 +315,7 @@ static void churn(unsigned int cpu, void *ctx)
 static void setup(void *ctx)
 {
 	(void)ctx;
-	mistakes = freed = tables_freed = 0;
+	mistakes = freed = freed_late = tables_freed = 0;
 	what = NULL;
 	memset(locks, 0, sizeof(locks));
 	for (unsigned int i = 0; i < CPUS; i++)
@@ -272,7 +342,7 @@ TEST(tlb_sched, no_cpu_gets_at_what_was_freed)
 {
 	steps = 150;
 	scenario_test(&scenario, test_scaled(SEEDS));
-	EXPECT(freed > 0);
+	EXPECT(freed > 0 && freed_late > 0);
 	EXPECT(tables_freed > 0);
 }
 
@@ -445,4 +515,14 @@ TEST(tlb_sched, leaving_lazy_mode_without_a_look_at_the_generation_is_caught)
 TEST(tlb_sched, a_mask_that_has_the_cpu_after_the_load_is_caught)
 {
 	caught(PLANT_LATE_BIT, "that was freed");
+}
+
+TEST(tlb_sched, freeing_ahead_of_a_late_flush_is_caught)
+{
+	caught(PLANT_UNTOLD, "a CPU got at a frame that was freed");
+}
+
+TEST(tlb_sched, returning_ahead_of_a_flush_that_others_owe_is_caught)
+{
+	caught(PLANT_UNPAID, "a CPU got at a page whose unmapping had returned");
 }

@@ -517,6 +517,103 @@ TEST(tlb, lazy_cpus_are_called_for_tables_only)
 	leave();
 }
 
+/* ---- Late ---- */
+
+static unsigned int told;
+static unsigned long owed[3], settled;
+
+/* CPU 0 notes pages of both spaces, and flushes once; or somebody else flushes first. */
+static void tell_late(unsigned int cpu, void *ctx)
+{
+	bool *others = ctx;
+	struct tlb_batch batch = { 0 };
+	u64 before;
+
+	switch_mm(spaces[where[cpu]].mm);
+	(void)cpu_sees(0);
+	(void)cpu_sees(1);
+	if (cpu && lazily)
+		enter_lazy_tlb();
+	reach(3);
+	if (cpu) {
+		wait_for(4);
+		flushed[cpu] = 2u - mmu_holds(cpu, space_virt(0)) - mmu_holds(cpu, space_virt(1));
+		switch_mm(&init_mm);
+		return;
+	}
+	before = received = vm_event_sum(NR_TLB_REMOTE_FLUSH_RECEIVED);
+	told = 0;
+	for (unsigned int i = 0; i < 2; i++) {
+		preempt_disable();
+		told += tlb_batch_add(&batch, spaces[0].mm);
+		told += tlb_batch_add(&batch, spaces[1].mm);
+		preempt_enable();
+	}
+	EXPECT_EQ(vm_event_sum(NR_TLB_REMOTE_FLUSH_RECEIVED), before);
+	owed[0] = spaces[0].mm->tlb_owed;
+	owed[1] = spaces[1].mm->tlb_owed;
+	if (*others)
+		EXPECT(tlb_settle(spaces[0].mm) && tlb_settle(spaces[1].mm));
+	settled = vm_event_sum(NR_TLB_REMOTE_FLUSH_RECEIVED) - received;
+	EXPECT(tlb_batch_flush(&batch));
+	received = vm_event_sum(NR_TLB_REMOTE_FLUSH_RECEIVED) - received;
+	EXPECT_EQ(batch.nr, 0);
+	(void)atomic_fetch_add(&stage, 1);
+	switch_mm(&init_mm);
+}
+
+static void shoot_late(bool others)
+{
+	stage = 0;
+	memset(flushed, 0, sizeof(flushed));
+	EXPECT_EQ(hosted_run_cpus(3, tell_late, &others), 0);
+	EXPECT_EQ(tlb_verify(true, test_finding, NULL), 0);
+}
+
+TEST(tlb, a_batch_calls_each_cpu_once)
+{
+	ASSERT(have_two_spaces());
+	where[0] = 1, where[1] = 0, where[2] = 1;
+	shoot_late(false);
+	EXPECT_EQ(told, 4);
+	EXPECT_EQ(received, 2);
+	EXPECT_EQ(flushed[1], 2);
+	EXPECT_EQ(flushed[2], 2);
+	/* The address spaces might be gone: nobody told them. The next flush, of whatever, pays. */
+	EXPECT(owed[0] == spaces[0].mm->tlb_gen && owed[0] == spaces[0].mm->tlb_owed);
+	EXPECT(flush_tlb_page(spaces[0].mm, space_virt(7)));
+	EXPECT_EQ(spaces[0].mm->tlb_owed, 0);
+	EXPECT(spaces[1].mm->tlb_owed);
+	EXPECT(tlb_settle(spaces[1].mm));
+	EXPECT_EQ(spaces[1].mm->tlb_owed, 0);
+	leave();
+}
+
+TEST(tlb, a_batch_of_what_nobody_uses_calls_nobody)
+{
+	ASSERT(have_two_spaces());
+	where[0] = where[1] = where[2] = 0;
+	lazily = true;
+	shoot_late(false);
+	EXPECT_EQ(told, 2); /* CPU 0 itself */
+	EXPECT_EQ(received, 0);
+	EXPECT_EQ(flushed[1] + flushed[2], 0);
+	EXPECT_EQ(owed[1], 0);
+	lazily = false;
+	leave();
+}
+
+TEST(tlb, who_comes_first_pays_what_others_owe)
+{
+	ASSERT(have_two_spaces());
+	where[0] = 1, where[1] = 0, where[2] = 1;
+	shoot_late(true);
+	EXPECT_EQ(settled, 2);
+	EXPECT_EQ(flushed[1] + flushed[2], 4);
+	EXPECT(!spaces[0].mm->tlb_owed && !spaces[1].mm->tlb_owed);
+	leave();
+}
+
 /* ---- A port that cannot call other CPUs ---- */
 
 static bool alone_ok, kernel_ok, page_kept;

@@ -153,7 +153,7 @@ static void take_out(u64 *chance)
 		if (r & 1)
 			unmap_mapping_range(file->f_mapping, index * PAGE_SIZE, PAGE_SIZE, false);
 		else
-			(void)try_to_unmap(folio, 0);
+			(void)try_to_unmap(folio, 0, NULL);
 		if (is_mapped(folio))
 			crew.wrong = "a page of a file was taken out of all mappings, and is mapped";
 		folio_unlock(folio);

@@ -296,7 +296,7 @@ TEST(fork, unmapping_a_page_of_a_shared_table)
 	before = get_mm_counter(mm_of(&child), MM_SHMEMPAGES);
 	EXPECT(page_mapcount(&folio->page) == 1 && page_mappers(&folio->page) == 2);
 	folio_lock(folio);
-	EXPECT(try_to_unmap(folio, 0));
+	EXPECT(try_to_unmap(folio, 0, NULL));
 	folio_unlock(folio);
 	EXPECT(!folio_mapped(folio) && PageDirty(&folio->page));
 	EXPECT_EQ(get_mm_counter(mm_of(&child), MM_SHMEMPAGES), before - 1);

@@ -181,7 +181,7 @@ static bool taken_out(uintptr_t addr)
 	if (get_user_pages_fast(addr, 1, 0, &page) != 1)
 		return false;
 	folio_lock(page_folio(page));
-	gone = try_to_unmap(page_folio(page), 0);
+	gone = try_to_unmap(page_folio(page), 0, NULL);
 	folio_unlock(page_folio(page));
 	put_page(page);
 	return gone;

@@ -106,7 +106,7 @@ static enum lru_verdict under_writeback(struct scan_control *sc, struct folio *f
 }
 
 /* Anonymous, and its contents are wanted: it needs a slot. Return: false: there is none. */
-static bool give_slot(struct scan_control *sc, struct folio *folio)
+static force_inline bool give_slot(struct scan_control *sc, struct folio *folio)
 {
 	if (folio_in_swap_cache(folio))
 		return true;
@@ -149,7 +149,7 @@ static force_inline enum written write_to_swap(struct scan_control *sc, struct f
 }
 
 /* Locked, unmapped, dirty, in nobody else's hands. Return: not WRITTEN_LOCKED for files. */
-static enum written write_out(struct scan_control *sc, struct folio *folio, struct address_space *mapping)
+static force_inline enum written write_out(struct scan_control *sc, struct folio *folio, struct address_space *mapping)
 {
 	long nr = (long)folio_nr_pages(folio);
 
@@ -189,7 +189,7 @@ static bool writes_files(const struct scan_control *sc)
 }
 
 /* Clean, unmapped and locked. Out of its file or slot. Return: false: somebody has it in hand. */
-static bool let_go(struct folio *folio, struct address_space *mapping)
+static force_inline bool let_go(struct folio *folio, struct address_space *mapping)
 {
 	int refs;
 

@@ -267,7 +267,7 @@ int folio_referenced(struct folio *folio, bool locked, vm_flags_t *vm_flags)
 {
 	struct referenced r = { 0 };
 	struct rmap_walk walk = { .one = referenced_one, .arg = &r, .try_lock = true };
-	bool anon = page_is_anon(&folio->page);
+	bool anon = load_relaxed_u64(&folio->page.mapping_index) >> PAGE_INDEX_BITS & PAGE_MAPPING_ANON;
 
 	*vm_flags = 0;
 	if (!folio_mapped(folio))
@@ -307,21 +307,21 @@ struct change {
 	const struct page *page; /* of unmap_poisoned() */
 };
 
-/* Other CPUs may know the entry. The lock is let go of, without which none is called. */
-static noinline void tell_others(struct change *c, const struct at *at)
+/* Other CPUs may know the entry at @addr. Its lock is let go of, with which none can be called. */
+static noinline void tell_others(struct tlb_batch *batch, struct mm_struct *mm, uintptr_t addr, spinlock_t *lock,
+				 struct folio *folio)
 {
-	struct mm_struct *mm = at->vma->vm_mm;
 	unsigned long gen;
 
-	if (c->batch) {
-		(void)tlb_batch_add(c->batch, mm);
-		spin_unlock(at->lock);
+	if (batch) {
+		(void)tlb_batch_add(batch, mm);
+		spin_unlock(lock);
 		return;
 	}
 	gen = tlb_owe(mm);
-	spin_unlock(at->lock);
-	if (unlikely(!tlb_pay_page(mm, at->addr, gen)))
-		folio_get(at->folio); /* for good: a CPU may go on using it, so nobody else may have it */
+	spin_unlock(lock);
+	if (unlikely(!tlb_pay_page(mm, addr, gen)))
+		folio_get(folio); /* for good: a CPU may go on using it, so nobody else may have it */
 }
 
 /* An entry of @at changed; @e: what it was. The lock is let go of, and CPUs forget it. */
@@ -332,7 +332,7 @@ static force_inline void changed(struct change *c, const struct at *at)
 	if (likely(flush_tlb_page_alone(at->vma->vm_mm, at->addr)))
 		spin_unlock(at->lock);
 	else
-		tell_others(c, at);
+		tell_others(c->batch, at->vma->vm_mm, at->addr, at->lock, at->folio);
 }
 
 static noinline void flush_range(const struct folio *folio, struct vm_area_struct *vma)

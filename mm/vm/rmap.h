@@ -15,7 +15,7 @@ struct anon_vma;
 
 static inline u32 page_handle(const struct page *page)
 {
-	return (u32)(load_relaxed_u64(&page->mapping_index) >> PAGE_INDEX_BITS);
+	return (u32)(page->mapping_index >> PAGE_INDEX_BITS);
 }
 
 static inline bool page_is_anon(const struct page *page)

@@ -111,8 +111,8 @@ int folio_referenced(struct folio *folio, bool locked, vm_flags_t *vm_flags);
 #define TTU_IGNORE_MLOCK 0x2u
 #define TTU_HWPOISON 0x20u
 /*
- * Entries become swap entries (of the swap cache), or none for files and MADV_FREE. @batch: where CPUs are noted that the
- * caller tells, before the folio is written or free; NULL: they are told. Return: nothing maps it any more.
+ * Entries become swap entries (of the swap cache), or none for files and MADV_FREE. @batch: where CPUs are noted that
+ * the caller tells, before the folio is written or free; NULL: they are told. Return: nothing maps it any more.
  */
 bool try_to_unmap(struct folio *folio, unsigned int ttu, struct tlb_batch *batch);
 /*

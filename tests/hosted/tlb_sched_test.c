@@ -180,7 +180,7 @@ static void unmap_late(u64 r)
 	unsigned int n = 0, level;
 
 	for (unsigned int k = 0; k < LATE_MAX; k++) {
-		unsigned int s = (unsigned int)(r >> 8 * k) % SPACES, i = (unsigned int)(r >> (8 * k + 3)) % SPACE_PAGES;
+		unsigned int draw = (unsigned int)(r >> 8 * k), s = draw % SPACES, i = draw / SPACES % SPACE_PAGES;
 
 		lock(s);
 		if (spaces[s].frame[i]) {

@@ -43,8 +43,8 @@
  * it wipes the whole slot and is at mm's present generation, so that their calls find nothing left to do.
  *
  * Late flushes (tlb.h). Reclaim unmaps 32 pages, of any address spaces, before it frees or writes the first: one call
- * to each CPU instead of 32. A generation is counted with each change, as ever, and the CPUs that may know the entry are
- * noted at that moment; who is called in the end wipes its slot if that is behind. A page may only be freed, or written
+ * to each CPU instead of 32. A generation is counted with each change, as ever, and the CPUs that may know the entry
+ * are noted at that moment; who is called in the end wipes its slot if that is behind. A page may only be freed, or written
  * to its store, behind the batch. Others see the entry changed already. They need not flush for it by what they see,
  * and yet must not return from munmap(), mprotect() or fork() while a CPU still uses it: mm->tlb_owed is not 0 before
  * they get the entry's lock, so they flush. It is the latest generation that is owed: a flush that began after it was

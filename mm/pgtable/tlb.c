@@ -44,11 +44,12 @@
  *
  * Late flushes (tlb.h). Reclaim unmaps 32 pages, of any address spaces, before it frees or writes the first: one call
  * to each CPU instead of 32. A generation is counted with each change, as ever, and the CPUs that may know the entry
- * are noted at that moment; who is called in the end wipes its slot if that is behind. A page may only be freed, or written
- * to its store, behind the batch. Others see the entry changed already. They need not flush for it by what they see,
- * and yet must not return from munmap(), mprotect() or fork() while a CPU still uses it: mm->tlb_owed is not 0 before
- * they get the entry's lock, so they flush. It is the latest generation that is owed: a flush that began after it was
- * read makes every CPU see that one and all before it, so it may go back to 0 if nothing was added meanwhile.
+ * are noted at that moment; who is called in the end wipes its slot if that is behind. A page may only be freed, or
+ * written to its store, behind the batch. Others see the entry changed already. They need not flush for it by what
+ * they see, and yet must not return from munmap(), mprotect() or fork() while a CPU still uses it: mm->tlb_owed is not
+ * 0 before they get the entry's lock, so they flush. It is the latest generation that is owed: a flush that began
+ * after it was read makes every CPU see that one and all before it, so it may go back to 0 if nothing was added
+ * meanwhile.
  *
  * Freed tables. A lazy CPU does not use user addresses, but its processor may still walk the tables ahead of need, by
  * what its paging-structure caches hold. Old data pages cannot be reached by that, freed tables can: flushes that

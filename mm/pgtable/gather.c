@@ -11,8 +11,8 @@
  * though the first has not flushed yet. mm->gathers tells: who was not alone to the end flushes everything, so that
  * at the return of each no CPU uses what either took out.
  *
- * Nor need anything be left in the range, since reclaim took it out and has not flushed yet: then the address space owes
- * a flush, which is made here (tlb.h).
+ * Nor need anything be left in the range, since reclaim took it out and has not flushed yet: then the address space
+ * owes a flush, which is made here (tlb.h).
  *
  * After a flush that could not reach all CPUs nothing is freed: lost memory is better than memory with two owners.
  */

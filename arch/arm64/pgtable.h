@@ -40,6 +40,7 @@ typedef u64 pgt_entry_t;
 #define PGT_TWO_ROOTS 1
 #define PGT_CONT_ENTRIES 16
 #define PGT_BREAK_BEFORE_MAKE 1
+#define PGT_TABLE_YOUNG 0 /* FEAT_HAFT is not used */
 #define PGT_SWAP_TYPE_BITS 5
 #define PGT_SWAP_OFFSET_BITS 50
 

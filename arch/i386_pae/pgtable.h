@@ -22,6 +22,7 @@ typedef u64 pgt_entry_t;
 #define PGT_TWO_ROOTS 0
 #define PGT_CONT_ENTRIES 1
 #define PGT_BREAK_BEFORE_MAKE 0
+#define PGT_TABLE_YOUNG 1
 #define PGT_SWAP_TYPE_BITS 5
 #define PGT_SWAP_OFFSET_BITS 50
 

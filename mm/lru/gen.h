@@ -11,7 +11,7 @@
 /* What /sys/kernel/mm/lru_gen/enabled says (Documentation/admin-guide/mm/multigen_lru.rst). */
 #define LRU_GEN_CORE 0x1u	 /* generations at all */
 #define LRU_GEN_MM_WALK 0x2u	 /* aging clears young bits in page tables, many at once */
-#define LRU_GEN_NONLEAF 0x4u	 /* and those of tables above */
+#define LRU_GEN_NONLEAF 0x4u	 /* only of tables that the processor walked by */
 
 unsigned int lru_gen_caps(void);
 /* Return: 0 or -ENOMEM. Context: may sleep. */

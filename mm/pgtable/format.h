@@ -12,8 +12,9 @@
  *		PGT_ROOT_BITS (of the root); PGT_VIRT_BITS, PGT_PHYS_BITS; PGT_LEAF_LEVELS (bit n: level n may hold
  *		leaves); PGT_TWO_ROOTS (1: the kernel half has a root of its own, arm64); PGT_SWAP_TYPE_BITS,
  *		PGT_SWAP_OFFSET_BITS; PGT_CONT_ENTRIES (16 on arm64, else 1); PGT_BREAK_BEFORE_MAKE (1: a present entry
- *		may only change its address, size or memory type by way of none and a flush); PGT_KERNEL_START (first
- *		address of the kernel's half, where the format fixes it)
+ *		may only change its address, size or memory type by way of none and a flush); PGT_TABLE_YOUNG (1: the
+ *		processor marks last-level tables' entries young, too); PGT_KERNEL_START (first address of the kernel's
+ *		half, where the format fixes it)
  * what it is	pgt_none(e) pgt_present(e) pgt_valid(e) pgt_leaf(level, e) pgt_table(level, e) pgt_bad(level, e)
  *		pgt_valid: the machine sees it, too; pgt_bad: at level 1 and up, neither none nor what
  *		pgt_make_table() makes

@@ -9,7 +9,7 @@
 #include "../vm/madvise.h"
 #include "proc.h"
 
-#define CAPS (LRU_GEN_CORE | LRU_GEN_MM_WALK | LRU_GEN_NONLEAF)
+#define CAPS (LRU_GEN_CORE | LRU_GEN_MM_WALK | (PGT_TABLE_YOUNG ? LRU_GEN_NONLEAF : 0))
 
 PROC_SHOW(lru_gen_enabled_show)
 {

@@ -18,14 +18,12 @@
 
 #ifdef OCTAVO_SCHED
 #define SEEDS 200
-#define STEPS 40u
 #else
 #define SEEDS 5
-#define STEPS 5000u
 #endif
 
 static struct bdev *ram;
-static unsigned int wrong, hits;
+static unsigned int wrong, hits, steps;
 static u32 busy[STORED]; /* on threads: copies of one page at once are nobody's promise. Drops may come at any moment */
 
 /* Whose a page is says its last word: nobody's, the disk's page @n, or somebody else's. */
@@ -93,7 +91,6 @@ static void transfer(struct page *mine, unsigned int n, bool write)
 static void work(unsigned int cpu, void *ctx)
 {
 	u64 chance = test_seed * CPUS + cpu + 1;
-	unsigned int steps = test_scaled(STEPS);
 	struct page *mine = alloc_pages(GFP_KERNEL, 0);
 
 	(void)ctx;
@@ -145,6 +142,7 @@ static const struct scenario scenario = { .cpus = CPUS, .setup = setup, .work = 
 TEST(brd_sched, dropped_pages_are_nobodys)
 {
 	hits = 0;
+	steps = 40;
 	scenario_test(&scenario, test_scaled(SEEDS));
 	EXPECT(hits);
 }
@@ -152,6 +150,7 @@ TEST(brd_sched, dropped_pages_are_nobodys)
 TEST(brd_sched, on_threads)
 {
 	hits = 0;
+	steps = test_scaled(5000) + 100;
 	ASSERT(!hosted_boot(hosted_default_machine(), &(struct hosted_options){ .cpus = CPUS, .quiet = true }));
 	setup(NULL);
 	EXPECT_EQ(hosted_run_cpus(CPUS, work, NULL), 0);

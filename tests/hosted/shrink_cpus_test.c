@@ -22,9 +22,9 @@
 static struct test_process p __memsys;
 static struct mm_task thread[CPUS] __memsys;
 static struct bdev *disk;
-static u32 stage;
-static unsigned int wrong, rounds;
-static unsigned long calls, received, freed;
+static u32 stage, done;
+static unsigned int wrong;
+static unsigned long calls, received, freed, counted[CPUS];
 
 /* CPU @cpu's word of page @i. */
 static uintptr_t word_at(unsigned long i, unsigned int cpu)
@@ -64,12 +64,17 @@ static unsigned long page_all_out(void)
 
 static bool begin(void)
 {
-	stage = 0;
+	stage = done = 0;
 	wrong = 0;
+	freed = 0;
+	memset(counted, 0, sizeof(counted));
 	disk = swapper_disk("ram0", 4 * PAGES);
 	if (!disk || swapper_on(disk, DEV, 0) || !test_process_start(&p) ||
 	    !test_map(PLACE, PAGES * PAGE_SIZE, RW, MAP_PRIVATE | MAP_FIXED))
 		return false;
+	/* All of this CPU's node: lists are of one. */
+	for (unsigned long i = 0; i < PAGES; i++)
+		test_user_put(word_at(i, 0), 0);
 	for (unsigned int cpu = 0; cpu < CPUS; cpu++)
 		test_thread_make(&thread[cpu], &p);
 	test_switch(NULL);
@@ -119,34 +124,55 @@ TEST(shrink_cpus, each_is_told_once_for_a_list)
 	end();
 }
 
-/* CPU 0 gives up all pages again and again; the others count in each of them, and never find less than they counted. */
-static void count_in_pages(unsigned int cpu, void *ctx)
+/* All but CPU 0 count in each page, and never find less than they counted. */
+static void count(unsigned int cpu)
 {
-	(void)ctx;
-	test_switch(&thread[cpu]);
-	while (!cpu && load_acquire(&stage) < CPUS - 1)
-		freed += page_all_out();
-	for (unsigned long n = 1; cpu && n <= rounds; n++)
+	for (unsigned long n = 1; !load_acquire(&done); n++) {
 		for (unsigned long i = 0; i < PAGES; i++) {
 			expect_word(i, cpu, n - 1);
 			put_word(i, cpu, n);
 		}
-	/* Whoever is done goes on answering calls. */
-	meet(CPUS);
+		store_release(&counted[cpu], n);
+	}
+}
+
+/* CPU 0 gives up all pages again and again, which the others have got back meanwhile. */
+static void take_away(void)
+{
+	for (unsigned int n = test_scaled(100) + 2; n; n--) {
+		unsigned long before[CPUS];
+
+		for (unsigned int cpu = 1; cpu < CPUS; cpu++)
+			before[cpu] = load_acquire(&counted[cpu]);
+		freed += page_all_out();
+		for (unsigned int cpu = 1; cpu < CPUS; cpu++)
+			while (load_acquire(&counted[cpu]) < before[cpu] + 2)
+				port_cpu_relax();
+	}
+	store_release(&done, 1u);
+}
+
+static void give_and_take(unsigned int cpu, void *ctx)
+{
+	(void)ctx;
+	test_switch(&thread[cpu]);
+	if (cpu)
+		count(cpu);
+	else
+		take_away();
+	meet(CPUS); /* whoever is done goes on answering calls */
 	test_switch(NULL);
 }
 
 TEST(shrink_cpus, no_store_is_lost)
 {
 	ASSERT(begin());
-	rounds = test_scaled(200);
-	freed = 0;
-	EXPECT_EQ(hosted_run_cpus(CPUS, count_in_pages, NULL), 0);
+	EXPECT_EQ(hosted_run_cpus(CPUS, give_and_take, NULL), 0);
 	EXPECT(freed > PAGES);
 	test_switch(&thread[0]);
 	for (unsigned long i = 0; i < PAGES; i++)
 		for (unsigned int cpu = 1; cpu < CPUS; cpu++)
-			expect_word(i, cpu, rounds);
+			expect_word(i, cpu, counted[cpu]);
 	test_switch(NULL);
 	end();
 }

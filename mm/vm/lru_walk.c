@@ -7,8 +7,8 @@
  * drops its translation for another reason the page looks older than it is, as in folio_referenced().
  *
  * Where the processor marks the entries that lead to tables, too, a walk passes over each table that nobody was led to
- * since the last (LRU_GEN_NONLEAF): of a large address space that is little used it looks at one entry of 512. A walk is
- * for one node; a table in which pages of others are young keeps its mark.
+ * since the last (LRU_GEN_NONLEAF): of a large address space that is little used it looks at one entry of 512. A walk
+ * is for one node; a table in which pages of others are young keeps its mark.
  *
  * Context of the walk: kswapd, or who asked through debugfs; not those who reclaim for themselves, as the last user of
  * an address space that ended meanwhile may turn out to be the walk.

@@ -7,6 +7,8 @@
 #
 # JOBS: how many compilers and test processes at once (default: the processors). SEED: of the random tests (default: 1).
 # With CI=true a missing package is a failure; otherwise the suites that need it are skipped.
+#
+# Suites on emulated PCs mostly wait for one processor of the host: two of them run at a time.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 jobs=${JOBS:-$(nproc 2>/dev/null || echo 2)}
@@ -114,9 +116,10 @@ install() { make -s -j"$jobs" build/octavo build/liboctavo.a && sh tests/install
 procps() { make -s -j"$jobs" build/octavo && sh tests/procps.sh build; }
 readme() { make -s -j"$jobs" examples && sh tests/readme.sh build; }
 fuzz() { make -s -j"$jobs" fuzz FUZZ_SECONDS=3; }
-qemu() { make -s -j"$jobs" build/octavo.elf && timeout "$limit" sh tests/qemu/run.sh build; }
-kernel() { make -s -j"$jobs" kernel user-programs && timeout "$limit" sh tests/qemu/kernel.sh build; }
-pressure() { make -s -j"$jobs" kernel && timeout "$limit" sh tests/qemu/pressure.sh build; }
+images() { make -s -j"$jobs" build/octavo.elf kernel user-programs; } # in build/, where two must not build at once
+qemu() { timeout "$limit" sh tests/qemu/run.sh build; }
+kernel() { timeout "$limit" sh tests/qemu/kernel.sh build; }
+pressure() { timeout "$limit" sh tests/qemu/pressure.sh build; }
 qemu_la57() {
 	make -s -j"$jobs" B=build/la57 ARCH=x86_64_la57 build/la57/octavo.elf &&
 		timeout "$limit" sh tests/qemu/run.sh build/la57
@@ -161,39 +164,66 @@ if wanted fuzz && ! lacks fuzz fuzz; then
 	busy fuzz '...'
 	run fuzz fuzz
 fi
+
+emulated=
+emulate() { emulated="$emulated $1"; }
+if wanted kernel && ! lacks kernel qemu && ! lacks kernel busybox; then emulate kernel; fi
+for name in i386 pae; do
+	if wanted qemu-$name && ! lacks qemu-$name m32 && ! lacks qemu-$name qemu; then emulate qemu-$name; fi
+done
 if wanted qemu && ! lacks qemu qemu; then
 	[ "${CI:-}" != true ] || ! lacks qemu-grub grub
-	busy qemu '...'
-	run qemu qemu
+	emulate qemu
 fi
-if wanted kernel && ! lacks kernel qemu && ! lacks kernel busybox; then
-	busy kernel '...'
-	run kernel kernel
-fi
+if wanted qemu-la57 && ! lacks qemu-la57 qemu; then emulate qemu-la57; fi
 if wanted pressure && ! lacks pressure qemu && ! lacks pressure busybox && ! lacks pressure sqlite &&
 	! lacks pressure mkswap; then
-	busy pressure '...'
-	run pressure pressure
+	emulate pressure
 fi
-if wanted qemu-la57 && ! lacks qemu-la57 qemu; then
-	busy qemu-la57 '...'
-	run qemu-la57 qemu_la57
-fi
-for name in i386 pae; do
-	if wanted qemu-$name && ! lacks qemu-$name m32 && ! lacks qemu-$name qemu; then
-		busy qemu-$name '...'
-		case $name in
-		pae) run qemu-pae qemu_32 m32 i386_pae ;;
-		*) run qemu-i386 qemu_32 i386 i386 ;;
-		esac
-	fi
-done
 for name in slab slob; do
-	if wanted qemu-$name && ! lacks qemu-$name qemu; then
-		busy qemu-$name '...'
-		run qemu-$name qemu_heap $name
-	fi
+	if wanted qemu-$name && ! lacks qemu-$name qemu; then emulate qemu-$name; fi
 done
+
+emulated_suite() {
+	case $1 in
+	qemu-la57) run "$1" qemu_la57 ;;
+	qemu-pae) run "$1" qemu_32 m32 i386_pae ;;
+	qemu-i386) run "$1" qemu_32 i386 i386 ;;
+	qemu-slab | qemu-slob) run "$1" qemu_heap "${1#qemu-}" ;;
+	*) run "$1" "$1" ;;
+	esac
+}
+
+# One after the other, those that nobody has begun.
+lane() {
+	for name in $emulated; do
+		mkdir "$logs/$name.lane" 2>/dev/null || continue
+		emulated_suite "$name" >"$logs/$name.said" 2>&1
+		mv "$logs/$name.said" "$logs/$name.lane/said"
+	done
+}
+
+if [ -n "$emulated" ]; then
+	for name in $emulated; do rm -rf "$logs/$name.lane" "$logs/$name.said"; done
+	busy images '...'
+	case " $emulated " in
+	*" qemu "* | *" kernel "* | *" pressure "*) images >"$logs/images.log" 2>&1 || { tail -n 20 "$logs/images.log"; failed=1; } ;;
+	esac
+	lane &
+	[ "$jobs" -lt 2 ] || lane &
+	for name in $emulated; do
+		busy "$name" '...'
+		while [ ! -f "$logs/$name.lane/said" ]; do sleep 1; done
+		[ -t 1 ] && printf '\r\033[K'
+		cat "$logs/$name.lane/said"
+		# shellcheck disable=SC2046 # numbers
+		set -- $(tail -n 1 "$logs/$name.lane/said" | sed 's/^[^ ]* *\([0-9]*\) passed *\([0-9]*\) failed *\([0-9]*\) skipped.*/\1 \2 \3/')
+		passed=$((passed + $1))
+		failed=$((failed + $2))
+		skipped=$((skipped + $3))
+	done
+	wait
+fi
 if wanted tidy && ! lacks tidy git; then
 	busy tidy '...'
 	run tidy sh tools/tidy build

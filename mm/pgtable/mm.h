@@ -17,6 +17,17 @@
 
 struct file;
 
+/* Of an address space that the OOM killer has chosen, until it has ended: mm/reclaim/oom_reaper.c, its lock. */
+struct oom_victim {
+	struct list_head list;
+	u64 due;	      /* port_clock_ns(): not to be tried before */
+	unsigned int tries;
+	u32 round;	      /* of the last try */
+	s32 pid;
+	bool listed, reap;
+	char comm[16];
+};
+
 /* What mm->rss counts, in pages: Linux's MM_FILEPAGES and so on. */
 enum { MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES, NR_MM_COUNTERS };
 
@@ -65,6 +76,7 @@ struct mm_struct {
 	uintptr_t start_code, end_code, start_data, end_data, start_brk, brk, start_stack;
 	uintptr_t arg_start, arg_end, env_start, env_end; /* arg_lock in Linux; here (w) */
 	struct file *exe_file;	     /* (w) */
+	struct oom_victim victim;
 	struct fork_count *fork;     /* of both sides while mm_fork() shares tables: mm/vm/share.h; page_table_lock */
 	u32 pkeys;		     /* (w) bit n: protection key n is allocated; bit 0: key 0 is not */
 	u32 membarrier;		     /* (a) what it registered for */

@@ -405,7 +405,9 @@ static void owe(struct mm_struct *mm, unsigned long gen)
 {
 	unsigned long was = load_relaxed(&mm->tlb_owed), seen;
 
-	for (; was < gen; was = seen) {
+	/* On 32-bit machines generations begin anew, and 0 is none that is owed. */
+	gen += !gen;
+	for (; !was || (long)(gen - was) > 0; was = seen) {
 		seen = atomic_cmpxchg(&mm->tlb_owed, was, gen);
 		if (seen == was)
 			break;
@@ -416,7 +418,7 @@ unsigned long tlb_owe(struct mm_struct *mm)
 {
 	unsigned long gen = 0;
 
-	if (pgtables_on) {
+	if (likely(pgtables_on)) {
 		gen = next_generation(mm);
 		owe(mm, gen);
 	}
@@ -427,7 +429,7 @@ bool tlb_pay_page(struct mm_struct *mm, uintptr_t virt, unsigned long gen)
 {
 	struct flush f = { .mm = mm, .start = ALIGN_DOWN(virt, PAGE_SIZE), .nr = 1, .shift = PAGE_SHIFT, .gen = gen };
 
-	return !gen || (flush_everywhere(&f) && paid(mm, gen));
+	return !pgtables_on || (flush_everywhere(&f) && paid(mm, gen));
 }
 
 /* Those of word @i of @mm's CPUs that use it. Who is lazy looks at the generation before he does. */

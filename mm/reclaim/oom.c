@@ -37,10 +37,10 @@
  * for the first process.
  *
  * Locking. oom_lock around everything: who wants to ask and finds it taken waits a tick and looks for memory again.
- * task_list_lock() inside from the choice to the last signal, the report included. The victims' table has a
+ * task_list_lock() inside from the choice to the last signal, the report included. The victims' list has a
  * spinlock. Nothing is allocated anywhere on the way; the reaper may have page tables from the reserves.
  *
- * Memory use. A table of 64 victims, without which a 65th would be waited for in vain: it is not reaped.
+ * Memory use. A victim's entry is part of its address space, so there can be any number of them.
  *
  * What failure does. A kernel that cannot kill (no task_ops.kill), or has told of no task, has no OOM killer: requests
  * fail. With one, and nobody left to kill, the machine panics, as nothing could ever get on.

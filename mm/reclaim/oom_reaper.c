@@ -2,14 +2,15 @@
 /*
  * Victims of the OOM killer until they have ended, and the reaper, which takes the memory of those that do not.
  *
- * A victim has an entry from its choice until MMF_OOM_SKIP is set: by exit_mmap() (mm_oom_gone), or by the reaper,
- * whether it got the pages or gave up. The killer waits as long as there is an entry (OM-I1), and because the reaper
+ * A victim is on a list from its choice until MMF_OOM_SKIP is set: by exit_mmap() (mm_oom_gone), or by the reaper,
+ * whether it got the pages or gave up. The killer waits as long as one is (OM-I1), and because the reaper
  * has ten tries, a tenth of a second apart, for each, it does not wait for ever (OM-I2).
  *
  * Where the kernel has threads, one sleeps here; it gives a victim two seconds to end by itself, which is more orderly.
  * Elsewhere who killed tries at once, and again each time that somebody asks for memory in vain.
  *
- * An entry counts its address space (mmgrab()), and who works on one counts it for himself.
+ * The entry is part of the address space, as nothing can be allocated here; the list counts it (mmgrab()), and who
+ * works on one counts it for himself. Several may reap at once where there is no thread: each in a round of his own.
  */
 #include <octavo/port.h>
 
@@ -21,24 +22,15 @@
 #include "../vm/vm.h"
 #include "oom.h"
 
-#define VICTIMS_MAX 64u
 #define TRIES_MAX 10u
 #define DELAY_NS 2000000000ull
 #define AGAIN_NS 100000000ull
 
-struct victim {
-	struct mm_struct *mm; /* NULL: free */
-	u64 due;	      /* port_clock_ns(): not to be tried before */
-	unsigned int tries;
-	s32 pid;
-	bool reap;
-	char comm[16];
-};
-
 static struct {
-	spinlock_t lock;	  /* @of, @nr */
-	struct victim of[VICTIMS_MAX];
+	spinlock_t lock;	  /* @list and what is in it, @nr, @round */
+	struct list_head list;	  /* of struct oom_victim, first chosen first */
 	unsigned int nr;
+	u32 round;
 	bool running;		  /* (c) there is a thread */
 	struct kthread thread;
 } victims __memsys = { .lock = { .rank = LOCK_RANK_OOM } };
@@ -48,13 +40,9 @@ static bool is_over(const struct mm_struct *mm)
 	return load_relaxed(&mm->flags) >> MMF_OOM_SKIP & 1;
 }
 
-/* Locked. */
-static struct victim *find(const struct mm_struct *mm)
+static struct mm_struct *victim_mm(struct oom_victim *v)
 {
-	for (unsigned int i = 0; i < VICTIMS_MAX; i++)
-		if (victims.of[i].mm == mm)
-			return &victims.of[i];
-	return NULL;
+	return container_of(v, struct mm_struct, victim);
 }
 
 #define KIB (PAGE_SHIFT - 10)
@@ -76,90 +64,102 @@ static void trace_victim(struct mm_struct *mm, const struct mm_task *task)
 void oom_victim_add(struct mm_struct *mm, const struct mm_task *task, bool reap)
 {
 	u64 now = port_clock_ns();
-	struct victim *v;
+	struct oom_victim *v = &mm->victim;
+	bool added;
 
 	spin_lock(&victims.lock);
-	v = is_over(mm) || find(mm) ? NULL : find(NULL);
-	if (v) {
+	added = !is_over(mm) && !v->listed;
+	if (added) {
 		mmgrab(mm);
-		*v = (struct victim){ .mm = mm, .due = victims.running ? now + DELAY_NS : 0, .pid = task->pid,
-				      .reap = reap };
+		*v = (struct oom_victim){ .due = victims.running ? now + DELAY_NS : 0, .pid = task->pid, .reap = reap,
+					  .listed = true, .round = victims.round };
 		strscpy(v->comm, task->comm, sizeof(v->comm));
+		list_add_tail(&v->list, &victims.list);
 		victims.nr++;
 	}
 	spin_unlock(&victims.lock);
 	trace_victim(mm, task);
-	if (v && reap)
+	if (added && reap)
 		trace_event(wake_reaper, task->pid);
 }
 
 static void forget(struct mm_struct *mm)
 {
-	struct victim *v;
+	bool listed;
 
 	spin_lock(&victims.lock);
-	v = find(mm);
-	if (v) {
-		v->mm = NULL;
+	listed = mm->victim.listed;
+	if (listed) {
+		list_del(&mm->victim.list);
+		mm->victim.listed = false;
 		victims.nr--;
 	}
 	spin_unlock(&victims.lock);
-	if (v)
+	if (listed)
 		mmdrop(mm);
 }
 
 bool oom_victim_dying(void)
 {
+	struct oom_victim *v;
 	bool dying = false;
 
 	spin_lock(&victims.lock);
-	for (unsigned int i = 0; i < VICTIMS_MAX && !dying; i++)
-		dying = victims.of[i].mm && !is_over(victims.of[i].mm);
+	list_for_each_entry(v, &victims.list, list)
+		if (!is_over(victim_mm(v))) {
+			dying = true;
+			break;
+		}
 	spin_unlock(&victims.lock);
 	return dying;
 }
 
 /* ---- Taking ---- */
 
-/* The victim of entry @i if its time has come, counted for the caller. */
-static bool take(unsigned int i, struct victim *taken)
+/*
+ * One whose time has come and that was not tried in @round or a later one, counted for the caller. *@tries: how often
+ * with this time. NULL: there is none.
+ */
+static struct mm_struct *take(u32 round, unsigned int *tries)
 {
-	struct victim *v = &victims.of[i];
+	struct mm_struct *mm = NULL;
+	struct oom_victim *v;
 	u64 now = port_clock_ns();
-	bool due;
 
 	spin_lock(&victims.lock);
-	due = v->mm && v->reap && v->due <= now;
-	if (due) {
-		v->tries++;
-		v->due = victims.running ? now + AGAIN_NS : 0;
-		mmgrab(v->mm);
-		*taken = *v;
-	}
+	list_for_each_entry(v, &victims.list, list)
+		if (v->reap && v->due <= now && (s32)(round - v->round) > 0) {
+			*tries = ++v->tries;
+			v->round = round;
+			v->due = victims.running ? now + AGAIN_NS : 0;
+			mm = victim_mm(v);
+			mmgrab(mm);
+			break;
+		}
 	spin_unlock(&victims.lock);
-	return due;
+	return mm;
 }
 
 /* Nanoseconds until the next one is to be tried; 0: there is none. */
 static u64 until_next(void)
 {
 	u64 now = port_clock_ns(), wait = 0;
+	const struct oom_victim *v;
 
 	spin_lock(&victims.lock);
-	for (unsigned int i = 0; i < VICTIMS_MAX; i++) {
-		const struct victim *v = &victims.of[i];
+	list_for_each_entry(v, &victims.list, list) {
 		u64 left = v->due > now ? v->due - now : 1;
 
-		if (v->mm && v->reap && (!wait || left < wait))
+		if (v->reap && (!wait || left < wait))
 			wait = left;
 	}
 	spin_unlock(&victims.lock);
 	return wait;
 }
 
-static void reap(const struct victim *v)
+static void reap(struct mm_struct *mm, unsigned int tries)
 {
-	struct mm_struct *mm = v->mm;
+	const struct oom_victim *v = &mm->victim;
 	int result;
 
 	trace_event(start_task_reaping, v->pid);
@@ -171,7 +171,7 @@ static void reap(const struct victim *v)
 	if (!result)
 		pr_info("oom_reaper: reaped process %d (%s), now anon-rss:%lukB, file-rss:%lukB, shmem-rss:%lukB\n",
 			v->pid, v->comm, kib(mm, MM_ANONPAGES), kib(mm, MM_FILEPAGES), kib(mm, MM_SHMEMPAGES));
-	if (result == -EAGAIN && v->tries < TRIES_MAX) {
+	if (result == -EAGAIN && tries < TRIES_MAX) {
 		mmdrop(mm);
 		return;
 	}
@@ -185,16 +185,20 @@ static void reap(const struct victim *v)
 /* Each one once. */
 static void reap_all(void)
 {
-	struct victim v;
+	struct mm_struct *mm;
+	unsigned int tries;
+	u32 round;
 
-	for (unsigned int i = 0; i < VICTIMS_MAX; i++)
-		if (take(i, &v))
-			reap(&v);
+	spin_lock(&victims.lock);
+	round = ++victims.round;
+	spin_unlock(&victims.lock);
+	while ((mm = take(round, &tries)))
+		reap(mm, tries);
 }
 
 void oom_reap(void)
 {
-	if (!READ_ONCE(victims.nr))
+	if (!load_relaxed(&victims.nr))
 		return;
 	if (!victims.running)
 		reap_all();
@@ -218,6 +222,7 @@ static void begin(void)
 
 static int oom_init(void)
 {
+	INIT_LIST_HEAD(&victims.list);
 	mm_oom_gone = forget;
 	return 0;
 }

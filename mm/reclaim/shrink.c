@@ -397,11 +397,8 @@ static enum lru_verdict shrink_folio(struct scan_control *sc, struct folio *foli
 	}
 	if (!sc->ignore_references)
 		use = check_references(folio);
-	if (use == USE_ACTIVATE) {
-		activate(sc, folio);
-		folio_unlock(folio);
-		return LRU_ACTIVATE;
-	}
+	if (use == USE_ACTIVATE)
+		return keep_active(sc, folio);
 	if (use != USE_KEEP)
 		return reclaim_locked(sc, folio, use, late, nth);
 	sc->stat.ref_keep += folio_nr_pages(folio);

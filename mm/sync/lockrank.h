@@ -51,7 +51,7 @@ enum lock_rank {
 	LOCK_RANK_COUNTER,   /* one percpu_counter */
 	LOCK_RANK_PKMAP,     /* kmap()'s slots */
 	LOCK_RANK_REPORT,    /* one report of the heap at a time */
-	LOCK_RANK_OOM,	     /* the table of the OOM killer's victims */
+	LOCK_RANK_OOM,	     /* the list of the OOM killer's victims */
 	LOCK_RANK_WAIT_QUEUE, /* a queue of waiting threads: nothing is taken inside */
 	LOCK_RANK_RWSEM,     /* a rw_semaphore's queue of waiters: nothing is taken inside */
 	LOCK_RANK_PSI,	     /* time lost for want of memory */

@@ -281,6 +281,39 @@ TEST(oom, a_victim_is_waited_for_but_not_for_ever)
 	end(2);
 }
 
+TEST(oom, there_may_be_any_number_of_victims)
+{
+	static struct test_process crowd[100];
+
+	register_task_ops(&ops);
+	for (unsigned int i = 0; i < ARRAY_SIZE(crowd); i++) {
+		ASSERT(test_process_start(&crowd[i]));
+		ASSERT(test_map(AT, PAGE_SIZE, RW, FIXED) && test_user_fill(AT, PAGE_SIZE, 1));
+	}
+	test_switch(NULL);
+	test_capture_begin();
+	task_list_lock();
+	for (unsigned int i = 0; i < ARRAY_SIZE(crowd); i++) {
+		oom_victim_add(crowd[i].task.mm, &crowd[i].task, true);
+		oom_victim_add(crowd[i].task.mm, &crowd[i].task, true);
+	}
+	task_list_unlock();
+	/* One of them ends by itself. */
+	test_process_exit(&crowd[50]);
+	EXPECT(oom_victim_dying());
+	oom_reap();
+	(void)test_capture_end();
+	EXPECT(!oom_victim_dying());
+	for (unsigned int i = 0; i < ARRAY_SIZE(crowd); i++) {
+		if (i == 50)
+			continue;
+		EXPECT(crowd[i].task.mm->flags >> MMF_OOM_SKIP & 1);
+		EXPECT_EQ(rss_of(&crowd[i]), 0);
+		test_process_exit(&crowd[i]);
+	}
+	register_task_ops(NULL);
+}
+
 TEST(oom, a_victim_that_ends_is_not_waited_for)
 {
 	ASSERT(begin(2, (const unsigned int[]){ 60, 20 }));

@@ -4,6 +4,7 @@
 #include <octavo/verify.h>
 
 #include "mm/cache/filemap.h"
+#include "mm/phys/hwpoison.h"
 #include "mm/pgtable/tlb.h"
 #include "mm/reclaim/reclaim.h"
 #include "ramfile.h"
@@ -108,6 +109,63 @@ TEST(shrink, anon_by_use)
 	EXPECT_EQ(test_user_get(m), 3);
 	end();
 	EXPECT_EQ(swap_pages_free(), swap_pages_total());
+	EXPECT_EQ(swapoff_path(DEV), 0);
+	brd_destroy(disk);
+}
+
+/* What is in memory and in use needs no slot, if others want one. */
+TEST(shrink, slots_are_given_back_when_they_are_scarce)
+{
+	struct bdev *disk = swapper_disk("ram0", 8);
+	uintptr_t m;
+
+	ASSERT(disk && !swapper_on(disk, DEV, 0) && begin());
+	m = test_map(0, 5 * PAGE_SIZE, RW, MAP_PRIVATE);
+	for (unsigned long i = 0; i < 5; i++) {
+		test_user_put(m + i * PAGE_SIZE, i);
+		EXPECT_EQ(look_behind(m + i * PAGE_SIZE), LRU_KEEP);
+	}
+	EXPECT_EQ(look_behind(m), LRU_FREED);
+	EXPECT_EQ(test_user_get(m), 0);
+	EXPECT_EQ(look_behind(m), LRU_KEEP);
+	EXPECT_EQ(test_user_get(m), 0);
+	EXPECT(folio_in_swap_cache(test_user_folio(m)));
+	for (unsigned long i = 1; i < 5; i++)
+		EXPECT_EQ(look_behind(m + i * PAGE_SIZE), LRU_FREED);
+	EXPECT(swap_full());
+	EXPECT_EQ(swap_pages_total() - swap_pages_free(), 5);
+	EXPECT_EQ(look_behind(m), LRU_ACTIVATE);
+	EXPECT(!folio_in_swap_cache(test_user_folio(m)));
+	EXPECT_EQ(swap_pages_total() - swap_pages_free(), 4);
+	for (unsigned long i = 0; i < 5; i++)
+		EXPECT_EQ(test_user_get(m + i * PAGE_SIZE), i);
+	end();
+	EXPECT_EQ(swap_pages_free(), swap_pages_total());
+	EXPECT_EQ(swapoff_path(DEV), 0);
+	brd_destroy(disk);
+}
+
+/* Memory that went bad is written nowhere. */
+TEST(shrink, bad_memory_stays)
+{
+	struct bdev *disk = swapper_disk("ram0", 100);
+	struct folio *folio;
+	uintptr_t m;
+
+	ASSERT(disk && !swapper_on(disk, DEV, 0) && begin());
+	m = test_map(0, PAGE_SIZE, RW, MAP_PRIVATE);
+	test_user_put(m, 3);
+	EXPECT_EQ(look_behind(m), LRU_KEEP);
+	folio = test_user_folio(m);
+	SetPageHWPoison(&folio->page);
+	poisoned_pages_add(1);
+	EXPECT_EQ(look_behind(m), LRU_KEEP);
+	EXPECT(folio_mapped(folio) && !folio_in_swap_cache(folio));
+	ClearPageHWPoison(&folio->page);
+	poisoned_pages_add(-1);
+	EXPECT_EQ(look_behind(m), LRU_FREED);
+	EXPECT_EQ(test_user_get(m), 3);
+	end();
 	EXPECT_EQ(swapoff_path(DEV), 0);
 	brd_destroy(disk);
 }

@@ -31,11 +31,11 @@ files=$(echo "$heap cache_reclaim frames_tiny rcu_test zswap_test" | tr ' ' ,)
 variants="
 gcc|gcc|CC=gcc|
 clang|clang|CC=clang ARCH=x86_64_la57 MODEL=flat INLINE=call|--effort 25
-m32-debug|m32|CC=gcc M32=1 DEBUG=1 SCHED=1 MODEL=vmemmap|--effort 20
-address|asan|CC=gcc MODEL=discontig BOOTMEM=1 SAN=address,undefined|--effort 15
-thread|tsan|CC=gcc ARCH=x86_64_la57 SAN=thread|--effort 10
-sched|gcc|CC=gcc ARCH=arm64 MODEL=sparse SCHED=1 DEBUG=1|--effort 40
-slab-sched|m32|CC=gcc M32=1 SLAB=slab SCHED=1 DEBUG=1 TESTS=$files|--effort 40 $heap
+m32-debug|m32|CC=gcc M32=1 DEBUG=1 SCHED=1 MODEL=vmemmap|--effort 16
+address|asan|CC=gcc MODEL=discontig BOOTMEM=1 SAN=address,undefined|--effort 12
+thread|tsan|CC=gcc ARCH=x86_64_la57 SAN=thread|--effort 7
+sched|gcc|CC=gcc ARCH=arm64 MODEL=sparse SCHED=1 DEBUG=1|--effort 30
+slab-sched|m32|CC=gcc M32=1 SLAB=slab SCHED=1 DEBUG=1 TESTS=$files|--effort 30 $heap
 slab-thread|tsan|CC=gcc SLAB=slab SAN=thread TESTS=$files|--effort 10 $heap
 slob-address|asan|CC=gcc SLAB=slob SAN=address,undefined TESTS=$files|--effort 15 $heap
 i386|m32|CC=gcc M32=1 ARCH=i386 SCHED=1 DEBUG=1|--effort 15

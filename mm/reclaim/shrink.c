@@ -22,7 +22,7 @@
  *
  * *Late*: unmapped, and other CPUs may go on using it until they are told. They are told once for all of a list, which
  * a call to each costs; until then it stays locked. What comes after the unmapping is done for each then: nothing is
- * written, taken out of its file or slot, or freed, that a CPU can still get at.
+ * written, by whomever, taken out of its file or slot, or freed, that a CPU can still get at.
  *
  * Locking. The folio's lock, tried; of those that are late several at once. Nothing is waited for but what the store
  * itself takes.
@@ -316,13 +316,19 @@ static force_inline enum lru_verdict reclaim_unmapped(struct scan_control *sc, s
 	return LRU_FREED;
 }
 
+static enum lru_verdict unmap_failed(struct scan_control *sc, struct folio *folio)
+{
+	sc->stat.unmap_fail += folio_nr_pages(folio);
+	return keep_active(sc, folio);
+}
+
 /*
- * Those of a list that other CPUs may still use: bit n of @folios: the nth, which is locked; @lazyfree: as in
- * reclaim_unmapped().
+ * Those of a list that other CPUs may still use: bit n of @folios: the nth, which is locked; @mapped: by others still,
+ * so that it stays; @lazyfree: as in reclaim_unmapped().
  */
 struct late {
 	struct tlb_batch batch;
-	u32 folios, lazyfree;
+	u32 folios, mapped, lazyfree;
 	u8 use[SWAP_CLUSTER_MAX];
 };
 octavo_static_assert(SWAP_CLUSTER_MAX == 32, "a bit for each folio of a list");
@@ -333,19 +339,18 @@ static enum lru_verdict reclaim_locked(struct scan_control *sc, struct folio *fo
 {
 	bool anon = page_is_anon(&folio->page), lazyfree = anon && !PageSwapBacked(&folio->page);
 	unsigned int untold = late->batch.nr;
+	bool mapped;
 
 	/* Its last user is gone, or about to be. */
 	if (page_ref_count(&folio->page) == 1 && (anon || !folio_mapping(folio)))
 		return forget(folio);
 	if (anon && !lazyfree && !give_slot(sc, folio))
 		return keep_active(sc, folio);
-	if (folio_mapped(folio) && !try_to_unmap(folio, 0, &late->batch)) {
-		sc->stat.unmap_fail += folio_nr_pages(folio);
-		return keep_active(sc, folio);
-	}
+	mapped = folio_mapped(folio) && !try_to_unmap(folio, 0, &late->batch);
 	if (likely(late->batch.nr == untold))
-		return reclaim_unmapped(sc, folio, use, lazyfree);
+		return unlikely(mapped) ? unmap_failed(sc, folio) : reclaim_unmapped(sc, folio, use, lazyfree);
 	late->folios |= 1u << nth;
+	late->mapped |= (u32)mapped << nth;
 	late->lazyfree |= (u32)lazyfree << nth;
 	late->use[nth] = (u8)use;
 	return LRU_KEEP;
@@ -364,6 +369,10 @@ static noinline unsigned long reclaim_late(struct scan_control *sc, struct late 
 		if (unlikely(!told)) {
 			folio_get(folios[i]); /* for good: a CPU may go on using it, so nobody else may have it */
 			verdicts[i] = keep_active(sc, folios[i]);
+			continue;
+		}
+		if (unlikely(late->mapped >> i & 1)) {
+			verdicts[i] = unmap_failed(sc, folios[i]);
 			continue;
 		}
 		verdicts[i] = reclaim_unmapped(sc, folios[i], (enum use)late->use[i], late->lazyfree >> i & 1);
@@ -414,7 +423,7 @@ unsigned long shrink_folio_list(struct scan_control *sc, struct folio **folios, 
 	struct late late;
 
 	late.batch = (struct tlb_batch){ 0 };
-	late.folios = late.lazyfree = 0;
+	late.folios = late.mapped = late.lazyfree = 0;
 	for (unsigned int i = 0; i < nr; i++) {
 		unsigned long pages = folio_nr_pages(folios[i]);
 

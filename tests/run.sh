@@ -33,7 +33,7 @@ gcc|gcc|CC=gcc|
 clang|clang|CC=clang ARCH=x86_64_la57 MODEL=flat INLINE=call|--effort 25
 m32-debug|m32|CC=gcc M32=1 DEBUG=1 SCHED=1 MODEL=vmemmap|--effort 16
 address|asan|CC=gcc MODEL=discontig BOOTMEM=1 SAN=address,undefined|--effort 12
-thread|tsan|CC=gcc ARCH=x86_64_la57 SAN=thread|--effort 7
+thread|tsan|CC=gcc ARCH=x86_64_la57 SAN=thread|--effort 5
 sched|gcc|CC=gcc ARCH=arm64 MODEL=sparse SCHED=1 DEBUG=1|--effort 30
 slab-sched|m32|CC=gcc M32=1 SLAB=slab SCHED=1 DEBUG=1 TESTS=$files|--effort 30 $heap
 slab-thread|tsan|CC=gcc SLAB=slab SAN=thread TESTS=$files|--effort 10 $heap
@@ -130,7 +130,7 @@ qemu_32() { # DIRECTORY ARCH
 }
 qemu_heap() { # SLAB
 	make -s -j"$jobs" B="build/$1" SLAB="$1" TESTS="$files" "build/$1/octavo.elf" "build/$1/liboctavo.a" "build/$1/octavo" &&
-		sh tests/nm.sh "build/$1" && timeout "$limit" sh tests/qemu/run.sh "build/$1" four-cpus
+		sh tests/nm.sh "build/$1" && timeout "$limit" sh tests/qemu/run.sh "build/$1" two-cpus
 }
 
 echo "seed $seed, $jobs jobs"

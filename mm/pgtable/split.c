@@ -36,7 +36,7 @@ void pgt_remake(struct mm_struct *mm, pgt_entry_t *entry, unsigned int level, ui
 		pgt_entry_t (*change)(const void *ctx, unsigned int level, pgt_entry_t e), const void *ctx)
 {
 	u64 size = (u64)nr << PGT_SHIFT(level);
-	pgt_entry_t was[PGT_CONT_ENTRIES];
+	pgt_entry_t was[PGT_CONT_ENTRIES] = { 0 };
 
 	for (unsigned int i = 0; i < nr; i++)
 		was[i] = pgt_xchg(entry + i, 0);

@@ -3,19 +3,19 @@
 # shellcheck shell=sh disable=SC2034,SC2154 # variables are run.sh's
 
 if on i386_pae; then
-	cpu='-cpu max' paging=PAE high=6G high_mb='[67][0-9][0-9][0-9]MB' rights='no W\+X pages found'
+	cpu='-cpu max' paging=PAE cpus=4 high=6G high_mb='[67][0-9][0-9][0-9]MB' rights='no W\+X pages found'
 else
-	cpu='-cpu pentium3' paging='2 levels' high=2G high_mb='1[01][0-9][0-9]MB' rights='NX missing'
+	cpu='-cpu pentium3' paging='2 levels' cpus=2 high=2G high_mb='1[01][0-9][0-9]MB' rights='NX missing'
 fi
 
 # All unit tests where there is some high memory; those of high memory where most of it is. (A machine is looked at as a
 # whole again and again, so a small one whose direct map is made smaller.)
-boot four-cpus "$(machine 448M 4) $cpu" "$exit_port vmalloc=640M octavo.test=all" 33 "$tests_pass" '!FAIL' 'smp: 4 of 4 CPUs' \
+boot all "$(machine 208M $cpus) $cpu" "$exit_port vmalloc=880M octavo.test=all" 33 "$tests_pass" '!FAIL' "smp: $cpus of $cpus CPUs" \
 	"MMU: $paging" 'HighMem  \[mem' '[1-9][0-9]+MB HIGHMEM available' "$rights"
 boot one-cpu "$(machine 512M 1) $cpu" "$exit_port octavo.test=pc." 33 "$tests_pass" '!FAIL' 'smp: 1 of 1 CPUs' 'HighMem  empty'
-boot high "$(machine $high 4) $cpu" "$exit_port octavo.test=kmap" 33 "$tests_pass" '!FAIL' '!SKIP.*high' 'smp: 4 of 4 CPUs' \
+boot high "$(machine $high $cpus) $cpu" "$exit_port octavo.test=kmap" 33 "$tests_pass" '!FAIL' '!SKIP.*high' "smp: $cpus of $cpus CPUs" \
 	"$high_mb HIGHMEM available"
-boot high-pc "$(machine $high 4) $cpu" "$exit_port octavo.test=pc." 33 "$tests_pass" '!FAIL' 'smp: 4 of 4 CPUs'
+boot high-pc "$(machine $high $cpus) $cpu" "$exit_port octavo.test=pc." 33 "$tests_pass" '!FAIL' "smp: $cpus of $cpus CPUs"
 boot high-pages "$(machine $high 1) $cpu" "$exit_port octavo.test=page_alloc" 33 "$tests_pass" '!FAIL'
 # Firmware's tables right below 3.5 GiB, far from what the boot tables show.
 boot high-acpi "$(machine 3500M 2) $cpu" "$exit_port octavo.test=pc." 33 "$tests_pass" '!FAIL' 'smp: 2 of 2 CPUs'

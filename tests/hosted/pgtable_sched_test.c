@@ -194,10 +194,11 @@ static struct mm_struct *own_mm[CPUS];
 
 static void change_roots(unsigned int cpu, void *ctx)
 {
+	unsigned int times = test_scaled(ROUNDS) / 2 + 1;
 	struct mmu_gather tlb;
 
 	(void)ctx;
-	for (unsigned int i = 0; i < test_scaled(ROUNDS) / 2; i++) {
+	for (unsigned int i = 0; i < times; i++) {
 		struct mm_struct *own;
 
 		if (!cpu) {
@@ -221,7 +222,7 @@ static void change_roots(unsigned int cpu, void *ctx)
 		if (pgt_map_range(own, PGT_TEST_USER, PHYS, PAGE_SIZE, PAGE_SHARED, 0, GFP_KERNEL) ||
 		    pgt_test_unmap(own, PGT_TEST_USER, PAGE_SIZE))
 			complain("cannot be mapped and unmapped", cpu, PGT_TEST_USER);
-		if (i + 1 < test_scaled(ROUNDS) / 2)
+		if (i + 1 < times)
 			mmput(own);
 	}
 }
